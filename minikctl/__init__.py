@@ -1,0 +1,3 @@
+"""minikctl: Kubernetes manifests on plain Docker containers."""
+
+__version__ = "0.1.0"

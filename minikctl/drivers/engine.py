@@ -1,0 +1,302 @@
+"""The container engine as minikctl needs it: plain data in and out, one Protocol, no Docker types.
+
+``drivers.docker`` is the real one, ``drivers.fake_engine`` the simulated one; one contract suite runs on both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, Protocol
+
+
+@dataclass(frozen=True)
+class Mount:
+    """A bind mount (``source`` is a host path), a named volume, or a tmpfs (``size_bytes`` 0: unlimited)."""
+
+    source: str
+    target: str
+    read_only: bool = False
+    type: Literal["bind", "volume", "tmpfs"] = "bind"
+    size_bytes: int = 0
+    propagation: str = ""
+
+
+@dataclass(frozen=True)
+class PortBinding:
+    """A published port; ``host_port`` 0 lets the engine choose."""
+
+    container_port: int
+    protocol: str = "tcp"
+    host_ip: str = "127.0.0.1"
+    host_port: int = 0
+
+
+@dataclass(frozen=True)
+class ContainerSpec:
+    """Everything that a container is created from.
+
+    ``entrypoint`` and ``command`` None keep the image's own.  ``network`` is a network's name, "none",
+    "host" or "container:<id>".  ``pid_mode``/``ipc_mode`` likewise.  Sizes are bytes, ``cpu_quota_us`` is
+    per ``cpu_period_us``; 0 means unlimited or the engine's default.
+    """
+
+    name: str
+    image: str
+    labels: Mapping[str, str]
+    entrypoint: tuple[str, ...] | None = None
+    command: tuple[str, ...] | None = None
+    env: tuple[tuple[str, str], ...] = ()
+    working_dir: str = ""
+    user: str = ""
+    hostname: str = ""
+    mounts: tuple[Mount, ...] = ()
+    network: str = "none"
+    ip: str = ""
+    ports: tuple[PortBinding, ...] = ()
+    dns: tuple[str, ...] = ()
+    extra_hosts: tuple[tuple[str, str], ...] = ()
+    pid_mode: str = ""
+    ipc_mode: str = ""
+    cap_add: tuple[str, ...] = ()
+    cap_drop: tuple[str, ...] = ()
+    privileged: bool = False
+    read_only_root: bool = False
+    security_opt: tuple[str, ...] = ()
+    group_add: tuple[str, ...] = ()
+    sysctls: tuple[tuple[str, str], ...] = ()
+    memory_bytes: int = 0
+    cpu_shares: int = 0
+    cpu_quota_us: int = 0
+    cpu_period_us: int = 100_000
+    stdin: bool = False
+    stdin_once: bool = False
+    tty: bool = False
+    init: bool = False
+    stop_signal: str = ""
+
+
+ContainerStatus = Literal["created", "running", "paused", "restarting", "removing", "exited", "dead"]
+
+
+@dataclass(frozen=True)
+class Container:
+    """A container as the engine reports it (times are aware UTC; ``pid`` 0 and ``ip`` "" when not running)."""
+
+    id: str
+    name: str
+    labels: Mapping[str, str]
+    image: str
+    image_id: str
+    status: ContainerStatus
+    pid: int = 0
+    exit_code: int = 0
+    oom_killed: bool = False
+    error: str = ""
+    created_at: datetime | None = None
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    ip: str = ""
+    ports: tuple[PortBinding, ...] = ()
+
+
+@dataclass(frozen=True)
+class EngineEvent:
+    """Something happened to a labelled container: ``action`` is create, start, die, oom, destroy …"""
+
+    action: str
+    container_id: str
+    labels: Mapping[str, str]
+    time: datetime
+
+
+@dataclass(frozen=True)
+class EngineInfo:
+    """What the engine and its machine are; ``cpus`` cores, ``memory_bytes`` RAM."""
+
+    version: str
+    api_version: str
+    os: str
+    kernel: str
+    architecture: str
+    cpus: int
+    memory_bytes: int
+    name: str = ""
+
+
+@dataclass(frozen=True)
+class Image:
+    """A local image: ``id`` is sha256:…, ``user``/``entrypoint``/``command`` are its configuration."""
+
+    id: str
+    tags: tuple[str, ...]
+    digests: tuple[str, ...]
+    size_bytes: int
+    labels: Mapping[str, str]
+    user: str = ""
+    entrypoint: tuple[str, ...] = ()
+    command: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Network:
+    """An engine network; ``subnet`` is a CIDR, ``gateway`` an address."""
+
+    id: str
+    name: str
+    subnet: str
+    gateway: str
+    labels: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class LogOptions:
+    """Which log lines: ``tail`` None for all; ``since`` a moment; ``timestamps`` prefixes RFC 3339 times."""
+
+    follow: bool = False
+    tail: int | None = None
+    since: datetime | None = None
+    timestamps: bool = False
+
+
+@dataclass(frozen=True)
+class ExecOptions:
+    """How a command runs in a container; with ``tty`` all output is stdout."""
+
+    stdin: bool = False
+    tty: bool = False
+    user: str = ""
+    env: tuple[tuple[str, str], ...] = ()
+
+
+class ExecSession(Protocol):
+    """A running command or an attached container: write stdin, iterate output, then ask the exit code."""
+
+    async def write(self, data: bytes) -> None:
+        """Send bytes to stdin; raises ``DriverError`` when the process is gone."""
+        ...
+
+    async def close_stdin(self) -> None:
+        """Half-close: the process sees end of file, output goes on."""
+        ...
+
+    async def resize(self, width: int, height: int) -> None:
+        """Set the terminal's size in characters."""
+        ...
+
+    def output(self) -> AsyncIterator[tuple[int, bytes]]:
+        """Yield (1, stdout bytes) and (2, stderr bytes) until the process closes them."""
+        ...
+
+    async def exit_code(self) -> int:
+        """Return the exit code once the output has ended."""
+        ...
+
+    async def close(self) -> None:
+        """Drop the connection and free its resources; safe to call twice."""
+        ...
+
+
+class Engine(Protocol):
+    """Containers, images and networks. Every failure is a ``errors.DriverError`` or a subclass of it.
+
+    ``EngineUnavailable`` when no engine answers, ``NoSuchContainer`` when the id is gone, ``ImageMissing``
+    when the image is absent or unpullable, ``PortTaken`` when a host port is in use.
+    """
+
+    async def info(self) -> EngineInfo:
+        """Return the engine's version and the machine's size."""
+        ...
+
+    async def list(self, labels: Mapping[str, str]) -> list[Container]:
+        """Return all containers, stopped ones too, that carry all these labels."""
+        ...
+
+    async def inspect(self, container_id: str) -> Container | None:
+        """Return the container, or None when there is none."""
+        ...
+
+    async def create(self, spec: ContainerSpec) -> str:
+        """Create a container and return its id; a container of that name is an error."""
+        ...
+
+    async def start(self, container_id: str) -> None:
+        """Start it; harmless when it runs."""
+        ...
+
+    async def stop(self, container_id: str, grace_seconds: int) -> None:
+        """Send the stop signal, after the grace period SIGKILL; returns once it has ended."""
+        ...
+
+    async def kill(self, container_id: str, signal: str = "KILL") -> None:
+        """Send a signal; harmless when it does not run."""
+        ...
+
+    async def remove(self, container_id: str) -> None:
+        """Remove it with its anonymous volumes, by force; harmless when it is gone."""
+        ...
+
+    def events(self, labels: Mapping[str, str]) -> AsyncIterator[EngineEvent]:
+        """Yield events of containers with these labels from now on; ends with ``EngineUnavailable``."""
+        ...
+
+    async def image(self, reference: str) -> Image | None:
+        """Return the local image of that name, digest or id, or None."""
+        ...
+
+    async def pull(self, reference: str, auth: Mapping[str, str] | None = None) -> None:
+        """Fetch an image; ``ImageMissing`` says in the engine's words why it could not be had."""
+        ...
+
+    async def load_filesystem(
+        self, archive: str, reference: str, changes: Sequence[str] = ()
+    ) -> str:
+        """Import the tar file at path ``archive`` as an image with Dockerfile ``changes``; return its id."""
+        ...
+
+    async def remove_image(self, reference: str) -> None:
+        """Remove an image; harmless when it is gone."""
+        ...
+
+    async def create_network(
+        self, name: str, subnet: str, labels: Mapping[str, str], *, internal: bool = False
+    ) -> Network:
+        """Create a bridge network; ``DriverError`` when the subnet overlaps with another."""
+        ...
+
+    async def networks(self, labels: Mapping[str, str] | None = None) -> list[Network]:
+        """Return the engine's networks, those with all these labels."""
+        ...
+
+    async def remove_network(self, name: str) -> None:
+        """Remove a network; harmless when it is gone."""
+        ...
+
+    def logs(self, container_id: str, options: LogOptions) -> AsyncIterator[bytes]:
+        """Yield log bytes, stdout and stderr as they came, until the end (or for ever with follow)."""
+        ...
+
+    async def exec(self, container_id: str, argv: Sequence[str], options: ExecOptions) -> ExecSession:
+        """Start a command in a running container."""
+        ...
+
+    async def attach(self, container_id: str, *, stdin: bool, tty: bool) -> ExecSession:
+        """Connect to the container's own process."""
+        ...
+
+    async def run(self, container_id: str, argv: Sequence[str], timeout_seconds: float) -> tuple[int, bytes]:
+        """Run a command to its end; (exit code, output cut at 10 KiB); ``TimeoutError`` past the time."""
+        ...
+
+    async def put_archive(self, container_id: str, path: str, tar: bytes) -> None:
+        """Unpack a tar into a directory of the container."""
+        ...
+
+    async def get_archive(self, container_id: str, path: str) -> bytes:
+        """Return a tar of that path of the container; ``DriverError`` when there is no such path."""
+        ...
+
+    async def close(self) -> None:
+        """Free connections and threads."""
+        ...

@@ -1,0 +1,39 @@
+"""Programming network namespaces from inside the agent container: what can be asked for.
+
+``drivers.agent`` is the real one (nft, ip and conntrack in the agent), ``drivers.fake_netns`` keeps a record
+that refuses what nft would refuse.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True)
+class NetnsChange:
+    """What one network namespace gets.
+
+    ``sandbox`` is the id of the container that owns the namespace and ``pid`` its process: the namespace is
+    entered only if that pid still belongs to that container.  ``commands`` (argv each, such as
+    ``("ip", "route", "replace", …)``) run first, in order; a failing one ends the change.  ``ruleset`` is
+    nft text, applied in one transaction; "" leaves rules alone.
+    """
+
+    sandbox: str
+    pid: int
+    commands: tuple[tuple[str, ...], ...] = ()
+    ruleset: str = ""
+
+
+class Netns(Protocol):
+    """Applies changes; many namespaces in one call."""
+
+    async def apply(self, changes: Sequence[NetnsChange]) -> Mapping[str, str]:
+        """Apply all; return what failed as {sandbox: the tool's words}; raises ``DriverError`` if no agent."""
+        ...
+
+    async def read(self, sandbox: str, pid: int, argv: Sequence[str]) -> str:
+        """Return the output of a command run in that namespace; ``DriverError`` when it fails."""
+        ...
