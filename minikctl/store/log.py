@@ -1,0 +1,185 @@
+"""The revision log in SQLite: append, look up, list, and read what came after a revision.
+
+One table, one row for each write; the row id is the revision (as kine does).  The value is opaque bytes.
+This module is synchronous and knows nothing of threads, tasks or watchers: ``store.Store`` adds those.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from minikctl import errors
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS log (
+    revision INTEGER PRIMARY KEY AUTOINCREMENT,
+    key TEXT NOT NULL,
+    created INTEGER NOT NULL,
+    previous INTEGER NOT NULL,
+    deleted INTEGER NOT NULL,
+    value BLOB NOT NULL
+);
+CREATE INDEX IF NOT EXISTS log_key ON log (key, revision);
+CREATE TABLE IF NOT EXISTS mark (name TEXT PRIMARY KEY, value INTEGER NOT NULL);
+"""
+
+COLUMNS = "revision, key, created, previous, deleted, value"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One write, made at ``revision``.
+
+    ``created`` is the revision that made the key, ``previous`` the one before (0 for none).  A deletion's row carries the value that was deleted.
+    """
+
+    revision: int
+    key: str
+    created: int
+    previous: int
+    deleted: bool
+    value: bytes
+
+
+class RevisionLog:
+    """One SQLite connection on the log.  Not for use by several threads at a time."""
+
+    def __init__(self, path: Path, *, writable: bool) -> None:
+        self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10)
+        with translated(path):
+            if writable:
+                self._db.execute("PRAGMA journal_mode=WAL")
+                self._db.execute("PRAGMA synchronous=FULL")
+                self._db.executescript(SCHEMA)
+            else:
+                self._db.execute("PRAGMA query_only=ON")
+            self._db.execute("PRAGMA cache_size=-8000")
+
+    def close(self) -> None:
+        """Close the connection; the last one to close folds the write-ahead log into the file."""
+        self._db.close()
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Run the block as one durable transaction, or as nothing."""
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._db.execute("COMMIT")
+        except BaseException:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            raise
+
+    @contextlib.contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Let every read of the block see the same moment."""
+        self._db.execute("BEGIN")
+        try:
+            yield
+        finally:
+            self._db.execute("COMMIT")
+
+    def current(self) -> int:
+        """Return the newest revision (0 for an empty log)."""
+        found = self._db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'log'").fetchone()
+        return int(found[0]) if found else 0
+
+    def compacted(self) -> int:
+        """Return the revision up to which history was dropped."""
+        found = self._db.execute("SELECT value FROM mark WHERE name = 'compacted'").fetchone()
+        return int(found[0]) if found else 0
+
+    def append(self, key: str, value: bytes, before: Row | None, *, deleted: bool) -> Row:
+        """Add a row that follows ``before`` (None: the key's first) and return it."""
+        created = before.created if before else 0
+        previous = before.revision if before else 0
+        cursor = self._db.execute(
+            "INSERT INTO log (key, created, previous, deleted, value) VALUES (?, ?, ?, ?, ?)",
+            (key, created, previous, int(deleted), value),
+        )
+        revision = int(cursor.lastrowid or 0)
+        return Row(revision, key, created or revision, previous, deleted, value)
+
+    def latest(self, key: str, revision: int = 0) -> Row | None:
+        """Return the key's newest row (at that revision, if one is given), None when absent or deleted."""
+        sql = f"SELECT {COLUMNS} FROM log WHERE key = ?"
+        bound: tuple[object, ...] = (key,)
+        if revision:
+            sql, bound = sql + " AND revision <= ?", (key, revision)
+        found = self._db.execute(sql + " ORDER BY revision DESC LIMIT 1", bound).fetchone()
+        row = _row(found) if found else None
+        return None if row is None or row.deleted else row
+
+    def list(self, prefix: str, revision: int, limit: int, start_after: str) -> Sequence[Row]:
+        """Return the rows alive at that revision below the prefix, by key, at most ``limit`` (0: all)."""
+        sql = (
+            f"SELECT {COLUMNS} FROM log WHERE deleted = 0 AND revision IN ("
+            "SELECT MAX(revision) FROM log WHERE key >= ? AND key < ? AND revision <= ? GROUP BY key)"
+            " ORDER BY key"
+        )
+        low = max(prefix, start_after + "\0") if start_after else prefix
+        bound: tuple[object, ...] = (low, _after(prefix), revision)
+        if limit:
+            sql, bound = sql + " LIMIT ?", (*bound, limit)
+        return [_row(found) for found in self._db.execute(sql, bound)]
+
+    def after(self, revision: int, prefix: str, until: int) -> Sequence[tuple[Row, Row | None]]:
+        """Return the writes below the prefix in (revision, until], in order, each with the row before it."""
+        sql = (
+            f"SELECT {COLUMNS} FROM log WHERE revision > ? AND revision <= ? AND key >= ? AND key < ?"
+            " ORDER BY revision"
+        )
+        rows = [_row(f) for f in self._db.execute(sql, (revision, until, prefix, _after(prefix)))]
+        return [(row, self.at(row.previous) if row.previous else None) for row in rows]
+
+    def at(self, revision: int) -> Row | None:
+        """Return the row of exactly that revision, if it is kept."""
+        found = self._db.execute(f"SELECT {COLUMNS} FROM log WHERE revision = ?", (revision,)).fetchone()
+        return _row(found) if found else None
+
+    def compact(self, revision: int) -> int:
+        """Drop what nobody can see at or after that revision; return how many rows went.
+
+        The row that is a key's present value at that revision stays, however old it is.
+        """
+        gone = self._db.execute(
+            "DELETE FROM log WHERE revision <= ?1 AND (revision NOT IN ("
+            "SELECT MAX(revision) FROM log WHERE revision <= ?1 GROUP BY key)"
+            " OR deleted = 1)",
+            (revision,),
+        ).rowcount
+        self._db.execute("INSERT OR REPLACE INTO mark VALUES ('compacted', ?)", (revision,))
+        return gone
+
+
+@contextlib.contextmanager
+def translated(path: Path | str) -> Iterator[None]:
+    """Turn SQLite's failures into ``StoreError``s that name the file and the way out."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise errors.StoreError(f"the cluster's store {path}: {_advice(error)}") from error
+
+
+def _advice(error: sqlite3.Error) -> str:
+    text = str(error)
+    if "full" in text:
+        return f"{text}: free some space on that disk; what was acknowledged is safe"
+    if "malformed" in text or "not a database" in text:
+        return f"{text}: the file is damaged; restore a copy, or delete the cluster"
+    return text
+
+
+def _row(found: tuple[int, str, int, int, int, bytes]) -> Row:
+    revision, key, created, previous, deleted, value = found
+    return Row(revision, key, created or revision, previous, bool(deleted), value)
+
+
+def _after(prefix: str) -> str:
+    """Return the first string that sorts after every string that starts with the prefix."""
+    return prefix + "\U0010ffff"
