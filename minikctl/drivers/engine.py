@@ -8,97 +8,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, Protocol
+from typing import Protocol
 
-
-@dataclass(frozen=True)
-class Mount:
-    """A bind mount (``source`` is a host path), a named volume, or a tmpfs (``size_bytes`` 0: unlimited)."""
-
-    source: str
-    target: str
-    read_only: bool = False
-    type: Literal["bind", "volume", "tmpfs"] = "bind"
-    size_bytes: int = 0
-    propagation: str = ""
-
-
-@dataclass(frozen=True)
-class PortBinding:
-    """A published port; ``host_port`` 0 lets the engine choose."""
-
-    container_port: int
-    protocol: str = "tcp"
-    host_ip: str = "127.0.0.1"
-    host_port: int = 0
-
-
-@dataclass(frozen=True)
-class ContainerSpec:
-    """Everything that a container is created from.
-
-    ``entrypoint`` and ``command`` None keep the image's own.  ``network`` is a network's name, "none",
-    "host" or "container:<id>".  ``pid_mode``/``ipc_mode`` likewise.  Sizes are bytes, ``cpu_quota_us`` is
-    per ``cpu_period_us``; 0 means unlimited or the engine's default.
-    """
-
-    name: str
-    image: str
-    labels: Mapping[str, str]
-    entrypoint: tuple[str, ...] | None = None
-    command: tuple[str, ...] | None = None
-    env: tuple[tuple[str, str], ...] = ()
-    working_dir: str = ""
-    user: str = ""
-    hostname: str = ""
-    mounts: tuple[Mount, ...] = ()
-    network: str = "none"
-    ip: str = ""
-    ports: tuple[PortBinding, ...] = ()
-    dns: tuple[str, ...] = ()
-    extra_hosts: tuple[tuple[str, str], ...] = ()
-    pid_mode: str = ""
-    ipc_mode: str = ""
-    cap_add: tuple[str, ...] = ()
-    cap_drop: tuple[str, ...] = ()
-    privileged: bool = False
-    read_only_root: bool = False
-    security_opt: tuple[str, ...] = ()
-    group_add: tuple[str, ...] = ()
-    sysctls: tuple[tuple[str, str], ...] = ()
-    memory_bytes: int = 0
-    cpu_shares: int = 0
-    cpu_quota_us: int = 0
-    cpu_period_us: int = 100_000
-    stdin: bool = False
-    stdin_once: bool = False
-    tty: bool = False
-    init: bool = False
-    stop_signal: str = ""
-
-
-ContainerStatus = Literal["created", "running", "paused", "restarting", "removing", "exited", "dead"]
-
-
-@dataclass(frozen=True)
-class Container:
-    """A container as the engine reports it (times are aware UTC; ``pid`` 0 and ``ip`` "" when not running)."""
-
-    id: str
-    name: str
-    labels: Mapping[str, str]
-    image: str
-    image_id: str
-    status: ContainerStatus
-    pid: int = 0
-    exit_code: int = 0
-    oom_killed: bool = False
-    error: str = ""
-    created_at: datetime | None = None
-    started_at: datetime | None = None
-    finished_at: datetime | None = None
-    ip: str = ""
-    ports: tuple[PortBinding, ...] = ()
+from minikctl.model.containers import Container as Container
+from minikctl.model.containers import ContainerSpec as ContainerSpec
+from minikctl.model.containers import ContainerStatus as ContainerStatus
+from minikctl.model.containers import Mount as Mount
+from minikctl.model.containers import PortBinding as PortBinding
 
 
 @dataclass(frozen=True)
@@ -209,7 +125,7 @@ class Engine(Protocol):
         """Return the engine's version and the machine's size."""
         ...
 
-    async def list(self, labels: Mapping[str, str]) -> list[Container]:
+    async def list(self, labels: Mapping[str, str]) -> Sequence[Container]:
         """Return all containers, stopped ones too, that carry all these labels."""
         ...
 
@@ -249,10 +165,12 @@ class Engine(Protocol):
         """Fetch an image; ``ImageMissing`` says in the engine's words why it could not be had."""
         ...
 
-    async def load_filesystem(
-        self, archive: str, reference: str, changes: Sequence[str] = ()
-    ) -> str:
+    async def load_filesystem(self, archive: str, reference: str, changes: Sequence[str] = ()) -> str:
         """Import the tar file at path ``archive`` as an image with Dockerfile ``changes``; return its id."""
+        ...
+
+    async def tag(self, reference: str, repository: str, tag: str) -> None:
+        """Give an image another name."""
         ...
 
     async def remove_image(self, reference: str) -> None:
@@ -265,7 +183,7 @@ class Engine(Protocol):
         """Create a bridge network; ``DriverError`` when the subnet overlaps with another."""
         ...
 
-    async def networks(self, labels: Mapping[str, str] | None = None) -> list[Network]:
+    async def networks(self, labels: Mapping[str, str] | None = None) -> Sequence[Network]:
         """Return the engine's networks, those with all these labels."""
         ...
 

@@ -1,0 +1,34 @@
+"""What the node needs from the network: a pod's namespace made ready before its first container starts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True)
+class Sandbox:
+    """A running pause container: the owner of its pod's network namespace (``pid`` is in the host's numbering)."""
+
+    namespace: str
+    pod: str
+    uid: str
+    container_id: str
+    pid: int
+    ip: str
+    host_network: bool = False
+
+
+class SandboxNetwork(Protocol):
+    """Gives sandboxes the cluster's network."""
+
+    async def attach(self, sandbox: Sandbox) -> None:
+        """Put routes and rules in place; when it returns, the pod may run.  ``DriverError`` when it cannot.
+
+        Safe to repeat: the node asks again after a restart of the control plane, while the pod runs.
+        """
+        ...
+
+    async def detach(self, sandbox: Sandbox) -> None:
+        """Forget the sandbox, whose container is gone or about to go; never fails for an unknown one."""
+        ...
