@@ -1,0 +1,15 @@
+"""Service: one stable address for the pods that a selector finds."""
+
+from __future__ import annotations
+
+from minikctl.model.kinds.base import Kind
+
+KIND = Kind(
+    "",
+    "v1",
+    "Service",
+    "services",
+    short_names=("svc",),
+    categories=("all",),
+    subresources=frozenset({"status"}),
+)

@@ -1,0 +1,178 @@
+"""Writes the schemas of this folder from Kubernetes' OpenAPI document.
+
+Usage: ``python schemas/generate.py [kubernetes_validate-*.whl]``.  Without a wheel, pip fetches the one of
+``RELEASE``.  What the document leaves unsaid (defaults, ranges, allowed values) comes from overrides.yaml.
+The two v1beta1 Ingress versions left Kubernetes long ago: their files are kept by hand and never written here.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+Schema = dict[str, Any]
+
+HERE = Path(__file__).parent
+RELEASE = "1.36.0"
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+KINDS = (
+    "core.v1.ConfigMap",
+    "core.v1.Endpoints",
+    "core.v1.Event",
+    "core.v1.Namespace",
+    "core.v1.Node",
+    "core.v1.Pod",
+    "core.v1.Secret",
+    "core.v1.Service",
+    "core.v1.ServiceAccount",
+    "apps.v1.Deployment",
+    "apps.v1.ReplicaSet",
+    "autoscaling.v1.Scale",
+    "coordination.v1.Lease",
+    "discovery.v1.EndpointSlice",
+    "events.v1.Event",
+    "networking.v1.Ingress",
+    "networking.v1.IngressClass",
+)
+GROUPS = {
+    "coordination": "coordination.k8s.io",
+    "discovery": "discovery.k8s.io",
+    "events": "events.k8s.io",
+    "networking": "networking.k8s.io",
+}
+KEPT = ("required", "enum", "format", "additionalProperties")
+SCALARS: dict[str, Schema] = {
+    "io.k8s.apimachinery.pkg.apis.meta.v1.Time": {"type": "string", "format": "date-time"},
+    "io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime": {"type": "string", "format": "date-time"},
+    "io.k8s.apimachinery.pkg.api.resource.Quantity": {"type": ["string", "number"], "format": "quantity"},
+    "io.k8s.apimachinery.pkg.util.intstr.IntOrString": {
+        "type": ["integer", "string"],
+        "format": "int-or-string",
+    },
+    "io.k8s.apimachinery.pkg.apis.meta.v1.FieldsV1": {
+        "type": "object",
+        "x-kubernetes-preserve-unknown-fields": True,
+    },
+}
+
+
+def place(definition: str) -> tuple[str, str, str]:
+    """Return the folder's group and version and the type's name for a definition's full name."""
+    package, version, name = definition.rsplit(".", 2)
+    short = package.rsplit(".", 1)[-1]
+    return GROUPS.get(short, short), version, name
+
+
+def references(schema: Any) -> Iterator[str]:
+    """Yield the full name of each definition that the schema refers to."""
+    if isinstance(schema, dict):
+        if isinstance(schema.get("$ref"), str):
+            yield schema["$ref"].rsplit("/", 1)[-1]
+        for inner in schema.values():
+            yield from references(inner)
+    elif isinstance(schema, list):
+        for inner in schema:
+            yield from references(inner)
+
+
+def reachable(definitions: Schema, roots: list[str]) -> list[str]:
+    """Return the roots and every definition below them, sorted."""
+    seen: set[str] = set()
+    waiting = list(roots)
+    while waiting:
+        name = waiting.pop()
+        if name not in seen and name not in SCALARS:
+            seen.add(name)
+            waiting.extend(references(definitions[name]))
+    return sorted(seen)
+
+
+def convert(schema: Schema, home: tuple[str, str]) -> Schema:
+    """Return our form of a definition that lives in the ``home`` folder: no prose, no null, relative references."""
+    kept = {key: value for key, value in schema.items() if key in KEPT or key.startswith("x-kubernetes-")}
+    if "$ref" in schema:
+        name = schema["$ref"].rsplit("/", 1)[-1]
+        return {**(SCALARS.get(name) or {"$ref": pointer(name, home)}), **kept}
+    if "type" in schema:
+        kinds = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
+        kept["type"] = next(kind for kind in kinds if kind != "null")
+    if "properties" in schema:
+        kept["properties"] = {name: convert(each, home) for name, each in schema["properties"].items()}
+    for key in ("items", "additionalProperties"):
+        if isinstance(schema.get(key), dict):
+            kept[key] = convert(schema[key], home)
+    return kept
+
+
+def pointer(name: str, home: tuple[str, str]) -> str:
+    """Return the reference from a file in the ``home`` folder to a shared type."""
+    group, version, short = place(name)
+    folder = "" if (group, version) == home else f"../../{group}/{version}/"
+    return f"{folder}types.json#/$defs/{short}"
+
+
+def override(schema: Schema, rules: Schema) -> None:
+    """Add to a converted definition what overrides.yaml says of it."""
+    for name, rule in rules.items():
+        if name == "required":
+            schema["required"] = rule
+        elif name not in schema.get("properties", {}):
+            raise SystemExit(f"overrides.yaml: no field {name} in {sorted(schema.get('properties', {}))}")
+        else:
+            schema["properties"][name].update(rule)
+
+
+def generate(definitions: Schema, overrides: Schema) -> dict[str, Schema]:
+    """Return each file's content by its path below this folder."""
+    roots = [f"io.k8s.api.{kind}" for kind in KINDS]
+    files: dict[str, Schema] = {}
+    for full in reachable(definitions, roots):
+        group, version, name = place(full)
+        schema = convert(definitions[full], (group, version))
+        override(schema, overrides.get(f"{group}/{version}", {}).pop(name, {}))
+        if full in roots:
+            path = f"{group}/{version}/{name}.json"
+            files[path] = {"$schema": DIALECT, "$id": path, "title": name, **schema}
+        else:
+            path = f"{group}/{version}/types.json"
+            shared = files.setdefault(path, {"$schema": DIALECT, "$id": path, "$defs": {}})
+            shared["$defs"][name] = schema
+    unused = {place: names for place, names in overrides.items() if names}
+    if unused:
+        raise SystemExit(f"overrides.yaml: unknown types {unused}")
+    return files
+
+
+def wheel(arguments: list[str], folder: str) -> Path:
+    """Return the wheel that was named, or the one that pip fetched into ``folder``."""
+    if arguments:
+        return Path(arguments[0])
+    package = f"kubernetes-validate=={RELEASE}"
+    subprocess.run(
+        [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", folder, package], check=True
+    )
+    return next(Path(folder).glob("*.whl"))
+
+
+def main() -> None:
+    """Write every file."""
+    member = f"kubernetes_validate/kubernetes-json-schema/v{RELEASE}-local/_definitions.json"
+    with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(wheel(sys.argv[1:], folder)) as archive:
+        document = json.loads(archive.read(member))
+    overrides = yaml.safe_load((HERE / "overrides.yaml").read_text())
+    for path, schema in generate(document["$defs"], overrides).items():
+        target = HERE / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(json.dumps(schema, indent=1, sort_keys=True) + "\n")
+
+
+if __name__ == "__main__":
+    main()
