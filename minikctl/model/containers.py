@@ -82,7 +82,7 @@ ContainerStatus = Literal["created", "running", "paused", "restarting", "removin
 
 @dataclass(frozen=True)
 class Container:
-    """A container as the engine reports it (times are aware UTC; ``pid`` 0 and ``ip`` "" when not running)."""
+    """A container as the engine reports it; times are aware UTC, ``pid`` 0 and ``ip`` "" when not running."""
 
     id: str
     name: str
