@@ -50,7 +50,9 @@ class Client(Protocol):
         """Return the object as it is now."""
         ...
 
-    async def list(self, kind: Kind, namespace: str = "", *, labels: str = "", fields: str = "") -> ObjectList:
+    async def list(
+        self, kind: Kind, namespace: str = "", *, labels: str = "", fields: str = ""
+    ) -> ObjectList:
         """Return all objects that match, and the revision of the answer."""
         ...
 
@@ -63,7 +65,14 @@ class Client(Protocol):
         ...
 
     async def patch(
-        self, kind: Kind, name: str, namespace: str, body: Any, *, type: PatchType = "merge", subresource: str = ""
+        self,
+        kind: Kind,
+        name: str,
+        namespace: str,
+        body: Any,
+        *,
+        type: PatchType = "merge",
+        subresource: str = "",
     ) -> Object:
         """Apply the patch to what is stored and return the outcome."""
         ...
@@ -75,7 +84,13 @@ class Client(Protocol):
         ...
 
     def watch(
-        self, kind: Kind, namespace: str = "", *, resource_version: str = "", labels: str = "", fields: str = ""
+        self,
+        kind: Kind,
+        namespace: str = "",
+        *,
+        resource_version: str = "",
+        labels: str = "",
+        fields: str = "",
     ) -> AsyncIterator[WatchEvent]:
         """Yield each later change in order; raises ``StatusError`` 410 if that revision is gone."""
         ...

@@ -1,0 +1,141 @@
+"""The cluster's certificates: an authority of its own, and the API server's certificate under it."""
+
+from __future__ import annotations
+
+import ipaddress
+import secrets
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from minikctl.client.home import ClusterHome, ClusterSettings
+
+CA_DAYS = 3650
+SERVER_DAYS = 365
+RENEW_BEFORE = timedelta(days=30)
+
+
+@dataclass(frozen=True)
+class Pki:
+    """Paths of the API server's key pair, the authority's certificate as PEM, and the admin's token."""
+
+    cert_file: str
+    key_file: str
+    ca_pem: bytes
+    token: str
+
+
+def ensure(home: ClusterHome, settings: ClusterSettings, now: datetime | None = None) -> Pki:
+    """Return the cluster's certificates, made or renewed as needed; the authority and the token stay."""
+    moment = now or datetime.now(UTC)
+    ca_key, ca_cert = _authority(home, moment)
+    cert_path = Path(home.file("pki", "apiserver.crt"))
+    if not _serves(cert_path, ca_cert, settings, moment):
+        key, cert = _issue(ca_key, ca_cert, settings, moment)
+        home.write("pki/apiserver.key", _key_pem(key))
+        home.write("pki/apiserver.crt", _pem(cert) + _pem(ca_cert))
+    token_path = Path(home.file("pki", "admin.token"))
+    if not token_path.exists():
+        home.write("pki/admin.token", secrets.token_urlsafe(32).encode())
+    return Pki(str(cert_path), home.file("pki", "apiserver.key"), _pem(ca_cert), token_path.read_text())
+
+
+def _authority(home: ClusterHome, now: datetime) -> tuple[ec.EllipticCurvePrivateKey, x509.Certificate]:
+    key_path, cert_path = Path(home.file("pki", "ca.key")), Path(home.file("pki", "ca.crt"))
+    if key_path.exists() and cert_path.exists():
+        key = serialization.load_pem_private_key(key_path.read_bytes(), None)
+        assert isinstance(key, ec.EllipticCurvePrivateKey)
+        return key, x509.load_pem_x509_certificate(cert_path.read_bytes())
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"minikctl-{home.name}")])
+    usage = _usage(sign_certificates=True)
+    cert = (
+        _builder(name, name, key.public_key(), now, CA_DAYS)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .add_extension(usage, critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    home.write("pki/ca.key", _key_pem(key))
+    home.write("pki/ca.crt", _pem(cert))
+    return key, cert
+
+
+def _issue(
+    ca_key: ec.EllipticCurvePrivateKey, ca_cert: x509.Certificate, settings: ClusterSettings, now: datetime
+) -> tuple[ec.EllipticCurvePrivateKey, x509.Certificate]:
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "kube-apiserver")])
+    issuer_id = x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key.public_key())
+    cert = (
+        _builder(subject, ca_cert.subject, key.public_key(), now, SERVER_DAYS)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(_usage(sign_certificates=False), critical=True)
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        .add_extension(x509.SubjectAlternativeName(_names(settings)), critical=False)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .add_extension(issuer_id, critical=False)
+        .sign(ca_key, hashes.SHA256())
+    )
+    return key, cert
+
+
+def _names(settings: ClusterSettings) -> list[x509.GeneralName]:
+    short = ["localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc"]
+    hosts = [*short, f"kubernetes.default.svc.{settings.domain}"]
+    addresses = ["127.0.0.1", "::1", settings.kubernetes_ip]
+    return [x509.DNSName(host) for host in hosts] + [
+        x509.IPAddress(ipaddress.ip_address(address)) for address in addresses
+    ]
+
+
+def _serves(path: Path, ca: x509.Certificate, settings: ClusterSettings, now: datetime) -> bool:
+    if not path.exists():
+        return False
+    cert = x509.load_pem_x509_certificate(path.read_bytes())
+    names = cert.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    fresh = cert.not_valid_after_utc - now > RENEW_BEFORE
+    return fresh and cert.issuer == ca.subject and list(names) == _names(settings)
+
+
+def _builder(
+    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, now: datetime, days: int
+) -> x509.CertificateBuilder:
+    return (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer)
+        .public_key(key)
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(days=days))
+    )
+
+
+def _usage(*, sign_certificates: bool) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=True,
+        key_cert_sign=sign_certificates,
+        crl_sign=sign_certificates,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        encipher_only=False,
+        decipher_only=False,
+    )
+
+
+def _pem(cert: x509.Certificate) -> bytes:
+    return cert.public_bytes(serialization.Encoding.PEM)
+
+
+def _key_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )

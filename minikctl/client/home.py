@@ -1,0 +1,174 @@
+"""Where a cluster keeps its state, and its settings.
+
+Imports little: the CLI goes through here before every request.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any
+
+from minikctl import errors
+
+DEFAULT_CLUSTER = "default"
+_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?")
+
+
+@dataclass(frozen=True)
+class ClusterSettings:
+    """What was decided when the cluster was made; ``slot`` makes its loopback addresses its own."""
+
+    name: str
+    runtime: str = "docker"
+    service_cidr: str = "10.96.0.0/16"
+    pod_cidr: str = ""
+    domain: str = "cluster.local"
+    slot: int = 1
+    api_port: int = 0
+    egress: bool = True
+    publish: str = "127.0.0.1"
+
+    @property
+    def kubernetes_ip(self) -> str:
+        """Return the address of Service ``kubernetes``: the first of the service range."""
+        return _address(self.service_cidr, 1)
+
+    @property
+    def dns_ip(self) -> str:
+        """Return the address of cluster DNS: the tenth of the service range."""
+        return _address(self.service_cidr, 10)
+
+    @property
+    def ingress_ip(self) -> str:
+        """Return the loopback address at which Ingress answers."""
+        return f"127.0.{self.slot}.1"
+
+    @property
+    def load_balancer_range(self) -> str:
+        """Return the loopback range from which LoadBalancer Services get addresses."""
+        return f"127.0.{self.slot}.0/24"
+
+    @property
+    def network(self) -> str:
+        """Return the name of the cluster's engine network."""
+        return f"minikctl-{self.name}"
+
+
+def _address(cidr: str, number: int) -> str:
+    head = cidr.partition("/")[0].split(".")
+    return ".".join([*head[:3], str(int(head[3]) + number)])
+
+
+def root_directory() -> str:
+    """Return the directory of all state: $MINIKCTL_HOME, else minikctl under the user's data directory."""
+    explicit = os.environ.get("MINIKCTL_HOME")
+    if explicit:
+        return os.path.abspath(explicit)
+    data = os.environ.get("XDG_DATA_HOME") or os.path.join(os.path.expanduser("~"), ".local", "share")
+    return os.path.join(data, "minikctl")
+
+
+def list_clusters() -> list[str]:
+    """Return the names of the clusters that have state here."""
+    base = os.path.join(root_directory(), "clusters")
+    try:
+        names = sorted(os.listdir(base))
+    except OSError:
+        return []
+    return [name for name in names if os.path.exists(os.path.join(base, name, "cluster.json"))]
+
+
+class ClusterHome:
+    """The state directory of one cluster; making the object touches nothing."""
+
+    def __init__(self, name: str = "") -> None:
+        self.name = name or os.environ.get("MINIKCTL_CLUSTER") or DEFAULT_CLUSTER
+        if not _NAME.fullmatch(self.name):
+            raise errors.UsageError(
+                f'invalid cluster name "{self.name}": it must be lower-case letters, digits and "-", '
+                "begin and end with a letter or digit, and have at most 32 characters"
+            )
+        self.path = os.path.join(root_directory(), "clusters", self.name)
+
+    def file(self, *parts: str) -> str:
+        """Return a path below the state directory."""
+        return os.path.join(self.path, *parts)
+
+    @property
+    def store(self) -> str:
+        """The path of the store's file."""
+        return self.file("store.db")
+
+    @property
+    def kubeconfig(self) -> str:
+        """The path of the kubeconfig of this cluster."""
+        return self.file("kubeconfig")
+
+    @property
+    def lock(self) -> str:
+        """The path of the file that a running control plane holds locked."""
+        return self.file("daemon.lock")
+
+    @property
+    def daemon_log(self) -> str:
+        """The path of the control plane's log."""
+        return self.file("daemon.log")
+
+    def exists(self) -> bool:
+        """Tell whether the cluster has been made."""
+        return os.path.exists(self.file("cluster.json"))
+
+    def settings(self) -> ClusterSettings:
+        """Return the settings; defaults with a free slot for a cluster that has not been made yet."""
+        found = self.read_json("cluster.json")
+        if found is None:
+            return ClusterSettings(self.name, slot=_free_slot())
+        known = {field.name for field in fields(ClusterSettings)}
+        return ClusterSettings(**{key: value for key, value in found.items() if key in known})
+
+    def save(self, settings: ClusterSettings) -> None:
+        """Keep the settings, atomically."""
+        self.write_json("cluster.json", asdict(replace(settings, name=self.name)))
+
+    def daemon(self) -> dict[str, Any] | None:
+        """Return what the running control plane says of itself: pid, address, version; None if never run."""
+        return self.read_json("daemon.json")
+
+    def read_json(self, *parts: str) -> dict[str, Any] | None:
+        """Return a JSON file of the state directory, None when there is none."""
+        try:
+            with open(self.file(*parts), encoding="utf-8") as source:
+                found = json.load(source)
+        except (OSError, ValueError):
+            return None
+        return found if isinstance(found, dict) else None
+
+    def write_json(self, name: str, value: dict[str, Any]) -> None:
+        """Write a JSON file of the state directory, atomically."""
+        self.write(name, json.dumps(value, indent=1).encode() + b"\n")
+
+    def write(self, name: str, data: bytes, mode: int = 0o600) -> None:
+        """Write a file of the state directory: afterwards it is there whole, or as it was before."""
+        path = self.file(name)
+        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+        staged = f"{path}.{os.getpid()}.new"
+        handle = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+        with os.fdopen(handle, "wb") as sink:
+            sink.write(data)
+            sink.flush()
+            os.fsync(sink.fileno())
+        os.replace(staged, path)
+
+
+def _free_slot() -> int:
+    taken = set()
+    for name in list_clusters():
+        found = ClusterHome(name).read_json("cluster.json") or {}
+        taken.add(found.get("slot"))
+    for slot in range(1, 255):
+        if slot not in taken:
+            return slot
+    raise errors.UsageError("254 clusters are the most that fit on one machine; delete one")

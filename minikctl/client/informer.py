@@ -1,0 +1,151 @@
+"""Caches that follow the API: list once, then watch; what controllers read."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterator
+
+from minikctl import errors
+from minikctl.client.base import Client
+from minikctl.model import objects
+from minikctl.model.kinds.base import Kind
+from minikctl.model.objects import Key, Object
+
+Subscriber = Callable[[Object | None, Object | None], None]
+"""Gets (old, new): old is None for what is new, new is None for what is gone."""
+
+RETRY_SECONDS = 0.5
+RETRY_LIMIT_SECONDS = 10.0
+
+logger = logging.getLogger(__name__)
+
+
+class Informer:
+    """All objects of one kind, kept up to date; the objects are shared, so they are never changed."""
+
+    def __init__(self, client: Client, kind: Kind, namespace: str = "") -> None:
+        self.kind = kind
+        self._client = client
+        self._namespace = namespace
+        self._spaces: dict[str, dict[str, Object]] = {}
+        self._subscribers: list[Subscriber] = []
+        self._synced = asyncio.Event()
+        self._changed = asyncio.Event()
+        self._revision = 0
+
+    def get(self, namespace: str, name: str) -> Object | None:
+        """Return the object, None when there is none."""
+        return self._spaces.get(namespace, {}).get(name)
+
+    def items(self, namespace: str | None = None) -> Iterator[Object]:
+        """Yield the objects of one namespace, or all of them; take a list before awaiting."""
+        if namespace is not None:
+            yield from self._spaces.get(namespace, {}).values()
+            return
+        for space in self._spaces.values():
+            yield from space.values()
+
+    def subscribe(self, subscriber: Subscriber) -> None:
+        """Call it for each object that is there now and for each later change."""
+        self._subscribers.append(subscriber)
+        for obj in list(self.items()):
+            subscriber(None, obj)
+
+    async def synced(self) -> None:
+        """Return once the first list is in."""
+        await self._synced.wait()
+
+    async def reached(self, revision: str) -> None:
+        """Return once the cache has seen that resourceVersion of this kind."""
+        wanted = int(revision or 0)
+        while self._revision < wanted:
+            self._changed.clear()
+            await self._changed.wait()
+
+    async def run(self) -> None:
+        """Follow the API until cancelled; failures are retried, a gone revision means: list again."""
+        pause = RETRY_SECONDS
+        while True:
+            try:
+                await self._follow()
+                pause = RETRY_SECONDS
+            except errors.StatusError as error:
+                if error.code != 410:
+                    logger.warning("following %s: %s", self.kind.resource, error)
+                    await asyncio.sleep(pause)
+                    pause = min(pause * 2, RETRY_LIMIT_SECONDS)
+
+    async def _follow(self) -> None:
+        listing = await self._client.list(self.kind, self._namespace)
+        self._replace(listing.items)
+        self._advance(listing.resource_version)
+        self._synced.set()
+        async for event in self._client.watch(
+            self.kind, self._namespace, resource_version=listing.resource_version
+        ):
+            if event.type == "DELETED":
+                self._set(objects.key(event.object), None)
+            elif event.type != "BOOKMARK":
+                self._set(objects.key(event.object), event.object)
+            self._advance(objects.resource_version(event.object))
+
+    def _advance(self, revision: str) -> None:
+        if revision:
+            self._revision = max(self._revision, int(revision))
+            self._changed.set()
+
+    def _replace(self, items: tuple[Object, ...]) -> None:
+        wanted = {objects.key(obj): obj for obj in items}
+        for obj in list(self.items()):
+            if objects.key(obj) not in wanted:
+                self._set(objects.key(obj), None)
+        for key, obj in wanted.items():
+            self._set(key, obj)
+
+    def _set(self, key: Key, new: Object | None) -> None:
+        space = self._spaces.setdefault(key[0], {})
+        old = space.get(key[1])
+        if new is None:
+            space.pop(key[1], None)
+            if not space:
+                del self._spaces[key[0]]
+        elif old is not None and objects.resource_version(old) == objects.resource_version(new):
+            return
+        else:
+            space[key[1]] = new
+        if old is None and new is None:
+            return
+        for subscriber in self._subscribers:
+            subscriber(old, new)
+
+
+class Informers:
+    """One informer for each kind that somebody asked for."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._by_kind: dict[str, Informer] = {}
+        self._group: asyncio.TaskGroup | None = None
+
+    def of(self, kind: Kind) -> Informer:
+        """Return the kind's informer, started if ``run`` is under way."""
+        found = self._by_kind.get(kind.resource)
+        if found is None:
+            found = self._by_kind[kind.resource] = Informer(self._client, kind)
+            if self._group is not None:
+                self._group.create_task(found.run(), name=f"informer {kind.resource}")
+        return found
+
+    async def synced(self) -> None:
+        """Return once every informer asked for so far has its first list."""
+        for informer in list(self._by_kind.values()):
+            await informer.synced()
+
+    async def run(self) -> None:
+        """Run all informers until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            self._group = group
+            for informer in self._by_kind.values():
+                group.create_task(informer.run(), name=f"informer {informer.kind.resource}")
+            await asyncio.Event().wait()
