@@ -8,7 +8,7 @@ from typing import Protocol
 
 @dataclass(frozen=True)
 class Sandbox:
-    """A running pause container: the owner of its pod's network namespace (``pid`` is in the host's numbering)."""
+    """A running pause container, which owns its pod's network namespace; ``pid`` is the host's number."""
 
     namespace: str
     pod: str

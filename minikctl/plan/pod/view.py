@@ -1,0 +1,88 @@
+"""What the planner of a pod sees: the wanted pod and the actual world around it, frozen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from minikctl.model.actions.node import ActionKey, Volume
+from minikctl.model.containers import Container
+from minikctl.model.objects import Object
+
+
+@dataclass(frozen=True)
+class NodeInfo:
+    """The node that the pods run on; paths are the host's."""
+
+    cluster: str
+    name: str
+    host_ip: str
+    network: str
+    pods_dir: str
+    memory_dir: str
+    infra_image: str
+    dns_ip: str
+    domain: str = "cluster.local"
+    resolver_lines: tuple[str, ...] = ()
+    publish_ip: str = "127.0.0.1"
+    cpus: int = 1
+    memory_bytes: int = 0
+
+
+@dataclass(frozen=True)
+class ImageState:
+    """An image that is at hand for the next start of a container; ``user`` is its configuration's."""
+
+    reference: str
+    image_id: str
+    user: str = ""
+
+
+@dataclass(frozen=True)
+class ProbeState:
+    """What a probe that runs has found so far; None: not enough results yet."""
+
+    passed: bool | None = None
+
+
+@dataclass(frozen=True)
+class Failure:
+    """The latest failure of an action that has not succeeded since."""
+
+    reason: str
+    message: str
+    count: int
+    since: datetime
+    retry_at: datetime
+
+
+@dataclass(frozen=True)
+class PodView:
+    """One pod as it is wanted and as it is.
+
+    ``pod`` None: it is gone from the API and only its containers are left.  ``containers`` are all of this
+    uid, ended ones too.  ``attached`` are the sandboxes whose network is ready.  ``images`` are keyed by
+    container and last until its next start.  ``messages`` are termination messages by container id.
+    ``volumes`` are as they were written last.  ``secrets`` and ``config_maps`` are those of the namespace.
+    """
+
+    node: NodeInfo
+    uid: str
+    namespace: str
+    name: str
+    pod: Object | None = None
+    containers: tuple[Container, ...] = ()
+    config_maps: Mapping[str, Object] = field(default_factory=dict)
+    secrets: Mapping[str, Object] = field(default_factory=dict)
+    services: tuple[Object, ...] = ()
+    images: Mapping[str, ImageState] = field(default_factory=dict)
+    attached: frozenset[str] = frozenset()
+    volumes: Mapping[str, Volume] = field(default_factory=dict)
+    probes: Mapping[tuple[str, str], ProbeState] = field(default_factory=dict)
+    messages: Mapping[str, str] = field(default_factory=dict)
+    failures: Mapping[ActionKey, Failure] = field(default_factory=dict)
+    busy: frozenset[ActionKey] = frozenset()
+    reported: frozenset[str] = frozenset()
+    has_directory: bool = True
+    """Whether there may be directories of this pod on the host."""
