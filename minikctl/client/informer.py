@@ -137,6 +137,10 @@ class Informers:
                 self._group.create_task(found.run(), name=f"informer {kind.resource}")
         return found
 
+    def known(self, kind: Kind) -> Informer | None:
+        """Return the kind's informer if somebody asked for it, else None."""
+        return self._by_kind.get(kind.resource)
+
     async def synced(self) -> None:
         """Return once every informer asked for so far has its first list."""
         for informer in list(self._by_kind.values()):
