@@ -1,6 +1,7 @@
 """The container engine as minikctl needs it: plain data in and out, one Protocol, no Docker types.
 
-``drivers.docker`` is the real one, ``drivers.fake_engine`` the simulated one; one contract suite runs on both.
+``drivers.docker`` is the real one, ``drivers.fake_engine`` the simulated one; one contract suite runs
+on both.
 """
 
 from __future__ import annotations
@@ -171,6 +172,14 @@ class Engine(Protocol):
 
     async def tag(self, reference: str, repository: str, tag: str) -> None:
         """Give an image another name."""
+        ...
+
+    async def build_image(self, context: bytes, reference: str, labels: Mapping[str, str]) -> str:
+        """Build an image from a tar with a Dockerfile; ``DriverError`` has the builder's words."""
+        ...
+
+    async def tag_image(self, reference: str, name: str) -> None:
+        """Give an image another name, taking it from whichever had it."""
         ...
 
     async def remove_image(self, reference: str) -> None:

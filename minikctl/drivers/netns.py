@@ -31,7 +31,7 @@ class Netns(Protocol):
     """Applies changes; many namespaces in one call."""
 
     async def apply(self, changes: Sequence[NetnsChange]) -> Mapping[str, str]:
-        """Apply all; return what failed as {sandbox: the tool's words}; raises ``DriverError`` if no agent."""
+        """Apply all; return what failed as {sandbox: words of the tool}; ``DriverError`` without agent."""
         ...
 
     async def read(self, sandbox: str, pid: int, argv: Sequence[str]) -> str:
