@@ -2,7 +2,7 @@
 
 Usage: ``python schemas/generate.py [kubernetes_validate-*.whl]``.  Without a wheel, pip fetches the one of
 ``RELEASE``.  What the document leaves unsaid (defaults, ranges, allowed values) comes from overrides.yaml.
-The two v1beta1 Ingress versions left Kubernetes long ago: their files are kept by hand and never written here.
+The two v1beta1 Ingress versions left Kubernetes long ago: their files are kept by hand.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ def reachable(definitions: Schema, roots: list[str]) -> list[str]:
 
 
 def convert(schema: Schema, home: tuple[str, str]) -> Schema:
-    """Return our form of a definition that lives in the ``home`` folder: no prose, no null, relative references."""
+    """Return our form of a definition in the ``home`` folder: no prose, no null, relative references."""
     kept = {key: value for key, value in schema.items() if key in KEPT or key.startswith("x-kubernetes-")}
     if "$ref" in schema:
         name = schema["$ref"].rsplit("/", 1)[-1]

@@ -55,7 +55,7 @@ def labels(obj: Mapping[str, Any]) -> dict[str, str]:
     return meta(obj).get("labels") or {}
 
 
-def annotations(obj: Mapping[str, Any]) -> dict[str, str]:
+def annotations(obj: Mapping[str, Any]) -> dict[str, str]:  # type: ignore[no-redef]
     """Return the annotations, never None."""
     return meta(obj).get("annotations") or {}
 

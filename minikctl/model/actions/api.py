@@ -51,7 +51,7 @@ class Delete:
 
 @dataclass(frozen=True)
 class RecordEvent:
-    """Record an Event about ``regarding``; ``type`` is Normal or Warning; equal ones are counted, not repeated."""
+    """Record an Event about ``regarding``; ``type`` is Normal or Warning; equal ones are counted up."""
 
     regarding: Object
     type: str

@@ -86,7 +86,7 @@ def of(obj: Mapping[str, Any]) -> Kind | None:
 
 
 def stored(kind: Kind) -> Kind:
-    """Return the kind under which objects of ``kind`` are kept: itself, unless it is a view of another version."""
+    """Return the kind under which objects of ``kind`` are kept: itself, or the one that it is a view of."""
     if kind.storage is None:
         return kind
     return _BY_GVK[(*kind.storage, kind.kind)]

@@ -40,9 +40,9 @@ def same(obj: Object) -> Object:
     return obj
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Kind:
-    """A kind in one version.
+    """A kind in one version; there is one instance of each, so identity is equality and it can be a key.
 
     ``default`` completes a decoded object in place.  ``validate(new, old)`` returns the causes of refusal
     (old is None on create).  ``selectable`` gives field-selector values beyond metadata.name/namespace.

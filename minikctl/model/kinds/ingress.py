@@ -1,4 +1,4 @@
-"""Ingress: HTTP routes from outside to Services; the two v1beta1 versions are views of networking.k8s.io/v1."""
+"""Ingress: HTTP routes from outside to Services; both v1beta1 versions are views of networking.k8s.io/v1."""
 
 from __future__ import annotations
 

@@ -1,0 +1,68 @@
+"""Reasons of refusal in Kubernetes' words: one constructor per reason of ``metav1.StatusCause``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from minikctl.model.kinds.base import Cause
+
+
+def child(path: str, name: str) -> str:
+    """Return the path of a field below ``path``."""
+    return f"{path}.{name}" if path else name
+
+
+def shown(value: Any) -> str:
+    """Return a value as causes show it: JSON without spaces."""
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+
+
+def _cause(reason: str, field: str, message: str, detail: str = "") -> Cause:
+    return {"reason": reason, "message": f"{message}: {detail}" if detail else message, "field": field}
+
+
+def invalid(field: str, value: Any, detail: str) -> Cause:
+    """The value breaks a rule."""
+    return _cause("FieldValueInvalid", field, f"Invalid value: {shown(value)}", detail)
+
+
+def required(field: str, detail: str = "") -> Cause:
+    """The value is absent or empty."""
+    return _cause("FieldValueRequired", field, "Required value", detail)
+
+
+def unsupported(field: str, value: Any, known: Iterable[str]) -> Cause:
+    """The value is not one of those that are known."""
+    listed = ", ".join(shown(each) for each in sorted(known))
+    return _cause(
+        "FieldValueNotSupported", field, f"Unsupported value: {shown(value)}", f"supported values: {listed}"
+    )
+
+
+def duplicate(field: str, value: Any) -> Cause:
+    """The value occurs twice where it may occur once."""
+    return _cause("FieldValueDuplicate", field, f"Duplicate value: {shown(value)}")
+
+
+def not_found(field: str, value: Any) -> Cause:
+    """The value names something that is not there."""
+    return _cause("FieldValueNotFound", field, f"Not found: {shown(value)}")
+
+
+def forbidden(field: str, detail: str) -> Cause:
+    """The field may not be set, or not be changed."""
+    return _cause("FieldValueForbidden", field, "Forbidden", detail)
+
+
+def too_long(field: str, limit: int) -> Cause:
+    """The value has too many bytes."""
+    return _cause("FieldValueTooLong", field, "Too long", f"may not be more than {limit} bytes")
+
+
+def wrong_type(field: str, value: Any, wanted: str) -> Cause:
+    """The value has another JSON type."""
+    return _cause(
+        "FieldValueTypeInvalid", field, f"Invalid value: {shown(value)}", f"must be of type {wanted}"
+    )
