@@ -121,6 +121,15 @@ def expired(message: str) -> StatusError:
     return StatusError(410, "Expired", message)
 
 
+class ActionFailed(MinikctlError):
+    """One action of a plan failed with ``error``; the actions after it were not tried."""
+
+    def __init__(self, action: object, error: Exception) -> None:
+        super().__init__(str(error))
+        self.action = action
+        self.error = error
+
+
 class StoreError(MinikctlError):
     """The store cannot do its work (disk full, damaged file)."""
 

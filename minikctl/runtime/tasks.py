@@ -1,0 +1,69 @@
+"""The one place that starts tasks: none is lost, and no exception passes unseen."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+log = logging.getLogger(__name__)
+
+OnError = Callable[[str, Exception], None]
+
+
+def log_error(name: str, error: Exception) -> None:
+    """Write the failure of a background task to the log, with its traceback."""
+    log.error("task %s failed: %s", name, error, exc_info=error)
+
+
+class Tasks:
+    """Background work with one owner: ``close`` ends all of it, and each failure reaches ``on_error``.
+
+    The tasks of one owner do not bring each other down; use ``asyncio.TaskGroup`` where they should.
+    """
+
+    def __init__(self, on_error: OnError = log_error) -> None:
+        self._on_error = on_error
+        self._running: set[asyncio.Task[None]] = set()
+
+    def __len__(self) -> int:
+        """Return how many tasks are running."""
+        return len(self._running)
+
+    def start(self, work: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[None]:
+        """Run the work in the background; the task that is returned never raises, but can be cancelled."""
+        task = asyncio.get_running_loop().create_task(self._guard(work, name), name=name)
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        return task
+
+    async def _guard(self, work: Coroutine[Any, Any, Any], name: str) -> None:
+        try:
+            await work
+        except Exception as error:  # noqa: BLE001 - handed on, whatever it is
+            self._on_error(name, error)
+
+    async def idle(self) -> None:
+        """Return when all that was started before has ended."""
+        while self._running:
+            await asyncio.wait(tuple(self._running))
+
+    async def close(self) -> None:
+        """Cancel what still runs and wait for its end."""
+        for task in tuple(self._running):
+            task.cancel()
+        await self.idle()
+
+
+async def first(*waits: Coroutine[Any, Any, Any]) -> None:
+    """Return when the first of the waits is over; the others are cancelled and awaited."""
+    tasks = [asyncio.get_running_loop().create_task(wait) for wait in waits]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
