@@ -1,0 +1,234 @@
+"""``delete``: ask for deletion and, unless told otherwise, wait until the objects are gone."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import typer
+
+from minikctl import errors
+from minikctl.cli import flags, manifests, report, selection, timespan
+from minikctl.cli.selection import Target
+from minikctl.cli.session import Session
+
+WEEK_SECONDS = 7 * 24 * 3600.0
+CASCADES = {"background": "Background", "foreground": "Foreground", "orphan": "Orphan"}
+
+
+@dataclass(frozen=True)
+class DeleteOptions:
+    """What ``delete`` was asked."""
+
+    arguments: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+    recursive: bool = False
+    labels: str = ""
+    fields: str = ""
+    all: bool = False
+    all_namespaces: bool = False
+    grace_period: int = -1
+    now: bool = False
+    force: bool = False
+    wait: bool = True
+    timeout: str = "0s"
+    cascade: str = "background"
+    ignore_not_found: bool = False
+    dry_run: str = "none"
+    output: str = ""
+
+
+def command(
+    ctx: typer.Context,
+    arguments: Annotated[list[str] | None, typer.Argument(metavar="TYPE[/NAME] [NAME...]")] = None,
+    files: Annotated[
+        list[str] | None, typer.Option("--filename", "-f", help="Files that name objects.")
+    ] = None,
+    recursive: Annotated[bool, typer.Option("--recursive", "-R", help="Descend into directories.")] = False,
+    labels: Annotated[str, typer.Option("--selector", "-l", help="A label selector.")] = "",
+    fields: Annotated[str, typer.Option("--field-selector", help="A field selector.")] = "",
+    all_: Annotated[bool, typer.Option("--all", help="All objects of the type in the namespace.")] = False,
+    all_namespaces: Annotated[bool, typer.Option("--all-namespaces", "-A", help="Every namespace.")] = False,
+    grace_period: Annotated[int, typer.Option("--grace-period", help="Seconds to end in; -1: its own.")] = -1,
+    now: Annotated[bool, typer.Option("--now", help="The same as --grace-period=1.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="With --grace-period=0: do not wait for its end.")
+    ] = False,
+    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until the objects are gone.")] = True,
+    timeout: Annotated[
+        str, typer.Option("--timeout", help="How long to wait; 0s: as long as it takes.")
+    ] = "0s",
+    cascade: Annotated[
+        str, typer.Option("--cascade", help="background, foreground or orphan.")
+    ] = "background",
+    ignore_not_found: Annotated[
+        bool, typer.Option("--ignore-not-found", help="A missing object is no failure.")
+    ] = False,
+    dry_run: Annotated[str, typer.Option("--dry-run", help="none, client or server.")] = "none",
+    output: Annotated[str, typer.Option("--output", "-o", help="name: print only names.")] = "",
+) -> None:
+    """Delete objects by name, selector or manifest.
+
+    Examples:  minikctl delete -f app.yaml     minikctl delete pod web-1 --now     minikctl delete pods -l app=web
+    """
+    options = DeleteOptions(
+        tuple(arguments or ()), tuple(files or ()), recursive, labels, fields, all_, all_namespaces, grace_period,
+        now, force, wait, timeout, cascade, ignore_not_found, dry_run, output,
+    )  # fmt: skip
+    raise typer.Exit(run(options, flags.of(ctx)))
+
+
+VERBS = {"delete": flags.single(command)}
+
+
+def run(options: DeleteOptions, session: Session) -> int:
+    """Delete what was named; return the exit code."""
+    _validate(options)
+    failed = False
+    pending: list[tuple[Target, str]] = []
+    targets = _targets(options, session)
+    for target in targets:
+        try:
+            uid = _delete(options, target, session)
+        except errors.StatusError as error:
+            if error.code == 404 and (options.ignore_not_found or options.all or options.labels):
+                continue
+            session.io.warn(report.status_sentence(error, _context(options)))
+            failed = True
+            continue
+        pending.append((target, uid))
+        _say(options, target, session)
+    if not targets and not options.files:
+        session.io.say("No resources found")
+    session.io.out.flush()
+    if options.wait and options.dry_run == "none":
+        _wait(options, pending, session)
+    return 1 if failed else 0
+
+
+def _context(options: DeleteOptions) -> str:
+    return f'error when deleting "{options.files[0]}"' if options.files else ""
+
+
+def _validate(options: DeleteOptions) -> None:
+    if options.cascade not in CASCADES:
+        raise errors.UsageError(
+            f'error: invalid cascade value ({options.cascade}). Must be "background", "foreground", or "orphan"'
+        )
+    if options.grace_period == 0 and not options.force and options.now:
+        raise errors.UsageError("error: --now and --grace-period cannot be specified together")
+    if options.all and options.labels:
+        raise errors.UsageError("error: cannot set --all and --selector at the same time")
+    if not options.files and not options.arguments:
+        raise errors.UsageError("error: You must provide one or more resources by argument or filename.")
+
+
+def _targets(options: DeleteOptions, session: Session) -> list[Target]:
+    if options.files:
+        found = []
+        for document in manifests.read(options.files, options.recursive, session.io.stdin):
+            if isinstance(document, manifests.BadDocument):
+                session.io.warn(f"error: {document}")
+            else:
+                found.append(selection.target_of(document.object, session))
+        return found
+    namespace = "" if options.all_namespaces else session.namespace
+    parsed = selection.parse(options.arguments, session.discovery, namespace)
+    if any(target.name for target in parsed):
+        return parsed
+    if not (options.all or options.labels or options.fields):
+        raise errors.UsageError("error: resource(s) were provided, but no name was specified")
+    return [found for target in parsed for found in members(options, target, session)]
+
+
+def members(options: DeleteOptions, target: Target, session: Session) -> list[Target]:
+    query = {"labelSelector": options.labels, "fieldSelector": options.fields}
+    items = session.client.request("GET", target.path(), query=query).json().get("items") or ()
+    return [
+        Target(target.resource, item["metadata"]["name"], item["metadata"].get("namespace", ""))
+        for item in items
+    ]
+
+
+def _delete(options: DeleteOptions, target: Target, session: Session) -> str:
+    if options.dry_run == "client":
+        found = session.client.request("GET", target.path()).json()
+        return str(found["metadata"].get("uid", ""))
+    body: dict[str, Any] = {
+        "kind": "DeleteOptions",
+        "apiVersion": "v1",
+        "propagationPolicy": CASCADES[options.cascade],
+    }
+    grace = _grace(options)
+    if grace is not None:
+        body["gracePeriodSeconds"] = grace
+    query = {"dryRun": "All"} if options.dry_run == "server" else {}
+    answer = session.client.request("DELETE", target.path(), body, query=query).json()
+    if answer.get("kind") == "Status":
+        return str((answer.get("details") or {}).get("uid", ""))
+    return str((answer.get("metadata") or {}).get("uid", ""))
+
+
+def _grace(options: DeleteOptions) -> int | None:
+    if options.now:
+        return 1
+    if options.force and options.grace_period < 0:
+        return 0
+    if options.grace_period == 0 and not options.force:
+        return 1  # kubectl's guard: without --force the kubelet still confirms the end
+    return options.grace_period if options.grace_period >= 0 else None
+
+
+def _say(options: DeleteOptions, target: Target, session: Session) -> None:
+    if options.output == "name":
+        session.io.say(target.title)
+        return
+    verb = "force deleted" if options.force and _grace(options) == 0 else "deleted"
+    where = f" from {target.namespace} namespace" if target.namespace else ""
+    suffix = {"client": " (dry run)", "server": " (server dry run)"}.get(options.dry_run, "")
+    session.io.say(f'{target.resource.title} "{target.name}" {verb}{where}{suffix}')
+
+
+def _wait(options: DeleteOptions, pending: list[tuple[Target, str]], session: Session) -> None:
+    allowed = timespan.seconds(options.timeout) or WEEK_SECONDS
+    deadline = time.monotonic() + allowed
+    for target, uid in pending:
+        if not gone(target, uid, deadline, session):
+            raise errors.UsageError(
+                f"error: timed out waiting for the condition on {target.resource.name}/{target.name}"
+            )
+
+
+def gone(target: Target, uid: str, deadline: float, session: Session) -> bool:
+    """Wait until the object of that uid is gone; False when the deadline passes first."""
+    while True:
+        try:
+            found = session.client.request("GET", target.path()).json()
+        except errors.StatusError as error:
+            if error.code == 404:
+                return True
+            raise
+        if uid and found["metadata"].get("uid") != uid:
+            return True
+        if time.monotonic() >= deadline:
+            return False
+        if _deleted_in_watch(target, found["metadata"]["resourceVersion"], deadline, session):
+            return True
+
+
+def _deleted_in_watch(target: Target, revision: str, deadline: float, session: Session) -> bool:
+    left = max(1, int(deadline - time.monotonic()))
+    query = {
+        "watch": True,
+        "fieldSelector": f"metadata.name={target.name}",
+        "resourceVersion": revision,
+        "timeoutSeconds": min(left, 300),
+    }
+    place = Target(target.resource, "", target.namespace)
+    stream = session.client.stream("GET", place.path(), query=query)
+    try:
+        return any(json.loads(line)["type"] == "DELETED" for line in stream.lines())
+    finally:
+        stream.close()

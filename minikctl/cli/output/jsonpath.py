@@ -1,0 +1,253 @@
+"""kubectl's JSONPath templates: text with ``{…}`` expressions, ranges and filters.
+
+The dialect is kubectl's: https://kubernetes.io/docs/reference/kubectl/jsonpath/.
+"""
+
+from __future__ import annotations
+
+import json
+import operator
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from minikctl import errors
+
+_COMPARE: dict[str, Callable[[Any, Any], bool]] = {
+    "==": operator.eq,
+    "!=": operator.ne,
+    "<=": operator.le,
+    ">=": operator.ge,
+    "<": operator.lt,
+    ">": operator.gt,
+}
+_FILTER = re.compile(r"^(?P<left>.+?)\s*(?P<op>==|!=|<=|>=|<|>)\s*(?P<right>.+)$", re.S)
+
+
+class BadTemplate(errors.UsageError):
+    """The template cannot be parsed."""
+
+
+@dataclass(frozen=True)
+class _Text:
+    text: str
+
+
+@dataclass(frozen=True)
+class _Path:
+    steps: tuple[tuple[str, Any], ...]
+    rooted: bool = False
+
+
+@dataclass(frozen=True)
+class _Range:
+    path: _Path
+    body: tuple[Any, ...]
+
+
+def relaxed(expression: str) -> str:
+    """Return ``x``, ``.x`` and ``{.x}`` alike as ``{.x}``, as --sort-by and custom-columns take them."""
+    inner = expression.strip()
+    if inner.startswith("{") and inner.endswith("}"):
+        inner = inner[1:-1]
+    if not inner.startswith((".", "[", "$", "@")):
+        inner = "." + inner
+    return "{" + inner + "}"
+
+
+def render(template: str, data: Any) -> str:
+    """Return the template's text for that data; missing fields give nothing."""
+    return "".join(_render(_parse(template), data, data))
+
+
+def find(expression: str, data: Any) -> list[Any]:
+    """Return every value that one expression selects."""
+    nodes = _parse(relaxed(expression))
+    return [value for node in nodes if isinstance(node, _Path) for value in _walk(node, data, data)]
+
+
+def text(value: Any) -> str:
+    """Return a selected value as kubectl prints it: strings bare, the rest as JSON."""
+    if isinstance(value, str):
+        return value
+    return json.dumps(value, separators=(",", ":"))
+
+
+def _render(nodes: tuple[Any, ...], data: Any, root: Any) -> Iterator[str]:
+    for node in nodes:
+        if isinstance(node, _Text):
+            yield node.text
+        elif isinstance(node, _Range):
+            for item in _walk(node.path, data, root):
+                yield from _render(node.body, item, root)
+        else:
+            yield " ".join(text(value) for value in _walk(node, data, root))
+
+
+def _parse(template: str) -> tuple[Any, ...]:
+    nodes: list[Any] = []
+    stack: list[tuple[_Path, list[Any]]] = []
+    place = 0
+    while place < len(template):
+        if template[place] != "{":
+            end = template.find("{", place)
+            end = len(template) if end < 0 else end
+            nodes.append(_Text(template[place:end]))
+            place = end
+            continue
+        inner, place = _braced(template, place)
+        if inner == "end":
+            if not stack:
+                raise BadTemplate(f"error: error parsing jsonpath {template}, unexpected {{end}}")
+            path, outer = stack.pop()
+            outer.append(_Range(path, tuple(nodes)))
+            nodes = outer
+        elif inner.startswith("range "):
+            stack.append((_path(inner[6:].strip()), nodes))
+            nodes = []
+        elif inner[:1] in ("'", '"'):
+            nodes.append(_Text(_unquote(inner)))
+        else:
+            nodes.append(_path(inner))
+    if stack:
+        raise BadTemplate(f"error: error parsing jsonpath {template}, unclosed {{range}}")
+    return tuple(nodes)
+
+
+def _braced(template: str, place: int) -> tuple[str, int]:
+    """Return what stands in the braces that open at ``place``, and the place after them."""
+    quote = ""
+    for number in range(place + 1, len(template)):
+        char = template[number]
+        if quote:
+            if char == quote and template[number - 1] != "\\":
+                quote = ""
+        elif char in "'\"":
+            quote = char
+        elif char == "}":
+            return template[place + 1 : number].strip(), number + 1
+    raise BadTemplate(f"error: error parsing jsonpath {template}, unclosed action")
+
+
+def _unquote(quoted: str) -> str:
+    body = quoted[1:-1]
+    return body.replace("\\n", "\n").replace("\\t", "\t").replace("\\r", "\r").replace('\\"', '"')
+
+
+def _path(expression: str) -> _Path:
+    rest = expression
+    rooted = rest.startswith("$")
+    rest = rest.lstrip("$@") if rest[:1] in "$@" else rest
+    steps: list[tuple[str, Any]] = []
+    while rest:
+        if rest.startswith(".."):
+            steps.append(("deep", None))
+            rest = rest[1:] if rest[2:3] != "[" else rest[2:]
+        elif rest.startswith("["):
+            inner, rest = _bracketed(rest, expression)
+            steps.append(_bracket(inner, expression))
+        elif rest.startswith("."):
+            match = re.match(r"\.((?:\\.|[^.\[\s])*)", rest)
+            assert match is not None
+            name = re.sub(r"\\(.)", r"\1", match[1])
+            if name:
+                steps.append(("all", None) if name == "*" else ("field", name))
+            rest = rest[match.end() :]
+        else:
+            raise BadTemplate(f"error: unrecognized character in action: {rest[0]!r} in {{{expression}}}")
+    return _Path(tuple(steps), rooted)
+
+
+def _bracketed(rest: str, expression: str) -> tuple[str, str]:
+    depth, quote = 0, ""
+    for number, char in enumerate(rest):
+        if quote:
+            quote = "" if char == quote else quote
+        elif char in "'\"":
+            quote = char
+        elif char == "[":
+            depth += 1
+        elif char == "]":
+            depth -= 1
+            if depth == 0:
+                return rest[1:number].strip(), rest[number + 1 :]
+    raise BadTemplate(f"error: unterminated array in {{{expression}}}")
+
+
+def _bracket(inner: str, expression: str) -> tuple[str, Any]:
+    if inner.startswith("?(") and inner.endswith(")"):
+        return "filter", _filter(inner[2:-1].strip())
+    if inner == "*":
+        return "all", None
+    if inner[:1] in ("'", '"'):
+        return "field", inner[1:-1]
+    if re.fullmatch(r"-?\d*:-?\d*(:\d+)?", inner):
+        return "slice", slice(*(int(part) if part else None for part in inner.split(":")))
+    if re.fullmatch(r"-?\d+(,-?\d+)*", inner):
+        return "index", tuple(int(part) for part in inner.split(","))
+    raise BadTemplate(f"error: invalid array index {inner} in {{{expression}}}")
+
+
+def _filter(condition: str) -> Callable[[Any, Any], bool]:
+    match = _FILTER.match(condition)
+    if match is None:
+        path = _path(condition)
+        return lambda item, root: bool(list(_walk(path, item, root)))
+    left, compare, right = _operand(match["left"]), _COMPARE[match["op"]], _operand(match["right"])
+
+    def matches(item: Any, root: Any) -> bool:
+        found, wanted = left(item, root), right(item, root)
+        try:
+            return bool(found) and bool(wanted) and compare(found[0], wanted[0])
+        except TypeError:
+            return False
+
+    return matches
+
+
+def _operand(source: str) -> Callable[[Any, Any], list[Any]]:
+    source = source.strip()
+    if source[:1] in ("'", '"'):
+        literal: Any = source[1:-1]
+    elif source[:1] in "@$":
+        path = _path(source)
+        return lambda item, root: list(_walk(path, item, root))
+    else:
+        try:
+            literal = json.loads(source)
+        except ValueError:
+            raise BadTemplate(f"error: cannot read {source} in a filter") from None
+    return lambda item, root: [literal]  # noqa: ARG005
+
+
+def _walk(path: _Path, data: Any, root: Any) -> Iterator[Any]:
+    found = [root if path.rooted else data]
+    for kind, argument in path.steps:
+        found = [value for item in found for value in _step(kind, argument, item, root)]
+    yield from found
+
+
+def _step(kind: str, argument: Any, item: Any, root: Any) -> Iterator[Any]:
+    if kind == "field":
+        if isinstance(item, dict) and argument in item:
+            yield item[argument]
+    elif kind == "all":
+        yield from item.values() if isinstance(item, dict) else item if isinstance(item, list) else ()
+    elif kind == "deep":
+        yield from _deep(item)
+    elif isinstance(item, list):
+        if kind == "index":
+            yield from (item[number] for number in argument if -len(item) <= number < len(item))
+        elif kind == "slice":
+            yield from item[argument]
+        elif kind == "filter":
+            yield from (entry for entry in item if argument(entry, root))
+
+
+def _deep(item: Any) -> Iterator[Any]:
+    yield item
+    children = item.values() if isinstance(item, dict) else item if isinstance(item, list) else ()
+    for child in children:
+        if isinstance(child, dict | list):
+            yield from _deep(child)

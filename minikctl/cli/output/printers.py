@@ -1,0 +1,130 @@
+"""The -o formats other than tables: yaml, json, name, jsonpath, custom-columns."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from minikctl import errors
+from minikctl.cli.output import jsonpath, table
+
+Object = dict[str, Any]
+Printer = Callable[[Sequence[Object], bool], str]
+"""Gets objects and whether they are a list (rather than one that was named); returns the text."""
+
+FORMATS = (
+    "custom-columns,custom-columns-file,go-template,go-template-file,json,jsonpath,jsonpath-as-json,"
+    "jsonpath-file,kyaml,name,template,templatefile,wide,yaml"
+)
+
+
+def of(output: str, names: Callable[[Object], str], *, managed_fields: bool = False) -> Printer | None:
+    """Return the printer for a -o value; None for "" and "wide", which are tables."""
+    form, _, argument = output.partition("=")
+    if form in ("", "wide"):
+        return None
+    clean = (lambda obj: obj) if managed_fields else without_managed_fields
+    makers: dict[str, Callable[[], Printer]] = {
+        "json": lambda: lambda objects, many: to_json(_wrapped(list(map(clean, objects)), many)) + "\n",
+        "yaml": lambda: lambda objects, many: to_yaml(_wrapped(list(map(clean, objects)), many)),
+        "name": lambda: lambda objects, many: "".join(names(obj) + "\n" for obj in objects),  # noqa: ARG005
+        "jsonpath": lambda: _jsonpath(argument, form),
+        "jsonpath-file": lambda: _jsonpath(_file(argument), form),
+        "jsonpath-as-json": lambda: _jsonpath_json(argument),
+        "custom-columns": lambda: _columns(argument),
+        "custom-columns-file": lambda: _columns_file(argument),
+    }
+    if form not in makers:
+        raise errors.UsageError(
+            f'error: unable to match a printer suitable for the output format "{form}", '
+            f"allowed formats are: {FORMATS}"
+        )
+    return makers[form]()
+
+
+def to_json(value: Any) -> str:
+    """Return JSON as kubectl prints it."""
+    return json.dumps(value, indent=4, ensure_ascii=False)
+
+
+def to_yaml(value: Any) -> str:
+    """Return YAML with keys in order, text blocks readable."""
+    import yaml
+
+    class Dumper(yaml.SafeDumper):
+        def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:  # noqa: ARG002
+            return super().increase_indent(flow, indentless=True)
+
+    def text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
+        style = (
+            "|" if "\n" in value and not any(line != line.rstrip() for line in value.split("\n")) else None
+        )
+        return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
+
+    Dumper.add_representer(str, text)
+    return str(yaml.dump(value, Dumper=Dumper, sort_keys=True, allow_unicode=True, width=4096))
+
+
+def without_managed_fields(obj: Object) -> Object:
+    """Return the object without metadata.managedFields, which is noise to a reader."""
+    metadata = obj.get("metadata")
+    if not isinstance(metadata, dict) or "managedFields" not in metadata:
+        return obj
+    return {**obj, "metadata": {key: value for key, value in metadata.items() if key != "managedFields"}}
+
+
+def _wrapped(objects: Sequence[Object], many: bool) -> Object:
+    if not many and len(objects) == 1:
+        return objects[0]
+    return {"apiVersion": "v1", "items": list(objects), "kind": "List", "metadata": {"resourceVersion": ""}}
+
+
+def _jsonpath(template: str, form: str) -> Printer:
+    if not template:
+        raise errors.UsageError(f"error: template format specified but no template given: {form}")
+    return lambda objects, many: jsonpath.render(template, _wrapped(objects, many))
+
+
+def _jsonpath_json(template: str) -> Printer:
+    return lambda objects, many: to_json(jsonpath.find(template, _wrapped(objects, many))) + "\n"
+
+
+def _file(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8") as source:
+            return source.read()
+    except OSError as error:
+        raise errors.UsageError(f"error: error reading template {path}, {error}") from error
+
+
+def _columns(spec: str) -> Printer:
+    if not spec:
+        raise errors.UsageError("error: custom-columns format specified but no custom columns given")
+    pairs = [part.partition(":") for part in spec.split(",")]
+    if any(not colon for _, colon, _ in pairs):
+        raise errors.UsageError(
+            f"error: unexpected custom-columns spec: {spec}, expected <header>:<json-path-expr>"
+        )
+    headers = [head for head, _, _ in pairs]
+    paths = [path for _, _, path in pairs]
+    return lambda objects, many: _column_text(headers, paths, objects)  # noqa: ARG005
+
+
+def _columns_file(path: str) -> Printer:
+    lines = [line.split() for line in _file(path).splitlines() if line.strip()]
+    if len(lines) != 2 or len(lines[0]) != len(lines[1]):
+        raise errors.UsageError(f"error: {path}: expected a line of headers and a line of as many paths")
+    return lambda objects, many: _column_text(lines[0], lines[1], objects)  # noqa: ARG005
+
+
+def _column_text(headers: Sequence[str], paths: Sequence[str], objects: Sequence[Object]) -> str:
+    rows = [list(headers)]
+    for obj in objects:
+        cells = (jsonpath.find(path, obj) for path in paths)
+        rows.append([",".join(_column_cell(value) for value in found) or "<none>" for found in cells])
+    return "".join(line + "\n" for line in table.align(rows))
+
+
+def _column_cell(value: Any) -> str:
+    return "<none>" if value is None else jsonpath.text(value)

@@ -1,0 +1,95 @@
+"""Every failure as text and exit code, in kubectl's words, with a way out where one is known."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable
+from typing import Any
+
+from typer import _click as click
+
+from minikctl import errors
+from minikctl.cli.session import Io
+from minikctl.client import http
+
+TRACE_VERBOSITY = 9
+
+
+def failure(error: Exception, io: Io, verbosity: int = 0) -> int:
+    """Report a failure that ends the command; return the exit code."""
+    if isinstance(error, BrokenPipeError):
+        # The reader is gone: nothing more can be said, and Python must not try to at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    known = isinstance(error, errors.MinikctlError)
+    if verbosity >= TRACE_VERBOSITY or not known:
+        import traceback
+
+        io.err.write("".join(traceback.format_exception(error)))
+    io.warn(sentence(error))
+    for hint in hints(error):
+        io.warn(f"hint: {hint}")
+    return 1
+
+
+def sentence(error: Exception) -> str:
+    """Return the text that kubectl would print for this failure."""
+    if isinstance(error, errors.StatusError):
+        return status_sentence(error)
+    if isinstance(error, http.ConnectionRefused):
+        return str(error)
+    text = str(error) or type(error).__name__
+    return text if text.startswith(("error:", "Error")) else f"error: {text}"
+
+
+def status_sentence(error: errors.StatusError, context: str = "") -> str:
+    """Return the text for a ``metav1.Status``; ``context`` is such as ``error when creating "x.yaml"``."""
+    if error.reason == "Unauthorized":
+        return "error: You must be logged in to the server (Unauthorized)"
+    causes = error.details.get("causes")
+    if error.reason == "Invalid" and causes and not context:
+        kind, name = error.details.get("kind", ""), error.details.get("name", "")
+        lines = [f'The {kind} "{name}" is invalid: ']
+        if len(causes) == 1:
+            return lines[0] + _cause(causes[0])
+        return "\n".join(lines + [f"* {_cause(cause)}" for cause in causes])
+    reason = f" ({error.reason})" if error.reason else ""
+    where = f": {context}" if context else ""
+    return f"Error from server{reason}{where}: {error.message}"
+
+
+def _cause(cause: dict[str, Any]) -> str:
+    field = cause.get("field")
+    return f"{field}: {cause.get('message', '')}" if field else str(cause.get("message", ""))
+
+
+def hints(error: Exception) -> Iterable[str]:
+    """Yield what the user can do about it, where that is known."""
+    if isinstance(error, http.ConnectionRefused) and "127.0.0.1" in str(error):
+        yield "`minikctl cluster start` starts the local control plane; `minikctl cluster status` shows it"
+    if isinstance(error, errors.EngineUnavailable):
+        yield "start Docker (`dockerd`, or `systemctl start docker`), or use `cluster start --runtime sim`"
+
+
+def usage(error: Any, io: Io) -> int:
+    """Report a command line that cannot be understood."""
+    text = error.format_message()
+    if text.startswith("No such option: "):
+        text = f"unknown flag: {text.removeprefix('No such option: ').split()[0]}"
+    text = text[:1].lower() + text[1:] if text[:2] != text[:2].upper() else text
+    io.warn(text if text.startswith("error:") else f"error: {text}")
+    path = error.ctx.command_path if getattr(error, "ctx", None) else "minikctl"
+    io.warn(f"See '{path} --help' for usage.")
+    return 1
+
+
+def unknown_command(name: str, known: Iterable[str]) -> Exception:
+    """Return the error for a verb that does not exist, with its nearest neighbours."""
+    import difflib
+
+    text = f'unknown command "{name}" for "minikctl"'
+    near = difflib.get_close_matches(name, list(known), 3, 0.6)
+    if near:
+        text += "\n\nDid you mean this?\n" + "".join(f"\t{candidate}\n" for candidate in near)
+    return click.exceptions.UsageError(text.rstrip("\n"))

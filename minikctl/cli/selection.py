@@ -1,0 +1,82 @@
+"""Which objects a command line names: ``pods``, ``pod x y``, ``deploy/web svc/web``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from minikctl import errors
+from minikctl.cli.discovery import Discovery, Resource
+from minikctl.cli.session import Session
+
+
+@dataclass(frozen=True)
+class Target:
+    """A collection (``name`` "") or one object."""
+
+    resource: Resource
+    name: str = ""
+    namespace: str = ""
+
+    @property
+    def title(self) -> str:
+        """Return ``deployment.apps/web``."""
+        return f"{self.resource.title}/{self.name}"
+
+    def path(self, subresource: str = "") -> str:
+        """Return the REST path."""
+        return self.resource.path(self.namespace, self.name, subresource)
+
+
+def parse(arguments: Sequence[str], discovery: Discovery, namespace: str) -> list[Target]:
+    """Return what TYPE, TYPE NAME… or TYPE/NAME… arguments mean; errors are kubectl's."""
+    if not arguments:
+        raise errors.UsageError(
+            "error: You must specify the type of resource to get. "
+            'Use "minikctl api-resources" for a complete list of supported resources.'
+        )
+    if any("/" in argument for argument in arguments):
+        return [_pair(argument, discovery, namespace) for argument in arguments]
+    resources = [r for name in arguments[0].split(",") if name for r in _types(name, discovery)]
+    names = arguments[1:]
+    if not names:
+        return [Target(resource, "", namespace) for resource in resources]
+    return [Target(resource, name, namespace) for resource in resources for name in names]
+
+
+def _types(name: str, discovery: Discovery) -> list[Resource]:
+    return discovery.category(name) or [discovery.find(name)] if name == "all" else [discovery.find(name)]
+
+
+def _pair(argument: str, discovery: Discovery, namespace: str) -> Target:
+    kind, slash, name = argument.partition("/")
+    if not slash:
+        raise errors.UsageError(
+            "error: there is no need to specify a resource type as a separate argument "
+            f"when passing arguments in resource/name form (e.g. 'minikctl get resource/<resource_name>' "
+            f"instead of 'minikctl get resource resource/<resource_name>'): {argument}"
+        )
+    if not kind or not name or "/" in name:
+        raise errors.UsageError(
+            f"error: arguments in resource/name form may not have more than one slash: {argument}"
+        )
+    return Target(discovery.find(kind), name, namespace)
+
+
+def target_of(obj: dict[str, Any], session: Session) -> Target:
+    """Return the object that a manifest describes as a target."""
+    api_version, kind = str(obj.get("apiVersion") or ""), str(obj.get("kind") or "")
+    resource = session.discovery.by_kind(api_version, kind)
+    if resource is None:
+        raise errors.UsageError(f'no matches for kind "{kind}" in version "{api_version}"')
+    metadata = obj.get("metadata") or {}
+    own = metadata.get("namespace") or ""
+    asked = session.settings.namespace
+    if resource.namespaced and own and asked and own != asked:
+        raise errors.UsageError(
+            f'the namespace from the provided object "{own}" does not match the namespace "{asked}". '
+            f"You must pass '--namespace={own}' to perform this operation."
+        )
+    namespace = (own or session.namespace) if resource.namespaced else ""
+    return Target(resource, str(metadata.get("name") or ""), namespace)
