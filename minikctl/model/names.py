@@ -51,8 +51,8 @@ def dns_subdomain(value: str) -> list[str]:
 def dns_1035_label(value: str) -> list[str]:
     """Return what makes the value no RFC 1035 label."""
     rule = (
-        "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic "
-        "character, and end with an alphanumeric character"
+        "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an "
+        "alphabetic character, and end with an alphanumeric character"
     )
     return _check(value, 63, _NAME_1035, _rule(rule, _NAME_1035, "my-name", "abc-123"))
 

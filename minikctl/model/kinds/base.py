@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from minikctl.model import names
 from minikctl.model.objects import Object
 
 Cause = dict[str, str]
@@ -48,6 +49,7 @@ class Kind:
     (old is None on create).  ``selectable`` gives field-selector values beyond metadata.name/namespace.
     ``storage`` is the version under which objects are kept when it is another (``to_storage`` and
     ``from_storage`` convert).  ``has_generation``: metadata.generation counts spec changes.
+    ``name_rule`` returns what is wrong with a name.
     """
 
     group: str
@@ -66,6 +68,7 @@ class Kind:
     to_storage: Callable[[Object], Object] = same
     from_storage: Callable[[Object], Object] = same
     has_generation: bool = False
+    name_rule: Callable[[str], list[str]] = names.dns_subdomain
 
     @property
     def api_version(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from minikctl.model import names
 from minikctl.model.kinds.base import Kind
 
 KIND = Kind(
@@ -10,6 +11,7 @@ KIND = Kind(
     "Namespace",
     "namespaces",
     namespaced=False,
+    name_rule=names.dns_label,
     short_names=("ns",),
     subresources=frozenset({"status", "finalize"}),
 )

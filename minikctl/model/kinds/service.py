@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from minikctl.model import names
 from minikctl.model.kinds.base import Kind
 
 KIND = Kind(
@@ -10,6 +11,7 @@ KIND = Kind(
     "Service",
     "services",
     short_names=("svc",),
+    name_rule=names.dns_1035_label,
     categories=("all",),
     subresources=frozenset({"status"}),
 )
