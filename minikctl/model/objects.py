@@ -3,8 +3,7 @@
 Objects are plain JSON ``dict``s.  One that came from a cache is shared, so it is read, never changed.
 """
 
-from __future__ import annotations
-
+# No ``from __future__ import annotations`` here: a function of that name is defined below.
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -55,7 +54,7 @@ def labels(obj: Mapping[str, Any]) -> dict[str, str]:
     return meta(obj).get("labels") or {}
 
 
-def annotations(obj: Mapping[str, Any]) -> dict[str, str]:  # type: ignore[no-redef]
+def annotations(obj: Mapping[str, Any]) -> dict[str, str]:
     """Return the annotations, never None."""
     return meta(obj).get("annotations") or {}
 

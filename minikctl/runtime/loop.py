@@ -32,6 +32,10 @@ class Controller(Protocol[K, V]):
         """Call ``enqueue`` with each key that may need work, now and on every later change."""
         ...
 
+    async def ready(self) -> None:
+        """Return once what ``observe`` reads is complete; before that no plan is made."""
+        ...
+
     async def observe(self, key: K) -> V | None:
         """Return all that a plan for the key depends on, frozen, or None if there is nothing to do."""
         ...
@@ -73,6 +77,7 @@ class ControlLoop(Generic[K, V]):
     async def run(self) -> None:
         """Work until cancelled."""
         self.controller.subscribe(self.queue.add)
+        await self.controller.ready()
         async with asyncio.TaskGroup() as group:
             group.create_task(self.queue.run(), name=f"{self.controller.name}-delays")
             for number in range(self._workers):

@@ -1,0 +1,63 @@
+"""Which objects belong to a controller: adopting orphans that match, releasing what matches no longer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from minikctl.model import objects
+from minikctl.model.actions.api import Update
+from minikctl.model.kinds.base import Kind
+from minikctl.model.objects import Object
+from minikctl.model.selectors import Selector
+
+
+@dataclass(frozen=True)
+class Claims:
+    """What a controller owns now, and what to write so that ownership follows its selector."""
+
+    owned: tuple[Object, ...]
+    actions: tuple[Update, ...]
+
+
+def claim(owner: Object, selector: Selector, candidates: Iterable[Object], kind: Kind) -> Claims:
+    """Sort out the candidates; an owner that is being deleted keeps what it has and takes nothing more."""
+    owned: list[Object] = []
+    actions: list[Update] = []
+    deleting = objects.is_deleting(owner)
+    for candidate in candidates:
+        controller = objects.controller_of(candidate)
+        matches = selector.matches(objects.labels(candidate))
+        if controller is None:
+            if matches and not deleting and not objects.is_deleting(candidate):
+                actions.append(Update(kind, _adopted(candidate, owner)))
+        elif controller.get("uid") == objects.uid(owner):
+            if matches:
+                owned.append(candidate)
+            elif not deleting:
+                actions.append(Update(kind, _released(candidate, owner)))
+    return Claims(tuple(owned), tuple(actions))
+
+
+def is_owned(obj: Object, owner: Object) -> bool:
+    """Tell whether the owner controls the object."""
+    controller = objects.controller_of(obj)
+    return controller is not None and controller.get("uid") == objects.uid(owner)
+
+
+def _references(obj: Object) -> list[dict[str, Any]]:
+    return list(objects.meta(obj).get("ownerReferences") or ())
+
+
+def _with_references(obj: Object, references: list[dict[str, Any]]) -> Object:
+    return {**obj, "metadata": {**objects.meta(obj), "ownerReferences": references}}
+
+
+def _adopted(obj: Object, owner: Object) -> Object:
+    return _with_references(obj, [*_references(obj), objects.owner_reference(owner)])
+
+
+def _released(obj: Object, owner: Object) -> Object:
+    kept = [each for each in _references(obj) if each.get("uid") != objects.uid(owner)]
+    return _with_references(obj, kept)

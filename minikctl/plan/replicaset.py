@@ -1,0 +1,186 @@
+"""ReplicaSet: as many active pods as it asks for."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections import Counter
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from minikctl.model import kinds, objects, selectors
+from minikctl.model.actions.api import ApiAction, Create, Delete, Plan, RecordEvent
+from minikctl.model.objects import Object
+from minikctl.plan import children, claims, conditions, readiness
+
+COMPONENT = "replicaset-controller"
+BURST = 500
+"""So many pods at most are created or deleted by one plan."""
+COST = "controller.kubernetes.io/pod-deletion-cost"
+FAILURE = "ReplicaFailure"
+_PHASES = {"Pending": 0, "": 0, "Unknown": 1, "Running": 2}
+
+
+@dataclass(frozen=True)
+class View:
+    """A ReplicaSet and the pods of its namespace that it controls or that its selector matches.
+
+    ``taken`` are all pod names of the namespace that begin like a child's.
+    """
+
+    object: Object
+    pods: tuple[Object, ...] = ()
+    taken: frozenset[str] = frozenset()
+
+
+def desired(view: View, now: datetime) -> Plan:
+    """Return the pods to create or delete, and the status as counted before that."""
+    owner = view.object
+    selector = selectors.of(objects.spec(owner).get("selector"))
+    candidates = [pod for pod in view.pods if readiness.is_active(pod)]
+    found = claims.claim(owner, selector, candidates, kinds.POD)
+    if found.actions:
+        return Plan(found.actions)
+    actions: tuple[ApiAction, ...] = ()
+    if not objects.is_deleting(owner):
+        actions = _manage(view, found.owned, now)
+    status = _status(view, found.owned, now)
+    kept = conditions.without(status.get("conditions") or (), FAILURE)
+    return Plan(actions, _with_conditions(status, kept), _wake_in(owner, found.owned, now))
+
+
+def failed(view: View, action: object, message: str, now: datetime) -> Plan:
+    """Return what tells the user that an action of the plan was refused."""
+    if not isinstance(action, Create | Delete):
+        return Plan()
+    reason, text = (
+        ("FailedCreate", "Error creating: ")
+        if isinstance(action, Create)
+        else ("FailedDelete", "Error deleting: ")
+    )
+    event = RecordEvent(view.object, "Warning", reason, f"{text}{message}", COMPONENT)
+    active = [pod for pod in view.pods if readiness.is_active(pod) and claims.is_owned(pod, view.object)]
+    status = _status(view, tuple(active), now)
+    failure = conditions.new(FAILURE, "True", reason, message, now)
+    return Plan((event,), _with_conditions(status, conditions.put(status.get("conditions") or (), failure)))
+
+
+def _manage(view: View, active: tuple[Object, ...], now: datetime) -> tuple[ApiAction, ...]:
+    missing = _wanted(view.object) - len(active)
+    if missing > 0:
+        return _creations(view, min(missing, BURST))
+    if missing < 0:
+        return _deletions(view.object, active, min(-missing, BURST), now)
+    return ()
+
+
+def _wanted(owner: Object) -> int:
+    replicas = objects.spec(owner).get("replicas")
+    return 1 if replicas is None else int(replicas)
+
+
+def _min_ready(owner: Object) -> int:
+    return int(objects.spec(owner).get("minReadySeconds") or 0)
+
+
+def _creations(view: View, count: int) -> tuple[ApiAction, ...]:
+    owner = view.object
+    # The seed changes with every change that the ReplicaSet has seen, so that a replaced pod gets a new name.
+    seed = [objects.uid(owner), objects.resource_version(owner), *sorted(map(objects.uid, view.pods))]
+    found = children.child_names(children.prefix_of(owner), seed, view.taken)
+    actions: list[ApiAction] = []
+    for name in itertools.islice(found, count):
+        actions.append(Create(kinds.POD, _pod(owner, name)))
+        actions.append(RecordEvent(owner, "Normal", "SuccessfulCreate", f"Created pod: {name}", COMPONENT))
+    return tuple(actions)
+
+
+def _pod(owner: Object, name: str) -> Object:
+    template = objects.spec(owner).get("template") or {}
+    wanted = template.get("metadata") or {}
+    metadata: dict[str, Any] = {
+        "name": name,
+        "generateName": children.prefix_of(owner),
+        "namespace": objects.namespace(owner),
+        "labels": wanted.get("labels") or {},
+        "ownerReferences": [objects.owner_reference(owner)],
+    }
+    for field in ("annotations", "finalizers"):
+        if wanted.get(field):
+            metadata[field] = wanted[field]
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": template.get("spec") or {}}
+
+
+def _deletions(owner: Object, active: tuple[Object, ...], count: int, now: datetime) -> tuple[ApiAction, ...]:
+    actions: list[ApiAction] = []
+    for pod in ranked(active, now)[:count]:
+        namespace, name = objects.key(pod)
+        actions.append(Delete(kinds.POD, namespace, name, objects.uid(pod)))
+        actions.append(RecordEvent(owner, "Normal", "SuccessfulDelete", f"Deleted pod: {name}", COMPONENT))
+    return tuple(actions)
+
+
+def ranked(pods: tuple[Object, ...], now: datetime) -> list[Object]:
+    """Return the pods in the order in which they can best be spared.
+
+    Unscheduled, pending, not ready, cheap, crowded on a node, newly ready, restarted often, young.
+    """
+    crowd = Counter(objects.spec(pod).get("nodeName") for pod in pods)
+    return sorted(pods, key=lambda pod: _rank(pod, crowd, now))
+
+
+def _rank(pod: Object, crowd: Counter[Any], now: datetime) -> tuple[Any, ...]:
+    node = objects.spec(pod).get("nodeName")
+    return (
+        bool(node),
+        _PHASES.get(readiness.phase(pod), 2),
+        readiness.is_ready(pod),
+        _cost(pod),
+        -crowd[node] if node else 0,
+        _age(readiness.ready_since(pod), now),
+        -readiness.restarts(pod),
+        _age(objects.parse_time(objects.meta(pod).get("creationTimestamp")), now),
+        objects.uid(pod),
+    )
+
+
+def _cost(pod: Object) -> int:
+    try:
+        return int(objects.annotations(pod).get(COST) or 0)
+    except ValueError:
+        return 0
+
+
+def _age(since: datetime | None, now: datetime) -> int:
+    """Return the age in powers of two: among pods of about the same age, chance spreads the loss."""
+    seconds = (now - (since or datetime.min.replace(tzinfo=UTC))).total_seconds()
+    return -1 if seconds <= 0 else int(math.log2(seconds * 1e9))
+
+
+def _status(view: View, active: tuple[Object, ...], now: datetime) -> dict[str, Any]:
+    owner = view.object
+    template = (objects.spec(owner).get("template") or {}).get("metadata") or {}
+    labels = selectors.of_map(template.get("labels"))
+    waits = [readiness.available_in(pod, _min_ready(owner), now) for pod in active]
+    terminating = [pod for pod in view.pods if readiness.is_terminating(pod) and claims.is_owned(pod, owner)]
+    counts = {
+        "fullyLabeledReplicas": sum(labels.matches(objects.labels(pod)) for pod in active),
+        "readyReplicas": sum(map(readiness.is_ready, active)),
+        "availableReplicas": waits.count(0.0),
+        "terminatingReplicas": len(terminating),
+        "observedGeneration": objects.generation(owner),
+    }
+    current = list(objects.status(owner).get("conditions") or ())
+    status = {"replicas": len(active), **{name: count for name, count in counts.items() if count}}
+    return _with_conditions(status, current)
+
+
+def _with_conditions(status: dict[str, Any], found: list[dict[str, Any]]) -> dict[str, Any]:
+    rest = {name: value for name, value in status.items() if name != "conditions"}
+    return {**rest, "conditions": found} if found else rest
+
+
+def _wake_in(owner: Object, active: tuple[Object, ...], now: datetime) -> float | None:
+    waits = [readiness.available_in(pod, _min_ready(owner), now) for pod in active]
+    return min((wait for wait in waits if wait), default=None)
