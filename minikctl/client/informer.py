@@ -33,6 +33,8 @@ class Informer:
         self._synced = asyncio.Event()
         self._changed = asyncio.Event()
         self._revision = 0
+        self._watched = ""
+        self._pause = RETRY_SECONDS
 
     def get(self, namespace: str, name: str) -> Object | None:
         """Return the object, None when there is none."""
@@ -50,7 +52,7 @@ class Informer:
         """Call it for each object that is there now and for each later change."""
         self._subscribers.append(subscriber)
         for obj in list(self.items()):
-            subscriber(None, obj)
+            self._tell(subscriber, None, obj)
 
     async def synced(self) -> None:
         """Return once the first list is in."""
@@ -65,30 +67,45 @@ class Informer:
 
     async def run(self) -> None:
         """Follow the API until cancelled; failures are retried, a gone revision means: list again."""
-        pause = RETRY_SECONDS
+        self._pause = RETRY_SECONDS
         while True:
             try:
-                await self._follow()
-                pause = RETRY_SECONDS
-            except errors.StatusError as error:
-                if error.code != 410:
-                    logger.warning("following %s: %s", self.kind.resource, error)
-                    await asyncio.sleep(pause)
-                    pause = min(pause * 2, RETRY_LIMIT_SECONDS)
+                await self._list()
+                while True:
+                    await self._watch()
+            except Exception as error:  # noqa: BLE001 - a cache that stops following would be a silent lie
+                await self._recover(error)
 
-    async def _follow(self) -> None:
+    async def _recover(self, error: Exception) -> None:
+        gone = isinstance(error, errors.StatusError) and error.code == 410
+        if not gone:
+            expected = isinstance(error, errors.MinikctlError)
+            logger.warning(
+                "following %s: %s", self.kind.resource, error, exc_info=None if expected else error
+            )
+        await asyncio.sleep(self._pause)
+        self._pause = min(self._pause * 2, RETRY_LIMIT_SECONDS)
+
+    async def _list(self) -> None:
         listing = await self._client.list(self.kind, self._namespace)
         self._replace(listing.items)
+        self._watched = listing.resource_version
         self._advance(listing.resource_version)
         self._synced.set()
-        async for event in self._client.watch(
-            self.kind, self._namespace, resource_version=listing.resource_version
-        ):
+
+    async def _watch(self) -> None:
+        """Take in changes until the server ends the watch, which it may at any time."""
+        started = self._watched
+        async for event in self._client.watch(self.kind, self._namespace, resource_version=started):
             if event.type == "DELETED":
                 self._set(objects.key(event.object), None)
             elif event.type != "BOOKMARK":
                 self._set(objects.key(event.object), event.object)
-            self._advance(objects.resource_version(event.object))
+            self._watched = objects.resource_version(event.object) or self._watched
+            self._advance(self._watched)
+            self._pause = RETRY_SECONDS
+        if self._watched == started:
+            await asyncio.sleep(self._pause)
 
     def _advance(self, revision: str) -> None:
         if revision:
@@ -106,18 +123,24 @@ class Informer:
     def _set(self, key: Key, new: Object | None) -> None:
         space = self._spaces.setdefault(key[0], {})
         old = space.get(key[1])
-        if new is None:
+        if new is not None:
+            if old is not None and objects.resource_version(old) == objects.resource_version(new):
+                return
+            space[key[1]] = new
+        else:
             space.pop(key[1], None)
             if not space:
                 del self._spaces[key[0]]
-        elif old is not None and objects.resource_version(old) == objects.resource_version(new):
-            return
-        else:
-            space[key[1]] = new
-        if old is None and new is None:
-            return
+            if old is None:
+                return
         for subscriber in self._subscribers:
+            self._tell(subscriber, old, new)
+
+    def _tell(self, subscriber: Subscriber, old: Object | None, new: Object | None) -> None:
+        try:
             subscriber(old, new)
+        except Exception:
+            logger.exception("a subscriber to %s failed", self.kind.resource)
 
 
 class Informers:

@@ -20,7 +20,7 @@ BEGINNING = datetime(2026, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True)
 class Change:
-    """One write: ``old`` None for a create, ``new`` None for an end; ``last`` is what a DELETED event shows."""
+    """One write: ``old`` None for a create, ``new`` None for an end; ``last`` is what watches show."""
 
     revision: int
     resource: str
@@ -53,7 +53,7 @@ class FakeClient:
     # --- what tests do to it -----------------------------------------------------------------------------
 
     def put(self, obj: Object) -> Object:
-        """Store the object as it is, whatever was there; its revision, uid and creation time are completed."""
+        """Store the object as it is, whatever was there; revision, uid and creation time are added."""
         kind = kinds.of(obj)
         assert kind is not None, obj
         return self._store(kind, self._completed(kind, copy.deepcopy(obj)))
@@ -245,7 +245,7 @@ class FakeClient:
 
 
 def _grace(kind: Kind, obj: Object, options: DeleteOptions) -> int:
-    """Return for how long the object stays: pods on a node stay until their node says that they have ended."""
+    """Return for how long the object stays: a pod on a node stays until the node says that it ended."""
     if kind.kind != "Pod" or not objects.spec(obj).get("nodeName"):
         return 0
     if options.grace_seconds is not None:
