@@ -1,0 +1,78 @@
+"""From what a user names (``web-1``, ``deploy/web``, ``-l app=web``) to pods and their containers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from minikctl import errors
+from minikctl.cli import selection
+from minikctl.cli.selection import Target
+from minikctl.cli.session import Session
+
+DEFAULT_CONTAINER = "kubectl.kubernetes.io/default-container"
+
+
+def named(argument: str, session: Session) -> list[dict[str, Any]]:
+    """Return the pods that ``NAME`` or ``TYPE/NAME`` means, ready ones first."""
+    if "/" not in argument:
+        return [_get(Target(session.discovery.find("pods"), argument, session.namespace), session)]
+    target = selection.parse([argument], session.discovery, session.namespace)[0]
+    found = _get(target, session)
+    if target.resource.qualified == "pods":
+        return [found]
+    selector = (found.get("spec") or {}).get("selector") or {}
+    labels = selector.get("matchLabels", selector if "matchExpressions" not in selector else {})
+    if not labels:
+        raise errors.UsageError(f"error: cannot get pods of {target.title}: it selects none by labels")
+    pods = selected(",".join(f"{key}={value}" for key, value in sorted(labels.items())), session)
+    if not pods:
+        raise errors.UsageError(f"error: no pods found for {target.title}")
+    return pods
+
+
+def selected(labels: str, session: Session, all_namespaces: bool = False) -> list[dict[str, Any]]:
+    """Return the pods with these labels, ready ones first."""
+    place = Target(session.discovery.find("pods"), "", "" if all_namespaces else session.namespace)
+    found = session.client.request("GET", place.path(), query={"labelSelector": labels}).json()
+    return sorted(found.get("items") or (), key=lambda pod: (not _is_ready(pod), pod["metadata"]["name"]))
+
+
+def _get(target: Target, session: Session) -> dict[str, Any]:
+    found: dict[str, Any] = session.client.request("GET", target.path()).json()
+    return found
+
+
+def _is_ready(pod: dict[str, Any]) -> bool:
+    conditions = (pod.get("status") or {}).get("conditions") or ()
+    return any(c.get("type") == "Ready" and c.get("status") == "True" for c in conditions)
+
+
+def containers(pod: dict[str, Any], *, init: bool = True) -> list[str]:
+    """Return the names of the pod's containers, init containers last."""
+    spec = pod.get("spec") or {}
+    groups = ["containers", "initContainers", "ephemeralContainers"] if init else ["containers"]
+    return [entry["name"] for group in groups for entry in spec.get(group) or ()]
+
+
+def container(pod: dict[str, Any], asked: str, session: Session) -> str:
+    """Return the container to use; of several it is the first, which is said as kubectl says it."""
+    name = pod["metadata"]["name"]
+    if asked:
+        if asked not in containers(pod):
+            raise errors.UsageError(f"error: container {asked} is not valid for pod {name}")
+        return asked
+    apps = containers(pod, init=False)
+    preferred = (pod["metadata"].get("annotations") or {}).get(DEFAULT_CONTAINER)
+    chosen = preferred if preferred in apps else apps[0]
+    if len(containers(pod)) > 1 and not preferred:
+        spec = pod.get("spec") or {}
+        listed = apps + [f"{entry['name']} (init)" for entry in spec.get("initContainers") or ()]
+        session.io.warn(f'Defaulted container "{chosen}" out of: {", ".join(listed)}')
+    return chosen
+
+
+def log_path(pod: dict[str, Any], subresource: str, session: Session) -> str:
+    """Return the path of a pod's subresource."""
+    metadata = pod["metadata"]
+    target = Target(session.discovery.find("pods"), metadata["name"], metadata["namespace"])
+    return target.path(subresource)
