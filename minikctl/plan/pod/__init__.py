@@ -1,0 +1,30 @@
+"""The planner of pods: what a kubelet would do next, as data."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from minikctl.model import objects
+from minikctl.model.actions.api import Plan
+from minikctl.plan.pod import deletion, lifecycle, status
+from minikctl.plan.pod import state as states
+from minikctl.plan.pod.draft import Draft
+from minikctl.plan.pod.view import PodView
+
+
+def desired(view: PodView, now: datetime) -> Plan:
+    """Return the actions that bring the pod one step further, its status, and when to look again."""
+    draft = Draft(view, now)
+    if view.pod is None:
+        deletion.orphan(view, draft)
+        return Plan(tuple(draft.actions), None, draft.wake_in)
+    state = states.of(view, view.pod)
+    if objects.is_deleting(view.pod):
+        deletion.plan(state, draft)
+        # Once its containers are removed, what the status says of them is all that is known.
+        complete = all(app.latest is not None or not app.stored.get("containerID") for app in state.all)
+        shown = status.of(state, draft) if complete else None
+    else:
+        lifecycle.plan(state, draft)
+        shown = status.of(state, draft)
+    return Plan(tuple(draft.actions), shown, draft.wake_in)

@@ -1,0 +1,55 @@
+"""How long the node waits: after crashes, which containers' labels remember, and after failed actions."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from minikctl.model.actions.node import ActionKey
+from minikctl.model.containers import Container
+from minikctl.plan.pod import names
+from minikctl.plan.pod.view import Failure
+
+CRASH_BASE = 10
+CRASH_CAP = 300
+CRASH_RESET_SECONDS = 600
+PULL_ERROR_SECONDS = 5.0
+"""How long a failed pull is shown as ErrImagePull before it is shown as ImagePullBackOff."""
+
+_BY_VERB: dict[str, tuple[float, float]] = {"image": (10, 300), "volume": (0.5, 122)}
+_BY_REASON: dict[str, tuple[float, float]] = {"ErrImageNeverPull": (2, 10)}
+_OTHERS = (1.0, 60.0)
+
+
+def lived_long(ended: Container) -> bool:
+    """Tell whether the container ran for so long that its crashes are forgotten."""
+    if ended.started_at is None or ended.finished_at is None:
+        return False
+    return (ended.finished_at - ended.started_at).total_seconds() >= CRASH_RESET_SECONDS
+
+
+def crash_delay(ended: Container) -> int:
+    """Return how many seconds after its end the container may be started again."""
+    return 0 if lived_long(ended) else names.number(ended, names.BACKOFF)
+
+
+def crash_wait(ended: Container, now: datetime) -> float:
+    """Return how many of those seconds are left."""
+    since = ended.finished_at or ended.created_at or now
+    return max(0.0, crash_delay(ended) - (now - since).total_seconds())
+
+
+def next_delay(ended: Container | None, spec_hash: str) -> int:
+    """Return the delay that the next attempt carries in its label, for the time when it ends."""
+    if ended is None or ended.labels.get(names.SPEC_HASH) != spec_hash:
+        return 0
+    if lived_long(ended):
+        return CRASH_BASE
+    return min(max(CRASH_BASE, 2 * names.number(ended, names.BACKOFF)), CRASH_CAP)
+
+
+def failed(previous: Failure | None, key: ActionKey, reason: str, message: str, now: datetime) -> Failure:
+    """Return the failure of an action, with a retry time that doubles from failure to failure."""
+    count = previous.count + 1 if previous else 1
+    base, cap = _BY_REASON.get(reason) or _BY_VERB.get(key[0], _OTHERS)
+    delay = min(base * 2.0 ** min(count - 1, 32), cap)
+    return Failure(reason, message, count, now, now + timedelta(seconds=delay))

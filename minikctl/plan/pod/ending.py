@@ -1,0 +1,89 @@
+"""How containers and pods end: by unfitness, by completion, by running out of time."""
+
+from __future__ import annotations
+
+from minikctl.model import objects
+from minikctl.model.actions.node import RemoveContainer, StopContainer
+from minikctl.model.containers import Container
+from minikctl.plan.pod import checks, events, names
+from minikctl.plan.pod.draft import Draft
+from minikctl.plan.pod.state import ContainerState, PodState
+
+TERMINAL = ("Succeeded", "Failed")
+
+
+def outcome(state: PodState) -> str:
+    """Return the phase in which the pod has ended, "" while it goes on."""
+    stored = str(objects.status(state.pod).get("phase") or "")
+    if stored in TERMINAL:
+        return stored
+    if any(_over(init) and not init.succeeded for init in state.init if init.role == "init"):
+        return "Failed"
+    if not state.apps or not all(_over(app) for app in state.apps):
+        return ""
+    return "Succeeded" if all(app.succeeded for app in state.apps) else "Failed"
+
+
+def _over(container: ContainerState) -> bool:
+    return container.ended is not None and not container.restartable and not container.starting
+
+
+def wind_down(state: PodState, draft: Draft) -> None:
+    """Stop what still runs, the sidecars last and in reverse, and take the sandbox away; logs stay."""
+    if not stop_all(state, draft, state.grace, state.grace):
+        return
+    for pause in state.pauses:
+        draft.add(RemoveContainer(pause.id, sandbox=True))
+
+
+def stop_all(state: PodState, draft: Draft, asked: int, left: int) -> bool:
+    """Add the stops of one step of a pod's end; return True when nothing of it runs any more."""
+    if any(container.starting for container in state.all):
+        return False
+    first = [container for container in state.all if container.running and container.role != "sidecar"]
+    chosen = first or [container for container in reversed(state.sidecars) if container.running][:1]
+    for container in chosen:
+        stop(state, draft, container, asked=asked, left=left)
+    return not chosen
+
+
+def stop(
+    state: PodState,
+    draft: Draft,
+    container: ContainerState,
+    *,
+    message: str = "",
+    asked: int | None = None,
+    left: int | None = None,
+) -> None:
+    """Add the stop of a running container; ``left`` is what is left of the grace period ``asked``."""
+    running = container.running
+    if running is None:
+        return
+    grace = state.grace if asked is None else asked
+    draft.add(
+        StopContainer(
+            container=container.name,
+            container_id=running.id,
+            grace_seconds=grace if left is None else left,
+            asked=grace,
+            pre_stop=checks.hook(container.spec, "preStop", state.ip),
+            message=message or f"Stopping container {container.name}",
+            field_path=events.container_path(container.name, init=container.role != "app"),
+        )
+    )
+
+
+def stop_if_unfit(state: PodState, draft: Draft, container: ContainerState, running: Container) -> None:
+    """Stop the running container if its spec changed or if it failed a probe that demands it."""
+    name = container.name
+    if running.labels.get(names.SPEC_HASH) != container.hash:
+        stop(state, draft, container, message=f"Container {name} definition changed, will be restarted")
+        return
+    for kind in ("startup", "liveness"):
+        found = draft.view.probes.get((running.id, kind))
+        if found is not None and found.passed is False:
+            asked = (container.spec.get(f"{kind}Probe") or {}).get("terminationGracePeriodSeconds")
+            message = f"Container {name} failed {kind} probe, will be restarted"
+            stop(state, draft, container, message=message, asked=None if asked is None else int(asked))
+            return

@@ -1,0 +1,71 @@
+"""Fields that are accepted but not enforced on this node, and the Warning that names them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from minikctl.model.objects import Object
+from minikctl.plan.pod import events
+from minikctl.plan.pod.draft import Draft
+from minikctl.plan.pod.state import PodState
+
+REASON = "NotEnforced"
+_POD_FIELDS = ("runtimeClassName", "overhead", "resources")
+_CONTEXT_FIELDS = ("seLinuxOptions", "windowsOptions")
+_CONTAINER_FIELDS = ("volumeDevices", "resizePolicy", "restartPolicyRules")
+
+
+def report(state: PodState, draft: Draft) -> None:
+    """Report the fields, if the pod has any."""
+    found = sorted(set(fields(state)))
+    if found:
+        message = f"Accepted but not enforced on this node: {', '.join(found)}"
+        draft.report("fidelity", events.warning(state.pod, REASON, message))
+
+
+def fields(state: PodState) -> Iterator[str]:
+    """Yield the paths of what this node does not enforce."""
+    spec = state.spec
+    yield from (f"spec.{field}" for field in _POD_FIELDS if spec.get(field))
+    if spec.get("hostUsers") is False:
+        yield "spec.hostUsers"
+    yield from _context(spec.get("securityContext") or {}, "spec.securityContext")
+    for volume in spec.get("volumes") or ():
+        yield from _volume(volume, bool(state.view.node.memory_dir))
+    for container in state.all:
+        yield from _container(
+            container.spec, events.container_path(container.name, init=container.role != "app")
+        )
+
+
+def _context(context: Object, path: str) -> Iterator[str]:
+    yield from (f"{path}.{field}" for field in _CONTEXT_FIELDS if context.get(field))
+    for field in ("seccompProfile", "appArmorProfile"):
+        if (context.get(field) or {}).get("type") == "Localhost":
+            yield f"{path}.{field}"
+    if (context.get("procMount") or "Default") != "Default":
+        yield f"{path}.procMount"
+    if context.get("supplementalGroupsPolicy") == "Strict":
+        yield f"{path}.supplementalGroupsPolicy"
+
+
+def _volume(volume: Object, has_memory: bool) -> Iterator[str]:
+    path, scratch = f"spec.volumes{{{volume.get('name')}}}", volume.get("emptyDir") or {}
+    if scratch.get("sizeLimit"):
+        yield f"{path}.emptyDir.sizeLimit"
+    medium = scratch.get("medium") or ""
+    if medium and not (medium == "Memory" and has_memory):
+        yield f"{path}.emptyDir.medium"
+
+
+def _container(container: Object, path: str) -> Iterator[str]:
+    yield from (f"{path}.{field}" for field in _CONTAINER_FIELDS if container.get(field))
+    yield from _context(container.get("securityContext") or {}, f"{path}.securityContext")
+    for side in ("requests", "limits"):
+        amounts = (container.get("resources") or {}).get(side) or {}
+        yield from (f"{path}.resources.{side}.{name}" for name in amounts if name not in ("cpu", "memory"))
+    if any(
+        mount.get("recursiveReadOnly") not in (None, "Disabled")
+        for mount in container.get("volumeMounts") or ()
+    ):
+        yield f"{path}.volumeMounts.recursiveReadOnly"

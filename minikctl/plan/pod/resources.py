@@ -1,0 +1,104 @@
+"""Requests and limits: what resourceFieldRef reads, what the engine enforces, the QoS class."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+from minikctl.model import quantity
+from minikctl.model.objects import Object
+from minikctl.plan.pod.problems import ConfigError
+from minikctl.plan.pod.view import NodeInfo
+
+MIN_SHARES = 2
+MAX_SHARES = 262144
+SHARES_PER_CPU = 1024
+PERIOD_US = 100_000
+MIN_QUOTA_US = 1000
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What the engine is told; 0 is unlimited."""
+
+    cpu_shares: int
+    cpu_quota_us: int
+    memory_bytes: int
+
+
+def _amount(container: Mapping[str, Any], side: str, resource: str) -> str | None:
+    found = ((container.get("resources") or {}).get(side) or {}).get(resource)
+    return None if found is None else str(found)
+
+
+def of(container: Object) -> Limits:
+    """Return the engine's limits for a container: shares by its request, quota and memory by its limit."""
+    limit = _amount(container, "limits", "cpu")
+    request = _amount(container, "requests", "cpu") or limit
+    memory = _amount(container, "limits", "memory")
+    shares = quantity.millis(request) * SHARES_PER_CPU // 1000 if request else 0
+    quota = 0
+    if limit and quantity.millis(limit):
+        quota = max(quantity.millis(limit) * PERIOD_US // 1000, MIN_QUOTA_US)
+    return Limits(
+        cpu_shares=min(max(shares, MIN_SHARES), MAX_SHARES),
+        cpu_quota_us=quota,
+        memory_bytes=quantity.whole(memory) if memory else 0,
+    )
+
+
+def field(pod: Object, container: Object, reference: Object, node: NodeInfo) -> str:
+    """Return what a resourceFieldRef of this container reads, rounded up to whole divisors."""
+    wanted = str(reference.get("containerName") or "")
+    if wanted and wanted != container.get("name"):
+        container = _named(pod, wanted)
+    side, _, resource = str(reference.get("resource") or "").partition(".")
+    amount = _value(container, side, resource, node)
+    divisor = quantity.parse(reference.get("divisor") or "0") or Fraction(1)
+    return str(math.ceil(amount / divisor))
+
+
+def _named(pod: Object, name: str) -> Object:
+    spec = pod.get("spec") or {}
+    for container in (*(spec.get("initContainers") or ()), *(spec.get("containers") or ())):
+        if container.get("name") == name:
+            return dict(container)
+    raise ConfigError(f"container {name} not found")
+
+
+def _value(container: Object, side: str, resource: str, node: NodeInfo) -> Fraction:
+    if side not in ("limits", "requests"):
+        raise ConfigError(f"unsupported container resource : {side}.{resource}")
+    found = _amount(container, side, resource)
+    if found is None and side == "requests":
+        found = _amount(container, "limits", resource)
+    if found is not None:
+        return quantity.parse(found)
+    whole = {"cpu": node.cpus, "memory": node.memory_bytes} if side == "limits" else {}
+    return Fraction(whole.get(resource, 0))
+
+
+def qos_class(pod: Object) -> str:
+    """Return Guaranteed, Burstable or BestEffort by the CPU and memory of all containers."""
+    spec = pod.get("spec") or {}
+    containers = (*(spec.get("initContainers") or ()), *(spec.get("containers") or ()))
+    if not any(_positive(container, side) for container in containers for side in ("requests", "limits")):
+        return "BestEffort"
+    return "Guaranteed" if all(_guaranteed(container) for container in containers) else "Burstable"
+
+
+def _positive(container: Object, side: str) -> bool:
+    amounts: Iterable[str | None] = (_amount(container, side, name) for name in ("cpu", "memory"))
+    return any(amount is not None and quantity.parse(amount) > 0 for amount in amounts)
+
+
+def _guaranteed(container: Object) -> bool:
+    for name in ("cpu", "memory"):
+        limit = _amount(container, "limits", name)
+        request = _amount(container, "requests", name) or limit
+        if limit is None or request is None or quantity.compare(limit, request):
+            return False
+    return True

@@ -1,0 +1,105 @@
+"""The pod's sandbox: its pause container, and the files that all containers of the pod share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from minikctl.model import objects
+from minikctl.model.actions.node import HostFile
+from minikctl.model.containers import ContainerSpec, Mount, PortBinding
+from minikctl.plan import dns
+from minikctl.plan.pod import names
+from minikctl.plan.pod.state import PodState
+
+MAX_HOSTNAME = 63
+_LOCAL_HOSTS = (
+    "127.0.0.1\tlocalhost",
+    "::1\tlocalhost ip6-localhost ip6-loopback",
+    "fe00::\tip6-localnet",
+    "ff02::1\tip6-allnodes",
+    "ff02::2\tip6-allrouters",
+)
+
+
+def pause_spec(state: PodState) -> ContainerSpec:
+    """Return the next pause container: it owns the network, the published host ports, sysctls and IPC."""
+    view, spec = state.view, state.spec
+    attempt = names.attempt(state.pauses[0]) + 1 if state.pauses else 0
+    host = state.host_network
+    sysctls = (spec.get("securityContext") or {}).get("sysctls") or ()
+    return ContainerSpec(
+        name=names.engine_name(view, names.SANDBOX_NAME, attempt),
+        image=view.node.infra_image,
+        labels=names.labels(view, names.PAUSE_ROLE, names.SANDBOX_NAME, attempt),
+        entrypoint=("/pause",),
+        hostname="" if host else hostname(state),
+        network="host" if host else view.node.network,
+        ports=() if host else _host_ports(state),
+        pid_mode="host" if spec.get("hostPID") else "",
+        ipc_mode="host" if spec.get("hostIPC") else "shareable",
+        sysctls=tuple((str(entry.get("name")), str(entry.get("value"))) for entry in sysctls),
+        cpu_shares=2,
+    )
+
+
+def hostname(state: PodState) -> str:
+    """Return the pod's host name: the chosen one, else the pod's name as far as it fits."""
+    name = str(state.spec.get("hostname") or state.view.name)[:MAX_HOSTNAME].rstrip("-.")
+    if state.spec.get("setHostnameAsFQDN") and state.spec.get("subdomain"):
+        return f"{name}.{_domain(state)}"
+    return name
+
+
+def _domain(state: PodState) -> str:
+    return f"{state.spec.get('subdomain')}.{state.view.namespace}.svc.{state.view.node.domain}"
+
+
+def _host_ports(state: PodState) -> tuple[PortBinding, ...]:
+    found: list[PortBinding] = []
+    containers: list[Any] = [container.spec for container in state.all if container.role != "init"]
+    for container in containers:
+        for port in container.get("ports") or ():
+            if not port.get("hostPort"):
+                continue
+            binding = PortBinding(
+                container_port=int(port.get("containerPort") or 0),
+                protocol=str(port.get("protocol") or "TCP").lower(),
+                host_ip=str(port.get("hostIP") or state.view.node.publish_ip),
+                host_port=int(port["hostPort"]),
+            )
+            if binding not in found:
+                found.append(binding)
+    return tuple(found)
+
+
+def hosts(state: PodState) -> str:
+    """Return the text of the pod's /etc/hosts."""
+    lines = ["# Written by minikctl for this pod.", *_LOCAL_HOSTS]
+    name = hostname(state).partition(".")[0]
+    if state.spec.get("subdomain"):
+        lines.append(f"{state.ip}\t{name}.{_domain(state)}\t{name}")
+    else:
+        lines.append(f"{state.ip}\t{name}")
+    aliases = state.spec.get("hostAliases") or ()
+    if aliases:
+        lines += ["", "# From the pod's hostAliases."]
+    lines += ["\t".join((str(alias.get("ip")), *(alias.get("hostnames") or ()))) for alias in aliases]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def shared_files(
+    state: PodState, container: objects.Object
+) -> tuple[tuple[HostFile, ...], tuple[Mount, ...]]:
+    """Return the resolv.conf and hosts files and their mounts, except where the container mounts its own."""
+    view = state.view
+    own = {str(mount.get("mountPath")) for mount in container.get("volumeMounts") or ()}
+    base = names.pod_dir(view.node, view.uid)
+    text = dns.resolv_conf(state.pod, view.node.dns_ip, view.node.domain, view.node.resolver_lines)
+    found = [("/etc/resolv.conf", f"{base}/resolv.conf", text)]
+    if not state.host_network:
+        found.append(("/etc/hosts", f"{base}/hosts", hosts(state)))
+    chosen = [entry for entry in found if entry[0] not in own]
+    return (
+        tuple(HostFile(path, text) for _, path, text in chosen),
+        tuple(Mount(path, target) for target, path, _ in chosen),
+    )

@@ -1,0 +1,104 @@
+"""The start of one container: its back-off, its image, its configuration, then the start itself."""
+
+from __future__ import annotations
+
+from minikctl.model.actions.node import EnsureImage
+from minikctl.plan.pod import backoff, build, events, images
+from minikctl.plan.pod.draft import Draft
+from minikctl.plan.pod.problems import ConfigError
+from minikctl.plan.pod.state import ContainerState, PodState
+from minikctl.plan.pod.view import Failure, ImageState
+
+
+def start(state: PodState, draft: Draft, container: ContainerState, *, ready: bool) -> None:
+    """Add the next step to the container's start; it is made only if sandbox and volumes are ``ready``."""
+    if _crash_loop(state, draft, container):
+        return
+    image = _image(state, draft, container)
+    if image is None or not ready:
+        return
+    try:
+        action = build.run(state, container, image)
+    except ConfigError as problem:
+        draft.wait(container.name, problem.reason, problem.message)
+        _report(state, draft, container, "Failed", f"Error: {problem.message}")
+        return
+    failure = draft.failure(action.key)
+    if failure is not None:
+        draft.wait(container.name, failure.reason, failure.message)
+    draft.add(action)
+
+
+def _path(container: ContainerState) -> str:
+    return events.container_path(container.name, init=container.role != "app")
+
+
+def _report(
+    state: PodState, draft: Draft, container: ContainerState, reason: str, message: str, again: str = ""
+) -> None:
+    event = events.warning(state.pod, reason, message, _path(container))
+    draft.report(f"{reason}/{container.name}/{message}/{again}", event)
+
+
+def _crash_loop(state: PodState, draft: Draft, container: ContainerState) -> bool:
+    """Tell whether the container has to wait after its last end."""
+    ended = container.ended
+    left = backoff.crash_wait(ended, draft.now) if ended is not None else 0.0
+    if ended is None or left <= 0:
+        return False
+    view = state.view
+    pod = events.pod_text(view.name, view.namespace, view.uid)
+    length = _duration(backoff.crash_delay(ended))
+    message = f"back-off {length} restarting failed container={container.name} pod={pod}"
+    draft.wait(container.name, "CrashLoopBackOff", message)
+    text = f"Back-off restarting failed container {container.name} in pod {pod}"
+    _report(state, draft, container, "BackOff", text, ended.id)
+    draft.wake(left)
+    return True
+
+
+def _duration(seconds: int) -> str:
+    """Return seconds as Go prints a duration."""
+    minutes, rest = divmod(seconds, 60)
+    return f"{minutes}m{rest}s" if minutes else f"{rest}s"
+
+
+def _image(state: PodState, draft: Draft, container: ContainerState) -> ImageState | None:
+    """Return the image if it is at hand for this start; else add what gets it."""
+    name = str(container.spec.get("image") or "")
+    if not images.valid(name):
+        message = f'Failed to apply default image tag "{name}": couldn\'t parse image name "{name}": '
+        message += "invalid reference format"
+        draft.wait(container.name, "InvalidImageName", message)
+        _report(state, draft, container, "InspectFailed", message)
+        _report(state, draft, container, "Failed", "Error: InvalidImageName")
+        return None
+    found = draft.view.images.get(container.name)
+    if found is not None and found.reference == name:
+        return found
+    action = EnsureImage(
+        container=container.name,
+        image=name,
+        policy=images.policy(container.spec),
+        auths=images.credentials(state.view, name),
+        field_path=_path(container),
+    )
+    failure = draft.failure(action.key)
+    if failure is not None:
+        _show_pull_failure(state, draft, container, failure)
+    draft.add(action)
+    return None
+
+
+def _show_pull_failure(state: PodState, draft: Draft, container: ContainerState, failure: Failure) -> None:
+    shown = (draft.now - failure.since).total_seconds()
+    if failure.reason != "ErrImagePull" or shown < backoff.PULL_ERROR_SECONDS:
+        draft.wait(container.name, failure.reason, failure.message)
+        if failure.reason == "ErrImagePull":
+            draft.wake(backoff.PULL_ERROR_SECONDS - shown)
+        return
+    text = f'Back-off pulling image "{container.spec.get("image")}"'
+    draft.wait(container.name, "ImagePullBackOff", f"{text}: ErrImagePull: {failure.message}")
+    event = events.normal(state.pod, "BackOff", text, _path(container))
+    draft.report(f"BackOff/{container.name}/pull/{failure.count}", event)
+    _report(state, draft, container, "Failed", "Error: ImagePullBackOff", str(failure.count))

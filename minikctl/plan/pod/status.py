@@ -1,0 +1,157 @@
+"""The status of a pod as kubelet reports it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from minikctl.model import objects
+from minikctl.model.containers import Container
+from minikctl.plan.pod import conditions, deadline, ending, names, resources, state
+from minikctl.plan.pod.draft import Draft, Waiting
+
+START_ERROR = "StartError"
+Status = dict[str, Any]
+
+
+def of(pod: state.PodState, draft: Draft) -> Status:
+    """Return the whole status; what it says of others' fields it takes from the stored one."""
+    stored = objects.status(pod.pod)
+    init = [_container(pod, draft, container) for container in pod.init]
+    apps = [_container(pod, draft, container) for container in pod.apps]
+    status: Status = {key: value for key, value in stored.items() if key not in ("reason", "message")}
+    status |= {"phase": phase(pod, draft), "hostIP": pod.view.node.host_ip}
+    status["hostIPs"] = [{"ip": pod.view.node.host_ip}]
+    status.setdefault("startTime", objects.timestamp(draft.now))
+    status.setdefault("qosClass", resources.qos_class(pod.pod))
+    _addresses(pod, status)
+    if init:
+        status["initContainerStatuses"] = init
+    status["containerStatuses"] = apps
+    _reason(pod, draft, status)
+    if objects.generation(pod.pod):
+        status["observedGeneration"] = objects.generation(pod.pod)
+    status["conditions"] = conditions.of(pod, status, draft.now)
+    return status
+
+
+def _addresses(pod: state.PodState, status: Status) -> None:
+    if pod.ip:
+        status |= {"podIP": pod.ip, "podIPs": [{"ip": pod.ip}]}
+    elif not ending.outcome(pod) and not objects.is_deleting(pod.pod):
+        status.pop("podIP", None)
+        status.pop("podIPs", None)
+
+
+def _reason(pod: state.PodState, draft: Draft, status: Status) -> None:
+    """Keep why the pod failed, once it has."""
+    stored = objects.status(pod.pod)
+    if status["phase"] != "Failed":
+        return
+    if stored.get("phase") == "Failed":
+        status |= {key: stored[key] for key in ("reason", "message") if key in stored}
+    elif deadline.passed(pod, draft):
+        status |= {"reason": deadline.REASON, "message": deadline.MESSAGE}
+
+
+def phase(pod: state.PodState, draft: Draft) -> str:
+    """Return Pending, Running, Succeeded or Failed."""
+    alive = any(container.running or container.starting for container in pod.all)
+    stored = str(objects.status(pod.pod).get("phase") or "")
+    found = ending.outcome(pod)
+    if found and (found == stored or not any(app.running for app in pod.apps)):
+        return found
+    if not alive and deadline.passed(pod, draft):
+        return "Failed"
+    if objects.is_deleting(pod.pod) and not alive and any(app.latest for app in pod.apps):
+        done = all(app.succeeded for app in pod.apps if app.latest)
+        return "Succeeded" if done else "Failed"
+    if not pod.initialized and not pod.ever_initialized:
+        return "Pending"
+    return "Running" if all(app.latest is not None for app in pod.apps) else "Pending"
+
+
+def _container(pod: state.PodState, draft: Draft, container: state.ContainerState) -> Status:
+    """Return one entry of containerStatuses."""
+    latest = container.latest
+    found: Status = {
+        "name": container.name,
+        "ready": is_ready(pod, draft, container),
+        "restartCount": _restarts(container),
+        "image": str(container.spec.get("image") or ""),
+        "imageID": "",
+        "started": container.started and not container.starting,
+        "state": {},
+        "lastState": {},
+    }
+    if latest is not None:
+        found["imageID"] = f"docker://{latest.image_id}"
+        found["containerID"] = state.container_id(latest)
+    waiting = draft.waits.get(container.name)
+    ended = [_terminated(draft, entry) for entry in container.history if state.ended(entry)]
+    if container.running is not None:
+        started = container.running.started_at
+        found["state"] = {"running": {"startedAt": objects.timestamp(started or draft.now)}}
+    elif waiting is None and ended:
+        found["state"] = {"terminated": ended.pop(0)}
+    else:
+        found["state"] = {"waiting": _waiting(pod, waiting)}
+    if ended:
+        found["lastState"] = {"terminated": ended[0]}
+    elif latest is None and container.stored.get("lastState"):
+        found["lastState"] = container.stored["lastState"]
+    return found
+
+
+def _restarts(container: state.ContainerState) -> int:
+    if container.latest is not None:
+        return names.attempt(container.latest)
+    return int(container.stored.get("restartCount") or 0)
+
+
+def _waiting(pod: state.PodState, waiting: Waiting | None) -> Status:
+    if waiting is None:
+        return {"reason": "PodInitializing" if pod.init else "ContainerCreating"}
+    found = {"reason": waiting.reason}
+    return found | {"message": waiting.message} if waiting.message else found
+
+
+def _terminated(draft: Draft, container: Container) -> Status:
+    found: Status = {
+        "exitCode": container.exit_code,
+        "reason": _end_reason(container),
+        "startedAt": _moment(container.started_at or container.created_at),
+        "finishedAt": _moment(container.finished_at or container.created_at),
+        "containerID": state.container_id(container),
+    }
+    message = draft.view.messages.get(container.id) or container.error
+    if message:
+        found["message"] = message
+    return found
+
+
+def _moment(moment: datetime | None) -> str | None:
+    return None if moment is None else objects.timestamp(moment)
+
+
+def _end_reason(container: Container) -> str:
+    if state.failed_to_start(container):
+        return START_ERROR
+    if container.oom_killed:
+        return "OOMKilled"
+    return "Error" if container.exit_code else "Completed"
+
+
+def is_ready(pod: state.PodState, draft: Draft, container: state.ContainerState) -> bool:
+    """Tell whether the container is ready: an init container when it is done, others by their probes."""
+    if container.role == "init":
+        return container.succeeded
+    running = container.running
+    if running is None or not container.started or not pod.here(running):
+        return False
+    if not container.spec.get("readinessProbe"):
+        return True
+    found = draft.view.probes.get((running.id, "readiness"))
+    if found is None or found.passed is None:
+        return container.was("ready")
+    return found.passed
