@@ -33,7 +33,7 @@ class Resolution:
 
 
 def resolv_conf(pod: objects.Object, dns_ip: str, domain: str, host_lines: Sequence[str]) -> str:
-    """Return the resolv.conf text of the pod's containers; ``host_lines`` are those of the host's own file."""
+    """Return the resolv.conf text of the pod's containers; ``host_lines`` are those of the host's file."""
     return resolution(pod, dns_ip, domain, host_lines).text
 
 
@@ -59,7 +59,7 @@ def cluster_searches(pod: objects.Object, domain: str) -> tuple[str, ...]:
 
 
 def parse(lines: Iterable[str]) -> Resolver:
-    """Return what a resolv.conf says; comments, unknown keywords and repeated ``search`` lines as resolvers do."""
+    """Return what a resolv.conf says; comments and repeated ``search`` lines count as resolvers count them."""
     nameservers: list[str] = []
     searches: tuple[str, ...] = ()
     options: list[tuple[str, str]] = []

@@ -1,0 +1,212 @@
+"""Service routing as data: what the nft table of every pod's network namespace has to hold.
+
+A connection to a Service meets one verdict map (address, protocol, port), so that its cost does not depend on
+the number of Services, then its port's chain, which rewrites the destination.  Whatever still bears a service
+address afterwards was not translated and is rejected: no packet for such an address leaves the namespace.
+
+The table's hooks leave room for others: policy filters may sit at ``POLICY_INGRESS`` and ``POLICY_EGRESS``,
+in tables of their own, where they see true pod addresses.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from minikctl.model import objects
+from minikctl.plan import egress, proxy_view
+from minikctl.plan.proxy_view import ServicePort, Target
+
+TABLE = "minikctl"
+POLICY_INGRESS = -110
+"""Priority at prerouting that is kept for policies."""
+POLICY_EGRESS = 10
+"""Priority at output that is kept for policies."""
+
+SERVICES = "services"
+UNSERVED = "unserved"
+FRONTEND_TYPE = "ipv4_addr . inet_proto . inet_service"
+DISPATCH = "ip daddr . meta l4proto . th dport vmap @services"
+REJECT = ("meta l4proto tcp reject with tcp reset", "reject")
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the rules need to know of the cluster and of the node that they are for.
+
+    ``ranges`` are the service range and the load balancer range; nothing in them is ever forwarded.
+    """
+
+    ranges: tuple[str, ...]
+    subnet: str
+    egress: bool = True
+    node: str = ""
+    node_addresses: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Chain:
+    """Rules in order; ``hook`` is the base chain's declaration or "" for a chain that others go to."""
+
+    rules: tuple[str, ...]
+    hook: str = ""
+
+
+@dataclass(frozen=True)
+class Ruleset:
+    """One table: verdict maps {name: {key: verdict}}, sets of static elements, of timed clients, and chains.
+
+    ``maps`` and ``sets`` have keys of ``types[name]``; ``clients`` are {name: seconds that an entry lasts}.
+    """
+
+    types: Mapping[str, str] = field(default_factory=dict)
+    maps: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    sets: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    clients: Mapping[str, int] = field(default_factory=dict)
+    chains: Mapping[str, Chain] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """The rules, and for each UDP frontend (address, port) the addresses that may answer on its behalf."""
+
+    ruleset: Ruleset
+    udp: Mapping[tuple[str, int], frozenset[str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Frontend:
+    """An address at which a Service is met, and who serves there."""
+
+    address: str
+    protocol: str
+    port: int
+    targets: tuple[Target, ...]
+    chain: str
+
+    @property
+    def key(self) -> str:
+        """Return the map key of this frontend."""
+        return f"{self.address} . {self.protocol} . {self.port}"
+
+
+def compile_pods(
+    services: Iterable[objects.Object], slices: Iterable[objects.Object], facts: Facts
+) -> Compiled:
+    """Return the rules of every pod's namespace: they are the same for all pods of a node."""
+    chains: dict[str, Chain] = {}
+    clients: dict[str, int] = {}
+    frontends: list[Frontend] = []
+    for port in proxy_view.service_ports(services, slices):
+        for frontend in frontends_of(port, facts):
+            frontends.append(frontend)
+            if frontend.targets and frontend.chain not in chains:
+                chains |= port_chains(port, frontend.chain, frontend.targets, clients)
+    served = {one.key: f"goto {one.chain}" for one in frontends if one.targets}
+    unserved = frozenset(one.key for one in frontends if one.key not in served)
+    ruleset = Ruleset(
+        types={SERVICES: FRONTEND_TYPE, UNSERVED: FRONTEND_TYPE},
+        maps={SERVICES: served},
+        sets={UNSERVED: unserved},
+        clients=clients,
+        chains=chains | base_chains(facts),
+    )
+    return Compiled(ruleset, udp_answers(frontends))
+
+
+def frontends_of(port: ServicePort, facts: Facts) -> list[Frontend]:
+    """Return where the port is met from inside a pod.
+
+    Traffic to an outside address obeys the Cluster policy whatever externalTrafficPolicy says, as it comes
+    from inside the cluster.
+    """
+    everyone = port.targets()
+    name = chain_name(port)
+    inside = Frontend("", port.protocol, port.port, everyone, name)
+    if port.internal_local:
+        local = port.local_targets(facts.node)
+        inside = dataclasses.replace(
+            inside, targets=local, chain=name if local == everyone else name + "/local"
+        )
+    found = [dataclasses.replace(inside, address=address) for address in port.cluster_ips]
+    for address in (*port.external_ips, *port.balancer_ips):
+        found.append(Frontend(address, port.protocol, port.port, everyone, name))
+    if port.node_port:
+        for address in facts.node_addresses:
+            found.append(Frontend(address, port.protocol, port.node_port, everyone, name))
+    return found
+
+
+def chain_name(port: ServicePort) -> str:
+    """Return the name of the chain of one service port, readable in ``nft list``."""
+    return f"svc-{port.namespace}/{port.service}/{port.protocol}/{port.port}"
+
+
+def port_chains(
+    port: ServicePort, name: str, targets: Sequence[Target], clients: dict[str, int]
+) -> dict[str, Chain]:
+    """Return the chains that spread connections over the targets; adds the sets of clients that they use."""
+    if not port.affinity_seconds:
+        return {name: Chain((balance(port.protocol, targets),))}
+    found: dict[str, Chain] = {}
+    known: list[str] = []
+    choices: list[str] = []
+    for number, target in enumerate(targets):
+        chain = f"{name}/{target.ip}/{target.port}"
+        # The time is part of the name, as that of an existing set cannot be changed.
+        remembered = f"{chain}/{port.affinity_seconds}s"
+        clients[remembered] = port.affinity_seconds
+        known.append(f"ip saddr @{remembered} goto {chain}")
+        choices.append(f"{number} : goto {chain}")
+        rewrite = f"meta l4proto {port.protocol} dnat ip to {target.ip}:{target.port}"
+        found[chain] = Chain((f"update @{remembered} {{ ip saddr }}", rewrite))
+    spread = f"numgen random mod {len(choices)} vmap {{ {', '.join(choices)} }}"
+    return found | {name: Chain((*known, spread))}
+
+
+def balance(protocol: str, targets: Sequence[Target]) -> str:
+    """Return the rule that sends each new connection to one of the targets, each as likely as the other."""
+    head = f"meta l4proto {protocol} dnat ip to"
+    if len(targets) == 1:
+        return f"{head} {targets[0].ip}:{targets[0].port}"
+    entries = ", ".join(f"{number} : {one.ip} . {one.port}" for number, one in enumerate(targets))
+    return f"{head} numgen random mod {len(targets)} map {{ {entries} }}"
+
+
+def base_chains(facts: Facts) -> dict[str, Chain]:
+    """Return the chains at the hooks: translation first, then what may not go on as it is."""
+    ranges = ", ".join(facts.ranges)
+    rules = [
+        f"ip daddr {{ {ranges} }} goto rejected",
+        f"ip daddr . meta l4proto . th dport @{UNSERVED} goto rejected",
+    ]
+    if not facts.egress:
+        rules += egress.rules(facts.subnet)
+    return {
+        "rejected": Chain(REJECT),
+        "nat-output": Chain((DISPATCH,), "type nat hook output priority -100; policy accept;"),
+        "filter-output": Chain(tuple(rules), "type filter hook output priority 0; policy accept;"),
+    }
+
+
+def udp_answers(frontends: Iterable[Frontend]) -> dict[tuple[str, int], frozenset[str]]:
+    """Return who may answer for each UDP frontend that is served."""
+    return {
+        (one.address, one.port): frozenset(target.ip for target in one.targets)
+        for one in frontends
+        if one.protocol == "udp" and one.targets
+    }
+
+
+def setup_commands(facts: Facts, ip: str) -> tuple[tuple[str, ...], ...]:
+    """Return the commands that give a pod its routes.
+
+    They choose the pod's own address as the source before translation, and exist even where no default route
+    does.  Loopback addresses of load balancers need theirs in the local table, which is asked first.
+    """
+    found = []
+    for cidr in facts.ranges:
+        route = ("ip", "route", "replace", cidr, "dev", "eth0", "scope", "link", "src", ip)
+        found.append((*route, "table", "local") if cidr.startswith("127.") else route)
+    return tuple(found)

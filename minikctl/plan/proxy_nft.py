@@ -1,0 +1,152 @@
+"""Rules as nft text: a whole table in one transaction, or only what differs from what is there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from itertools import islice
+
+from minikctl.plan.proxy import TABLE, Chain, Compiled, Ruleset
+
+FAMILY_TABLE = f"inet {TABLE}"
+ELEMENTS_PER_LINE = 500
+
+
+def replace(rules: Ruleset) -> str:
+    """Return the transaction after which the table holds these rules and nothing else."""
+    return f"table {FAMILY_TABLE} {{}}\ndelete table {FAMILY_TABLE}\n" + refresh(rules, flush=False)
+
+
+def refresh(rules: Ruleset, *, flush: bool = True) -> str:
+    """Return the transaction that sets these rules anew but keeps remembered clients.
+
+    Chains that are not of these rules stay, unreferenced.
+    """
+    lines = [f"add table {FAMILY_TABLE}"]
+    lines += [declare_map(name, rules) for name in rules.maps]
+    lines += [declare_set(name, rules) for name in rules.sets]
+    lines += [declare_clients(name, seconds) for name, seconds in rules.clients.items()]
+    for name, chain in rules.chains.items():
+        lines.append(declare_chain(name, chain))
+        if flush:
+            lines.append(f"flush chain {FAMILY_TABLE} {name}")
+    if flush:
+        lines += [f"flush map {FAMILY_TABLE} {name}" for name in rules.maps]
+        lines += [f"flush set {FAMILY_TABLE} {name}" for name in rules.sets]
+    for name, chain in rules.chains.items():
+        lines += chain_rules(name, chain)
+    for name, verdicts in rules.maps.items():
+        lines += add_elements(name, (f"{key} : {verdict}" for key, verdict in verdicts.items()))
+    for name, keys in rules.sets.items():
+        lines += add_elements(name, sorted(keys))
+    return ended(lines)
+
+
+def delta(old: Ruleset, new: Ruleset) -> str:
+    """Return the transaction that turns ``old`` into ``new``, "" if they are equal.
+
+    Chains and client sets that are not needed any more are emptied, not deleted (see ``prune``): kernels
+    before 6.2 refuse to delete a chain together with the map element that led to it.
+    """
+    lines: list[str] = []
+    for name, seconds in new.clients.items():
+        if name not in old.clients:
+            lines.append(declare_clients(name, seconds))
+    changed = {name: chain for name, chain in new.chains.items() if old.chains.get(name) != chain}
+    lines += [declare_chain(name, chain) for name, chain in changed.items()]
+    lines += [f"flush chain {FAMILY_TABLE} {name}" for name in changed]
+    for name, chain in changed.items():
+        lines += chain_rules(name, chain)
+    for name, verdicts in new.maps.items():
+        lines += changed_verdicts(name, old.maps.get(name, {}), verdicts)
+    for name, keys in new.sets.items():
+        before = old.sets.get(name, frozenset())
+        lines += delete_elements(name, sorted(before - keys))
+        lines += add_elements(name, sorted(keys - before))
+    lines += [f"flush chain {FAMILY_TABLE} {name}" for name in old.chains if name not in new.chains]
+    return ended(lines)
+
+
+def leftover(old: Ruleset, new: Ruleset) -> tuple[frozenset[str], frozenset[str]]:
+    """Return the (chains, client sets) that ``delta`` leaves behind without use."""
+    return frozenset(old.chains) - frozenset(new.chains), frozenset(old.clients) - frozenset(new.clients)
+
+
+def prune(chains: Iterable[str], clients: Iterable[str]) -> str:
+    """Return the transaction that deletes unused chains and client sets."""
+    lines = [f"delete chain {FAMILY_TABLE} {name}" for name in sorted(chains)]
+    lines += [f"delete set {FAMILY_TABLE} {name}" for name in sorted(clients)]
+    return ended(lines)
+
+
+def purge_commands(old: Compiled, new: Compiled) -> tuple[tuple[str, ...], ...]:
+    """Return the command that forgets UDP flows to endpoints that stopped serving while others serve.
+
+    A UDP flow has no end of its own: without this it would go to a dead endpoint for as long as its client
+    keeps sending.
+    """
+    words = []
+    for (address, port), answers in new.udp.items():
+        for gone in sorted(old.udp.get((address, port), frozenset()) - answers):
+            words.append(
+                f"conntrack -D -p udp --orig-dst {address} --orig-port-dst {port} --reply-src {gone}"
+            )
+    if not words:
+        return ()
+    # conntrack exits with 1 when there was no such flow, which is fine.
+    return (("sh", "-c", "{ " + "; ".join(words) + "; } >/dev/null 2>&1; true"),)
+
+
+def changed_verdicts(name: str, old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
+    """Return the lines that turn the elements of a verdict map into others."""
+    dropped = [f"{key} : {verdict}" for key, verdict in old.items() if new.get(key) != verdict]
+    added = [f"{key} : {verdict}" for key, verdict in new.items() if old.get(key) != verdict]
+    return [*delete_elements(name, dropped), *add_elements(name, added)]
+
+
+def declare_map(name: str, rules: Ruleset) -> str:
+    """Return the line that makes a verdict map."""
+    return f"add map {FAMILY_TABLE} {name} {{ type {rules.types[name]} : verdict; }}"
+
+
+def declare_set(name: str, rules: Ruleset) -> str:
+    """Return the line that makes a set."""
+    return f"add set {FAMILY_TABLE} {name} {{ type {rules.types[name]}; }}"
+
+
+def declare_clients(name: str, seconds: int) -> str:
+    """Return the line that makes a set in which clients are remembered for a time."""
+    return f"add set {FAMILY_TABLE} {name} {{ type ipv4_addr; flags dynamic,timeout; timeout {seconds}s; }}"
+
+
+def declare_chain(name: str, chain: Chain) -> str:
+    """Return the line that makes a chain."""
+    declaration = f" {{ {chain.hook} }}" if chain.hook else ""
+    return f"add chain {FAMILY_TABLE} {name}{declaration}"
+
+
+def chain_rules(name: str, chain: Chain) -> list[str]:
+    """Return the lines that put the rules into a chain."""
+    return [f"add rule {FAMILY_TABLE} {name} {rule}" for rule in chain.rules]
+
+
+def add_elements(name: str, elements: Iterable[str]) -> list[str]:
+    """Return the lines that add elements to a map or set."""
+    return _element_lines("add", name, elements)
+
+
+def delete_elements(name: str, elements: Iterable[str]) -> list[str]:
+    """Return the lines that delete elements from a map or set."""
+    return _element_lines("delete", name, elements)
+
+
+def _element_lines(verb: str, name: str, elements: Iterable[str]) -> list[str]:
+    left = iter(elements)
+    lines = []
+    while piece := list(islice(left, ELEMENTS_PER_LINE)):
+        lines.append(f"{verb} element {FAMILY_TABLE} {name} {{ {', '.join(piece)} }}")
+    return lines
+
+
+def ended(lines: Iterable[str]) -> str:
+    """Return the lines as one text."""
+    return "".join(line + "\n" for line in lines)

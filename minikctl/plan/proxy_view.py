@@ -1,0 +1,176 @@
+"""What service routing reads of Services and EndpointSlices: service ports with their endpoints, frozen."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from minikctl.model import objects
+
+SERVICE_NAME = "kubernetes.io/service-name"
+DEFAULT_AFFINITY_SECONDS = 10800
+
+
+@dataclass(frozen=True, order=True)
+class Target:
+    """One address and port that can serve."""
+
+    ip: str
+    port: int
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """A target with the conditions that decide whether it gets traffic."""
+
+    target: Target
+    node: str = ""
+    ready: bool = True
+    serving: bool = True
+    terminating: bool = False
+
+
+@dataclass(frozen=True)
+class ServicePort:
+    """One port of one Service with a cluster address; ``affinity_seconds`` 0 means none."""
+
+    namespace: str
+    service: str
+    name: str
+    protocol: str
+    port: int
+    node_port: int = 0
+    cluster_ips: tuple[str, ...] = ()
+    external_ips: tuple[str, ...] = ()
+    balancer_ips: tuple[str, ...] = ()
+    affinity_seconds: int = 0
+    internal_local: bool = False
+    endpoints: tuple[Endpoint, ...] = ()
+
+    def targets(self) -> tuple[Target, ...]:
+        """Return who gets traffic: the ready, or while there are none, those that still serve as they end."""
+        return chosen(self.endpoints)
+
+    def local_targets(self, node: str) -> tuple[Target, ...]:
+        """Return who of that node gets traffic, by the same rule."""
+        return chosen([endpoint for endpoint in self.endpoints if endpoint.node == node])
+
+
+def chosen(endpoints: Iterable[Endpoint]) -> tuple[Target, ...]:
+    """Return the targets of the ready endpoints, else of those that are terminating but still serve."""
+    found = tuple(endpoints)
+    ready = {endpoint.target for endpoint in found if endpoint.ready}
+    leaving = {endpoint.target for endpoint in found if endpoint.serving and endpoint.terminating}
+    return tuple(sorted(ready or leaving))
+
+
+def is_ipv4(text: str) -> bool:
+    """Tell whether the text is an IPv4 address."""
+    try:
+        ipaddress.IPv4Address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def slices_by_service(slices: Iterable[objects.Object]) -> Mapping[objects.Key, list[objects.Object]]:
+    """Return the IPv4 EndpointSlices of each Service."""
+    found: defaultdict[objects.Key, list[objects.Object]] = defaultdict(list)
+    for piece in slices:
+        service = objects.labels(piece).get(SERVICE_NAME)
+        if service and piece.get("addressType", "IPv4") == "IPv4":
+            found[objects.namespace(piece), service].append(piece)
+    return found
+
+
+def service_ports(
+    services: Iterable[objects.Object], slices: Iterable[objects.Object]
+) -> tuple[ServicePort, ...]:
+    """Return every port of every Service that has a cluster address, in the order of their names."""
+    pieces = slices_by_service(slices)
+    found: list[ServicePort] = []
+    for service in sorted(services, key=objects.key):
+        found += ports_of(service, pieces.get(objects.key(service), ()))
+    return tuple(found)
+
+
+def ports_of(service: objects.Object, slices: Sequence[objects.Object]) -> list[ServicePort]:
+    """Return the ports of one Service; none for ExternalName and headless ones."""
+    spec = objects.spec(service)
+    cluster_ips = cluster_addresses(spec)
+    if spec.get("type") == "ExternalName" or not cluster_ips:
+        return []
+    return [
+        ServicePort(
+            namespace=objects.namespace(service),
+            service=objects.name(service),
+            name=str(port.get("name") or ""),
+            protocol=str(port.get("protocol") or "TCP").lower(),
+            port=int(port.get("port") or 0),
+            node_port=int(port.get("nodePort") or 0)
+            if spec.get("type") in ("NodePort", "LoadBalancer")
+            else 0,
+            cluster_ips=cluster_ips,
+            external_ips=tuple(ip for ip in spec.get("externalIPs") or () if is_ipv4(ip)),
+            balancer_ips=balancer_addresses(service),
+            affinity_seconds=affinity(spec),
+            internal_local=spec.get("internalTrafficPolicy") == "Local",
+            endpoints=tuple(endpoints_of(slices, port)),
+        )
+        for port in spec.get("ports") or ()
+    ]
+
+
+def cluster_addresses(spec: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the Service's IPv4 cluster addresses."""
+    listed = spec.get("clusterIPs") or [spec.get("clusterIP") or ""]
+    return tuple(ip for ip in listed if is_ipv4(ip))
+
+
+def balancer_addresses(service: objects.Object) -> tuple[str, ...]:
+    """Return the load balancer addresses that pods are to be short-cut to (ipMode VIP)."""
+    listed = (objects.status(service).get("loadBalancer") or {}).get("ingress") or ()
+    return tuple(
+        entry["ip"]
+        for entry in listed
+        if entry.get("ipMode", "VIP") == "VIP" and is_ipv4(str(entry.get("ip") or ""))
+    )
+
+
+def affinity(spec: Mapping[str, Any]) -> int:
+    """Return for how many seconds a client keeps its endpoint, 0 without affinity."""
+    if spec.get("sessionAffinity") != "ClientIP":
+        return 0
+    config = (spec.get("sessionAffinityConfig") or {}).get("clientIP") or {}
+    return int(config.get("timeoutSeconds") or DEFAULT_AFFINITY_SECONDS)
+
+
+def endpoints_of(slices: Sequence[objects.Object], port: Mapping[str, Any]) -> Iterable[Endpoint]:
+    """Yield the endpoints behind one Service port: those of slice ports of the same name and protocol."""
+    name, protocol = port.get("name") or "", port.get("protocol") or "TCP"
+    for piece in slices:
+        for slice_port in piece.get("ports") or ():
+            same = (slice_port.get("name") or "", slice_port.get("protocol") or "TCP") == (name, protocol)
+            if same and slice_port.get("port"):
+                yield from (
+                    endpoint_of(entry, int(slice_port["port"]))
+                    for entry in piece.get("endpoints") or ()
+                    if entry.get("addresses")
+                )
+
+
+def endpoint_of(entry: Mapping[str, Any], port: int) -> Endpoint:
+    """Return one endpoint; an unknown condition counts as ready, serving and not terminating."""
+    conditions = entry.get("conditions") or {}
+    ready = conditions.get("ready") is not False
+    serving = conditions.get("serving")
+    return Endpoint(
+        Target(str(entry["addresses"][0]), port),
+        node=str(entry.get("nodeName") or ""),
+        ready=ready,
+        serving=ready if serving is None else bool(serving),
+        terminating=bool(conditions.get("terminating")),
+    )

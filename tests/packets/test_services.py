@@ -1,0 +1,210 @@
+"""The fate of packets that pods send, for each feature of Services."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import pytest
+
+from minikctl.plan import proxy, proxy_nft
+from tests.packets.tracer import Fate, Packet, Table, Tracer
+from tests.plan.proxy.cases import FACTS, endpoint, endpoint_slice, service
+
+VIP = "10.96.0.20"
+
+
+def tracer(services: list[Any], slices: list[Any], facts: proxy.Facts = FACTS) -> Tracer:
+    compiled = proxy.compile_pods(services, slices, facts)
+    return Tracer(Table().apply(proxy_nft.replace(compiled.ruleset)))
+
+
+def reached(trace: Tracer, packet: Packet) -> set[str]:
+    """Return every address to which the packet may go."""
+    found = set()
+    for number in range(16):
+        trace.choose = lambda n, number=number: number % n  # type: ignore[misc]
+        fate = trace.send(packet)
+        found.add(f"{fate.address}:{fate.port}" if fate.verdict == "sent" else fate.verdict)
+    return found
+
+
+def test_a_connection_to_a_service_goes_to_any_of_its_endpoints() -> None:
+    trace = tracer([service("web")], [endpoint_slice("web", "10.1.0.2", "10.1.0.3", "10.1.0.4")])
+    assert reached(trace, Packet(VIP, 80)) == {"10.1.0.2:8080", "10.1.0.3:8080", "10.1.0.4:8080"}
+
+
+def test_a_pod_reaches_itself_through_its_service() -> None:
+    trace = tracer([service("web")], [endpoint_slice("web", "10.1.0.9")])
+    assert reached(trace, Packet(VIP, 80, source="10.1.0.9")) == {"10.1.0.9:8080"}
+
+
+@pytest.mark.parametrize(
+    "packet",
+    [
+        Packet(VIP, 81),
+        Packet(VIP, 80, "udp"),
+        Packet("10.96.200.1", 80),
+        Packet("10.96.200.1", 53, "udp"),
+        Packet("127.0.1.77", 80),
+    ],
+)
+def test_what_no_service_serves_is_rejected_and_never_forwarded(packet: Packet) -> None:
+    trace = tracer([service("web")], [endpoint_slice("web", "10.1.0.2")])
+    assert reached(trace, packet) == {"rejected"}
+
+
+def test_a_service_without_endpoints_rejects_at_all_its_addresses() -> None:
+    web = service(
+        "web",
+        type="LoadBalancer",
+        ports=[{"port": 80, "nodePort": 30080}],
+        externalIPs=["192.0.2.1"],
+        status=[{"ip": "127.0.1.5"}],
+    )
+    trace = tracer([web], [endpoint_slice("web")])
+    for packet in (
+        Packet(VIP, 80),
+        Packet("10.1.0.1", 30080),
+        Packet("192.0.2.1", 80),
+        Packet("127.0.1.5", 80),
+    ):
+        assert reached(trace, packet) == {"rejected"}
+
+
+def test_a_load_balancer_service_answers_at_all_its_addresses() -> None:
+    web = service(
+        "web",
+        type="LoadBalancer",
+        ports=[{"port": 80, "nodePort": 30080}],
+        externalIPs=["192.0.2.1", "2001:db8::1"],
+        status=[{"ip": "127.0.1.5"}, {"ip": "127.0.1.6", "ipMode": "Proxy"}, {"hostname": "web.example"}],
+    )
+    trace = tracer([web], [endpoint_slice("web", "10.1.0.2")])
+    for packet in (
+        Packet(VIP, 80),
+        Packet("10.1.0.1", 30080),
+        Packet("192.0.2.1", 80),
+        Packet("127.0.1.5", 80),
+    ):
+        assert reached(trace, packet) == {"10.1.0.2:8080"}
+    assert reached(trace, Packet("127.0.1.6", 80)) == {"rejected"}
+
+
+def test_a_cluster_ip_service_has_no_node_port() -> None:
+    web = service("web", type="ClusterIP", ports=[{"port": 80, "nodePort": 30080}])
+    trace = tracer([web], [endpoint_slice("web", "10.1.0.2")])
+    assert reached(trace, Packet("10.1.0.1", 30080)) == {"10.1.0.1:30080"}
+
+
+def test_ports_are_told_apart_by_name_and_protocol() -> None:
+    web = service(
+        "web",
+        ports=[
+            {"name": "http", "port": 80, "protocol": "TCP"},
+            {"name": "dns", "port": 53, "protocol": "UDP"},
+            {"name": "dns-tcp", "port": 53, "protocol": "TCP"},
+            {"name": "lost", "port": 99, "protocol": "TCP"},
+        ],
+    )
+    ports = [
+        {"name": "http", "port": 8080, "protocol": "TCP"},
+        {"name": "dns", "port": 5353, "protocol": "UDP"},
+        {"name": "dns-tcp", "port": 5354, "protocol": "TCP"},
+        {"name": "lost", "port": 99, "protocol": "UDP"},
+    ]
+    trace = tracer([web], [endpoint_slice("web", "10.1.0.2", ports=ports)])
+    assert reached(trace, Packet(VIP, 80)) == {"10.1.0.2:8080"}
+    assert reached(trace, Packet(VIP, 53, "udp")) == {"10.1.0.2:5353"}
+    assert reached(trace, Packet(VIP, 53)) == {"10.1.0.2:5354"}
+    assert reached(trace, Packet(VIP, 99)) == {"rejected"}
+
+
+def test_only_ready_endpoints_get_traffic() -> None:
+    piece = endpoint_slice(
+        "web", endpoint("10.1.0.2", ready=False), endpoint("10.1.0.3", ready=True), {"addresses": []}
+    )
+    assert reached(tracer([service("web")], [piece]), Packet(VIP, 80)) == {"10.1.0.3:8080"}
+
+
+def test_terminating_endpoints_serve_while_no_other_is_ready() -> None:
+    piece = endpoint_slice(
+        "web",
+        endpoint("10.1.0.2", ready=False, serving=True, terminating=True),
+        endpoint("10.1.0.3", ready=False, serving=False, terminating=True),
+    )
+    assert reached(tracer([service("web")], [piece]), Packet(VIP, 80)) == {"10.1.0.2:8080"}
+
+
+def test_endpoints_of_several_slices_are_one_set() -> None:
+    slices = [
+        endpoint_slice("web", "10.1.0.2", "10.1.0.3"),
+        endpoint_slice("web", "10.1.0.3", "10.1.0.4", suffix="2"),
+        endpoint_slice("web", "2001:db8::1", suffix="3", addressType="IPv6"),
+        {"metadata": {"namespace": "default", "name": "stray"}},
+    ]
+    trace = tracer([service("web")], slices)
+    assert reached(trace, Packet(VIP, 80)) == {"10.1.0.2:8080", "10.1.0.3:8080", "10.1.0.4:8080"}
+
+
+def test_a_client_keeps_its_endpoint() -> None:
+    web = service("web", sessionAffinity="ClientIP")
+    trace = tracer([web], [endpoint_slice("web", "10.1.0.2", "10.1.0.3", "10.1.0.4")])
+    trace.choose = lambda _: 2
+    assert trace.send(Packet(VIP, 80)).address == "10.1.0.4"
+    assert reached(trace, Packet(VIP, 80)) == {"10.1.0.4:8080"}
+    assert len(reached(trace, Packet(VIP, 80, source="10.1.0.10"))) == 1
+
+
+def test_the_internal_policy_local_keeps_traffic_on_the_node() -> None:
+    web = service(
+        "web", internalTrafficPolicy="Local", type="NodePort", ports=[{"port": 80, "nodePort": 30080}]
+    )
+    piece = endpoint_slice("web", endpoint("10.1.0.2"), endpoint("10.1.0.3", node="there"))
+    trace = tracer([web], [piece])
+    assert reached(trace, Packet(VIP, 80)) == {"10.1.0.2:8080"}
+    assert reached(trace, Packet("10.1.0.1", 30080)) == {"10.1.0.2:8080", "10.1.0.3:8080"}
+    away = endpoint_slice("web", endpoint("10.1.0.3", node="there"))
+    assert reached(tracer([web], [away]), Packet(VIP, 80)) == {"rejected"}
+    here = endpoint_slice("web", endpoint("10.1.0.2"))
+    assert reached(tracer([web], [here]), Packet(VIP, 80)) == {"10.1.0.2:8080"}
+
+
+@pytest.mark.parametrize("spec", [{"clusterIP": "None"}, {"type": "ExternalName", "clusterIP": ""}])
+def test_headless_and_external_services_leave_no_rules(spec: Any) -> None:
+    compiled = proxy.compile_pods([service("web", **spec)], [endpoint_slice("web", "10.1.0.2")], FACTS)
+    assert compiled == proxy.compile_pods([], [], FACTS)
+
+
+def service_of(number: int) -> Any:
+    return service(f"web-{number}", f"10.96.{number // 250}.{number % 250 + 1}")
+
+
+def test_the_cost_does_not_depend_on_the_number_of_services() -> None:
+    slices = [endpoint_slice(f"web-{number}", "10.1.0.2") for number in range(600)]
+    one = tracer([service_of(7)], slices).send(Packet("10.96.0.8", 80))
+    many = tracer([service_of(number) for number in range(600)], slices).send(Packet("10.96.0.8", 80))
+    assert one == many == Fate("sent", "10.1.0.2", 8080, chains=3)
+
+
+@pytest.mark.parametrize(
+    ("packet", "fate"),
+    [
+        (Packet("10.1.3.4", 80), "sent"),
+        (Packet("10.1.0.1", 80), "sent"),
+        (Packet("127.0.0.1", 80), "sent"),
+        (Packet("127.0.0.11", 53, "udp"), "sent"),
+        (Packet("10.1.16.1", 80), "rejected"),
+        (Packet("192.0.2.1", 443), "rejected"),
+    ],
+)
+def test_without_egress_nothing_leaves_the_cluster(packet: Packet, fate: str) -> None:
+    closed = dataclasses.replace(FACTS, egress=False)
+    assert tracer([], [], closed).send(packet).verdict == fate
+    assert tracer([], [], FACTS).send(packet).verdict == "sent"
+
+
+def test_without_egress_services_still_work() -> None:
+    closed = dataclasses.replace(FACTS, egress=False)
+    trace = tracer([service("web")], [endpoint_slice("web", "10.1.0.2")], closed)
+    assert reached(trace, Packet(VIP, 80)) == {"10.1.0.2:8080"}
