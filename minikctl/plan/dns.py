@@ -59,7 +59,7 @@ def cluster_searches(pod: objects.Object, domain: str) -> tuple[str, ...]:
 
 
 def parse(lines: Iterable[str]) -> Resolver:
-    """Return what a resolv.conf says; comments and repeated ``search`` lines count as resolvers count them."""
+    """Return what a resolv.conf says; comments and repeated ``search`` lines as resolvers take them."""
     nameservers: list[str] = []
     searches: tuple[str, ...] = ()
     options: list[tuple[str, str]] = []

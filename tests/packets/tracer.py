@@ -106,7 +106,7 @@ class Table:
 class Tracer:
     """Sends packets through a table; ``choose(n)`` stands for the random number."""
 
-    def __init__(self, table: Table, choose: Callable[[int], int] = lambda n: 0) -> None:
+    def __init__(self, table: Table, choose: Callable[[int], int] = lambda _: 0) -> None:
         self.table = table
         self.choose = choose
 
@@ -147,16 +147,19 @@ class Tracer:
     def _rule(self, rule: str, packet: Packet, was: Packet) -> Packet | str | None:
         text = rule
         while text:
-            for pattern, matches in self._matches(packet, was):
-                found = re.match(pattern, text)
-                if found:
-                    break
-            else:
+            match = next(filter(None, (self._match(text, *one) for one in self._matches(packet, was))), None)
+            if match is None:
                 return self._verdict(text, packet, was)
-            if not matches(found):
+            length, holds = match
+            if not holds:
                 return None
-            text = text[found.end() :].lstrip()
+            text = text[length:].lstrip()
         return None
+
+    @staticmethod
+    def _match(text: str, pattern: str, holds: Callable[[re.Match[str]], bool]) -> tuple[int, bool] | None:
+        found = re.match(pattern, text)
+        return (found.end(), holds(found)) if found else None
 
     def _matches(self, packet: Packet, was: Packet) -> list[tuple[str, Callable[[re.Match[str]], bool]]]:
         frontend = f"{packet.address} . {packet.protocol} . {packet.port}"
@@ -165,8 +168,8 @@ class Tracer:
             (r"ip daddr \{ ([^}]+) \}", lambda m: any(within(packet.address, c) for c in m[1].split(", "))),
             (r"ip daddr \. meta l4proto \. th dport @(\S+)", lambda m: frontend in self.table.sets[m[1]]),
             (r"ip saddr @(\S+)", lambda m: packet.source in self.table.remembered[m[1]]),
-            (r'oifname "lo"', lambda m: packet.address in (packet.source, "127.0.0.1")),
-            (r"ct status dnat", lambda m: packet != was),
+            (r'oifname "lo"', lambda _: packet.address in (packet.source, "127.0.0.1")),
+            (r"ct status dnat", lambda _: packet != was),
             (r"update @(\S+) \{ ip saddr \}", lambda m: self._remember(m[1], packet)),
         ]
 
