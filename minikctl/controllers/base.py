@@ -1,0 +1,140 @@
+"""What the controllers of this package share: they read informers and carry out plans through the API."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from typing import Generic, Protocol, TypeVar
+
+from minikctl import errors
+from minikctl.model import objects
+from minikctl.model.actions.api import Plan
+from minikctl.model.kinds.base import Kind
+from minikctl.model.objects import Key, Object
+from minikctl.runtime import clock as clocks
+from minikctl.runtime.executor import ApiExecutor
+
+V = TypeVar("V", bound="Subject")
+Enqueue = Callable[[Key], None]
+CLUSTER: Key = ("", "")
+"""The key of controllers that plan for the whole cluster at once."""
+
+
+class Subject(Protocol):
+    """A view whose status a plan may write."""
+
+    @property
+    def object(self) -> Object:
+        """Return the object that the key names."""
+        ...
+
+
+class Cache(Protocol):
+    """What controllers read: the informer of one kind."""
+
+    def get(self, namespace: str, name: str) -> Object | None:
+        """Return the object as last seen."""
+        ...
+
+    def items(self, namespace: str | None = None) -> Iterator[Object]:
+        """Yield the objects of one namespace, or all."""
+        ...
+
+    def subscribe(self, subscriber: Callable[[Object | None, Object | None], None]) -> None:
+        """Call back for each object there is and for each later change."""
+        ...
+
+    async def synced(self) -> None:
+        """Return once the cache is complete."""
+        ...
+
+
+class Caches(Protocol):
+    """All informers."""
+
+    def of(self, kind: Kind) -> Cache:
+        """Return the kind's informer."""
+        ...
+
+
+class ApiController(ABC, Generic[V]):
+    """A controller whose plans are API actions and the status of one object.
+
+    ``reads`` are the kinds that ``view`` reads.
+    """
+
+    name: str
+    kind: Kind
+    reads: tuple[Kind, ...]
+
+    def __init__(self, caches: Caches, executor: ApiExecutor, clock: clocks.Clock) -> None:
+        self.caches = caches
+        self._executor = executor
+        self._clock = clock
+
+    @abstractmethod
+    def subscribe(self, enqueue: Enqueue) -> None:
+        """Have each key enqueued when something that its view depends on changes."""
+
+    @abstractmethod
+    def view(self, key: Key) -> V | None:
+        """Return what a plan for the key depends on, None if there is nothing to plan."""
+
+    @abstractmethod
+    def desired(self, view: V, now: datetime) -> Plan:
+        """Return the plan; pure."""
+
+    def failed(self, view: V, action: object, message: str, now: datetime) -> Plan:  # noqa: ARG002
+        """Return how to tell the user that an action was refused; by default, nothing is told."""
+        return Plan()
+
+    async def ready(self) -> None:
+        """Return once all that is read is complete."""
+        for kind in self.reads:
+            await self.caches.of(kind).synced()
+
+    async def observe(self, key: Key) -> V | None:
+        """Return the view of the key."""
+        return self.view(key)
+
+    async def execute(self, view: V, plan: Plan) -> None:
+        """Carry out the plan; a refusal is told on the object before it is raised."""
+        try:
+            await self._executor.execute(self.kind, view.object, plan)
+        except errors.ActionFailed as failure:
+            if not _is_conflict(failure):
+                told = self.failed(view, failure.action, str(failure.error), self._clock.now())
+                await self._executor.execute(self.kind, view.object, told)
+            raise
+
+
+def _is_conflict(failure: errors.ActionFailed) -> bool:
+    return isinstance(failure.error, errors.StatusError) and failure.error.reason == "Conflict"
+
+
+def on_change(cache: Cache, keys: Callable[[Object], Iterator[Key]], enqueue: Enqueue) -> None:
+    """Enqueue the keys that an object leads to, before and after each of its changes."""
+
+    def changed(old: Object | None, new: Object | None) -> None:
+        found = {key for obj in (old, new) if obj is not None for key in keys(obj)}
+        for key in sorted(found):
+            enqueue(key)
+
+    cache.subscribe(changed)
+
+
+def own_key(obj: Object) -> Iterator[Key]:
+    """Yield the object's own key."""
+    yield objects.key(obj)
+
+
+def owner_key(kind: Kind) -> Callable[[Object], Iterator[Key]]:
+    """Return what yields the key of the controller of that kind, if an object has one."""
+
+    def keys(obj: Object) -> Iterator[Key]:
+        owner = objects.controller_of(obj)
+        if owner is not None and owner.get("kind") == kind.kind:
+            yield objects.namespace(obj), str(owner.get("name"))
+
+    return keys

@@ -1,0 +1,1 @@
+"""Deployment: ReplicaSets that replace one another without losing more availability than allowed."""
