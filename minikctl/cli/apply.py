@@ -150,7 +150,7 @@ def _completed(obj: dict[str, Any], target: Target) -> dict[str, Any]:
 def _print(
     options: ApplyOptions, target: Target, outcome: str, result: dict[str, Any], session: Session
 ) -> None:
-    printer = printers.of(options.output, lambda obj: target.title)  # noqa: ARG005
+    printer = printers.of(options.output, lambda obj: target.title)
     if printer is not None:
         session.io.out.write(printer([result], False))
         return

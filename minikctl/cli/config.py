@@ -46,7 +46,7 @@ def view(
         config = _minified(config, session.settings.context)
     if not raw:
         config = _redacted(config)
-    printer = printers.of(output, lambda obj: "")  # noqa: ARG005
+    printer = printers.of(output, lambda obj: "")
     assert printer is not None
     session.io.out.write(printer([config], False))
     raise typer.Exit(0)

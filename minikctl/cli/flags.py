@@ -1,82 +1,120 @@
-"""The flags that every verb takes, and the settings that they fill."""
+"""Declaring what a command takes: one frozen ``Options`` class per command, one line per flag.
+
+The rules are those of kubectl's flag library: ``--wait=false``, ``-it``, ``-nkube-system`` and a flag with an
+optional value (``--dry-run``, ``--dry-run=server``) mean here what they mean there.  A hand-made declaration
+rather than a library's: importing one costs more than the whole rest of ``get pods``.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Annotated, Any
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, ClassVar, dataclass_transform
+else:  # ``typing`` is not needed at run time and would be imported by every command
 
-import typer
-import typer.main
-
-from minikctl.cli.session import Io, Session
-
-
-@dataclass
-class Globals:
-    """What was said before or after the verb; one per command line."""
-
-    io: Io = field(default_factory=Io.standard)
-    namespace: str = ""
-    context: str = ""
-    kubeconfig: str = ""
-    cluster: str = ""
-    server: str = ""
-    token: str = ""
-    request_timeout: str = ""
-    verbosity: int = 0
+    def dataclass_transform(**_: object):
+        return lambda made: made
 
 
-def _template(
-    namespace: Annotated[str, typer.Option("--namespace", "-n", help="The namespace of this request.")] = "",
-    context: Annotated[str, typer.Option("--context", help="The kubeconfig context to use.")] = "",
-    kubeconfig: Annotated[str, typer.Option("--kubeconfig", help="The kubeconfig file to use.")] = "",
-    cluster: Annotated[
-        str, typer.Option("--cluster", help="The local cluster to use (or $MINIKCTL_CLUSTER).")
-    ] = "",
-    server: Annotated[str, typer.Option("--server", "-s", help="The address of the API server.")] = "",
-    token: Annotated[str, typer.Option("--token", help="The bearer token to authenticate with.")] = "",
-    request_timeout: Annotated[
-        str, typer.Option("--request-timeout", help="How long to wait for one answer, such as 5s.")
-    ] = "",
-    verbosity: Annotated[int, typer.Option("--v", "-v", help="How much to tell; 9 shows traces.")] = 0,
-) -> None:
-    """Declare the global flags; never called."""
+class Flag:
+    """One flag, or (``names`` empty) the arguments that belong to no flag."""
+
+    __slots__ = ("bare", "complete", "default", "dest", "help", "hidden", "kind", "metavar", "names", "split")
+
+    def __init__(
+        self,
+        names: tuple[str, ...],
+        default: object,
+        text: str,
+        extras: dict[str, Any],
+    ) -> None:
+        self.names = names
+        self.default = default
+        self.help = text
+        self.bare: str | None = extras.get("bare")
+        self.split: bool = extras.get("split", False)
+        self.complete: str = extras.get("complete", "")
+        self.metavar: str = extras.get("metavar", "")
+        self.hidden: bool = extras.get("hidden", False)
+        self.dest = ""
+        self.kind = ""
+
+    @property
+    def long(self) -> str:
+        """Return the name without dashes: ``output``."""
+        return next((name[2:] for name in self.names if name.startswith("--")), "")
+
+    @property
+    def short(self) -> str:
+        """Return the letter, or ""."""
+        return next((name[1:] for name in self.names if not name.startswith("--")), "")
+
+    @property
+    def title(self) -> str:
+        """Return how errors name the flag: ``-w, --watch``."""
+        return f"-{self.short}, --{self.long}" if self.short else f"--{self.long}"
+
+    @property
+    def takes_value(self) -> bool:
+        """Tell whether the next argument belongs to the flag when there is no ``=``."""
+        return self.kind != "bool" and self.bare is None
 
 
-def add_global(command: Any) -> None:
-    """Add the global flags to a command and to all commands below it."""
-    taken = {declared for param in command.params for declared in param.opts}
-    params = typer.main.get_command(single(_template)).params
-    for param in params:
-        if taken.intersection(param.opts):
-            continue
-        param.expose_value = False
-        param.callback = _remember
-        command.params.append(param)
-    for child in getattr(command, "commands", {}).values():
-        add_global(child)
+def flag(*names: str, default: Any = "", help: str = "", **extras: Any) -> Any:
+    """Declare a flag; its annotation (str, bool, int, tuple) says how its value is read.
+
+    ``bare``: the value when none is given; ``split``: commas separate values; ``complete``: what completes it.
+    """
+    return Flag(names, default, help, extras)
 
 
-def _remember(ctx: Any, param: Any, value: Any) -> Any:
-    if value:
-        setattr(ctx.find_root().obj, param.name, value)
-    return value
+def rest(metavar: str = "", *, default: tuple[str, ...] = (), complete: str = "") -> Any:
+    """Declare the arguments that belong to no flag."""
+    return Flag((), default, "", {"metavar": metavar, "complete": complete})
 
 
-def of(ctx: typer.Context) -> Session:
-    """Return the session that the global flags describe."""
-    settings: Globals = ctx.find_root().obj
-    return Session(settings)
+def after_dash(*, default: tuple[str, ...] = ()) -> Any:
+    """Declare what stands after ``--`` as apart from the other arguments."""
+    return Flag(("--",), default, "", {})
 
 
-def app(**options: Any) -> typer.Typer:
-    """Return a Typer application in the program's style."""
-    return typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False, **options)
+_KINDS = {"bool": "bool", "int": "int", "str": "str", "tuple[str, ...]": "list"}
 
 
-def single(function: Callable[..., None], **options: Any) -> typer.Typer:
-    """Return an application of one command."""
-    made = app()
-    made.command(**options)(function)
-    return made
+@dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(flag, rest, after_dash))
+class Options:
+    """What a command was asked: fields are given by name, and never change."""
+
+    FLAGS: ClassVar[dict[str, Flag]] = {}
+
+    def __init_subclass__(cls) -> None:
+        found = dict(cls.FLAGS)
+        for dest, kind in cls.__dict__.get("__annotations__", {}).items():
+            declared = cls.__dict__.get(dest)
+            if isinstance(declared, Flag):
+                declared.dest, declared.kind = dest, _KINDS[kind]
+                found[dest] = declared
+                setattr(cls, dest, declared.default)
+        cls.FLAGS = found
+
+    def __init__(self, **given: Any) -> None:
+        for name in given:
+            if name not in self.FLAGS:
+                raise TypeError(f"{type(self).__name__} has no {name}")
+        self.__dict__.update(given)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"{type(self).__name__} is frozen")
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and self.as_dict() == other.as_dict()  # type: ignore[attr-defined]
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        fields = ", ".join(f"{name}={value!r}" for name, value in self.__dict__.items())
+        return f"{type(self).__name__}({fields})"
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return every field with its value."""
+        return {name: getattr(self, name) for name in self.FLAGS}

@@ -5,106 +5,111 @@ Imports cost more than anything else that a command does, so what only some verb
 
 from __future__ import annotations
 
+import gc
 import importlib
+import os
 import sys
-from typing import Any
 
-import typer.main
-from typer import _click as click
-from typer.core import TyperGroup
+from minikctl.cli import catalog, commands, parsing, session
+from minikctl.cli.settings import Settings
 
-from minikctl.cli import flags, report, session
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
-COMMANDS = {
-    "annotate": "metadata",
-    "api-resources": "api_resources",
-    "api-versions": "api_resources",
-    "apply": "apply",
-    "cluster": "cluster",
-    "cluster-info": "cluster_info",
-    "completion": "completion",
-    "config": "config",
-    "create": "create",
-    "delete": "delete",
-    "describe": "describe",
-    "exec": "exec_",
-    "expose": "create",
-    "get": "get",
-    "label": "metadata",
-    "logs": "logs",
-    "patch": "patch",
-    "rollout": "rollout",
-    "scale": "scale",
-    "version": "version",
-    "wait": "wait",
-    "__complete": "completion",
-}
-"""Each verb and the module that has it; a module's ``VERBS`` maps the verb to its Typer application."""
-
-HELP = """Kubernetes manifests on plain Docker containers.
-
-Without --context or --kubeconfig every command speaks to the local cluster,
-whose control plane starts by itself.
-
-    minikctl apply -f manifests/        put manifests in, real containers appear
-    minikctl get pods -A                see them
-    minikctl cluster status             see the cluster itself
-"""
+INTERRUPTED = 130
 
 
-class Root(TyperGroup):
-    """The top-level command, which imports a verb's module when the verb is used."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the verbs, without hidden ones."""
-        return [name for name in COMMANDS if not name.startswith("_")]
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> Any:
-        """Return the verb's command, None when there is none."""
-        module = COMMANDS.get(cmd_name)
-        return load(cmd_name, module) if module else None
-
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
-        """Return the verb and its arguments; an unknown verb is reported in kubectl's words."""
-        if args and not args[0].startswith("-") and args[0] not in COMMANDS:
-            raise report.unknown_command(args[0], self.list_commands(ctx))
-        return super().resolve_command(ctx, args)
-
-
-def load(verb: str, module: str) -> Any:
-    """Return the command of one verb with the global flags added."""
-    found = importlib.import_module(f"minikctl.cli.{module}").VERBS[verb]
-    command = typer.main.get_command(found)
-    command.name = verb
-    flags.add_global(command)
-    return command
-
-
-def root() -> Root:
-    """Return the program's command tree, verbs not yet loaded."""
-    program = Root(name="minikctl", help=HELP, no_args_is_help=True, rich_markup_mode=None)
-    flags.add_global(program)
-    return program
-
-
-def main(argv: list[str] | None = None) -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     """Run the program with these arguments and end the process with its exit code."""
-    sys.exit(run(sys.argv[1:] if argv is None else argv, session.Io.standard()))
+    # A command is over before a collection of its garbage would pay.
+    gc.set_threshold(100_000, 50, 100)
+    code = run(sys.argv[1:] if argv is None else argv, session.Io.standard())
+    # Everything is flushed; tearing the interpreter down takes as long as a request.
+    os._exit(code)
 
 
-def run(argv: list[str], io: session.Io) -> int:
-    """Run one command line; return its exit code."""
-    settings = flags.Globals(io=io)
+def run(argv: Sequence[str], io: session.Io) -> int:
+    """Run one command line; return its exit code, everything being written out."""
+    verbosity = 0
     try:
-        code = root().main(args=list(argv), prog_name="minikctl", standalone_mode=False, obj=settings)
+        words = list(argv)
+        chosen = find(words)
+        if chosen is None:
+            code = _overview(words, io)
+        else:
+            path, command, rest = chosen
+            settings, parsed = read(path, command, rest)
+            verbosity = settings.verbosity
+            code = _dispatch(path, command, settings, parsed, io)
         io.out.flush()
-    except click.exceptions.ClickException as error:
-        return report.usage(error, io)
-    except Exception as error:  # noqa: BLE001 - the one place where every failure becomes text and a code
-        return report.failure(error, io, settings.verbosity)
+        io.err.flush()
     except KeyboardInterrupt:
-        return 130
-    return code if isinstance(code, int) else 0
+        return INTERRUPTED
+    except Exception as error:  # noqa: BLE001 - the one place where every failure becomes text and a code
+        from minikctl.cli import report
+
+        return report.failure(error, io, verbosity)
+    return code
+
+
+def find(words: list[str]) -> tuple[list[str], commands.Command, list[str]] | None:
+    """Return the command that the words name, its path and the other words; None when they name none."""
+    lookup = parsing.Lookup([Settings.FLAGS])
+    place = parsing.first_word(words, lookup)
+    if place is None:
+        return None
+    verb = words[place]
+    if verb == "help":
+        return find([*words[:place], *words[place + 1 :], "--help"])
+    if verb not in catalog.MODULES:
+        from minikctl.cli import report
+
+        raise report.unknown_command(verb, catalog.SUMMARIES)
+    path = ["minikctl", verb]
+    command, rest = commands.descend(load(verb), path, words[:place] + words[place + 1 :], lookup)
+    return path, command, rest
+
+
+def load(verb: str) -> commands.Command:
+    """Return a verb's command, importing its module."""
+    module = importlib.import_module(f"minikctl.cli.{catalog.MODULES[verb]}")
+    found: commands.Command = module.COMMANDS[verb]
+    return found
+
+
+def read(path: list[str], command: commands.Command, words: list[str]) -> tuple[Settings, parsing.Parsed]:
+    """Return the global settings and the command line taken apart."""
+    try:
+        parsed = parsing.parse(words, parsing.Lookup([command.options.FLAGS, Settings.FLAGS]))
+    except parsing.BadCommandLine as error:
+        error.see = error.see or f"{' '.join(path)} --help"
+        raise
+    chosen = {flag.dest: parsed.given[flag] for flag in Settings.FLAGS.values() if flag in parsed.given}
+    return Settings(**chosen), parsed
+
+
+def _dispatch(
+    path: list[str], command: commands.Command, settings: Settings, parsed: parsing.Parsed, io: session.Io
+) -> int:
+    if parsed.wants_help or command.run is None:
+        from minikctl.cli import usage
+
+        io.out.write(usage.of(path, command))
+        return 0 if parsed.wants_help else 1
+    return command.run(commands.options_of(command, parsed), session.Session(settings, io))
+
+
+def _overview(words: list[str], io: session.Io) -> int:
+    try:
+        parsing.parse(words, parsing.Lookup([Settings.FLAGS]))
+    except parsing.BadCommandLine as error:
+        error.see = "minikctl --help"
+        raise
+    from minikctl.cli import usage
+
+    io.out.write(usage.overview())
+    return 0
 
 
 if __name__ == "__main__":

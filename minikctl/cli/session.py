@@ -4,26 +4,27 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, TextIO
 
 from minikctl import errors
-from minikctl.client.home import ClusterHome
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import TextIO
+
     from minikctl.cli.discovery import Discovery
+    from minikctl.cli.settings import Settings
+    from minikctl.client.home import ClusterHome
     from minikctl.client.http import HttpClient
-    from minikctl.client.kubeconfig import Endpoint
+    from minikctl.client.kubeconfig import Config, Endpoint
 
 
-@dataclass
 class Io:
     """The terminal or pipes of a command."""
 
-    out: TextIO
-    err: TextIO
-    stdin: TextIO
+    def __init__(self, out: TextIO, err: TextIO, stdin: TextIO) -> None:
+        self.out = out
+        self.err = err
+        self.stdin = stdin
 
     @classmethod
     def standard(cls) -> Io:
@@ -44,42 +45,59 @@ class Io:
 class Session:
     """One command's connection, made when it is first needed."""
 
-    def __init__(self, settings: Any) -> None:
+    def __init__(self, settings: Settings, io: Io) -> None:
         self.settings = settings
-        self.io: Io = settings.io
+        self.io = io
+        self._home: ClusterHome | None = None
+        self._endpoint: Endpoint | None = None
+        self._client: HttpClient | None = None
+        self._discovery: Discovery | None = None
 
-    @cached_property
+    @property
     def home(self) -> ClusterHome:
         """The local cluster that --cluster or $MINIKCTL_CLUSTER names."""
-        return ClusterHome(self.settings.cluster)
+        if self._home is None:
+            from minikctl.client.home import ClusterHome
+
+            self._home = ClusterHome(self.settings.cluster)
+        return self._home
 
     @property
     def is_local(self) -> bool:
         """Tell whether the command is about the local cluster."""
         return not (self.settings.context or self.settings.kubeconfig or self.settings.server)
 
-    @cached_property
+    @property
     def endpoint(self) -> Endpoint:
         """The API server to ask; the local one is started if it does not run."""
-        return self._local_endpoint() if self.is_local else self._named_endpoint()
+        if self._endpoint is None:
+            self._endpoint = self._local_endpoint() if self.is_local else self._named_endpoint()
+        return self._endpoint
 
-    @cached_property
+    @property
     def client(self) -> HttpClient:
         """The connection to the API server."""
-        from minikctl.cli import timespan
-        from minikctl.client import http
+        if self._client is None:
+            from minikctl.client import http
 
-        timeout = None
-        if self.settings.request_timeout not in ("", "0"):
-            timeout = timespan.seconds(self.settings.request_timeout)
-        return http.HttpClient(self.endpoint, timeout_seconds=timeout)
+            timeout = None
+            if self.settings.request_timeout not in ("", "0"):
+                from minikctl.cli import timespan
 
-    @cached_property
+                timeout = timespan.seconds(self.settings.request_timeout)
+            self._client = http.HttpClient(self.endpoint, timeout_seconds=timeout)
+        return self._client
+
+    @property
     def discovery(self) -> Discovery:
         """What the server serves."""
-        from minikctl.cli import discovery
+        if self._discovery is None:
+            from minikctl.cli import discovery
+            from minikctl.client import home
 
-        return discovery.Discovery(self.client, os.path.join(self.home.path, "cache"))
+            place = os.path.join(home.root_directory(), "cache")
+            self._discovery = discovery.Discovery(self.client, place)
+        return self._discovery
 
     @property
     def namespace(self) -> str:
@@ -110,19 +128,62 @@ class Session:
         return kubeconfig.resolve(kubeconfig.load(self.home.kubeconfig)).namespace
 
     def _named_endpoint(self) -> Endpoint:
-        from dataclasses import replace
-
         from minikctl.client import kubeconfig
 
-        if self.settings.server and not (self.settings.context or self.settings.kubeconfig):
-            return kubeconfig.Endpoint(self.settings.server, token=self.settings.token)
-        if self.settings.kubeconfig:
-            if not os.path.exists(self.settings.kubeconfig):
-                raise errors.UsageError(f"error: stat {self.settings.kubeconfig}: no such file or directory")
-            config = kubeconfig.load(self.settings.kubeconfig)
-        else:
-            config = kubeconfig.load_merged(kubeconfig.default_paths())
+        config = self._config()
+        if self.settings.server:
+            config = _with_server(config, self.settings)
         found = kubeconfig.resolve(config, self.settings.context)
-        if self.settings.token:
-            found = replace(found, token=self.settings.token)
-        return replace(found, server=self.settings.server) if self.settings.server else found
+        return _overridden(found, self.settings)
+
+    def _config(self) -> Config:
+        from minikctl.client import kubeconfig
+
+        path = self.settings.kubeconfig
+        if path:
+            if not os.path.exists(path):
+                raise errors.UsageError(f"error: stat {path}: no such file or directory")
+            return kubeconfig.load(path)
+        if self.settings.context:
+            return kubeconfig.load_merged(kubeconfig.default_paths())
+        return kubeconfig.empty()
+
+
+def _with_server(config: Config, settings: Settings) -> Config:
+    """Return a config in which the chosen context exists and its cluster has the given address."""
+    wanted = settings.context or config.get("current-context") or "given"
+    contexts = {entry["name"]: entry.get("context") or {} for entry in config.get("contexts") or ()}
+    context = contexts.get(wanted, {})
+    clusters = {entry["name"]: entry.get("cluster") or {} for entry in config.get("clusters") or ()}
+    server = settings.server if "://" in settings.server else f"http://{settings.server}"
+    cluster = {**clusters.get(context.get("cluster", ""), {}), "server": server}
+    return {
+        **config,
+        "current-context": wanted,
+        "clusters": [{"name": "given", "cluster": cluster}],
+        "contexts": [{"name": wanted, "context": {**context, "cluster": "given"}}],
+    }
+
+
+def _overridden(found: Endpoint, settings: Settings) -> Endpoint:
+    """Return the endpoint with what flags say in place of what the file says."""
+    from dataclasses import replace
+
+    changes: dict[str, object] = {}
+    if settings.token:
+        changes |= {"token": settings.token, "cert_data": b"", "key_data": b""}
+    if settings.insecure:
+        changes |= {"insecure": True, "ca_data": b""}
+    given = {
+        "ca_data": settings.certificate_authority,
+        "cert_data": settings.client_certificate,
+        "key_data": settings.client_key,
+    }
+    for field, path in given.items():
+        if path:
+            try:
+                with open(path, "rb") as source:
+                    changes[field] = source.read()
+            except OSError as error:
+                raise errors.UsageError(f"error: unable to read {path}: {error.strerror}") from error
+    return replace(found, **changes) if changes else found  # type: ignore[arg-type]

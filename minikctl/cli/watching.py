@@ -60,7 +60,7 @@ class _Tables:
         self._columns: list[Any] = []
         self._is_headed = not options.headers
 
-    def show_first(self, answer: dict[str, Any], named: bool) -> None:  # noqa: ARG002
+    def show_first(self, answer: dict[str, Any], named: bool) -> None:
         self._print(answer, "ADDED")
         self._session.io.out.flush()
 

@@ -218,7 +218,7 @@ def _operand(source: str) -> Callable[[Any, Any], list[Any]]:
             literal = json.loads(source)
         except ValueError:
             raise BadTemplate(f"error: cannot read {source} in a filter") from None
-    return lambda item, root: [literal]  # noqa: ARG005
+    return lambda item, root: [literal]
 
 
 def _walk(path: _Path, data: Any, root: Any) -> Iterator[Any]:

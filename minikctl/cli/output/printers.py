@@ -28,12 +28,12 @@ def of(output: str, names: Callable[[Object], str], *, managed_fields: bool = Fa
     makers: dict[str, Callable[[], Printer]] = {
         "json": lambda: lambda objects, many: to_json(_wrapped(list(map(clean, objects)), many)) + "\n",
         "yaml": lambda: lambda objects, many: to_yaml(_wrapped(list(map(clean, objects)), many)),
-        "name": lambda: lambda objects, many: "".join(names(obj) + "\n" for obj in objects),  # noqa: ARG005
+        "name": lambda: lambda objects, many: "".join(names(obj) + "\n" for obj in objects),
         "jsonpath": lambda: _jsonpath(argument, form),
-        "jsonpath-file": lambda: _jsonpath(_file(argument), form),
+        "jsonpath-file": lambda: _jsonpath(read_template(argument), form),
         "jsonpath-as-json": lambda: _jsonpath_json(argument),
         "custom-columns": lambda: _columns(argument),
-        "custom-columns-file": lambda: _columns_file(argument),
+        "custom-columns-file": lambda: _columns_file(argument)(argument),
     }
     if form not in makers:
         raise errors.UsageError(
@@ -53,7 +53,7 @@ def to_yaml(value: Any) -> str:
     import yaml
 
     class Dumper(yaml.SafeDumper):
-        def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:  # noqa: ARG002
+        def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
             return super().increase_indent(flow, indentless=True)
 
     def text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
@@ -90,7 +90,7 @@ def _jsonpath_json(template: str) -> Printer:
     return lambda objects, many: to_json(jsonpath.find(template, _wrapped(objects, many))) + "\n"
 
 
-def _file(path: str) -> str:
+def read_template(path: str) -> str:
     try:
         with open(path, encoding="utf-8") as source:
             return source.read()
@@ -108,14 +108,14 @@ def _columns(spec: str) -> Printer:
         )
     headers = [head for head, _, _ in pairs]
     paths = [path for _, _, path in pairs]
-    return lambda objects, many: _column_text(headers, paths, objects)  # noqa: ARG005
+    return lambda objects, many: _column_text(headers, paths, objects)
 
 
 def _columns_file(path: str) -> Printer:
-    lines = [line.split() for line in _file(path).splitlines() if line.strip()]
+    lines = [line.split() for line in read_template(path).splitlines() if line.strip()]
     if len(lines) != 2 or len(lines[0]) != len(lines[1]):
         raise errors.UsageError(f"error: {path}: expected a line of headers and a line of as many paths")
-    return lambda objects, many: _column_text(lines[0], lines[1], objects)  # noqa: ARG005
+    return lambda objects, many: _column_text(lines[0], lines[1], objects)
 
 
 def _column_text(headers: Sequence[str], paths: Sequence[str], objects: Sequence[Object]) -> str:

@@ -1,0 +1,73 @@
+"""A command: what it takes, what it does, and its place in the tree of commands."""
+
+from __future__ import annotations
+
+from minikctl.cli import flags, parsing
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import Any
+
+    from minikctl.cli.session import Session
+
+
+class Command:
+    """A verb (``run`` gets its options and a session and returns the exit code) or a group of them.
+
+    ``usage`` is what stands after the command's name in its usage line; ``examples`` are pairs of a sentence
+    and a command line.
+    """
+
+    def __init__(
+        self,
+        summary: str,
+        options: type[flags.Options] = flags.Options,
+        run: Callable[[Any, Session], int] | None = None,
+        *,
+        usage: str = "",
+        examples: Sequence[tuple[str, str]] = (),
+        children: Mapping[str, Command] | None = None,
+    ) -> None:
+        self.summary = summary
+        self.options = options
+        self.run = run
+        self.usage = usage
+        self.examples = tuple(examples)
+        self.children = dict(children or {})
+
+
+def descend(
+    command: Command, path: list[str], words: list[str], lookup: parsing.Lookup
+) -> tuple[Command, list[str]]:
+    """Return the innermost command that the words name, and the words without those names."""
+    rest = list(words)
+    while command.children:
+        place = parsing.first_word(rest, lookup)
+        if place is None:
+            break
+        name = rest.pop(place)
+        if name not in command.children:
+            raise parsing.BadCommandLine(
+                f"unknown command \"{name}\"\nSee '{' '.join(path)} -h' for help and examples"
+            )
+        command = command.children[name]
+        path.append(name)
+    return command, rest
+
+
+def options_of(command: Command, parsed: parsing.Parsed) -> flags.Options:
+    """Return the command's options as they were given."""
+    declared = command.options.FLAGS
+    given = {flag.dest: parsed.given[flag] for flag in declared.values() if flag in parsed.given}
+    arguments, dashed = parsed.arguments, parsed.after_dash
+    for flag in declared.values():
+        if flag.names == ("--",):
+            given[flag.dest], dashed = tuple(dashed), []
+    arguments = arguments + dashed
+    positional = next((flag for flag in declared.values() if not flag.names), None)
+    if positional is not None:
+        given[positional.dest] = tuple(arguments)
+    elif arguments:
+        raise parsing.BadCommandLine(f"unexpected arguments: {arguments}")
+    return command.options(**given)
