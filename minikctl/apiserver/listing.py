@@ -1,0 +1,147 @@
+"""Lists: selectors, pages, and lists as of an earlier revision."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import orjson
+
+from minikctl import errors
+from minikctl.apiserver import cache
+from minikctl.apiserver.options import ListOptions
+from minikctl.model import objects, selectors
+from minikctl.model.kinds.base import Kind
+from minikctl.model.objects import Key, Object
+
+Match = Callable[[Object], bool]
+
+
+@dataclass(frozen=True)
+class Page:
+    """A consistent part of a list at ``revision``; ``remaining`` None: not known, because of a selector."""
+
+    entries: list[cache.Entry]
+    revision: int
+    continuation: str = ""
+    remaining: int | None = None
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which objects a list or watch is about; ``match`` None means all."""
+
+    name: str = ""
+    match: Match | None = None
+
+
+def selection(kind: Kind, labels: str, fields: str) -> Selection:
+    """Return what the texts of two selectors choose; 400 if one cannot be read."""
+    if not labels and not fields:
+        return Selection()
+    try:
+        by_label = selectors.parse(labels)
+        by_field = selectors.parse_fields(kind, fields)
+    except selectors.SelectorError as error:
+        raise errors.bad_request(str(error)) from None
+    name = by_field.name()
+    if not labels:
+        return Selection(name, by_field.matches)
+    if not fields:
+        return Selection(name, lambda obj: by_label.matches(objects.labels(obj)))
+    return Selection(name, lambda obj: by_label.matches(objects.labels(obj)) and by_field.matches(obj))
+
+
+def page(
+    collection: cache.Collection, present: int, namespace: str, chosen: Selection, options: ListOptions
+) -> Page:
+    """Return the objects that the options ask for; ``present`` is the revision of the collection."""
+    revision, after = _starting_point(options, present)
+    if revision == present:
+        found = _present(collection, namespace, chosen)
+    else:
+        found = collection.as_of(revision, namespace)
+    if chosen.match is not None:
+        match = chosen.match
+        found = [entry for entry in found if match(entry.object)]
+    if after:
+        found = [entry for entry in found if entry.key > after]
+    if not options.limit or len(found) <= options.limit:
+        return Page(found, revision)
+    cut = found[: options.limit]
+    rest = len(found) - options.limit if chosen.match is None else None
+    return Page(cut, revision, _token(revision, cut[-1].key), rest)
+
+
+def _present(collection: cache.Collection, namespace: str, chosen: Selection) -> list[cache.Entry]:
+    if chosen.name and namespace:
+        found = collection.get((namespace, chosen.name))
+        return [found] if found else []
+    return collection.entries(namespace)
+
+
+def _starting_point(options: ListOptions, present: int) -> tuple[int, Key | None]:
+    if options.continuation:
+        if options.resource_version not in ("", "0"):
+            raise errors.bad_request("specifying resource version is not allowed when using continue")
+        return _read_token(options.continuation)
+    if options.version_match:
+        _check_match(options)
+    asked = revision_of(options.resource_version)
+    if asked > present:
+        raise too_new(asked, present)
+    return (asked if options.version_match == "Exact" and asked else present), None
+
+
+def _check_match(options: ListOptions) -> None:
+    if options.version_match not in ("Exact", "NotOlderThan"):
+        raise errors.bad_request(
+            f'resourceVersionMatch: Unsupported value: "{options.version_match}": '
+            'supported values: "Exact", "NotOlderThan", ""'
+        )
+    if not options.resource_version:
+        raise errors.bad_request(
+            "resourceVersionMatch: Forbidden: "
+            "resourceVersionMatch is forbidden unless resourceVersion is provided"
+        )
+    if options.version_match == "Exact" and options.resource_version == "0":
+        raise errors.bad_request(
+            "resourceVersionMatch: Forbidden: "
+            'resourceVersionMatch "exact" is forbidden for resourceVersion "0"'
+        )
+
+
+def revision_of(text: str) -> int:
+    """Return the number in a resourceVersion, 0 for "" (whatever is newest)."""
+    if not text:
+        return 0
+    if not text.isascii() or not text.isdigit():
+        raise errors.bad_request(
+            f'resourceVersion: Invalid value: "{text}": strconv.ParseUint: invalid syntax'
+        )
+    return int(text)
+
+
+def too_new(asked: int, present: int) -> errors.StatusError:
+    """504: the client has seen a revision that does not exist here (yet)."""
+    refusal = errors.StatusError(504, "Timeout", f"Too large resource version: {asked}, current: {present}")
+    refusal.details["causes"] = [
+        {"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}
+    ]
+    refusal.details["retryAfterSeconds"] = 1
+    return refusal
+
+
+def _token(revision: int, last: Key) -> str:
+    return base64.urlsafe_b64encode(orjson.dumps({"rv": revision, "after": last})).decode().rstrip("=")
+
+
+def _read_token(token: str) -> tuple[int, Key]:
+    try:
+        found = orjson.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
+        namespace, name = found["after"]
+        return int(found["rv"]), (str(namespace), str(name))
+    except (binascii.Error, orjson.JSONDecodeError, KeyError, TypeError, ValueError) as error:
+        raise errors.bad_request(f"continue key is not valid: {error}") from None

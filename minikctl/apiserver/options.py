@@ -1,0 +1,67 @@
+"""What a caller may ask of the registry beside the object itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from minikctl.client.base import DeleteOptions, PatchType
+
+__all__ = [
+    "DELETE",
+    "LIST",
+    "WATCH",
+    "WRITE",
+    "DeleteOptions",
+    "ListOptions",
+    "PatchOptions",
+    "PatchType",
+    "WatchOptions",
+    "WriteOptions",
+]
+
+
+@dataclass(frozen=True)
+class ListOptions:
+    """metav1.ListOptions for a list; selectors are their texts."""
+
+    labels: str = ""
+    fields: str = ""
+    limit: int = 0
+    continuation: str = ""
+    resource_version: str = ""
+    version_match: str = ""
+    """"", Exact or NotOlderThan."""
+
+
+@dataclass(frozen=True)
+class WatchOptions:
+    """metav1.ListOptions for a watch; ``timeout_seconds`` 0 means the server's own choice, None no end."""
+
+    labels: str = ""
+    fields: str = ""
+    resource_version: str = ""
+    version_match: str = ""
+    bookmarks: bool = False
+    initial_events: bool | None = None
+    timeout_seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class WriteOptions:
+    """Options of create, update and delete; with ``dry_run`` all checks run and nothing is stored."""
+
+    dry_run: bool = False
+
+
+@dataclass(frozen=True)
+class PatchOptions:
+    """How a patch is read: its type, the part of the object it may change, strictness about fields."""
+
+    type: PatchType = "merge"
+    subresource: str = ""
+    dry_run: bool = False
+    strict: bool = False
+
+
+LIST, WATCH, WRITE, DELETE = ListOptions(), WatchOptions(), WriteOptions(), DeleteOptions()
+"""What it means to ask for nothing in particular."""

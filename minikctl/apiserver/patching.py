@@ -1,0 +1,89 @@
+"""The three patch types of the API: from the stored object and a patch to the object that is asked for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from minikctl import errors
+from minikctl.apiserver.options import PatchOptions, PatchType
+from minikctl.model import causes, decoding, patches, schema
+from minikctl.model.kinds.base import Kind
+from minikctl.model.objects import Object
+
+
+def copied(obj: Object) -> Object:
+    """Return a deep copy that may be changed."""
+    copy: Object = orjson.loads(orjson.dumps(obj))
+    return copy
+
+
+def wanted_version(body: Any, type: PatchType) -> str:
+    """Return the resourceVersion that a patch insists on; a JSON patch can only test it."""
+    if type == "json" or not isinstance(body, dict):
+        return ""
+    meta = body.get("metadata")
+    return str(meta.get("resourceVersion") or "") if isinstance(meta, dict) else ""
+
+
+def apply(kind: Kind, current: Object, body: Any, options: PatchOptions) -> Object:
+    """Return a new object: what the patch makes of the current one; refusals are in Kubernetes' words."""
+    try:
+        patched = _apply(kind, current, body, options.type)
+    except patches.PatchError as error:
+        raise unprocessable(str(error)) from None
+    if not isinstance(patched, dict):
+        raise unprocessable("the outcome is not an object")
+    patched = copied(patched)
+    _same_name(patched, current)
+    if options.strict:
+        _refuse_unknown(kind, patched, body)
+    fault = decoding.decode_errors(kind, patched)
+    if fault:
+        raise errors.bad_request(fault)
+    schema.drop_unknown(kind, patched)
+    return patched
+
+
+def _apply(kind: Kind, current: Object, body: Any, type: PatchType) -> Any:
+    if type == "json":
+        if not isinstance(body, list):
+            raise errors.bad_request("the patch must be a list of operations")
+        return patches.json_patch(current, body)
+    if not isinstance(body, dict):
+        raise errors.bad_request("the patch must be an object")
+    if type == "merge":
+        return patches.merge(current, body)
+    return patches.strategic(kind, current, body)
+
+
+def _same_name(patched: Object, current: Object) -> None:
+    for field in ("apiVersion", "kind"):
+        if patched.get(field) != current.get(field):
+            patched[field] = current[field]
+    meta = patched.get("metadata")
+    if not isinstance(meta, dict):
+        raise unprocessable("metadata cannot be removed")
+    given, name = meta.get("name"), current["metadata"]["name"]
+    if given != name:
+        raise errors.bad_request(
+            f"the name of the object ({given}) does not match the name on the URL ({name})"
+        )
+
+
+def _refuse_unknown(kind: Kind, patched: Object, body: Any) -> None:
+    unknown = schema.unknown_fields(kind, patched)
+    if unknown:
+        listed = ", ".join(f'unknown field "{path}"' for path in unknown)
+        text = orjson.dumps(body).decode()
+        raise errors.invalid("", "", "", [causes.invalid("patch", text, f"strict decoding error: {listed}")])
+
+
+def unprocessable(detail: str) -> errors.StatusError:
+    """422: the patch cannot be applied to what is there."""
+    refusal = errors.StatusError(
+        422, "Invalid", f"the server rejected our request due to an error in our request: {detail}"
+    )
+    refusal.details["causes"] = [{"message": detail}]
+    return refusal

@@ -1,0 +1,134 @@
+"""Pools of cluster addresses and node ports, which never give the same thing twice.
+
+Each pool has a low band that is kept for those who ask for a certain value, and is used for anything only
+when the rest is gone, so that static choices rarely collide (the bands are sized as Kubernetes sizes them).
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import itertools
+import random
+from collections.abc import Callable
+
+
+class Taken(Exception):
+    """The value cannot be had; the text says why, in Kubernetes' words."""
+
+
+class Exhausted(Exception):
+    """Nothing is left."""
+
+
+Choose = Callable[[int, int], int]
+"""Picks a number from [low, high)."""
+
+
+class Pool:
+    """Numbers from [0, size) that are handed out once each; ``band`` is the size of the low band."""
+
+    def __init__(self, size: int, band: int, choose: Choose) -> None:
+        self._size = size
+        self._band = band if band < size else 0
+        self._choose = choose
+        self._used: set[int] = set()
+
+    def take(self, number: int) -> bool:
+        """Take this number; False if it is taken."""
+        if number in self._used:
+            return False
+        self._used.add(number)
+        return True
+
+    def take_any(self) -> int:
+        """Take some number, from above the low band while there is one."""
+        for low, high in ((self._band, self._size), (0, self._band)):
+            found = self._free(low, high)
+            if found is not None:
+                self._used.add(found)
+                return found
+        raise Exhausted
+
+    def _free(self, low: int, high: int) -> int | None:
+        if high <= low:
+            return None
+        start = self._choose(low, high)
+        return next(
+            (n for n in itertools.chain(range(start, high), range(low, start)) if n not in self._used), None
+        )
+
+    def release(self, number: int) -> None:
+        """Give it back; harmless when it is free."""
+        self._used.discard(number)
+
+
+def _band(size: int, divisor: int, most: int) -> int:
+    return min(max(16, size // divisor), most)
+
+
+class AddressPool:
+    """Cluster addresses of one IPv4 range, without its network and broadcast address."""
+
+    def __init__(self, cidr: str, choose: Choose = random.randrange) -> None:
+        self.network = ipaddress.IPv4Network(cidr)
+        size = self.network.num_addresses - 2
+        self._base = int(self.network.network_address) + 1
+        self._pool = Pool(size, _band(size, 16, 256), choose)
+        self._size = size
+
+    @property
+    def first(self) -> str:
+        """Return the range's first address: that of the API itself."""
+        return str(ipaddress.IPv4Address(self._base))
+
+    def _number(self, address: str) -> int | None:
+        number = int(ipaddress.IPv4Address(address)) - self._base
+        return number if 0 <= number < self._size else None
+
+    def take(self, address: str) -> None:
+        """Take this address; raises ``Taken``."""
+        number = self._number(address)
+        if number is None:
+            raise Taken(
+                f"the provided IP ({address}) is not in the valid range. "
+                f"The range of valid IPs is {self.network}"
+            )
+        if not self._pool.take(number):
+            raise Taken("provided IP is already allocated")
+
+    def take_any(self) -> str:
+        """Take some free address; raises ``Exhausted``."""
+        return str(ipaddress.IPv4Address(self._base + self._pool.take_any()))
+
+    def release(self, address: str) -> None:
+        """Give it back; harmless when it is free or foreign."""
+        number = self._number(address)
+        if number is not None:
+            self._pool.release(number)
+
+
+class PortPool:
+    """Node ports of one range, whatever their protocol."""
+
+    def __init__(self, low: int = 30000, high: int = 32767, choose: Choose = random.randrange) -> None:
+        self.low, self.high = low, high
+        size = high - low + 1
+        self._pool = Pool(size, _band(size, 32, 128), choose)
+
+    def take(self, port: int) -> None:
+        """Take this port; raises ``Taken``."""
+        if not self.low <= port <= self.high:
+            raise Taken(
+                f"provided port is not in the valid range. The range of valid ports is {self.low}-{self.high}"
+            )
+        if not self._pool.take(port - self.low):
+            raise Taken("provided port is already allocated")
+
+    def take_any(self) -> int:
+        """Take some free port; raises ``Exhausted``."""
+        return self.low + self._pool.take_any()
+
+    def release(self, port: int) -> None:
+        """Give it back; harmless when it is free or foreign."""
+        if self.low <= port <= self.high:
+            self._pool.release(port - self.low)

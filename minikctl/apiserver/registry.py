@@ -1,0 +1,358 @@
+"""All verbs on all kinds, over the store: the API without HTTP.
+
+Objects that are handed in belong to the registry and may be changed; objects that it hands out are shared
+with its cache and must never be.  A write returns when reads and watches have it.
+"""
+
+from __future__ import annotations
+
+import builtins
+import random
+import uuid
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+
+import orjson
+
+from minikctl import errors
+from minikctl.apiserver import (
+    admission,
+    cache,
+    deletion,
+    feed,
+    listing,
+    patching,
+    pools,
+    services,
+    strategy,
+    watching,
+)
+from minikctl.apiserver import options as options_
+from minikctl.apiserver.options import DeleteOptions, ListOptions, PatchOptions, WatchOptions, WriteOptions
+from minikctl.model import admission as rules
+from minikctl.model import kinds, names, objects, schema
+from minikctl.model.kinds.base import Kind
+from minikctl.model.objects import Key, Object
+from minikctl.runtime import clock as clocks
+from minikctl.store import store as stores
+
+NAME_ATTEMPTS = 8
+"""So often a generated name that is taken is replaced by another."""
+
+STALE = "the object has been modified; please apply your changes to the latest version and try again"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the cluster was set up with, and the sources of chance."""
+
+    service_cidr: str = "10.96.0.0/16"
+    node_ports: tuple[int, int] = (30000, 32767)
+    clock: clocks.Clock = field(default_factory=clocks.SystemClock)
+    choose: Callable[[int, int], int] = random.randrange
+    new_uid: Callable[[], str] = lambda: str(uuid.uuid4())
+
+
+class Registry:
+    """Reads answer from memory; writes go through the store.  ``start`` before use."""
+
+    def __init__(self, store: stores.Store, settings: Settings | None = None) -> None:
+        self.settings = settings or Settings()
+        self.clock = self.settings.clock
+        self.feed = feed.Feed(store)
+        self._store = store
+        self._admission = admission.Admission(self.feed)
+        choose = self.settings.choose
+        self.services = services.Addresses(
+            pools.AddressPool(self.settings.service_cidr, choose),
+            pools.PortPool(*self.settings.node_ports, choose),
+        )
+
+    async def start(self) -> None:
+        """Load what the store has; from here on the registry answers."""
+        await self.feed.start()
+        for entry in self.feed.collection(kinds.SERVICE).entries():
+            self.services.adopt(entry.object)
+        self.feed.observe(kinds.SERVICE, self.services.follow)
+
+    async def close(self) -> None:
+        """Stop following the store; watches end."""
+        await self.feed.stop()
+
+    # --- reading ----------------------------------------------------------------------------------------
+
+    def entry(self, kind: Kind, namespace: str, name: str) -> cache.Entry:
+        """Return the stored form of an object; 404 when there is none."""
+        found = self.feed.collection(kinds.stored(kind)).get((namespace, name))
+        if found is None:
+            raise errors.not_found(kind.plural, kind.group, name)
+        return found
+
+    def get(self, kind: Kind, namespace: str, name: str) -> Object:
+        """Return the object as it is now, in the version of ``kind``."""
+        return serve(kind, self.entry(kind, namespace, name).object)
+
+    def list(self, kind: Kind, namespace: str, options: ListOptions = options_.LIST) -> listing.Page:
+        """Return the stored forms of all objects that match; "" is all namespaces."""
+        chosen = listing.selection(kind, options.labels, options.fields)
+        return listing.page(
+            self.feed.collection(kinds.stored(kind)), self.feed.revision, namespace, chosen, options
+        )
+
+    def watch(
+        self, kind: Kind, namespace: str, options: WatchOptions = options_.WATCH
+    ) -> AsyncIterator[builtins.list[watching.Step]]:
+        """Accept a watch (or raise its refusal at once); what is yielded are batches of stored forms."""
+        return watching.follow(watching.begin(self.feed, kind, namespace, options), self.clock)
+
+    # --- writing ----------------------------------------------------------------------------------------
+
+    async def create(
+        self, kind: Kind, namespace: str, obj: Object, options: WriteOptions = options_.WRITE
+    ) -> Object:
+        """Store a new object and return it as stored."""
+        stored = kinds.stored(kind)
+        obj = take(kind, obj)
+        strategy.begin_create(stored, obj, namespace, self.clock.now(), self.settings.new_uid())
+        meta = obj["metadata"]
+        prefix = "" if meta.get("name") else str(meta.get("generateName") or "")
+        attempts = NAME_ATTEMPTS if prefix else 1
+        for attempt in range(attempts):
+            if prefix:
+                meta["name"] = names.generated(prefix, [self.settings.choose(0, 27) for _ in range(5)])
+            try:
+                return serve(kind, await self._create(kind, obj, options))
+            except errors.StatusError as error:
+                if error.reason != "AlreadyExists" or attempt == attempts - 1:
+                    raise
+        raise AssertionError("the loop returns or raises")
+
+    async def _create(self, kind: Kind, obj: Object, options: WriteOptions) -> Object:
+        stored = kinds.stored(kind)
+        namespace, name = objects.key(obj)
+        if stored.namespaced:
+            self._admission.namespace(kind, namespace, name)
+        self._admission.create(stored, obj)
+        refuse(kind, obj, rules.prepare(stored, obj, None))
+        if self.feed.collection(stored).get((namespace, name)) is not None:
+            raise errors.already_exists(kind.plural, kind.group, name)
+        if "status" in stored.subresources:
+            obj["status"] = strategy.initial_status(stored, obj)
+        undo = self._allocate(stored, obj, None)
+        if options.dry_run:
+            undo()
+            return obj
+        try:
+            return await self._insert(stored, obj)
+        except stores.KeyExists:
+            undo()
+            raise errors.already_exists(kind.plural, kind.group, name) from None
+        except errors.MinikctlError:
+            undo()
+            raise
+
+    async def _insert(self, stored: Kind, obj: Object) -> Object:
+        value = orjson.dumps(obj)
+        self.feed.expect(value, obj)
+        try:
+            row = await self._store.create(feed.key_of(stored, *objects.key(obj)), value)
+        except errors.MinikctlError:
+            self.feed.forget(value)
+            raise
+        await self.feed.reached(row.revision)
+        return cache.stamped(obj, row.revision)
+
+    async def update(
+        self,
+        kind: Kind,
+        namespace: str,
+        name: str,
+        obj: Object,
+        options: WriteOptions = options_.WRITE,
+        *,
+        subresource: str = "",
+    ) -> Object:
+        """Replace the object, or one part of it, as it was read; a stale resourceVersion is a conflict."""
+        strategy.place(kind, obj, namespace)
+        given = objects.name(obj) or name
+        if given != name:
+            raise errors.bad_request(
+                f"the name of the object ({given}) does not match the name on the URL ({name})"
+            )
+        version = objects.resource_version(obj)
+
+        def change(_: Object) -> Object:
+            return obj if version else patching.copied(obj)
+
+        return await self.modify(
+            kind, (namespace, name), change, options, subresource=subresource, version=version
+        )
+
+    async def patch(
+        self, kind: Kind, namespace: str, name: str, body: object, options: PatchOptions
+    ) -> Object:
+        """Apply the patch to what is stored, again if it changes meanwhile, and return the outcome."""
+        version = patching.wanted_version(body, options.type)
+
+        def change(current: Object) -> Object:
+            return patching.apply(kind, current, body, options)
+
+        return await self.modify(
+            kind,
+            (namespace, name),
+            change,
+            WriteOptions(options.dry_run),
+            subresource=options.subresource,
+            version=version,
+        )
+
+    async def modify(
+        self,
+        kind: Kind,
+        key: Key,
+        change: Callable[[Object], Object],
+        options: WriteOptions = options_.WRITE,
+        *,
+        subresource: str = "",
+        version: str = "",
+    ) -> Object:
+        """Store what ``change`` makes of a present object; tried again when it changes meanwhile.
+
+        ``change`` must return a new object.  With a version, only that version is changed.
+        """
+        stored = kinds.stored(kind)
+        while True:
+            entry = self.entry(kind, *key)
+            if version and version != str(entry.revision):
+                raise errors.conflict(kind.plural, kind.group, key[1], STALE)
+            new = take(kind, change(serve(kind, entry.object)))
+            new = self._prepare(kind, new, entry.object, subresource)
+            if strategy.is_unchanged(new, entry.object) and not deletion.is_finished(stored, new):
+                return serve(kind, entry.object)
+            undo = self._allocate(stored, new, entry.object)
+            if options.dry_run:
+                undo()
+                return serve(kind, cache.stamped(new, entry.revision))
+            try:
+                return serve(kind, await self.replace(stored, entry, new))
+            except stores.Mismatch:
+                undo()
+                await self.feed.reached(self._store.revision)
+            except errors.MinikctlError:
+                undo()
+                raise
+
+    def _prepare(self, kind: Kind, new: Object, old: Object, subresource: str) -> Object:
+        stored = kinds.stored(kind)
+        new = strategy.begin_update(stored, new, old, subresource)
+        if subresource:
+            schema.apply_defaults(stored, new)
+            refuse(kind, new, schema.check(stored, new))
+            return new
+        if stored is kinds.SERVICE:
+            services.carry_over(new, old)
+        refuse(kind, new, rules.prepare(stored, new, old))
+        strategy.count_generation(stored, new, old)
+        return new
+
+    async def replace(self, stored: Kind, entry: cache.Entry, new: Object) -> Object:
+        """Write the next state of an entry, or its end if nothing holds it; ``Mismatch`` when stale."""
+        key = feed.key_of(stored, *entry.key)
+        if deletion.is_finished(stored, new):
+            row = await self._store.delete(key, entry.revision)
+        else:
+            value = orjson.dumps(new)
+            self.feed.expect(value, new)
+            try:
+                row = await self._store.update(key, value, entry.revision)
+            except errors.MinikctlError:
+                self.feed.forget(value)
+                raise
+        await self.feed.reached(row.revision)
+        return cache.stamped(new, row.revision)
+
+    def _allocate(self, stored: Kind, new: Object, old: Object | None) -> services.Undo:
+        if stored is kinds.SERVICE:
+            return self.services.allocate(new, old)
+        return _nothing
+
+    # --- deleting ---------------------------------------------------------------------------------------
+
+    async def delete_collection(
+        self,
+        kind: Kind,
+        namespace: str,
+        chosen: ListOptions,
+        options: DeleteOptions = options_.DELETE,
+        *,
+        dry_run: bool = False,
+    ) -> builtins.list[Object]:
+        """Delete all objects that match, one by one; return them as they were."""
+        found = self.list(kind, namespace, chosen).entries
+        for entry in found:
+            try:
+                await self.delete(kind, *entry.key, options, dry_run=dry_run)
+            except errors.StatusError as error:
+                if error.reason != "NotFound":
+                    raise
+        return [serve(kind, entry.object) for entry in found]
+
+    async def delete(
+        self,
+        kind: Kind,
+        namespace: str,
+        name: str,
+        options: DeleteOptions = options_.DELETE,
+        *,
+        dry_run: bool = False,
+    ) -> tuple[Object, bool]:
+        """Delete the object or mark it for deletion; return it as it was left, and whether it is gone."""
+        stored = kinds.stored(kind)
+        while True:
+            entry = self.entry(kind, namespace, name)
+            deletion.check(kind, entry.object, options)
+            decision = deletion.decide(stored, entry.object, options, self.clock.now())
+            if decision is None:
+                return serve(kind, entry.object), False
+            gone = isinstance(decision, deletion.Remove)
+            if dry_run:
+                left = decision.object if isinstance(decision, deletion.Mark) else entry.object
+                return serve(kind, left), gone
+            try:
+                return serve(kind, await self._delete(stored, entry, decision)), gone
+            except stores.Mismatch:
+                await self.feed.reached(self._store.revision)
+
+    async def _delete(
+        self, stored: Kind, entry: cache.Entry, decision: deletion.Remove | deletion.Mark
+    ) -> Object:
+        if isinstance(decision, deletion.Mark):
+            meta = {
+                name: value
+                for name, value in decision.object["metadata"].items()
+                if name != "resourceVersion"
+            }
+            return await self.replace(stored, entry, {**decision.object, "metadata": meta})
+        row = await self._store.delete(feed.key_of(stored, *entry.key), entry.revision)
+        await self.feed.reached(row.revision)
+        return entry.object
+
+
+def take(kind: Kind, obj: Object) -> Object:
+    """Return a caller's object in the version in which it is stored."""
+    return kind.to_storage(obj) if kind.storage else obj
+
+
+def serve(kind: Kind, obj: Object) -> Object:
+    """Return a stored object in the version that was asked for."""
+    return kind.from_storage(obj) if kind.storage else obj
+
+
+def refuse(kind: Kind, obj: Object, found: list[dict[str, str]]) -> None:
+    """Raise 422 when there are causes for it."""
+    if found:
+        raise errors.invalid(kind.kind, kind.group, objects.name(obj), found)
+
+
+def _nothing() -> None:
+    """Take nothing back: the kind has nothing to allocate."""

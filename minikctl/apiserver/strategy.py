@@ -1,0 +1,127 @@
+"""What the server itself decides of an object: metadata, status and generation, whatever the caller says."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from minikctl import errors
+from minikctl.model import objects
+from minikctl.model.kinds.base import Kind
+from minikctl.model.objects import Object
+from minikctl.plan.pod import resources
+
+_NOT_CONTENT = ("metadata", "status", "apiVersion", "kind")
+_SERVER_OWNED = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation")
+_PARTS = {"status": ("status",), "finalize": ("spec",), "binding": ("spec", "status")}
+"""What each subresource may change."""
+_NOT_KEPT = ("managedFields", "selfLink", "resourceVersion")
+
+
+def metadata_of(obj: Object) -> dict[str, Any]:
+    """Return the object's metadata for changing; an absent one is made."""
+    meta = obj.get("metadata")
+    if not isinstance(meta, dict):
+        meta = obj["metadata"] = {}
+    return meta
+
+
+def begin_create(kind: Kind, obj: Object, namespace: str, now: datetime, uid: str) -> None:
+    """Set, in place, what a new object starts with; refuses a foreign namespace and a resourceVersion."""
+    meta = metadata_of(obj)
+    if meta.get("resourceVersion"):
+        raise errors.bad_request("resourceVersion should not be set on objects to be created")
+    place(kind, obj, namespace)
+    for field in (*_SERVER_OWNED, *_NOT_KEPT):
+        meta.pop(field, None)
+    meta["uid"] = uid
+    meta["creationTimestamp"] = objects.timestamp(now)
+    if kind.has_generation:
+        meta["generation"] = 1
+    obj["apiVersion"], obj["kind"] = kind.api_version, kind.kind
+    if "status" in kind.subresources and kind.kind != "Node":
+        obj.pop("status", None)
+    if kind.kind == "Namespace":
+        obj.setdefault("spec", {})["finalizers"] = ["kubernetes"]
+
+
+def place(kind: Kind, obj: Object, namespace: str) -> None:
+    """Put the object into the request's namespace; another one in its metadata is refused."""
+    meta = metadata_of(obj)
+    if not kind.namespaced:
+        meta.pop("namespace", None)
+        return
+    given = meta.get("namespace") or namespace
+    if given != namespace:
+        raise errors.bad_request(
+            "the namespace of the provided object does not match the namespace sent on the request"
+        )
+    meta["namespace"] = namespace
+
+
+def initial_status(kind: Kind, obj: Object) -> dict[str, Any]:
+    """Return the status of a new, valid object, before any controller has seen it."""
+    match kind.kind:
+        case "Pod":
+            return {"phase": "Pending", "qosClass": resources.qos_class(obj)}
+        case "Namespace":
+            return {"phase": "Active"}
+        case "Service" | "Ingress":
+            return {"loadBalancer": {}}
+        case "ReplicaSet":
+            return {"replicas": 0}
+        case _:
+            return objects.status(obj)
+
+
+def begin_update(kind: Kind, new: Object, old: Object, subresource: str = "") -> Object:
+    """Return what is to be stored when ``new`` replaces ``old``; ``new`` may be changed, ``old`` is not.
+
+    With a subresource only its part of ``new`` counts; without one, the status does not.
+    """
+    if subresource:
+        merged = {**old, "metadata": {**old["metadata"]}}
+        del merged["metadata"]["resourceVersion"]
+        for part in _PARTS[subresource]:
+            merged[part] = new.get(part) or {}
+        return merged
+    meta, before = metadata_of(new), objects.meta(old)
+    if meta.get("uid") and meta["uid"] != before.get("uid"):
+        raise errors.conflict(
+            kind.plural,
+            kind.group,
+            objects.name(old),
+            f"Precondition failed: UID in precondition: {meta['uid']}, "
+            f"UID in object meta: {before.get('uid')}",
+        )
+    for field in _NOT_KEPT:
+        meta.pop(field, None)
+    for field in (*_SERVER_OWNED, "name", "namespace", "generateName"):
+        if field in before:
+            meta[field] = before[field]
+        else:
+            meta.pop(field, None)
+    new["apiVersion"], new["kind"] = kind.api_version, kind.kind
+    if "status" in kind.subresources:
+        new.pop("status", None)
+        if "status" in old:
+            new["status"] = old["status"]
+    return new
+
+
+def count_generation(kind: Kind, new: Object, old: Object) -> None:
+    """Raise metadata.generation, in place, when anything but metadata and status has changed."""
+    if kind.has_generation and _content(new) != _content(old):
+        new["metadata"]["generation"] = objects.generation(old) + 1
+
+
+def _content(obj: Object) -> dict[str, Any]:
+    return {field: value for field, value in obj.items() if field not in _NOT_CONTENT}
+
+
+def is_unchanged(new: Object, old: Object) -> bool:
+    """Tell whether storing ``new`` would change nothing."""
+    meta = {field: value for field, value in old["metadata"].items() if field != "resourceVersion"}
+    if new["metadata"] != meta:
+        return False
+    return {**new, "metadata": None} == {**old, "metadata": None}

@@ -1,0 +1,175 @@
+"""Parts of objects with verbs of their own: scale, binding, eviction, finalize."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from minikctl import errors
+from minikctl.apiserver import patching
+from minikctl.apiserver.options import DeleteOptions, PatchOptions, WriteOptions
+from minikctl.apiserver.registry import Registry
+from minikctl.model import causes, kinds, objects, patches, selectors
+from minikctl.model.kinds.base import Kind
+from minikctl.model.objects import Object
+
+SCALE = Kind("autoscaling", "v1", "Scale", "scales")
+
+
+def scale_of(obj: Object) -> Object:
+    """Return the autoscaling/v1 Scale of a workload."""
+    meta, spec, status = objects.meta(obj), objects.spec(obj), objects.status(obj)
+    kept = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
+    selector = str(selectors.of(spec.get("selector")))
+    return {
+        "kind": "Scale",
+        "apiVersion": "autoscaling/v1",
+        "metadata": {field: meta[field] for field in kept if field in meta},
+        "spec": {"replicas": spec.get("replicas", 0)},
+        "status": {"replicas": status.get("replicas", 0), **({"selector": selector} if selector else {})},
+    }
+
+
+async def update_scale(
+    registry: Registry, kind: Kind, namespace: str, name: str, scale: Object, options: WriteOptions
+) -> Object:
+    """Set the wanted number of replicas; a resourceVersion in the Scale must be the workload's."""
+    replicas = _replicas(name, scale)
+
+    def change(current: Object) -> Object:
+        new = patching.copied(current)
+        new["spec"]["replicas"] = replicas
+        return new
+
+    version = objects.resource_version(scale)
+    changed = await registry.modify(kind, (namespace, name), change, options, version=version)
+    return scale_of(changed)
+
+
+async def patch_scale(
+    registry: Registry, kind: Kind, namespace: str, name: str, body: Any, options: PatchOptions
+) -> Object:
+    """Patch the Scale of a workload."""
+
+    def change(current: Object) -> Object:
+        scale = scale_of(current)
+        try:
+            patched = (
+                patches.json_patch(scale, body) if options.type == "json" else patches.merge(scale, body)
+            )
+        except patches.PatchError as error:
+            raise patching.unprocessable(str(error)) from None
+        new = patching.copied(current)
+        new["spec"]["replicas"] = _replicas(name, patched)
+        return new
+
+    version = patching.wanted_version(body, options.type)
+    write = WriteOptions(options.dry_run)
+    changed = await registry.modify(kind, (namespace, name), change, write, version=version)
+    return scale_of(changed)
+
+
+def _replicas(name: str, scale: Object) -> int:
+    replicas = objects.spec(scale).get("replicas", 0)
+    if not isinstance(replicas, int) or isinstance(replicas, bool):
+        raise errors.bad_request(
+            'Scale in version "v1" cannot be handled as a Scale: json: cannot unmarshal into Go struct field '
+            "ScaleSpec.spec.replicas of type int32"
+        )
+    if replicas < 0:
+        cause = causes.invalid("spec.replicas", replicas, "must be greater than or equal to 0")
+        raise errors.invalid("Scale", "autoscaling", name, [cause])
+    return replicas
+
+
+async def bind(
+    registry: Registry, namespace: str, name: str, binding: Object, options: WriteOptions
+) -> Object:
+    """Give a pod its node, once."""
+    target = binding.get("target") or {}
+    node = str(target.get("name") or "")
+    if not node:
+        raise errors.invalid("Binding", "", name, [causes.required("target.name")])
+    now = objects.timestamp(registry.clock.now())
+
+    def change(current: Object) -> Object:
+        present = objects.spec(current).get("nodeName")
+        if objects.is_deleting(current):
+            raise errors.conflict(
+                "pods/binding", "", name, f"pod {name} is being deleted, cannot be assigned to a host"
+            )
+        if present:
+            raise errors.conflict(
+                "pods/binding", "", name, f'pod {name} is already assigned to node "{present}"'
+            )
+        new = patching.copied(current)
+        new["spec"]["nodeName"] = node
+        scheduled = {"type": "PodScheduled", "status": "True", "lastTransitionTime": now}
+        others = [
+            each for each in objects.status(new).get("conditions") or () if each.get("type") != "PodScheduled"
+        ]
+        new["status"] = {**objects.status(new), "conditions": [*others, scheduled]}
+        return new
+
+    await registry.modify(kinds.POD, (namespace, name), change, options, subresource="binding")
+    return success()
+
+
+async def evict(
+    registry: Registry, namespace: str, name: str, eviction: Object, options: WriteOptions
+) -> Object:
+    """Delete the pod gracefully; there are no disruption budgets to ask."""
+    given = eviction.get("deleteOptions") or {}
+    wanted = delete_options(given)
+    await registry.delete(kinds.POD, namespace, name, wanted, dry_run=options.dry_run)
+    return success(code=201)
+
+
+async def finalize(registry: Registry, name: str, namespace: Object, options: WriteOptions) -> Object:
+    """Replace a Namespace's spec.finalizers; without any, a terminating namespace is gone."""
+    finalizers = list(objects.spec(namespace).get("finalizers") or ())
+
+    def change(current: Object) -> Object:
+        new = patching.copied(current)
+        new["spec"] = {**objects.spec(new), "finalizers": finalizers}
+        if not finalizers:
+            del new["spec"]["finalizers"]
+        return new
+
+    version = objects.resource_version(namespace)
+    return await registry.modify(
+        kinds.NAMESPACE, ("", name), change, options, subresource="finalize", version=version
+    )
+
+
+def delete_options(body: Object) -> DeleteOptions:
+    """Return what a metav1.DeleteOptions object says; 400 if it contradicts itself."""
+    conditions = body.get("preconditions") or {}
+    policy, orphan = body.get("propagationPolicy"), body.get("orphanDependents")
+    if policy is not None and orphan is not None:
+        raise _bad_options("propagationPolicy", "orphanDependents and deletionPropagation cannot be both set")
+    if policy not in (None, "Background", "Foreground", "Orphan"):
+        raise _bad_options("propagationPolicy", f'Unsupported value: "{policy}"')
+    grace = body.get("gracePeriodSeconds")
+    if grace is not None and (not isinstance(grace, int) or isinstance(grace, bool)):
+        raise errors.bad_request("gracePeriodSeconds must be a whole number")
+    return DeleteOptions(
+        grace_seconds=grace,
+        uid=str(conditions.get("uid") or ""),
+        resource_version=str(conditions.get("resourceVersion") or ""),
+        propagation=policy or ("Orphan" if orphan else "Background"),
+    )
+
+
+def _bad_options(field: str, detail: str) -> errors.StatusError:
+    cause = {"reason": "FieldValueInvalid", "field": field, "message": detail}
+    return errors.invalid("DeleteOptions", "meta.k8s.io", "", [cause])
+
+
+def success(details: Object | None = None, code: int = 0) -> Object:
+    """Return a Status that says: done."""
+    status: Object = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"}
+    if details:
+        status["details"] = details
+    if code:
+        status["code"] = code
+    return status
