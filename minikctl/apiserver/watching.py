@@ -38,6 +38,8 @@ class Watch:
     namespace: str
     chosen: listing.Selection
     options: WatchOptions
+    revision: int
+    """Everything up to here is known to the client, or among the initial events."""
     position: int
     initial: list[cache.Entry] | None
     """What exists at the beginning and is reported as ADDED; None: only changes are."""
@@ -58,7 +60,8 @@ def begin(source: feed.Feed, kind: Kind, namespace: str, options: WatchOptions) 
             raise listing.too_new(asked, source.revision)
         match = chosen.match
         initial = [each for each in collection.entries(namespace) if match is None or match(each.object)]
-    return Watch(source, collection, namespace, chosen, options, collection.position(revision), initial)
+    position = collection.position(revision)
+    return Watch(source, collection, namespace, chosen, options, revision, position, initial)
 
 
 def _check(options: WatchOptions) -> None:
@@ -84,9 +87,10 @@ async def follow(watch: Watch, clock: clocks.Clock) -> AsyncIterator[list[Step]]
     """Yield events in order until the time is up or the feed ends; 410 when the reader is too slow."""
     options, collection = watch.options, watch.collection
     deadline = None if options.timeout_seconds is None else clock.monotonic() + options.timeout_seconds
-    if watch.initial is not None:
-        yield _beginning(watch)
-    position, seen = watch.position, watch.source.revision
+    beginning = _beginning(watch)
+    if beginning:
+        yield beginning
+    position, seen = watch.position, watch.revision
     next_bookmark = clock.monotonic() + BOOKMARK_SECONDS
     while watch.source.failure is None:
         changes = collection.since(position)
@@ -116,7 +120,7 @@ def _patience(deadline: float | None, bookmark: float | None, now: float) -> flo
 def _beginning(watch: Watch) -> list[Step]:
     steps = [Step("ADDED", entry, entry.revision) for entry in watch.initial or ()]
     if watch.options.initial_events:
-        steps.append(Step("BOOKMARK", None, watch.source.revision, initial_end=True))
+        steps.append(Step("BOOKMARK", None, watch.revision, initial_end=True))
     return steps
 
 

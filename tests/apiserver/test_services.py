@@ -1,0 +1,146 @@
+from __future__ import annotations
+
+import asyncio
+import copy
+
+import pytest
+
+from minikctl.apiserver import pools
+from minikctl.apiserver.options import PatchOptions, WriteOptions
+from minikctl.apiserver.registry import Registry, Settings
+from minikctl.errors import StatusError
+from minikctl.model import kinds
+from minikctl.store.store import Store
+from tests.apiserver import samples
+from tests.apiserver.samples import Object
+
+
+async def create(registry: Registry, name: str, **spec: object) -> Object:
+    return await registry.create(kinds.SERVICE, "default", samples.service(name, **spec))
+
+
+async def patch(registry: Registry, name: str, **spec: object) -> Object:
+    return await registry.patch(kinds.SERVICE, "default", name, {"spec": spec}, PatchOptions())
+
+
+async def test_the_api_has_the_first_address(registry: Registry) -> None:
+    assert registry.get(kinds.SERVICE, "default", "kubernetes")["spec"]["clusterIP"] == "10.96.0.1"
+
+
+async def test_addresses_come_from_the_upper_band(registry: Registry) -> None:
+    made = await create(registry, "web")
+    address = made["spec"]["clusterIP"]
+    assert made["spec"]["clusterIPs"] == [address]
+    assert made["spec"]["ipFamilies"] == ["IPv4"]
+    assert int(address.split(".")[2]) >= 1
+
+
+@pytest.mark.parametrize(
+    ("address", "text"),
+    [
+        ("10.96.0.1", "failed to allocate IP 10.96.0.1: provided IP is already allocated"),
+        ("10.97.0.1", "The range of valid IPs is 10.96.0.0/16"),
+    ],
+)
+async def test_an_address_that_cannot_be_had(registry: Registry, address: str, text: str) -> None:
+    with pytest.raises(StatusError) as refusal:
+        await create(registry, "web", clusterIP=address)
+    assert refusal.value.code == 422
+    assert refusal.value.message.startswith('Service "web" is invalid: spec.clusterIPs: Invalid value: ["10.')
+    assert text in refusal.value.message
+
+
+async def test_a_node_port_is_given_once(registry: Registry) -> None:
+    ports = [{"port": 80, "nodePort": 30001}]
+    await create(registry, "one", type="NodePort", ports=ports)
+    with pytest.raises(StatusError) as refusal:
+        await create(registry, "two", type="NodePort", ports=copy.deepcopy(ports))
+    assert refusal.value.message == (
+        'Service "two" is invalid: spec.ports[0].nodePort: Invalid value: 30001: '
+        "provided port is already allocated"
+    )
+    await registry.delete(kinds.SERVICE, "default", "one")
+    await create(registry, "two", type="NodePort", ports=copy.deepcopy(ports))
+
+
+async def test_a_refused_service_takes_nothing(registry: Registry) -> None:
+    await create(registry, "one", type="NodePort", ports=[{"port": 80, "nodePort": 30001}])
+    ports = [{"name": "a", "port": 80, "nodePort": 30002}, {"name": "b", "port": 81, "nodePort": 30001}]
+    with pytest.raises(StatusError, match="already allocated"):
+        await create(registry, "two", type="NodePort", clusterIP="10.96.0.50", ports=ports)
+    await create(
+        registry, "two", type="NodePort", clusterIP="10.96.0.50", ports=[{"port": 80, "nodePort": 30002}]
+    )
+
+
+async def test_a_dry_run_takes_nothing(registry: Registry) -> None:
+    body = samples.service("web", type="NodePort", ports=[{"port": 80, "nodePort": 30001}])
+    for _ in range(2):
+        await registry.create(kinds.SERVICE, "default", copy.deepcopy(body), WriteOptions(dry_run=True))
+
+
+async def test_both_protocols_share_a_node_port(registry: Registry) -> None:
+    ports = [{"name": f"dns-{p.lower()}", "port": 53, "protocol": p} for p in ("TCP", "UDP")]
+    made = await create(registry, "dns", type="NodePort", ports=ports)
+    assert len({port["nodePort"] for port in made["spec"]["ports"]}) == 1
+
+
+async def test_an_update_keeps_what_it_leaves_out(registry: Registry) -> None:
+    made = await create(registry, "web", type="NodePort")
+    again = await registry.update(
+        kinds.SERVICE, "default", "web", samples.service(type="NodePort", sessionAffinity="ClientIP")
+    )
+    assert again["spec"]["clusterIP"] == made["spec"]["clusterIP"]
+    assert again["spec"]["ports"] == made["spec"]["ports"]
+
+
+async def test_changing_the_type_gives_and_takes(registry: Registry) -> None:
+    made = await create(registry, "web")
+    opened = await patch(registry, "web", type="NodePort")
+    port = opened["spec"]["ports"][0]["nodePort"]
+    assert opened["spec"]["clusterIP"] == made["spec"]["clusterIP"]
+    assert 30086 <= port <= 32767
+    closed = await patch(registry, "web", type="ClusterIP")
+    assert "nodePort" not in closed["spec"]["ports"][0]
+    await create(registry, "other", type="NodePort", ports=[{"port": 80, "nodePort": port}])
+    named = await patch(registry, "web", type="ExternalName", externalName="example.com")
+    assert "clusterIP" not in named["spec"]
+    await create(registry, "third", clusterIP=made["spec"]["clusterIP"])
+
+
+async def test_headless_services_have_no_address(registry: Registry) -> None:
+    made = await create(registry, "web", clusterIP="None")
+    assert made["spec"]["clusterIPs"] == ["None"]
+
+
+async def test_local_load_balancers_have_a_health_check_port(registry: Registry) -> None:
+    made = await create(registry, "web", type="LoadBalancer", externalTrafficPolicy="Local")
+    assert made["spec"]["healthCheckNodePort"] != made["spec"]["ports"][0]["nodePort"]
+    closed = await patch(registry, "web", type="ClusterIP")
+    assert not {"healthCheckNodePort", "externalTrafficPolicy"} & set(closed["spec"])
+
+
+async def test_concurrent_creates_get_different_addresses(store: Store) -> None:
+    registry = Registry(store, Settings(service_cidr="10.96.0.0/27", choose=lambda low, _: low))
+    await registry.start()
+    await registry.create(kinds.NAMESPACE, "", {"metadata": {"name": "default"}})
+    made = await asyncio.gather(*(create(registry, f"s{n}") for n in range(30)))
+    assert len({each["spec"]["clusterIP"] for each in made}) == 30
+    with pytest.raises(StatusError, match="range is full"):
+        await create(registry, "more")
+    await registry.close()
+
+
+def test_pools_use_the_low_band_last() -> None:
+    ports = pools.PortPool(30000, 30031, lambda low, _: low)
+    taken = [ports.take_any() for _ in range(32)]
+    assert taken == [*range(30016, 30032), *range(30000, 30016)]
+    with pytest.raises(pools.Exhausted):
+        ports.take_any()
+    ports.release(30005)
+    assert ports.take_any() == 30005
+
+
+def test_the_bands_are_as_wide_as_kubernetes_has_them() -> None:
+    assert pools.AddressPool("10.96.0.0/16", lambda low, _: low).take_any() == "10.96.1.1"
+    assert pools.PortPool(choose=lambda low, _: low).take_any() == 30086
