@@ -1,0 +1,129 @@
+"""What the benchmarks share: a cluster of their own, commands, medians and the table of results."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+PROGRAM = str(pathlib.Path(sys.executable).parent / "minikctl")
+RESULTS = ROOT / "benchmarks" / "results.md"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the results: ours beside the bare thing, their ratio, and what the ratio should be."""
+
+    name: str
+    ours: str
+    bare: str
+    ratio: float | None
+    goal: str
+
+    @property
+    def cells(self) -> list[str]:
+        """Return the row as text."""
+        return [self.name, self.ours, self.bare, "" if self.ratio is None else f"{self.ratio:.2f}", self.goal]
+
+
+class Cluster:
+    """A cluster that lives for one benchmark run, in a state directory of its own."""
+
+    def __init__(self, home: str, name: str = "bench") -> None:
+        self.name = name
+        self.environment = {**os.environ, "MINIKCTL_HOME": home, "MINIKCTL_CLUSTER": name}
+
+    def run(self, *words: str, stdin: str = "", check: bool = True) -> str:
+        """Run a minikctl command; return its output."""
+        done = subprocess.run(
+            [PROGRAM, *words], input=stdin, capture_output=True, text=True, env=self.environment, check=False
+        )
+        if check and done.returncode:
+            raise SystemExit(f"minikctl {' '.join(words)}: {done.stderr}")
+        return done.stdout
+
+    def get(self, *words: str) -> dict:
+        """Return an object or list as JSON."""
+        return json.loads(self.run("get", *words, "-o", "json"))
+
+    def wait_ready(self, selector: str, seconds: int = 60) -> None:
+        """Return when all pods with the label are Ready."""
+        self.run("wait", "--for=condition=Ready", "pod", "-l", selector, f"--timeout={seconds}s")
+
+
+@contextmanager
+def cluster(*start: str) -> Iterator[Cluster]:
+    """Yield a running cluster without egress; it is deleted afterwards, whatever happens."""
+    home = tempfile.mkdtemp(prefix="minikctl-bench-")
+    made = Cluster(home)
+    try:
+        made.run("cluster", "start", *(start or ("--no-egress",)))
+        yield made
+    finally:
+        made.run("cluster", "delete", check=False)
+        shutil.rmtree(home, ignore_errors=True)
+
+
+def docker(*words: str) -> str:
+    """Run a docker command; return its output."""
+    return subprocess.run(["docker", *words], capture_output=True, text=True, check=True).stdout.strip()
+
+
+def median_ms(command: Sequence[str], runs: int, environment: dict[str, str] | None = None) -> float:
+    """Return the median wall time of a whole process in milliseconds, after one run that does not count."""
+    times = []
+    for number in range(runs + 1):
+        begun = time.perf_counter()
+        subprocess.run(
+            command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment, check=True
+        )
+        if number:
+            times.append((time.perf_counter() - begun) * 1000)
+    return statistics.median(times)
+
+
+def interleaved(
+    ours: Sequence[str], theirs: Sequence[str], runs: int, environment: dict[str, str]
+) -> tuple[float, float]:
+    """Return both commands' median wall times in milliseconds, run in turn so that drift hits both."""
+    times: tuple[list[float], list[float]] = ([], [])
+    for number in range(runs + 1):
+        for command, found in zip((ours, theirs), times, strict=True):
+            begun = time.perf_counter()
+            subprocess.run(
+                command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment, check=True
+            )
+            if number:
+                found.append((time.perf_counter() - begun) * 1000)
+    return statistics.median(times[0]), statistics.median(times[1])
+
+
+def table(rows: Sequence[Row]) -> str:
+    """Return the results as a Markdown table."""
+    lines = [["what", "minikctl", "beside it", "ratio", "goal"], *(row.cells for row in rows)]
+    widths = [max(len(line[column]) for line in lines) for column in range(5)]
+    text = [
+        "| " + " | ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)) + " |"
+        for line in lines
+    ]
+    text.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
+    return "\n".join(text) + "\n"
+
+
+def machine() -> str:
+    """Return a line about the machine and how busy it is."""
+    load = os.getloadavg()[0]
+    with open("/proc/stat", encoding="ascii") as source:
+        ticks = [int(number) for number in source.readline().split()[1:]]
+    steal = 100 * ticks[7] / max(1, sum(ticks))
+    return f"{os.cpu_count()} cores, load {load:.2f}, CPU steal since boot {steal:.1f} %, Linux {os.uname().release}"
