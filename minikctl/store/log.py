@@ -34,7 +34,8 @@ COLUMNS = "revision, key, created, previous, deleted, value"
 class Row:
     """One write, made at ``revision``.
 
-    ``created`` is the revision that made the key, ``previous`` the one before (0 for none).  A deletion's row carries the value that was deleted.
+    ``created`` is the revision that made the key, ``previous`` the one before (0 for none).  A deletion's row
+    carries the value that was deleted.
     """
 
     revision: int
@@ -50,18 +51,22 @@ class RevisionLog:
 
     def __init__(self, path: Path, *, writable: bool) -> None:
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10)
-        with translated(path):
-            if writable:
-                self._db.execute("PRAGMA journal_mode=WAL")
-                self._db.execute("PRAGMA synchronous=FULL")
-                self._db.executescript(SCHEMA)
-            else:
-                self._db.execute("PRAGMA query_only=ON")
-            self._db.execute("PRAGMA cache_size=-8000")
+        if writable:
+            self._db.execute("PRAGMA journal_mode=WAL")
+            self._db.execute("PRAGMA synchronous=FULL")
+            self._db.executescript(SCHEMA)
+        else:
+            self._db.execute("PRAGMA query_only=ON")
+        self._db.execute("PRAGMA cache_size=-8000")
 
     def close(self) -> None:
         """Close the connection; the last one to close folds the write-ahead log into the file."""
         self._db.close()
+
+    def durability(self) -> tuple[str, int]:
+        """Return SQLite's journal mode and level of syncing: ``("wal", 2)`` syncs at each commit."""
+        mode = self._db.execute("PRAGMA journal_mode").fetchone()[0]
+        return str(mode), int(self._db.execute("PRAGMA synchronous").fetchone()[0])
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
@@ -74,15 +79,6 @@ class RevisionLog:
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
             raise
-
-    @contextlib.contextmanager
-    def snapshot(self) -> Iterator[None]:
-        """Let every read of the block see the same moment."""
-        self._db.execute("BEGIN")
-        try:
-            yield
-        finally:
-            self._db.execute("COMMIT")
 
     def current(self) -> int:
         """Return the newest revision (0 for an empty log)."""
@@ -117,10 +113,11 @@ class RevisionLog:
 
     def list(self, prefix: str, revision: int, limit: int, start_after: str) -> Sequence[Row]:
         """Return the rows alive at that revision below the prefix, by key, at most ``limit`` (0: all)."""
+        # Grouping walks the index in the order of keys, so a limit ends the walk early.
         sql = (
-            f"SELECT {COLUMNS} FROM log WHERE deleted = 0 AND revision IN ("
-            "SELECT MAX(revision) FROM log WHERE key >= ? AND key < ? AND revision <= ? GROUP BY key)"
-            " ORDER BY key"
+            f"SELECT {COLUMNS} FROM (SELECT MAX(revision) AS newest FROM log"
+            " WHERE key >= ? AND key < ? AND revision <= ? GROUP BY key ORDER BY key)"
+            " CROSS JOIN log ON log.revision = newest WHERE deleted = 0"
         )
         low = max(prefix, start_after + "\0") if start_after else prefix
         bound: tuple[object, ...] = (low, _after(prefix), revision)
@@ -155,6 +152,16 @@ class RevisionLog:
         ).rowcount
         self._db.execute("INSERT OR REPLACE INTO mark VALUES ('compacted', ?)", (revision,))
         return gone
+
+
+def check(path: Path) -> None:
+    """Return if the file is whole or absent; ``sqlite3.DatabaseError`` if it is damaged."""
+    if not path.exists():
+        return
+    with contextlib.closing(sqlite3.connect(path, timeout=10)) as db:
+        found = [str(row[0]) for row in db.execute("PRAGMA quick_check(1)")]
+    if found != ["ok"]:
+        raise sqlite3.DatabaseError(f"malformed: {found[0]}")
 
 
 @contextlib.contextmanager
