@@ -11,42 +11,41 @@ from minikctl.cli.discovery import Resource
 from minikctl.cli.output import table
 
 
-def resources(
-    ctx: typer.Context,
-    output: Annotated[str, typer.Option("--output", "-o", help="wide or name.")] = "",
-    group: Annotated[str | None, typer.Option("--api-group", help="Only this group.")] = None,
-    namespaced: Annotated[
-        bool | None,
-        typer.Option("--namespaced/--no-namespaced", help="Only namespaced kinds, or only others."),
-    ] = None,
-    no_headers: Annotated[bool, typer.Option("--no-headers", help="No header line.")] = False,
-    verbs: Annotated[str, typer.Option("--verbs", help="Only what has all these verbs, by commas.")] = "",
-) -> None:
-    """Print the kinds that the server serves.
+class ResourcesOptions(Options):
+    """What ``resources`` was asked."""
 
-    Examples:  minikctl api-resources     minikctl api-resources --namespaced -o name
-    """
-    session = flags.of(ctx)
+    output: str = flag("--output", "-o", default="", help="wide or name.")
+    group: str = flag("--api-group", default="", help="Only this group.")
+    namespaced: bool = flag("--namespaced", default=False, help="Only namespaced kinds, or only others.")
+    no_headers: bool = flag("--no-headers", default=False, help="No header line.")
+    verbs: str = flag("--verbs", default="", help="Only what has all these verbs, by commas.")
+
+
+def resources(options: ResourcesOptions, session: Session) -> int:
+    """Print the kinds that the server serves."""
     session.discovery.refresh()
-    wanted = {verb for verb in verbs.split(",") if verb}
+    wanted = {verb for verb in options.verbs.split(",") if verb}
     chosen = [
         resource
         for resource in _preferred(session.discovery.all())
-        if (group is None or resource.group == group)
-        and (namespaced is None or resource.namespaced == namespaced)
+        if (options.group is None or resource.group == options.group)
+        and (options.namespaced is None or resource.namespaced == options.namespaced)
         and wanted.issubset(resource.verbs)
     ]
     chosen.sort(key=lambda resource: (resource.group, resource.name))
-    if output == "name":
+    if options.output == "name":
         lines = [resource.qualified for resource in chosen]
     else:
         header = ["NAME", "SHORTNAMES", "APIVERSION", "NAMESPACED", "KIND"]
-        header += ["VERBS", "CATEGORIES"] if output == "wide" else []
-        rows = [] if no_headers else [header]
-        lines = table.align(rows + [_row(resource, output == "wide") for resource in chosen])
+        header += ["VERBS", "CATEGORIES"] if options.output == "wide" else []
+        rows = [] if options.no_headers else [header]
+        lines = table.align(rows + [_row(resource, options.output == "wide") for resource in chosen])
     for line in lines:
         session.io.say(line)
-    raise typer.Exit(0)
+    return 0
+
+
+# COMMAND resources: 'Print the kinds that the server serves.\n\nExamples:  minikctl api-resources     minikctl api-resources --namespaced -o name'
 
 
 def _preferred(found: list[Resource]) -> list[Resource]:
@@ -67,16 +66,19 @@ def _row(resource: Resource, wide: bool) -> list[str]:
     return [*row, ",".join(resource.verbs), ",".join(resource.categories)] if wide else row
 
 
-def versions(ctx: typer.Context) -> None:
-    """Print the group/version pairs that the server serves.
+class VersionsOptions(Options):
+    """What ``versions`` was asked."""
 
-    Examples:  minikctl api-versions     minikctl api-versions | grep apps
-    """
-    session = flags.of(ctx)
+
+def versions(options: VersionsOptions, session: Session) -> int:
+    """Print the group/version pairs that the server serves."""
     session.discovery.refresh()
     for version in sorted({resource.api_version for resource in session.discovery.all()}):
         session.io.say(version)
-    raise typer.Exit(0)
+    return 0
+
+
+# COMMAND versions: 'Print the group/version pairs that the server serves.\n\nExamples:  minikctl api-versions     minikctl api-versions | grep apps'
 
 
 VERBS = {"api-resources": flags.single(resources), "api-versions": flags.single(versions)}

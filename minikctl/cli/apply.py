@@ -41,32 +41,37 @@ class ApplyOptions:
     validate: str = "strict"
 
 
-def command(
-    ctx: typer.Context,
-    files: Annotated[
-        list[str] | None,
-        typer.Option("--filename", "-f", help="A file, directory, URL or -."),
-    ] = None,
-    recursive: Annotated[bool, typer.Option("--recursive", "-R", help="Descend into directories.")] = False,
-    dry_run: Annotated[str, typer.Option("--dry-run", help="none, client or server.")] = "none",
-    server_side: Annotated[bool, typer.Option("--server-side", help="Let the server merge.")] = False,
-    force_conflicts: Annotated[
-        bool, typer.Option("--force-conflicts", help="With --server-side: take over fields of others.")
-    ] = False,
-    field_manager: Annotated[str, typer.Option("--field-manager", help="Who owns the fields.")] = MANAGER,
-    output: Annotated[str, typer.Option("--output", "-o", help="yaml, json or name.")] = "",
-    validate: Annotated[
-        str, typer.Option("--validate", help="strict, warn or ignore unknown fields.")
-    ] = "strict",
-) -> None:
-    """Apply manifests: create what is new, change what differs, leave the rest.
+class CommandOptions(Options):
+    """What ``command`` was asked."""
 
-    Examples:  minikctl apply -f app.yaml     minikctl apply -f manifests/ -R     cat app.yaml | minikctl apply -f -
-    """
-    options = ApplyOptions(
-        tuple(files or ()), recursive, dry_run, server_side, force_conflicts, field_manager, output, validate
+    files: tuple[str, ...] = flag("--filename", "-f", default=(), help="A file, directory, URL or -.")
+    recursive: bool = flag("--recursive", "-R", default=False, help="Descend into directories.")
+    dry_run: str = flag("--dry-run", default="none", help="none, client or server.")
+    server_side: bool = flag("--server-side", default=False, help="Let the server merge.")
+    force_conflicts: bool = flag(
+        "--force-conflicts", default=False, help="With --server-side: take over fields of others."
     )
-    raise typer.Exit(run(options, flags.of(ctx)))
+    field_manager: str = flag("--field-manager", default=MANAGER, help="Who owns the fields.")
+    output: str = flag("--output", "-o", default="", help="yaml, json or name.")
+    validate: str = flag("--validate", default="strict", help="strict, warn or ignore unknown fields.")
+
+
+def command(options: CommandOptions, session: Session) -> int:
+    """Apply manifests: create what is new, change what differs, leave the rest."""
+    options = ApplyOptions(
+        tuple(options.files or ()),
+        options.recursive,
+        options.dry_run,
+        options.server_side,
+        options.force_conflicts,
+        options.field_manager,
+        options.output,
+        options.validate,
+    )
+    return run(options, session)
+
+
+# COMMAND command: 'Apply manifests: create what is new, change what differs, leave the rest.\n\nExamples:  minikctl apply -f app.yaml     minikctl apply -f manifests/ -R     cat app.yaml | minikctl apply -f -'
 
 
 VERBS = {"apply": flags.single(command)}

@@ -24,37 +24,37 @@ READY_SECONDS = 120.0
 POLL_SECONDS = 0.1
 
 
-@app.command()
-def start(
-    ctx: typer.Context,
-    runtime: Annotated[str, typer.Option("--runtime", help="docker, or sim: pods without containers.")] = "",
-    egress: Annotated[
-        bool | None, typer.Option("--egress/--no-egress", help="May pods reach beyond the cluster?")
-    ] = None,
-    pod_cidr: Annotated[
-        str, typer.Option("--pod-cidr", help="The pods' addresses; a free range if empty.")
-    ] = "",
-    publish: Annotated[str, typer.Option("--publish", help="The host address of NodePorts.")] = "",
-    wait: Annotated[
-        bool, typer.Option("--wait/--no-wait", help="Wait until the system pods are ready.")
-    ] = True,
-) -> None:
-    """Start the cluster's control plane, and make the cluster if it is new.
+class StartOptions(Options):
+    """What ``start`` was asked."""
 
-    Examples:  minikctl cluster start     minikctl --cluster lab cluster start --runtime sim
-    """
-    session = flags.of(ctx)
-    asked = {"runtime": runtime, "egress": egress, "pod_cidr": pod_cidr, "publish": publish}
+    runtime: str = flag("--runtime", default="", help="docker, or sim: pods without containers.")
+    egress: bool = flag("--egress", default=False, help="May pods reach beyond the cluster?")
+    pod_cidr: str = flag("--pod-cidr", default="", help="The pods' addresses; a free range if empty.")
+    publish: str = flag("--publish", default="", help="The host address of NodePorts.")
+    wait: bool = flag("--wait", default=True, help="Wait until the system pods are ready.")
+
+
+def start(options: StartOptions, session: Session) -> int:
+    """Start the cluster's control plane, and make the cluster if it is new."""
+    asked = {
+        "runtime": options.runtime,
+        "egress": options.egress,
+        "pod_cidr": options.pod_cidr,
+        "publish": options.publish,
+    }
     _settle(session, {key: value for key, value in asked.items() if value not in ("", None)})
     begun = time.monotonic()
     with _Progress(session) as progress:
         progress.step("control plane")
         launcher.ensure_running(session.home)
         progress.done("control plane")
-        if wait:
+        if options.wait:
             _await_system(session, progress)
     session.io.say(f'Cluster "{session.home.name}" is running ({time.monotonic() - begun:.1f} s).')
-    raise typer.Exit(0)
+    return 0
+
+
+# COMMAND start: "Start the cluster's control plane, and make the cluster if it is new.\n\nExamples:  minikctl cluster start     minikctl --cluster lab cluster start --runtime sim"
 
 
 def _settle(session: Session, asked: dict[str, Any]) -> None:
@@ -103,39 +103,42 @@ def _is_ready(pod: dict[str, Any]) -> bool:
     return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
 
 
-@app.command()
-def stop(ctx: typer.Context) -> None:
-    """Stop the control plane; the apps go on running.
+class StopOptions(Options):
+    """What ``stop`` was asked."""
 
-    Examples:  minikctl cluster stop     minikctl --cluster lab cluster stop
-    """
-    session = flags.of(ctx)
+
+def stop(options: StopOptions, session: Session) -> int:
+    """Stop the control plane; the apps go on running."""
     if launcher.stop(session.home):
         session.io.say(f'Control plane of cluster "{session.home.name}" stopped; its apps go on running.')
     else:
         session.io.say(f'Control plane of cluster "{session.home.name}" was not running.')
-    raise typer.Exit(0)
+    return 0
 
 
-@app.command()
-def status(
-    ctx: typer.Context,
-    output: Annotated[str, typer.Option("--output", "-o", help="json or yaml.")] = "",
-) -> None:
-    """Show whether the cluster runs and how it is.  Exit code 1 when it does not run.
+# COMMAND stop: 'Stop the control plane; the apps go on running.\n\nExamples:  minikctl cluster stop     minikctl --cluster lab cluster stop'
 
-    Examples:  minikctl cluster status     minikctl cluster status -o json
-    """
-    session = flags.of(ctx)
+
+class StatusOptions(Options):
+    """What ``status`` was asked."""
+
+    output: str = flag("--output", "-o", default="", help="json or yaml.")
+
+
+def status(options: StatusOptions, session: Session) -> int:
+    """Show whether the cluster runs and how it is.  Exit code 1 when it does not run."""
     found = _status(session)
-    if output == "json":
+    if options.output == "json":
         session.io.say(printers.to_json(found))
-    elif output == "yaml":
+    elif options.output == "yaml":
         session.io.out.write(printers.to_yaml(found))
     else:
         for line in table.align([[f"{key}:", _show(value)] for key, value in found.items()]):
             session.io.say(line)
-    raise typer.Exit(0 if found["running"] else 1)
+    return 0 if found["running"] else 1
+
+
+# COMMAND status: 'Show whether the cluster runs and how it is.  Exit code 1 when it does not run.\n\nExamples:  minikctl cluster status     minikctl cluster status -o json'
 
 
 def _show(value: Any) -> str:
@@ -174,13 +177,12 @@ def _status(session: Session) -> dict[str, Any]:
     return found
 
 
-@app.command(name="list")
-def list_(ctx: typer.Context) -> None:
-    """List the local clusters.
+class ListOptions(Options):
+    """What ``list_`` was asked."""
 
-    Examples:  minikctl cluster list     MINIKCTL_HOME=/srv/mk minikctl cluster list
-    """
-    session = flags.of(ctx)
+
+def list_(options: ListOptions, session: Session) -> int:
+    """List the local clusters."""
     rows = [["NAME", "STATUS", "RUNTIME", "API"]]
     for name in homes.list_clusters():
         home = homes.ClusterHome(name)
@@ -192,52 +194,57 @@ def list_(ctx: typer.Context) -> None:
     else:
         for line in table.align(rows):
             session.io.say(line)
-    raise typer.Exit(0)
+    return 0
 
 
-@app.command()
-def kubeconfig(
-    ctx: typer.Context,
-    merge: Annotated[bool, typer.Option("--merge", help="Add the context to your own kubeconfig.")] = False,
-) -> None:
-    """Print a kubeconfig for kubectl and other clients, or add it to your own without switching to it.
+# COMMAND list_: 'List the local clusters.\n\nExamples:  minikctl cluster list     MINIKCTL_HOME=/srv/mk minikctl cluster list'
 
-    Examples:  minikctl cluster kubeconfig > kc     minikctl cluster kubeconfig --merge
-    """
+
+class KubeconfigOptions(Options):
+    """What ``kubeconfig`` was asked."""
+
+    merge: bool = flag("--merge", default=False, help="Add the context to your own kubeconfig.")
+
+
+def kubeconfig(options: KubeconfigOptions, session: Session) -> int:
+    """Print a kubeconfig for kubectl and other clients, or add it to your own without switching to it."""
     from minikctl.client import kubeconfig as configs
 
-    session = flags.of(ctx)
     launcher.ensure_running(session.home)
     own = configs.load(session.home.kubeconfig)
-    if not merge:
+    if not options.merge:
         session.io.out.write(configs.dump(own))
-        raise typer.Exit(0)
+        return 0
     path = configs.default_paths()[0]
     target = configs.load(path) if os.path.exists(path) else configs.empty()
     configs.write(path, configs.merge_into(target, own))
-    session.io.say(f'Context "{own["current-context"]}" added to {path}.')
-    raise typer.Exit(0)
+    session.io.say(f'''Context "{own["current-context"]}" added to {path}.''')
+    return 0
 
 
-@app.command()
-def delete(
-    ctx: typer.Context,
-    everything: Annotated[bool, typer.Option("--all", help="Every local cluster.")] = False,
-) -> None:
-    """Delete the cluster: its containers, network and state.
+# COMMAND kubeconfig: 'Print a kubeconfig for kubectl and other clients, or add it to your own without switching to it.\n\nExamples:  minikctl cluster kubeconfig > kc     minikctl cluster kubeconfig --merge'
 
-    Examples:  minikctl cluster delete     minikctl cluster delete --all
-    """
+
+class DeleteOptions(Options):
+    """What ``delete`` was asked."""
+
+    everything: bool = flag("--all", default=False, help="Every local cluster.")
+
+
+def delete(options: DeleteOptions, session: Session) -> int:
+    """Delete the cluster: its containers, network and state."""
     from minikctl.cli import removal
 
-    session = flags.of(ctx)
-    names = homes.list_clusters() if everything else [session.home.name]
+    names = homes.list_clusters() if options.everything else [session.home.name]
     for name in names:
         removal.remove(homes.ClusterHome(name), session.io)
         session.io.say(f'Cluster "{name}" deleted.')
     if not names:
         session.io.say("No clusters found.")
-    raise typer.Exit(0)
+    return 0
+
+
+# COMMAND delete: 'Delete the cluster: its containers, network and state.\n\nExamples:  minikctl cluster delete     minikctl cluster delete --all'
 
 
 class _Progress:

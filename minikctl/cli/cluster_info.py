@@ -7,12 +7,12 @@ import typer
 from minikctl.cli import flags
 
 
-def command(ctx: typer.Context) -> None:
-    """Print the addresses of the control plane.
+class CommandOptions(Options):
+    """What ``command`` was asked."""
 
-    Examples:  minikctl cluster-info     minikctl --cluster dev cluster-info
-    """
-    session = flags.of(ctx)
+
+def command(options: CommandOptions, session: Session) -> int:
+    """Print the addresses of the control plane."""
     session.client.request("GET", "/version")
     session.io.say(f"Kubernetes control plane is running at {session.endpoint.server}")
     query = {"labelSelector": "kubernetes.io/cluster-service=true"}
@@ -21,7 +21,10 @@ def command(ctx: typer.Context) -> None:
         metadata = service["metadata"]
         title = metadata.get("labels", {}).get("kubernetes.io/name") or metadata["name"]
         session.io.say(f"{title} is running in the cluster at {service['spec'].get('clusterIP', '')}")
-    raise typer.Exit(0)
+    return 0
+
+
+# COMMAND command: 'Print the addresses of the control plane.\n\nExamples:  minikctl cluster-info     minikctl --cluster dev cluster-info'
 
 
 VERBS = {"cluster-info": flags.single(command)}

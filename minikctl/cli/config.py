@@ -29,27 +29,28 @@ def _path(session: Session) -> str:
     return session.home.kubeconfig
 
 
-@app.command()
-def view(
-    ctx: typer.Context,
-    raw: Annotated[bool, typer.Option("--raw", help="Show secrets too.")] = False,
-    minify: Annotated[bool, typer.Option("--minify", help="Only what the current context uses.")] = False,
-    output: Annotated[str, typer.Option("--output", "-o", help="yaml, json or jsonpath=….")] = "yaml",
-) -> None:
-    """Print the kubeconfig, secrets hidden.
+class ViewOptions(Options):
+    """What ``view`` was asked."""
 
-    Examples:  minikctl config view     minikctl config view --raw --minify
-    """
-    session = flags.of(ctx)
+    raw: bool = flag("--raw", default=False, help="Show secrets too.")
+    minify: bool = flag("--minify", default=False, help="Only what the current context uses.")
+    output: str = flag("--output", "-o", default="yaml", help="yaml, json or jsonpath=….")
+
+
+def view(options: ViewOptions, session: Session) -> int:
+    """Print the kubeconfig, secrets hidden."""
     config = kubeconfig.load(_path(session))
-    if minify:
+    if options.minify:
         config = _minified(config, session.settings.context)
-    if not raw:
+    if not options.raw:
         config = _redacted(config)
-    printer = printers.of(output, lambda obj: "")
+    printer = printers.of(options.output, lambda obj: "")
     assert printer is not None
     session.io.out.write(printer([config], False))
-    raise typer.Exit(0)
+    return 0
+
+
+# COMMAND view: 'Print the kubeconfig, secrets hidden.\n\nExamples:  minikctl config view     minikctl config view --raw --minify'
 
 
 def _minified(config: dict[str, Any], asked: str) -> dict[str, Any]:
@@ -78,37 +79,37 @@ def _redacted(config: dict[str, Any]) -> dict[str, Any]:
     return {**config, "users": users, "clusters": clusters}
 
 
-@app.command(name="current-context")
-def current_context(ctx: typer.Context) -> None:
-    """Print the current context.
+class CurrentContextOptions(Options):
+    """What ``current_context`` was asked."""
 
-    Examples:  minikctl config current-context     minikctl --kubeconfig kc config current-context
-    """
-    session = flags.of(ctx)
+
+def current_context(options: CurrentContextOptions, session: Session) -> int:
+    """Print the current context."""
     name = kubeconfig.load(_path(session)).get("current-context")
     if not name:
         raise errors.UsageError("error: current-context is not set")
     session.io.say(str(name))
-    raise typer.Exit(0)
+    return 0
 
 
-@app.command(name="get-contexts")
-def get_contexts(
-    ctx: typer.Context,
-    output: Annotated[str, typer.Option("--output", "-o", help="name: only names.")] = "",
-    no_headers: Annotated[bool, typer.Option("--no-headers", help="No header line.")] = False,
-) -> None:
-    """List the contexts.
+# COMMAND current_context: 'Print the current context.\n\nExamples:  minikctl config current-context     minikctl --kubeconfig kc config current-context'
 
-    Examples:  minikctl config get-contexts     minikctl config get-contexts -o name
-    """
-    session = flags.of(ctx)
+
+class GetContextsOptions(Options):
+    """What ``get_contexts`` was asked."""
+
+    output: str = flag("--output", "-o", default="", help="name: only names.")
+    no_headers: bool = flag("--no-headers", default=False, help="No header line.")
+
+
+def get_contexts(options: GetContextsOptions, session: Session) -> int:
+    """List the contexts."""
     config = kubeconfig.load(_path(session))
-    rows = [] if no_headers else [["CURRENT", "NAME", "CLUSTER", "AUTHINFO", "NAMESPACE"]]
+    rows = [] if options.no_headers else [["CURRENT", "NAME", "CLUSTER", "AUTHINFO", "NAMESPACE"]]
     for entry in config.get("contexts") or ():
         settings = entry.get("context") or {}
         mark = "*" if entry["name"] == config.get("current-context") else ""
-        if output == "name":
+        if options.output == "name":
             session.io.say(entry["name"])
         rows.append(
             [
@@ -119,52 +120,60 @@ def get_contexts(
                 settings.get("namespace", ""),
             ]
         )
-    if output != "name":
+    if options.output != "name":
         for line in table.align(rows):
             session.io.say(line)
-    raise typer.Exit(0)
+    return 0
 
 
-@app.command(name="use-context")
-def use_context(ctx: typer.Context, name: Annotated[str, typer.Argument(metavar="CONTEXT")]) -> None:
-    """Make a context the current one.
+# COMMAND get_contexts: 'List the contexts.\n\nExamples:  minikctl config get-contexts     minikctl config get-contexts -o name'
 
-    Examples:  minikctl --kubeconfig kc config use-context dev     minikctl config use-context minikctl-default
-    """
-    session = flags.of(ctx)
+
+class UseContextOptions(Options):
+    """What ``use_context`` was asked."""
+
+    name: tuple[str, ...] = rest("CONTEXT")
+
+
+def use_context(options: UseContextOptions, session: Session) -> int:
+    """Make a context the current one."""
     path = _path(session)
     config = kubeconfig.load(path)
-    if name not in [entry["name"] for entry in config.get("contexts") or ()]:
-        raise errors.UsageError(f'error: no context exists with the name: "{name}"')
-    kubeconfig.write(path, {**config, "current-context": name})
-    session.io.say(f'Switched to context "{name}".')
-    raise typer.Exit(0)
+    if options.name not in [entry["name"] for entry in config.get("contexts") or ()]:
+        raise errors.UsageError(f'error: no context exists with the name: "{options.name}"')
+    kubeconfig.write(path, {**config, "current-context": options.name})
+    session.io.say(f'Switched to context "{options.name}".')
+    return 0
 
 
-@app.command(name="set-context")
-def set_context(
-    ctx: typer.Context,
-    name: Annotated[str, typer.Argument(metavar="[NAME]")] = "",
-    current: Annotated[bool, typer.Option("--current", help="Change the current context.")] = False,
-    user: Annotated[str, typer.Option("--user", help="The user entry.")] = "",
-) -> None:
-    """Change a context: its namespace (-n), its user.
+# COMMAND use_context: 'Make a context the current one.\n\nExamples:  minikctl --kubeconfig kc config use-context dev     minikctl config use-context minikctl-default'
 
-    Examples:  minikctl config set-context --current -n tour     minikctl config set-context dev --user admin
-    """
-    session = flags.of(ctx)
+
+class SetContextOptions(Options):
+    """What ``set_context`` was asked."""
+
+    name: tuple[str, ...] = rest("[NAME]")
+    current: bool = flag("--current", default=False, help="Change the current context.")
+    user: str = flag("--user", default="", help="The user entry.")
+
+
+def set_context(options: SetContextOptions, session: Session) -> int:
+    """Change a context: its namespace (-n), its user."""
     path = _path(session)
     config = kubeconfig.load(path)
-    wanted = config.get("current-context", "") if current else name
+    wanted = config.get("current-context", "") if options.current else options.name
     if not wanted:
         raise errors.UsageError("error: you must specify a non-empty context name or --current")
     entries = config.get("contexts") or []
     known = [entry for entry in entries if entry["name"] == wanted]
     entry = known[0] if known else {"name": wanted, "context": {}}
-    changes = {"namespace": session.settings.namespace, "user": user}
+    changes = {"namespace": session.settings.namespace, "user": options.user}
     entry["context"] = {**entry["context"], **{key: value for key, value in changes.items() if value}}
     if not known:
         entries.append(entry)
     kubeconfig.write(path, {**config, "contexts": entries})
-    session.io.say(f'Context "{wanted}" {"modified" if known else "created"}.')
-    raise typer.Exit(0)
+    session.io.say(f'''Context "{wanted}" {("modified" if known else "created")}.''')
+    return 0
+
+
+# COMMAND set_context: 'Change a context: its namespace (-n), its user.\n\nExamples:  minikctl config set-context --current -n tour     minikctl config set-context dev --user admin'

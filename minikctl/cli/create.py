@@ -27,35 +27,36 @@ FromFiles = Annotated[list[str] | None, typer.Option("--from-file", help="[KEY=]
 Ports = Annotated[list[str] | None, typer.Option("--tcp", help="PORT or PORT:TARGETPORT.")]
 
 
-@app.callback()
-def create(
-    ctx: typer.Context,
-    files: Annotated[list[str] | None, typer.Option("--filename", "-f", help="Files to create from.")] = None,
-    recursive: Annotated[bool, typer.Option("--recursive", "-R", help="Descend into directories.")] = False,
-    dry_run: DryRun = "none",
-    output: Output = "",
-) -> None:
-    """Create objects from files or from a few words.
+class CreateOptions(Options):
+    """What ``create`` was asked."""
 
-    Examples:  minikctl create -f app.yaml     minikctl create deployment web --image=minikctl-demo:latest
-    """
+    files: tuple[str, ...] = flag("--filename", "-f", default=(), help="Files to create from.")
+    recursive: bool = flag("--recursive", "-R", default=False, help="Descend into directories.")
+    dry_run: str = flag("--dry-run", default="none", help="none, client or server.")
+    output: str = flag("--output", "-o", default="", help="yaml, json or name.")
+
+
+def create(options: CreateOptions, session: Session) -> int:
+    """Create objects from files or from a few words."""
     if ctx.invoked_subcommand is not None:
         return
-    session = flags.of(ctx)
-    if not files:
+    if not options.files:
         raise errors.UsageError("error: must specify one of -f and -k")
     failed = False
-    for document in manifests.read(files, recursive, session.io.stdin):
+    for document in manifests.read(options.files, options.recursive, session.io.stdin):
         if isinstance(document, manifests.BadDocument):
             session.io.warn(f"error: {document}")
             failed = True
             continue
         try:
-            send(session, document.object, dry_run, output)
+            send(session, document.object, options.dry_run, options.output)
         except errors.StatusError as error:
             session.io.warn(report.status_sentence(error, f'error when creating "{document.source}"'))
             failed = True
-    raise typer.Exit(1 if failed else 0)
+    return 1 if failed else 0
+
+
+# COMMAND create: 'Create objects from files or from a few words.\n\nExamples:  minikctl create -f app.yaml     minikctl create deployment web --image=minikctl-demo:latest'
 
 
 def send(session: Session, obj: dict[str, Any], dry_run: str, output: str) -> None:
@@ -77,49 +78,65 @@ def _object(api_version: str, kind: str, name: str, **fields: Any) -> dict[str, 
     return {"apiVersion": api_version, "kind": kind, "metadata": {"name": name}, **fields}
 
 
-@app.command()
-def namespace(ctx: typer.Context, name: Name, dry_run: DryRun = "none", output: Output = "") -> None:
-    """Create a Namespace.
+class NamespaceOptions(Options):
+    """What ``namespace`` was asked."""
 
-    Examples:  minikctl create namespace dev     minikctl create namespace dev --dry-run=client -o yaml
-    """
-    send(flags.of(ctx), _object("v1", "Namespace", name), dry_run, output)
-    raise typer.Exit(0)
+    name: tuple[str, ...] = rest("NAME")
+    dry_run: str = flag("--dry-run", default="none", help="none, client or server.")
+    output: str = flag("--output", "-o", default="", help="yaml, json or name.")
 
 
-@app.command()
-def serviceaccount(ctx: typer.Context, name: Name, dry_run: DryRun = "none", output: Output = "") -> None:
-    """Create a ServiceAccount.
-
-    Examples:  minikctl create serviceaccount robot     minikctl create serviceaccount robot -n dev
-    """
-    send(flags.of(ctx), _object("v1", "ServiceAccount", name), dry_run, output)
-    raise typer.Exit(0)
+def namespace(options: NamespaceOptions, session: Session) -> int:
+    """Create a Namespace."""
+    send(session, _object("v1", "Namespace", options.name), options.dry_run, options.output)
+    return 0
 
 
-@app.command()
-def configmap(
-    ctx: typer.Context,
-    name: Name,
-    literals: Literals = None,
-    from_files: FromFiles = None,
-    dry_run: DryRun = "none",
-    output: Output = "",
-) -> None:
-    """Create a ConfigMap.
+# COMMAND namespace: 'Create a Namespace.\n\nExamples:  minikctl create namespace dev     minikctl create namespace dev --dry-run=client -o yaml'
 
-    Examples:  minikctl create configmap c --from-literal=k=v     minikctl create configmap c --from-file=app.conf
-    """
+
+class ServiceaccountOptions(Options):
+    """What ``serviceaccount`` was asked."""
+
+    name: tuple[str, ...] = rest("NAME")
+    dry_run: str = flag("--dry-run", default="none", help="none, client or server.")
+    output: str = flag("--output", "-o", default="", help="yaml, json or name.")
+
+
+def serviceaccount(options: ServiceaccountOptions, session: Session) -> int:
+    """Create a ServiceAccount."""
+    send(session, _object("v1", "ServiceAccount", options.name), options.dry_run, options.output)
+    return 0
+
+
+# COMMAND serviceaccount: 'Create a ServiceAccount.\n\nExamples:  minikctl create serviceaccount robot     minikctl create serviceaccount robot -n dev'
+
+
+class ConfigmapOptions(Options):
+    """What ``configmap`` was asked."""
+
+    name: tuple[str, ...] = rest("NAME")
+    literals: tuple[str, ...] = flag("--from-literal", default=(), help="KEY=VALUE.")
+    from_files: tuple[str, ...] = flag("--from-file", default=(), help="[KEY=]FILE, or a directory.")
+    dry_run: str = flag("--dry-run", default="none", help="none, client or server.")
+    output: str = flag("--output", "-o", default="", help="yaml, json or name.")
+
+
+def configmap(options: ConfigmapOptions, session: Session) -> int:
+    """Create a ConfigMap."""
     data: dict[str, str] = {}
     binary: dict[str, str] = {}
-    for key, value in _pairs(literals, from_files).items():
+    for key, value in _pairs(options.literals, options.from_files).items():
         try:
             data[key] = value.decode()
         except UnicodeDecodeError:
             binary[key] = base64.b64encode(value).decode()
     fields = {key: value for key, value in (("data", data), ("binaryData", binary)) if value}
-    send(flags.of(ctx), _object("v1", "ConfigMap", name, **fields), dry_run, output)
-    raise typer.Exit(0)
+    send(session, _object("v1", "ConfigMap", options.name, **fields), options.dry_run, options.output)
+    return 0
+
+
+# COMMAND configmap: 'Create a ConfigMap.\n\nExamples:  minikctl create configmap c --from-literal=k=v     minikctl create configmap c --from-file=app.conf'
 
 
 def _pairs(literals: list[str] | None, from_files: list[str] | None) -> dict[str, bytes]:
@@ -146,68 +163,79 @@ def _read(path: str) -> bytes:
         return source.read()
 
 
-@secret_app.command()
-def generic(
-    ctx: typer.Context,
-    name: Name,
-    literals: Literals = None,
-    from_files: FromFiles = None,
-    kind: Annotated[str, typer.Option("--type", help="The Secret's type.")] = "Opaque",
-    dry_run: DryRun = "none",
-    output: Output = "",
-) -> None:
-    """Create a Secret from values or files.
+class GenericOptions(Options):
+    """What ``generic`` was asked."""
 
-    Examples:  minikctl create secret generic s --from-literal=k=v     minikctl create secret generic s --from-file=key
-    """
-    data = {k: base64.b64encode(v).decode() for k, v in _pairs(literals, from_files).items()}
-    send(flags.of(ctx), _object("v1", "Secret", name, type=kind, data=data), dry_run, output)
-    raise typer.Exit(0)
+    name: tuple[str, ...] = rest("NAME")
+    literals: tuple[str, ...] = flag("--from-literal", default=(), help="KEY=VALUE.")
+    from_files: tuple[str, ...] = flag("--from-file", default=(), help="[KEY=]FILE, or a directory.")
+    kind: str = flag("--type", default="Opaque", help="The Secret's type.")
+    dry_run: str = flag("--dry-run", default="none", help="none, client or server.")
+    output: str = flag("--output", "-o", default="", help="yaml, json or name.")
 
 
-@secret_app.command()
-def tls(
-    ctx: typer.Context,
-    name: Name,
-    cert: Annotated[str, typer.Option("--cert", help="A file with the certificate, PEM.")],
-    key: Annotated[str, typer.Option("--key", help="A file with the key, PEM.")],
-    dry_run: DryRun = "none",
-    output: Output = "",
-) -> None:
-    """Create a TLS Secret.
+def generic(options: GenericOptions, session: Session) -> int:
+    """Create a Secret from values or files."""
+    data = {k: base64.b64encode(v).decode() for k, v in _pairs(options.literals, options.from_files).items()}
+    send(
+        session,
+        _object("v1", "Secret", options.name, type=options.kind, data=data),
+        options.dry_run,
+        options.output,
+    )
+    return 0
 
-    Examples:  minikctl create secret tls web --cert=tls.crt --key=tls.key     … -n dev
-    """
-    data = {"tls.crt": _read(cert), "tls.key": _read(key)}
+
+# COMMAND generic: 'Create a Secret from values or files.\n\nExamples:  minikctl create secret generic s --from-literal=k=v     minikctl create secret generic s --from-file=key'
+
+
+class TlsOptions(Options):
+    """What ``tls`` was asked."""
+
+    name: tuple[str, ...] = rest("NAME")
+    cert: str = flag("--cert", default="", help="A file with the certificate, PEM.")
+    key: str = flag("--key", default="", help="A file with the key, PEM.")
+    dry_run: str = flag("--dry-run", default="none", help="none, client or server.")
+    output: str = flag("--output", "-o", default="", help="yaml, json or name.")
+
+
+def tls(options: TlsOptions, session: Session) -> int:
+    """Create a TLS Secret."""
+    data = {"tls.crt": _read(options.cert), "tls.key": _read(options.key)}
     encoded = {entry: base64.b64encode(value).decode() for entry, value in data.items()}
-    obj = _object("v1", "Secret", name, type="kubernetes.io/tls", data=encoded)
-    send(flags.of(ctx), obj, dry_run, output)
-    raise typer.Exit(0)
+    obj = _object("v1", "Secret", options.name, type="kubernetes.io/tls", data=encoded)
+    send(session, obj, options.dry_run, options.output)
+    return 0
 
 
-@app.command()
-def deployment(
-    ctx: typer.Context,
-    name: Name,
-    image: Annotated[list[str], typer.Option("--image", help="The image.")],
-    replicas: Annotated[int, typer.Option("--replicas", "-r", help="How many pods.")] = 1,
-    port: Annotated[int, typer.Option("--port", help="The container's port.")] = 0,
-    words: Annotated[list[str] | None, typer.Argument(metavar="-- COMMAND [ARGS...]")] = None,
-    dry_run: DryRun = "none",
-    output: Output = "",
-) -> None:
-    """Create a Deployment.
+# COMMAND tls: 'Create a TLS Secret.\n\nExamples:  minikctl create secret tls web --cert=tls.crt --key=tls.key     … -n dev'
 
-    Examples:  minikctl create deployment web --image=minikctl-demo:latest -r 2     … --port=8080 -- sh -c 'sleep 9'
-    """
-    labels = {"app": name}
-    containers = [_container(reference, port, words) for reference in image]
+
+class DeploymentOptions(Options):
+    """What ``deployment`` was asked."""
+
+    name: tuple[str, ...] = rest("NAME")
+    image: tuple[str, ...] = flag("--image", default=(), help="The image.")
+    replicas: int = flag("--replicas", "-r", default=1, help="How many pods.")
+    port: int = flag("--port", default=0, help="The container's port.")
+    words: tuple[str, ...] = rest("-- COMMAND [ARGS...]")
+    dry_run: str = flag("--dry-run", default="none", help="none, client or server.")
+    output: str = flag("--output", "-o", default="", help="yaml, json or name.")
+
+
+def deployment(options: DeploymentOptions, session: Session) -> int:
+    """Create a Deployment."""
+    labels = {"app": options.name}
+    containers = [_container(reference, options.port, options.words) for reference in options.image]
     template = {"metadata": {"labels": labels}, "spec": {"containers": containers}}
-    spec = {"replicas": replicas, "selector": {"matchLabels": labels}, "template": template}
-    obj = _object("apps/v1", "Deployment", name, spec=spec)
+    spec = {"replicas": options.replicas, "selector": {"matchLabels": labels}, "template": template}
+    obj = _object("apps/v1", "Deployment", options.name, spec=spec)
     obj["metadata"]["labels"] = labels
-    send(flags.of(ctx), obj, dry_run, output)
-    raise typer.Exit(0)
+    send(session, obj, options.dry_run, options.output)
+    return 0
+
+
+# COMMAND deployment: "Create a Deployment.\n\nExamples:  minikctl create deployment web --image=minikctl-demo:latest -r 2     … --port=8080 -- sh -c 'sleep 9'"
 
 
 def _container(image: str, port: int, words: list[str] | None) -> dict[str, Any]:
@@ -236,80 +264,103 @@ def _service(name: str, kind: str, ports: list[str] | None, node_port: int = 0) 
     return obj
 
 
-@service_app.command()
-def clusterip(
-    ctx: typer.Context, name: Name, tcp: Ports = None, dry_run: DryRun = "none", output: Output = ""
-) -> None:
-    """Create a Service with a cluster address.
+class ClusteripOptions(Options):
+    """What ``clusterip`` was asked."""
 
-    Examples:  minikctl create service clusterip web --tcp=80:8080     minikctl create service clusterip web --tcp=80
-    """
-    send(flags.of(ctx), _service(name, "ClusterIP", tcp), dry_run, output)
-    raise typer.Exit(0)
+    name: tuple[str, ...] = rest("NAME")
+    tcp: tuple[str, ...] = flag("--tcp", default=(), help="PORT or PORT:TARGETPORT.")
+    dry_run: str = flag("--dry-run", default="none", help="none, client or server.")
+    output: str = flag("--output", "-o", default="", help="yaml, json or name.")
 
 
-@service_app.command()
-def nodeport(
-    ctx: typer.Context,
-    name: Name,
-    tcp: Ports = None,
-    node_port: Annotated[int, typer.Option("--node-port", help="The port on this machine.")] = 0,
-    dry_run: DryRun = "none",
-    output: Output = "",
-) -> None:
-    """Create a Service with a port on this machine.
-
-    Examples:  minikctl create service nodeport web --tcp=80:8080     … --node-port=30080
-    """
-    send(flags.of(ctx), _service(name, "NodePort", tcp, node_port), dry_run, output)
-    raise typer.Exit(0)
+def clusterip(options: ClusteripOptions, session: Session) -> int:
+    """Create a Service with a cluster address."""
+    send(session, _service(options.name, "ClusterIP", options.tcp), options.dry_run, options.output)
+    return 0
 
 
-@service_app.command()
-def loadbalancer(
-    ctx: typer.Context, name: Name, tcp: Ports = None, dry_run: DryRun = "none", output: Output = ""
-) -> None:
-    """Create a Service with an address of its own on this machine.
-
-    Examples:  minikctl create service loadbalancer web --tcp=80:8080     … -n dev
-    """
-    send(flags.of(ctx), _service(name, "LoadBalancer", tcp), dry_run, output)
-    raise typer.Exit(0)
+# COMMAND clusterip: 'Create a Service with a cluster address.\n\nExamples:  minikctl create service clusterip web --tcp=80:8080     minikctl create service clusterip web --tcp=80'
 
 
-def expose(
-    ctx: typer.Context,
-    words: Annotated[list[str], typer.Argument(metavar="TYPE/NAME | TYPE NAME")],
-    port: Annotated[int, typer.Option("--port", help="The Service's port.")] = 0,
-    target_port: Annotated[str, typer.Option("--target-port", help="The container's port or its name.")] = "",
-    name: Annotated[str, typer.Option("--name", help="The Service's name.")] = "",
-    kind: Annotated[str, typer.Option("--type", help="ClusterIP, NodePort or LoadBalancer.")] = "ClusterIP",
-    dry_run: DryRun = "none",
-    output: Output = "",
-) -> None:
-    """Make a Service for what a Deployment, ReplicaSet, Pod or Service selects.
+class NodeportOptions(Options):
+    """What ``nodeport`` was asked."""
 
-    Examples:  minikctl expose deploy/web --port=80 --target-port=8080     minikctl expose pod web-1 --port=80
-    """
-    session = flags.of(ctx)
-    target = changing.targets(changing.Chosen(tuple(words)), session)[0]
+    name: tuple[str, ...] = rest("NAME")
+    tcp: tuple[str, ...] = flag("--tcp", default=(), help="PORT or PORT:TARGETPORT.")
+    node_port: int = flag("--node-port", default=0, help="The port on this machine.")
+    dry_run: str = flag("--dry-run", default="none", help="none, client or server.")
+    output: str = flag("--output", "-o", default="", help="yaml, json or name.")
+
+
+def nodeport(options: NodeportOptions, session: Session) -> int:
+    """Create a Service with a port on this machine."""
+    send(
+        session,
+        _service(options.name, "NodePort", options.tcp, options.node_port),
+        options.dry_run,
+        options.output,
+    )
+    return 0
+
+
+# COMMAND nodeport: 'Create a Service with a port on this machine.\n\nExamples:  minikctl create service nodeport web --tcp=80:8080     … --node-port=30080'
+
+
+class LoadbalancerOptions(Options):
+    """What ``loadbalancer`` was asked."""
+
+    name: tuple[str, ...] = rest("NAME")
+    tcp: tuple[str, ...] = flag("--tcp", default=(), help="PORT or PORT:TARGETPORT.")
+    dry_run: str = flag("--dry-run", default="none", help="none, client or server.")
+    output: str = flag("--output", "-o", default="", help="yaml, json or name.")
+
+
+def loadbalancer(options: LoadbalancerOptions, session: Session) -> int:
+    """Create a Service with an address of its own on this machine."""
+    send(session, _service(options.name, "LoadBalancer", options.tcp), options.dry_run, options.output)
+    return 0
+
+
+# COMMAND loadbalancer: 'Create a Service with an address of its own on this machine.\n\nExamples:  minikctl create service loadbalancer web --tcp=80:8080     … -n dev'
+
+
+class ExposeOptions(Options):
+    """What ``expose`` was asked."""
+
+    words: tuple[str, ...] = rest("TYPE/NAME | TYPE NAME")
+    port: int = flag("--port", default=0, help="The Service's port.")
+    target_port: str = flag("--target-port", default="", help="The container's port or its name.")
+    name: str = flag("--name", default="", help="The Service's name.")
+    kind: str = flag("--type", default="ClusterIP", help="ClusterIP, NodePort or LoadBalancer.")
+    dry_run: str = flag("--dry-run", default="none", help="none, client or server.")
+    output: str = flag("--output", "-o", default="", help="yaml, json or name.")
+
+
+def expose(options: ExposeOptions, session: Session) -> int:
+    """Make a Service for what a Deployment, ReplicaSet, Pod or Service selects."""
+    target = changing.targets(changing.Chosen(tuple(options.words)), session)[0]
     source = session.client.request("GET", target.path()).json()
-    number = port or _first_port(source)
+    number = options.port or _first_port(source)
     entry: dict[str, Any] = {
         "port": number,
         "protocol": "TCP",
-        "targetPort": _target_port(target_port, number),
+        "targetPort": _target_port(options.target_port, number),
     }
-    spec = {"type": kind, "selector": _selector(source, target), "ports": [entry]}
-    obj = _object("v1", "Service", name or target.name, spec=spec)
+    spec = {"type": options.kind, "selector": _selector(source, target), "ports": [entry]}
+    obj = _object("v1", "Service", options.name or target.name, spec=spec)
     obj["metadata"] |= {"namespace": target.namespace, "labels": source["metadata"].get("labels") or {}}
     result = obj
-    if dry_run != "client":
+    if options.dry_run != "client":
         place = Target(session.discovery.find("services"), "", target.namespace)
         result = session.client.request("POST", place.path(), obj).json()
     made = Target(session.discovery.find("services"), obj["metadata"]["name"], target.namespace)
-    changing.tell(changing.Chosen(dry_run=dry_run, output=output), made, result, "exposed", session)
-    raise typer.Exit(0)
+    changing.tell(
+        changing.Chosen(dry_run=options.dry_run, output=options.output), made, result, "exposed", session
+    )
+    return 0
+
+
+# COMMAND expose: 'Make a Service for what a Deployment, ReplicaSet, Pod or Service selects.\n\nExamples:  minikctl expose deploy/web --port=80 --target-port=8080     minikctl expose pod web-1 --port=80'
 
 
 def _target_port(text: str, port: int) -> int | str:

@@ -40,44 +40,51 @@ class DeleteOptions:
     output: str = ""
 
 
-def command(
-    ctx: typer.Context,
-    arguments: Annotated[list[str] | None, typer.Argument(metavar="TYPE[/NAME] [NAME...]")] = None,
-    files: Annotated[
-        list[str] | None, typer.Option("--filename", "-f", help="Files that name objects.")
-    ] = None,
-    recursive: Annotated[bool, typer.Option("--recursive", "-R", help="Descend into directories.")] = False,
-    labels: Annotated[str, typer.Option("--selector", "-l", help="A label selector.")] = "",
-    fields: Annotated[str, typer.Option("--field-selector", help="A field selector.")] = "",
-    all_: Annotated[bool, typer.Option("--all", help="All objects of the type in the namespace.")] = False,
-    all_namespaces: Annotated[bool, typer.Option("--all-namespaces", "-A", help="Every namespace.")] = False,
-    grace_period: Annotated[int, typer.Option("--grace-period", help="Seconds to end in; -1: its own.")] = -1,
-    now: Annotated[bool, typer.Option("--now", help="The same as --grace-period=1.")] = False,
-    force: Annotated[
-        bool, typer.Option("--force", help="With --grace-period=0: do not wait for its end.")
-    ] = False,
-    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until the objects are gone.")] = True,
-    timeout: Annotated[
-        str, typer.Option("--timeout", help="How long to wait; 0s: as long as it takes.")
-    ] = "0s",
-    cascade: Annotated[
-        str, typer.Option("--cascade", help="background, foreground or orphan.")
-    ] = "background",
-    ignore_not_found: Annotated[
-        bool, typer.Option("--ignore-not-found", help="A missing object is no failure.")
-    ] = False,
-    dry_run: Annotated[str, typer.Option("--dry-run", help="none, client or server.")] = "none",
-    output: Annotated[str, typer.Option("--output", "-o", help="name: print only names.")] = "",
-) -> None:
-    """Delete objects by name, selector or manifest.
+class CommandOptions(Options):
+    """What ``command`` was asked."""
 
-    Examples:  minikctl delete -f app.yaml     minikctl delete pod web-1 --now     minikctl delete pods -l app=web
-    """
+    arguments: tuple[str, ...] = rest("TYPE[/NAME] [NAME...]")
+    files: tuple[str, ...] = flag("--filename", "-f", default=(), help="Files that name objects.")
+    recursive: bool = flag("--recursive", "-R", default=False, help="Descend into directories.")
+    labels: str = flag("--selector", "-l", default="", help="A label selector.")
+    fields: str = flag("--field-selector", default="", help="A field selector.")
+    all_: bool = flag("--all", default=False, help="All objects of the type in the namespace.")
+    all_namespaces: bool = flag("--all-namespaces", "-A", default=False, help="Every namespace.")
+    grace_period: int = flag("--grace-period", default=-1, help="Seconds to end in; -1: its own.")
+    now: bool = flag("--now", default=False, help="The same as --grace-period=1.")
+    force: bool = flag("--force", default=False, help="With --grace-period=0: do not wait for its end.")
+    wait: bool = flag("--wait", default=True, help="Wait until the objects are gone.")
+    timeout: str = flag("--timeout", default="0s", help="How long to wait; 0s: as long as it takes.")
+    cascade: str = flag("--cascade", default="background", help="background, foreground or orphan.")
+    ignore_not_found: bool = flag("--ignore-not-found", default=False, help="A missing object is no failure.")
+    dry_run: str = flag("--dry-run", default="none", help="none, client or server.")
+    output: str = flag("--output", "-o", default="", help="name: print only names.")
+
+
+def command(options: CommandOptions, session: Session) -> int:
+    """Delete objects by name, selector or manifest."""
     options = DeleteOptions(
-        tuple(arguments or ()), tuple(files or ()), recursive, labels, fields, all_, all_namespaces, grace_period,
-        now, force, wait, timeout, cascade, ignore_not_found, dry_run, output,
-    )  # fmt: skip
-    raise typer.Exit(run(options, flags.of(ctx)))
+        tuple(options.arguments or ()),
+        tuple(options.files or ()),
+        options.recursive,
+        options.labels,
+        options.fields,
+        options.all_,
+        options.all_namespaces,
+        options.grace_period,
+        options.now,
+        options.force,
+        options.wait,
+        options.timeout,
+        options.cascade,
+        options.ignore_not_found,
+        options.dry_run,
+        options.output,
+    )
+    return run(options, session)
+
+
+# COMMAND command: 'Delete objects by name, selector or manifest.\n\nExamples:  minikctl delete -f app.yaml     minikctl delete pod web-1 --now     minikctl delete pods -l app=web'
 
 
 VERBS = {"delete": flags.single(command)}

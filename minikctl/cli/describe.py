@@ -13,25 +13,22 @@ from minikctl.cli.selection import Target
 from minikctl.cli.session import Session
 
 
-def command(
-    ctx: typer.Context,
-    words: Annotated[list[str] | None, typer.Argument(metavar="TYPE[/NAME | PREFIX]")] = None,
-    files: Annotated[
-        list[str] | None, typer.Option("--filename", "-f", help="Files that name objects.")
-    ] = None,
-    labels: Annotated[str, typer.Option("--selector", "-l", help="A label selector.")] = "",
-    all_namespaces: Annotated[bool, typer.Option("--all-namespaces", "-A", help="Every namespace.")] = False,
-    events: Annotated[bool, typer.Option("--show-events", help="With its events.")] = True,
-) -> None:
-    """Show details of objects.
+class CommandOptions(Options):
+    """What ``command`` was asked."""
 
-    Examples:  minikctl describe pod web-1     minikctl describe ingress -A     minikctl describe -f app.yaml
-    """
-    session = flags.of(ctx)
-    failed, first = False, True
-    for target in _targets(words, files, all_namespaces, session):
+    words: tuple[str, ...] = rest("TYPE[/NAME | PREFIX]")
+    files: tuple[str, ...] = flag("--filename", "-f", default=(), help="Files that name objects.")
+    labels: str = flag("--selector", "-l", default="", help="A label selector.")
+    all_namespaces: bool = flag("--all-namespaces", "-A", default=False, help="Every namespace.")
+    events: bool = flag("--show-events", default=True, help="With its events.")
+
+
+def command(options: CommandOptions, session: Session) -> int:
+    """Show details of objects."""
+    failed, first = (False, True)
+    for target in _targets(options.words, options.files, options.all_namespaces, session):
         try:
-            found = _objects(target, labels, session)
+            found = _objects(target, options.labels, session)
         except errors.StatusError as error:
             session.io.warn(report.status_sentence(error))
             failed = True
@@ -43,9 +40,12 @@ def command(
             if not first:
                 session.io.out.write("\n\n")
             first = False
-            for line in describing.lines(obj, _Reader(session, target, events)):
+            for line in describing.lines(obj, _Reader(session, target, options.events)):
                 session.io.say(line)
-    raise typer.Exit(1 if failed else 0)
+    return 1 if failed else 0
+
+
+# COMMAND command: 'Show details of objects.\n\nExamples:  minikctl describe pod web-1     minikctl describe ingress -A     minikctl describe -f app.yaml'
 
 
 VERBS = {"describe": flags.single(command)}

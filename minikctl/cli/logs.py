@@ -37,37 +37,50 @@ class LogsOptions:
     max_requests: int = MAX_FOLLOWED
 
 
-def command(
-    ctx: typer.Context,
-    argument: Annotated[str, typer.Argument(metavar="[POD | TYPE/NAME]")] = "",
-    second: Annotated[str, typer.Argument(metavar="[CONTAINER]")] = "",
-    container: Annotated[str, typer.Option("--container", "-c", help="The container.")] = "",
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as more is written.")] = False,
-    previous: Annotated[
-        bool, typer.Option("--previous", "-p", help="Of the run before the last restart.")
-    ] = False,
-    tail: Annotated[int, typer.Option("--tail", help="Only the last lines; -1 for all.")] = -1,
-    since: Annotated[str, typer.Option("--since", help="Only what is younger, such as 5m.")] = "",
-    since_time: Annotated[str, typer.Option("--since-time", help="Only after this RFC 3339 time.")] = "",
-    timestamps: Annotated[bool, typer.Option("--timestamps", help="Put the time before each line.")] = False,
-    labels: Annotated[str, typer.Option("--selector", "-l", help="The pods with these labels.")] = "",
-    all_containers: Annotated[bool, typer.Option("--all-containers", help="Every container.")] = False,
-    all_pods: Annotated[bool, typer.Option("--all-pods", help="Every pod of TYPE/NAME.")] = False,
-    prefix: Annotated[bool, typer.Option("--prefix", help="Say where each line is from.")] = False,
-    limit_bytes: Annotated[int, typer.Option("--limit-bytes", help="At most so many bytes.")] = 0,
-    max_requests: Annotated[
-        int, typer.Option("--max-log-requests", help="How many streams may be followed.")
-    ] = MAX_FOLLOWED,
-) -> None:
-    """Print the logs of a container.
+class CommandOptions(Options):
+    """What ``command`` was asked."""
 
-    Examples:  minikctl logs web-1 -f     minikctl logs deploy/web --tail=20     minikctl logs web-1 -p
-    """
+    argument: tuple[str, ...] = rest("[POD | TYPE/NAME]")
+    second: tuple[str, ...] = rest("[CONTAINER]")
+    container: str = flag("--container", "-c", default="", help="The container.")
+    follow: bool = flag("--follow", "-f", default=False, help="Go on as more is written.")
+    previous: bool = flag("--previous", "-p", default=False, help="Of the run before the last restart.")
+    tail: int = flag("--tail", default=-1, help="Only the last lines; -1 for all.")
+    since: str = flag("--since", default="", help="Only what is younger, such as 5m.")
+    since_time: str = flag("--since-time", default="", help="Only after this RFC 3339 time.")
+    timestamps: bool = flag("--timestamps", default=False, help="Put the time before each line.")
+    labels: str = flag("--selector", "-l", default="", help="The pods with these labels.")
+    all_containers: bool = flag("--all-containers", default=False, help="Every container.")
+    all_pods: bool = flag("--all-pods", default=False, help="Every pod of TYPE/NAME.")
+    prefix: bool = flag("--prefix", default=False, help="Say where each line is from.")
+    limit_bytes: int = flag("--limit-bytes", default=0, help="At most so many bytes.")
+    max_requests: int = flag(
+        "--max-log-requests", default=MAX_FOLLOWED, help="How many streams may be followed."
+    )
+
+
+def command(options: CommandOptions, session: Session) -> int:
+    """Print the logs of a container."""
     options = LogsOptions(
-        argument, container or second, follow, previous, tail, since, since_time, timestamps, labels,
-        all_containers, all_pods, prefix or all_pods, limit_bytes, max_requests,
-    )  # fmt: skip
-    raise typer.Exit(run(options, flags.of(ctx)))
+        options.argument,
+        options.container or options.second,
+        options.follow,
+        options.previous,
+        options.tail,
+        options.since,
+        options.since_time,
+        options.timestamps,
+        options.labels,
+        options.all_containers,
+        options.all_pods,
+        options.prefix or options.all_pods,
+        options.limit_bytes,
+        options.max_requests,
+    )
+    return run(options, session)
+
+
+# COMMAND command: 'Print the logs of a container.\n\nExamples:  minikctl logs web-1 -f     minikctl logs deploy/web --tail=20     minikctl logs web-1 -p'
 
 
 VERBS = {"logs": flags.single(command)}

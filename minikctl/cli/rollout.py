@@ -38,23 +38,25 @@ def _targets(ctx: typer.Context, words: list[str]) -> tuple[Session, list[Target
     return session, found
 
 
-@app.command()
-def status(
-    ctx: typer.Context,
-    words: Words,
-    watch: Annotated[bool, typer.Option("--watch/--no-watch", "-w", help="Wait for its end.")] = True,
-    timeout: Annotated[str, typer.Option("--timeout", help="How long to wait; 0s: no limit.")] = "0s",
-) -> None:
-    """Show how far a rollout is, until it is done.
+class StatusOptions(Options):
+    """What ``status`` was asked."""
 
-    Examples:  minikctl rollout status deploy/web     minikctl rollout status deploy web --timeout=60s
-    """
-    session, found = _targets(ctx, words)
-    allowed = timespan.seconds(timeout)
+    words: tuple[str, ...] = rest("TYPE/NAME | TYPE NAME")
+    watch: bool = flag("--watch", "-w", default=True, help="Wait for its end.")
+    timeout: str = flag("--timeout", default="0s", help="How long to wait; 0s: no limit.")
+
+
+def status(options: StatusOptions, session: Session) -> int:
+    """Show how far a rollout is, until it is done."""
+    session, found = _targets(ctx, options.words)
+    allowed = timespan.seconds(options.timeout)
     deadline = time.monotonic() + allowed if allowed else None
     for target in found:
-        _follow(target, session, watch, deadline)
-    raise typer.Exit(0)
+        _follow(target, session, options.watch, deadline)
+    return 0
+
+
+# COMMAND status: 'Show how far a rollout is, until it is done.\n\nExamples:  minikctl rollout status deploy/web     minikctl rollout status deploy web --timeout=60s'
 
 
 def _follow(target: Target, session: Session, watch: bool, deadline: float | None) -> None:
@@ -92,16 +94,21 @@ def progress(deployment: dict[str, Any]) -> tuple[str, bool]:
     return f'deployment "{name}" successfully rolled out', True
 
 
-@app.command()
-def restart(ctx: typer.Context, words: Words) -> None:
-    """Replace all pods, by the Deployment's own strategy.
+class RestartOptions(Options):
+    """What ``restart`` was asked."""
 
-    Examples:  minikctl rollout restart deploy/web     minikctl rollout restart deploy web api
-    """
+    words: tuple[str, ...] = rest("TYPE/NAME | TYPE NAME")
+
+
+def restart(options: RestartOptions, session: Session) -> int:
+    """Replace all pods, by the Deployment's own strategy."""
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     body = {"spec": {"template": {"metadata": {"annotations": {RESTARTED: now}}}}}
-    session, _ = _targets(ctx, words)
-    raise typer.Exit(changing.patch_each(_chosen(words), session, lambda obj: body, "restarted"))
+    session, _ = _targets(ctx, options.words)
+    return changing.patch_each(_chosen(options.words), session, lambda obj: body, "restarted")
+
+
+# COMMAND restart: "Replace all pods, by the Deployment's own strategy.\n\nExamples:  minikctl rollout restart deploy/web     minikctl rollout restart deploy web api"
 
 
 def _chosen(words: list[str]) -> changing.Chosen:
@@ -122,22 +129,32 @@ def _set_paused(ctx: typer.Context, words: list[str], paused: bool) -> int:
     return changing.patch_each(_chosen(words), session, make, verb)
 
 
-@app.command()
-def pause(ctx: typer.Context, words: Words) -> None:
-    """Let changes wait until they are resumed.
+class PauseOptions(Options):
+    """What ``pause`` was asked."""
 
-    Examples:  minikctl rollout pause deploy/web     minikctl rollout pause deploy web
-    """
-    raise typer.Exit(_set_paused(ctx, words, True))
+    words: tuple[str, ...] = rest("TYPE/NAME | TYPE NAME")
 
 
-@app.command()
-def resume(ctx: typer.Context, words: Words) -> None:
-    """Roll out what changed while paused.
+def pause(options: PauseOptions, session: Session) -> int:
+    """Let changes wait until they are resumed."""
+    return _set_paused(ctx, options.words, True)
 
-    Examples:  minikctl rollout resume deploy/web     minikctl rollout resume deploy web
-    """
-    raise typer.Exit(_set_paused(ctx, words, False))
+
+# COMMAND pause: 'Let changes wait until they are resumed.\n\nExamples:  minikctl rollout pause deploy/web     minikctl rollout pause deploy web'
+
+
+class ResumeOptions(Options):
+    """What ``resume`` was asked."""
+
+    words: tuple[str, ...] = rest("TYPE/NAME | TYPE NAME")
+
+
+def resume(options: ResumeOptions, session: Session) -> int:
+    """Roll out what changed while paused."""
+    return _set_paused(ctx, options.words, False)
+
+
+# COMMAND resume: 'Roll out what changed while paused.\n\nExamples:  minikctl rollout resume deploy/web     minikctl rollout resume deploy web'
 
 
 def _revisions(target: Target, session: Session) -> dict[int, dict[str, Any]]:
@@ -153,24 +170,23 @@ def _revisions(target: Target, session: Session) -> dict[int, dict[str, Any]]:
     return found
 
 
-@app.command()
-def history(
-    ctx: typer.Context,
-    words: Words,
-    revision: Annotated[int, typer.Option("--revision", help="Show this revision's pod template.")] = 0,
-) -> None:
-    """List the revisions of a Deployment.
+class HistoryOptions(Options):
+    """What ``history`` was asked."""
 
-    Examples:  minikctl rollout history deploy/web     minikctl rollout history deploy/web --revision=2
-    """
-    session, found = _targets(ctx, words)
+    words: tuple[str, ...] = rest("TYPE/NAME | TYPE NAME")
+    revision: int = flag("--revision", default=0, help="Show this revision's pod template.")
+
+
+def history(options: HistoryOptions, session: Session) -> int:
+    """List the revisions of a Deployment."""
+    session, found = _targets(ctx, options.words)
     for target in found:
         revisions = _revisions(target, session)
-        if revision:
-            if revision not in revisions:
+        if options.revision:
+            if options.revision not in revisions:
                 raise errors.UsageError("error: unable to find the specified revision")
-            session.io.say(f"{target.title} with revision #{revision}")
-            session.io.out.write(printers.to_yaml(_template(revisions[revision])))
+            session.io.say(f"{target.title} with revision #{options.revision}")
+            session.io.out.write(printers.to_yaml(_template(revisions[options.revision])))
             continue
         session.io.say(target.title)
         rows = [["REVISION", "CHANGE-CAUSE"]]
@@ -180,23 +196,28 @@ def history(
         for line in table.align(rows):
             session.io.say(line)
         session.io.say("")
-    raise typer.Exit(0)
+    return 0
 
 
-@app.command()
-def undo(
-    ctx: typer.Context,
-    words: Words,
-    to_revision: Annotated[int, typer.Option("--to-revision", help="0: the one before.")] = 0,
-) -> None:
-    """Go back to an earlier revision.
+# COMMAND history: 'List the revisions of a Deployment.\n\nExamples:  minikctl rollout history deploy/web     minikctl rollout history deploy/web --revision=2'
 
-    Examples:  minikctl rollout undo deploy/web     minikctl rollout undo deploy/web --to-revision=1
-    """
-    session, found = _targets(ctx, words)
+
+class UndoOptions(Options):
+    """What ``undo`` was asked."""
+
+    words: tuple[str, ...] = rest("TYPE/NAME | TYPE NAME")
+    to_revision: int = flag("--to-revision", default=0, help="0: the one before.")
+
+
+def undo(options: UndoOptions, session: Session) -> int:
+    """Go back to an earlier revision."""
+    session, found = _targets(ctx, options.words)
     for target in found:
-        _undo(target, to_revision, session)
-    raise typer.Exit(0)
+        _undo(target, options.to_revision, session)
+    return 0
+
+
+# COMMAND undo: 'Go back to an earlier revision.\n\nExamples:  minikctl rollout undo deploy/web     minikctl rollout undo deploy/web --to-revision=1'
 
 
 def _undo(target: Target, wanted: int, session: Session) -> None:

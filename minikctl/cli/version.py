@@ -12,28 +12,27 @@ from minikctl.cli import flags
 from minikctl.cli.output import printers
 
 
-def command(
-    ctx: typer.Context,
-    client: Annotated[bool, typer.Option("--client", help="Do not ask the server.")] = False,
-    output: Annotated[str, typer.Option("--output", "-o", help="yaml or json.")] = "",
-) -> None:
-    """Print the program's version and the server's.
+class CommandOptions(Options):
+    """What ``command`` was asked."""
 
-    Examples:  minikctl version     minikctl version --client -o json
-    """
-    session = flags.of(ctx)
-    if output not in ("", "yaml", "json"):
-        raise errors.UsageError(f"error: --output must be 'yaml' or 'json', not {output!r}")
+    client: bool = flag("--client", default=False, help="Do not ask the server.")
+    output: str = flag("--output", "-o", default="", help="yaml or json.")
+
+
+def command(options: CommandOptions, session: Session) -> int:
+    """Print the program's version and the server's."""
+    if options.output not in ("", "yaml", "json"):
+        raise errors.UsageError(f"error: --output must be 'yaml' or 'json', not {options.output!r}")
     found: dict[str, Any] = {"clientVersion": {"gitVersion": f"v{minikctl.__version__}"}}
     failure = None
-    if not client:
+    if not options.client:
         try:
             found["serverVersion"] = session.client.request("GET", "/version").json()
         except errors.MinikctlError as error:
             failure = error
-    if output == "json":
+    if options.output == "json":
         session.io.say(printers.to_json(found))
-    elif output == "yaml":
+    elif options.output == "yaml":
         session.io.out.write(printers.to_yaml(found))
     else:
         session.io.say(f"Client Version: {found['clientVersion']['gitVersion']}")
@@ -41,7 +40,10 @@ def command(
             session.io.say(f"Server Version: {found['serverVersion']['gitVersion']}")
     if failure is not None:
         raise failure
-    raise typer.Exit(0)
+    return 0
+
+
+# COMMAND command: "Print the program's version and the server's.\n\nExamples:  minikctl version     minikctl version --client -o json"
 
 
 VERBS = {"version": flags.single(command)}

@@ -35,33 +35,37 @@ class WaitOptions:
     timeout: str = "30s"
 
 
-def command(
-    ctx: typer.Context,
-    arguments: Annotated[list[str] | None, typer.Argument(metavar="TYPE[/NAME] [NAME...]")] = None,
-    conditions: Annotated[
-        list[str] | None,
-        typer.Option("--for", help="condition=NAME[=VALUE], delete, create or jsonpath={…}[=VALUE]."),
-    ] = None,
-    files: Annotated[
-        list[str] | None, typer.Option("--filename", "-f", help="Files that name objects.")
-    ] = None,
-    labels: Annotated[str, typer.Option("--selector", "-l", help="A label selector.")] = "",
-    fields: Annotated[str, typer.Option("--field-selector", help="A field selector.")] = "",
-    all_: Annotated[bool, typer.Option("--all", help="All objects of the type in the namespace.")] = False,
-    all_namespaces: Annotated[bool, typer.Option("--all-namespaces", "-A", help="Every namespace.")] = False,
-    timeout: Annotated[
-        str, typer.Option("--timeout", help="How long; 0 looks once, negative a week.")
-    ] = "30s",
-) -> None:
-    """Wait for a condition on one or many objects.
+class CommandOptions(Options):
+    """What ``command`` was asked."""
 
-    Examples:  minikctl wait --for=condition=Available deploy --all     minikctl wait --for=delete pod/web --timeout=60s
-    """
+    arguments: tuple[str, ...] = rest("TYPE[/NAME] [NAME...]")
+    conditions: tuple[str, ...] = flag(
+        "--for", default=(), help="condition=NAME[=VALUE], delete, create or jsonpath={…}[=VALUE]."
+    )
+    files: tuple[str, ...] = flag("--filename", "-f", default=(), help="Files that name objects.")
+    labels: str = flag("--selector", "-l", default="", help="A label selector.")
+    fields: str = flag("--field-selector", default="", help="A field selector.")
+    all_: bool = flag("--all", default=False, help="All objects of the type in the namespace.")
+    all_namespaces: bool = flag("--all-namespaces", "-A", default=False, help="Every namespace.")
+    timeout: str = flag("--timeout", default="30s", help="How long; 0 looks once, negative a week.")
+
+
+def command(options: CommandOptions, session: Session) -> int:
+    """Wait for a condition on one or many objects."""
     options = WaitOptions(
-        tuple(arguments or ()), tuple(files or ()), tuple(conditions or ()), labels, fields, all_,
-        all_namespaces, timeout,
-    )  # fmt: skip
-    raise typer.Exit(run(options, flags.of(ctx)))
+        tuple(options.arguments or ()),
+        tuple(options.files or ()),
+        tuple(options.conditions or ()),
+        options.labels,
+        options.fields,
+        options.all_,
+        options.all_namespaces,
+        options.timeout,
+    )
+    return run(options, session)
+
+
+# COMMAND command: 'Wait for a condition on one or many objects.\n\nExamples:  minikctl wait --for=condition=Available deploy --all     minikctl wait --for=delete pod/web --timeout=60s'
 
 
 VERBS = {"wait": flags.single(command)}
