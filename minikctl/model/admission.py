@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from minikctl.model import metadata, schema
-from minikctl.model.kinds.base import Cause, Kind
+from minikctl.model.kind import Cause, Kind
 from minikctl.model.objects import Object
 
 

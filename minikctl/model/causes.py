@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from minikctl.model.kinds.base import Cause
+from minikctl.model.kind import Cause
 
 
 def child(path: str, name: str) -> str:

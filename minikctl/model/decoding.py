@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 from minikctl.model import objects, quantity, schema
-from minikctl.model.kinds.base import Kind
+from minikctl.model.kind import Kind
 from minikctl.model.objects import Object
 from minikctl.model.structure import Node
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from minikctl.model import causes, names, objects
-from minikctl.model.kinds.base import Cause, Kind
+from minikctl.model.kind import Cause, Kind
 from minikctl.model.objects import Object
 
 ANNOTATIONS_LIMIT = 256 * 1024

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from minikctl.model import causes, quantity, structure
-from minikctl.model.kinds.base import Cause, Kind
+from minikctl.model.kind import Cause, Kind
 from minikctl.model.objects import Object
 from minikctl.model.structure import Node
 

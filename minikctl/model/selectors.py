@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from minikctl.model import names, objects
-from minikctl.model.kinds.base import Kind
+from minikctl.model.kind import Kind
 from minikctl.model.objects import Object
 
 

@@ -18,7 +18,7 @@ from typing import Any
 
 from minikctl.model import schema
 from minikctl.model.json_patches import PatchError
-from minikctl.model.kinds.base import Kind
+from minikctl.model.kind import Kind
 from minikctl.model.schema import ListMeta
 from minikctl.model.structure import Node
 

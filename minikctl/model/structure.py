@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from minikctl.model.kinds.base import Kind
+from minikctl.model.kind import Kind
 
 _CHECKOUT = Path(__file__).parents[2] / "schemas"
 _INSTALLED = Path(__file__).parents[1] / "_data" / "schemas"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from minikctl.model.kind import Kind
 from minikctl.model.kinds import (
     configmap,
     deployment,
@@ -22,7 +23,6 @@ from minikctl.model.kinds import (
     service,
     serviceaccount,
 )
-from minikctl.model.kinds.base import Kind
 
 CONFIG_MAP = configmap.KIND
 DEPLOYMENT = deployment.KIND

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from minikctl.model.kinds.base import Kind
+from datetime import datetime
+
+from minikctl.model import cells
+from minikctl.model.kind import Column, Kind
+from minikctl.model.objects import Object
+from minikctl.model.validation import workload
+
+
+def _ready(obj: Object, _now: datetime) -> str:
+    return f"{cells.at(obj, 'status.readyReplicas') or 0}/{cells.at(obj, 'spec.replicas') or 0}"
+
 
 KIND = Kind(
     "apps",
@@ -13,4 +23,16 @@ KIND = Kind(
     categories=("all",),
     subresources=frozenset({"status", "scale"}),
     has_generation=True,
+    default=workload.default_deployment,
+    validate=workload.deployment,
+    columns=(
+        cells.NAME,
+        Column("Ready", _ready),
+        Column("Up-to-date", cells.number("status.updatedReplicas"), "integer"),
+        Column("Available", cells.number("status.availableReplicas"), "integer"),
+        cells.AGE,
+        cells.CONTAINERS,
+        cells.IMAGES,
+        cells.SELECTOR,
+    ),
 )

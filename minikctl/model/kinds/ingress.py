@@ -3,8 +3,24 @@
 from __future__ import annotations
 
 import functools
+from datetime import datetime
 
-from minikctl.model.kinds.base import Kind
+from minikctl.model import cells, conversion, objects
+from minikctl.model.kind import Column, Kind
+from minikctl.model.kinds.service import balancer_addresses
+from minikctl.model.objects import Object
+from minikctl.model.validation import ingress
+
+
+def _hosts(obj: Object, _now: datetime) -> str:
+    rules = objects.spec(obj).get("rules") or ()
+    named = [rule["host"] for rule in rules if rule.get("host")]
+    return cells.limited(named, len(rules)) if named else "*"
+
+
+def _ports(obj: Object, _now: datetime) -> str:
+    return "80, 443" if objects.spec(obj).get("tls") else "80"
+
 
 _ingress = functools.partial(
     Kind,
@@ -14,7 +30,33 @@ _ingress = functools.partial(
     subresources=frozenset({"status"}),
     has_generation=True,
 )
+_view = functools.partial(
+    _ingress,
+    storage=("networking.k8s.io", "v1"),
+    to_storage=conversion.ingress_to_v1,
+    validate=ingress.validate_as(conversion.ingress_to_v1),
+)
 
-KIND = _ingress("networking.k8s.io", "v1")
-KIND_V1BETA1 = _ingress("networking.k8s.io", "v1beta1", storage=("networking.k8s.io", "v1"))
-KIND_EXTENSIONS = _ingress("extensions", "v1beta1", storage=("networking.k8s.io", "v1"))
+KIND = _ingress(
+    "networking.k8s.io",
+    "v1",
+    validate=ingress.validate,
+    columns=(
+        cells.NAME,
+        Column("Class", cells.text("spec.ingressClassName", cells.NONE)),
+        Column("Hosts", _hosts),
+        Column("Address", lambda obj, _now: ",".join(balancer_addresses(obj))),
+        Column("Ports", _ports),
+        cells.AGE,
+    ),
+)
+KIND_V1BETA1 = _view(
+    "networking.k8s.io",
+    "v1beta1",
+    from_storage=functools.partial(conversion.ingress_to_v1beta1, "networking.k8s.io/v1beta1"),
+)
+KIND_EXTENSIONS = _view(
+    "extensions",
+    "v1beta1",
+    from_storage=functools.partial(conversion.ingress_to_v1beta1, "extensions/v1beta1"),
+)

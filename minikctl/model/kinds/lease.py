@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
-from minikctl.model.kinds.base import Kind
+from minikctl.model import cells
+from minikctl.model.kind import Column, Kind
 
-KIND = Kind("coordination.k8s.io", "v1", "Lease", "leases")
+KIND = Kind(
+    "coordination.k8s.io",
+    "v1",
+    "Lease",
+    "leases",
+    columns=(cells.NAME, Column("Holder", cells.text("spec.holderIdentity")), cells.AGE),
+)

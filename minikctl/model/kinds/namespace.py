@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from minikctl.model import names
-from minikctl.model.kinds.base import Kind
+from minikctl.model import cells, names
+from minikctl.model.kind import Column, Kind
 
 KIND = Kind(
     "",
@@ -14,4 +14,6 @@ KIND = Kind(
     name_rule=names.dns_label,
     short_names=("ns",),
     subresources=frozenset({"status", "finalize"}),
+    selectable=cells.selectable("status.phase"),
+    columns=(cells.NAME, Column("Status", cells.text("status.phase")), cells.AGE),
 )

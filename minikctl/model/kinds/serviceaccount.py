@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
-from minikctl.model.kinds.base import Kind
+from minikctl.model import cells
+from minikctl.model.kind import Column, Kind
 
-KIND = Kind("", "v1", "ServiceAccount", "serviceaccounts", short_names=("sa",))
+KIND = Kind(
+    "",
+    "v1",
+    "ServiceAccount",
+    "serviceaccounts",
+    short_names=("sa",),
+    columns=(cells.NAME, Column("Secrets", cells.size("secrets"), "integer"), cells.AGE),
+)

@@ -1,0 +1,89 @@
+"""What table columns and field selectors read from objects."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from minikctl.model import durations, objects, selectors
+from minikctl.model.kind import Column
+from minikctl.model.objects import Object
+
+NONE = "<none>"
+SHOWN_ITEMS = 3
+"""So many hosts or addresses are shown in one cell; the rest are counted."""
+
+Cell = Callable[[Object, datetime], Any]
+
+
+def at(obj: Any, path: str) -> Any:
+    """Return what is at the dotted path, None if there is nothing."""
+    for step in path.split("."):
+        if not isinstance(obj, dict):
+            return None
+        obj = obj.get(step)
+    return obj
+
+
+def text(path: str, otherwise: str = "") -> Cell:
+    """Return a cell that shows the field at the path, or ``otherwise``."""
+    return lambda obj, _now: str(at(obj, path) or otherwise)
+
+
+def number(path: str) -> Cell:
+    """Return a cell that shows the number at the path, or 0."""
+    return lambda obj, _now: int(at(obj, path) or 0)
+
+
+def size(*paths: str) -> Cell:
+    """Return a cell that shows how many items there are at the paths together."""
+    return lambda obj, _now: sum(len(at(obj, path) or ()) for path in paths)
+
+
+def selectable(*paths: str) -> dict[str, Callable[[Object], str]]:
+    """Return the field-selector values at the paths, as text."""
+    return {path: _reader(path) for path in paths}
+
+
+def _reader(path: str) -> Callable[[Object], str]:
+    def read(obj: Object) -> str:
+        value = at(obj, path)
+        return str(value).lower() if isinstance(value, bool) else str(value or "")
+
+    return read
+
+
+def limited(items: Sequence[str], total: int) -> str:
+    """Return the first items, and how many more of ``total`` there are."""
+    shown = ",".join(items[:SHOWN_ITEMS])
+    return shown if total <= SHOWN_ITEMS else f"{shown} + {total - SHOWN_ITEMS} more..."
+
+
+def joined(items: Iterable[Any], otherwise: str = NONE) -> str:
+    """Return the items with commas between, or ``otherwise`` if there are none."""
+    return ",".join(str(item) for item in items) or otherwise
+
+
+def age(obj: Object, now: datetime) -> str:
+    """Return how long ago the object was created."""
+    return durations.since(objects.meta(obj).get("creationTimestamp"), now)
+
+
+def containers(field: str) -> Cell:
+    """Return a cell that shows one field of each container of a pod template."""
+    return lambda obj, _now: joined(
+        (each.get(field, "") for each in at(obj, "spec.template.spec.containers") or ()), ""
+    )
+
+
+def label_selector(obj: Object, _now: datetime) -> str:
+    """Return spec.selector, a metav1.LabelSelector, in one line."""
+    return str(selectors.of(at(obj, "spec.selector") or {})) or NONE
+
+
+NAME = Column("Name", lambda obj, _now: objects.name(obj), format="name")
+AGE = Column("Age", age)
+CONTAINERS = Column("Containers", containers("name"), priority=1)
+IMAGES = Column("Images", containers("image"), priority=1)
+SELECTOR = Column("Selector", label_selector, priority=1)

@@ -1,0 +1,130 @@
+"""The spec of a pod, in a Pod or in a template: defaults and rules."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from minikctl.model import causes, metadata, names, objects
+from minikctl.model.kind import Cause
+from minikctl.model.validation import addresses, containers, volumes
+
+NAMESERVERS_LIMIT = 3
+
+Spec = dict[str, Any]
+
+
+def default(spec: Spec) -> None:
+    """Complete the spec: pull policies, host ports, volumes without a source, the account's two names."""
+    account = spec.get("serviceAccountName") or spec.get("serviceAccount")
+    if account:
+        spec["serviceAccountName"] = spec["serviceAccount"] = account
+    for volume in spec.get("volumes") or ():
+        if set(volume) <= {"name"}:
+            volume["emptyDir"] = {}
+    for container in every_container(spec):
+        container.setdefault("imagePullPolicy", pull_policy(container.get("image") or ""))
+        for port in container.get("ports") or ():
+            if spec.get("hostNetwork") and not port.get("hostPort") and "containerPort" in port:
+                port["hostPort"] = port["containerPort"]
+
+
+def pull_policy(image: str) -> str:
+    """Return what Kubernetes does by default: Always for the tag ``latest`` or none, else IfNotPresent."""
+    if "@" in image:
+        return "IfNotPresent"
+    _, colon, tag = image.rpartition("/")[2].partition(":")
+    return "IfNotPresent" if colon and tag != "latest" else "Always"
+
+
+def every_container(spec: Spec) -> list[dict[str, Any]]:
+    """Return init containers and containers."""
+    return [*(spec.get("initContainers") or ()), *(spec.get("containers") or ())]
+
+
+def validate_template(template: dict[str, Any], path: str) -> list[Cause]:
+    """Return what is wrong with a pod template."""
+    meta = objects.meta(template)
+    return [
+        *metadata.labels(meta.get("labels") or {}, f"{path}.metadata.labels"),
+        *metadata.annotation_map(dict(meta), f"{path}.metadata.annotations"),
+        *validate(objects.spec(template), f"{path}.spec"),
+    ]
+
+
+def validate(spec: Spec, path: str) -> list[Cause]:
+    """Return what is wrong with the spec."""
+    return [
+        *volumes.validate(spec.get("volumes") or (), f"{path}.volumes"),
+        *containers.validate(spec, path),
+        *_dns(spec, path),
+        *_named(spec, path),
+        *_aliases(spec.get("hostAliases") or (), f"{path}.hostAliases"),
+        *_tolerations(spec.get("tolerations") or (), f"{path}.tolerations"),
+    ]
+
+
+def _dns(spec: Spec, path: str) -> Iterator[Cause]:
+    config = spec.get("dnsConfig")
+    servers = (config or {}).get("nameservers") or []
+    if spec.get("dnsPolicy") == "None":
+        if config is None:
+            yield causes.required(f"{path}.dnsConfig", "must provide `dnsConfig` when `dnsPolicy` is None")
+        elif not servers:
+            detail = "must provide at least one DNS nameserver when `dnsPolicy` is None"
+            yield causes.required(f"{path}.dnsConfig.nameservers", detail)
+    if len(servers) > NAMESERVERS_LIMIT:
+        detail = f"must not have more than {NAMESERVERS_LIMIT} nameservers"
+        yield causes.invalid(f"{path}.dnsConfig.nameservers", servers, detail)
+    for index, server in enumerate(servers):
+        for fault in addresses.ip(server):
+            yield causes.invalid(f"{path}.dnsConfig.nameservers[{index}]", server, fault)
+
+
+def _named(spec: Spec, path: str) -> Iterator[Cause]:
+    """Yield what is wrong with the names in the spec."""
+    rules = {
+        "hostname": names.dns_label,
+        "subdomain": names.dns_label,
+        "nodeName": names.dns_subdomain,
+        "serviceAccountName": names.dns_subdomain,
+        "priorityClassName": names.dns_subdomain,
+        "runtimeClassName": names.dns_subdomain,
+    }
+    for field, rule in rules.items():
+        if value := spec.get(field):
+            for fault in rule(value):
+                yield causes.invalid(f"{path}.{field}", value, fault)
+    yield from metadata.labels(spec.get("nodeSelector") or {}, f"{path}.nodeSelector")
+    for index, secret in enumerate(spec.get("imagePullSecrets") or ()):
+        if not secret.get("name"):
+            yield causes.required(f"{path}.imagePullSecrets[{index}].name")
+
+
+def _aliases(aliases: Iterable[dict[str, Any]], path: str) -> Iterator[Cause]:
+    for index, alias in enumerate(aliases):
+        if address := alias.get("ip"):
+            for fault in addresses.ip(address):
+                yield causes.invalid(f"{path}[{index}].ip", address, fault)
+        for at, host in enumerate(alias.get("hostnames") or ()):
+            for fault in names.dns_subdomain(host):
+                yield causes.invalid(f"{path}[{index}].hostnames[{at}]", host, fault)
+
+
+def _tolerations(tolerations: Iterable[dict[str, Any]], path: str) -> Iterator[Cause]:
+    for index, each in enumerate(tolerations):
+        operator, key = each.get("operator") or "Equal", each.get("key")
+        where = f"{path}[{index}]"
+        if key:
+            for fault in names.qualified_name(key):
+                yield causes.invalid(f"{where}.key", key, fault)
+        elif operator != "Exists":
+            detail = (
+                'operator must be Exists when `key` is empty, which means "match all values and all keys"'
+            )
+            yield causes.invalid(f"{where}.operator", operator, detail)
+        if operator == "Exists" and each.get("value"):
+            yield causes.invalid(f"{where}.operator", each, "value must be empty when `operator` is 'Exists'")
+        if each.get("tolerationSeconds") is not None and each.get("effect") != "NoExecute":
+            detail = "effect must be 'NoExecute' when `tolerationSeconds` is set"
+            yield causes.invalid(f"{where}.effect", each.get("effect", ""), detail)

@@ -1,0 +1,101 @@
+"""Deployment and ReplicaSet."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from minikctl.model import causes, objects, selectors
+from minikctl.model.kind import Cause
+from minikctl.model.objects import Object
+from minikctl.model.validation import podspec, selection
+
+_PERCENT = (
+    "a valid percent string must be a numeric string followed by an ending '%' (e.g. '1%',  or '93%', "
+    "regex used for validation is '[0-9]+%')"
+)
+
+
+def default_deployment(obj: Object) -> None:
+    """Complete a Deployment: the rolling update's steps and the pod template."""
+    strategy = objects.spec(obj).get("strategy") or {}
+    if strategy.get("type") == "RollingUpdate":
+        steps = strategy.setdefault("rollingUpdate", {})
+        steps.setdefault("maxSurge", "25%")
+        steps.setdefault("maxUnavailable", "25%")
+    default_replica_set(obj)
+
+
+def default_replica_set(obj: Object) -> None:
+    """Complete a ReplicaSet: the pod template."""
+    podspec.default(objects.spec(objects.spec(obj).get("template") or {}))
+
+
+def deployment(obj: Object, old: Object | None) -> list[Cause]:
+    """Return what is wrong with a Deployment."""
+    spec = objects.spec(obj)
+    deadline, ready = spec.get("progressDeadlineSeconds"), spec.get("minReadySeconds") or 0
+    found = [*_selected(spec, "deployment"), *_strategy(spec.get("strategy") or {})]
+    if deadline is not None and deadline <= ready:
+        detail = "must be greater than minReadySeconds"
+        found.append(causes.invalid("spec.progressDeadlineSeconds", deadline, detail))
+    return [*found, *_immutable_selector(spec, old)]
+
+
+def replica_set(obj: Object, old: Object | None) -> list[Cause]:
+    """Return what is wrong with a ReplicaSet."""
+    spec = objects.spec(obj)
+    return [*_selected(spec, "replica set"), *_immutable_selector(spec, old)]
+
+
+def _immutable_selector(spec: dict[str, Any], old: Object | None) -> Iterator[Cause]:
+    if old is not None and spec.get("selector") != objects.spec(old).get("selector"):
+        yield causes.invalid("spec.selector", spec.get("selector"), "field is immutable")
+
+
+def _selected(spec: dict[str, Any], noun: str) -> Iterator[Cause]:
+    """Yield what is wrong with the selector, the template, and between them."""
+    selector, template = spec.get("selector"), spec.get("template") or {}
+    faults = selection.validate(selector, "spec.selector") if selector else []
+    yield from faults
+    if selector == {}:
+        yield causes.invalid("spec.selector", selector, f"empty selector is invalid for {noun}")
+    labels = objects.labels(template)
+    if selector and not faults and not selectors.of(selector).matches(labels):
+        detail = "`selector` does not match template `labels`"
+        yield causes.invalid("spec.template.metadata.labels", labels, detail)
+    yield from podspec.validate_template(template, "spec.template")
+    pod = objects.spec(template)
+    policy = pod.get("restartPolicy")
+    if policy in ("OnFailure", "Never"):
+        yield causes.unsupported("spec.template.spec.restartPolicy", policy, ["Always"])
+    if "activeDeadlineSeconds" in pod:
+        detail = "activeDeadlineSeconds in ReplicaSet is not Supported"
+        yield causes.forbidden("spec.template.spec.activeDeadlineSeconds", detail)
+
+
+def _strategy(strategy: dict[str, Any]) -> Iterator[Cause]:
+    path, steps = "spec.strategy.rollingUpdate", strategy.get("rollingUpdate")
+    if strategy.get("type") == "Recreate" and steps is not None:
+        yield causes.forbidden(path, "may not be specified when strategy `type` is 'Recreate'")
+    elif strategy.get("type") == "RollingUpdate":
+        surge, unavailable = (steps or {}).get("maxSurge"), (steps or {}).get("maxUnavailable")
+        faults = [*_share(f"{path}.maxUnavailable", unavailable), *_share(f"{path}.maxSurge", surge)]
+        yield from faults
+        if not faults and _is_zero(surge) and _is_zero(unavailable):
+            yield causes.invalid(f"{path}.maxUnavailable", unavailable, "may not be 0 when `maxSurge` is 0")
+        if isinstance(unavailable, str) and not faults and int(unavailable[:-1]) > 100:
+            yield causes.invalid(f"{path}.maxUnavailable", unavailable, "must not be greater than 100%")
+
+
+def _is_zero(share: Any) -> bool:
+    return share == 0 or (isinstance(share, str) and int(share[:-1]) == 0)
+
+
+def _share(path: str, value: Any) -> Iterator[Cause]:
+    if isinstance(value, str):
+        if not re.fullmatch("[0-9]+%", value, re.ASCII):
+            yield causes.invalid(path, value, _PERCENT)
+    elif value is not None and value < 0:
+        yield causes.invalid(path, value, "must be greater than or equal to 0")
