@@ -31,7 +31,7 @@ def of(state: PodState, status: Mapping[str, Any], now: datetime) -> list[Condit
 def _dated(state: PodState, condition: Condition, old: Object | None, now: datetime) -> Condition:
     same = old is not None and old.get("status") == condition["status"]
     since = old.get("lastTransitionTime") if old is not None and same else None
-    found = {"lastProbeTime": None, "lastTransitionTime": since or objects.timestamp(now), **condition}
+    found = {"lastTransitionTime": since or objects.timestamp(now), **condition}
     if objects.generation(state.pod):
         found["observedGeneration"] = objects.generation(state.pod)
     return found

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 from minikctl.model import objects
@@ -120,18 +119,17 @@ def _terminated(draft: Draft, container: Container) -> Status:
     found: Status = {
         "exitCode": container.exit_code,
         "reason": _end_reason(container),
-        "startedAt": _moment(container.started_at or container.created_at),
-        "finishedAt": _moment(container.finished_at or container.created_at),
         "containerID": state.container_id(container),
     }
+    moments = {
+        "startedAt": container.started_at or container.created_at,
+        "finishedAt": container.finished_at or container.created_at,
+    }
+    found |= {field: objects.timestamp(moment) for field, moment in moments.items() if moment}
     message = draft.view.messages.get(container.id) or container.error
     if message:
         found["message"] = message
     return found
-
-
-def _moment(moment: datetime | None) -> str | None:
-    return None if moment is None else objects.timestamp(moment)
 
 
 def _end_reason(container: Container) -> str:

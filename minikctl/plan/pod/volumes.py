@@ -100,11 +100,19 @@ def _keys(
     for item in reference["items"]:
         key = str(item.get("key") or "")
         if key in values:
-            files.append(VolumeFile(str(item.get("path")), values[key], _item_mode(item, mode)))
+            files.append(VolumeFile(_inside(item), values[key], _item_mode(item, mode)))
         elif not optional:
             word = "config" if kind is sources.CONFIG_MAP else "secret"
             raise ConfigError(f"{kind.word} references non-existent {word} key: {key}")
     return tuple(files)
+
+
+def _inside(item: Object) -> str:
+    """Return the item's path; one that leads out of the volume is refused."""
+    path = str(item.get("path") or "")
+    if not path or path.startswith("/") or ".." in path.split("/"):
+        raise ConfigError(f"invalid path {path}: must be relative and stay in the volume")
+    return path
 
 
 def _item_mode(item: Object, default: int) -> int:
@@ -119,7 +127,7 @@ def _downward(view: PodView, source: Object, default: int | None) -> tuple[Volum
             text = fields.read(view, str(item["fieldRef"].get("fieldPath") or ""), "")
         else:
             text = resources.field(view.pod or {}, {}, item.get("resourceFieldRef") or {}, view.node)
-        files.append(VolumeFile(str(item.get("path")), text.encode(), _item_mode(item, mode)))
+        files.append(VolumeFile(_inside(item), text.encode(), _item_mode(item, mode)))
     return tuple(files)
 
 

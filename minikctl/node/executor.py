@@ -1,0 +1,300 @@
+"""Carrying out the actions of one pod: each does exactly what it says, and tells what came of it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+from collections.abc import Awaitable, Callable
+from typing import assert_never
+
+from minikctl import errors
+from minikctl.client import base
+from minikctl.drivers import engine as engines
+from minikctl.model import kinds
+from minikctl.model.actions import api
+from minikctl.model.actions import node as actions
+from minikctl.model.containers import ContainerSpec
+from minikctl.node import checks, files, images, observe, probes, statuses
+from minikctl.node.failures import NodeFailure
+from minikctl.node.record import PodRecord
+from minikctl.node.sandbox import Sandbox, SandboxNetwork
+from minikctl.plan.pod import events
+from minikctl.plan.pod.view import NodeInfo, ProbeState
+from minikctl.runtime import clock as clocks
+
+Record = Callable[[api.RecordEvent], None]
+MIN_STOP_SECONDS = 2
+"""A container whose preStop hook used up the grace period still gets so long after SIGTERM."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Drivers:
+    """All that the executor works with."""
+
+    engine: engines.Engine
+    network: SandboxNetwork
+    client: base.Client
+    watch: observe.EngineWatch
+    images: images.Images
+    probes: probes.Probes
+    prober: checks.Prober
+    statuses: statuses.StatusWriter
+    record: Record
+    clock: clocks.Clock
+
+
+class NodeExecutor:
+    """Runs node actions; every failure is a ``DriverError`` or a ``StatusError``."""
+
+    def __init__(self, drivers: Drivers, node: NodeInfo, wake: Callable[[str], None]) -> None:
+        self._drivers = drivers
+        self._engine = drivers.engine
+        self._node = node
+        self._wake = wake
+
+    async def run(self, record: PodRecord, action: actions.NodeAction) -> None:
+        """Do what the action says and keep the outcome in the record."""
+        match action:
+            case actions.EnsureImage():
+                tell = self._teller(record, action.field_path)
+                record.images[action.container] = await self._drivers.images.ensure(action, tell)
+            case actions.CreateSandbox():
+                await self._create_sandbox(record, action)
+            case actions.AttachNetwork():
+                await self._attach(record, action)
+            case actions.WriteVolume():
+                await self._write_volume(record, action)
+            case actions.RunContainer():
+                await self._run_container(record, action)
+            case actions.StopContainer():
+                await self._stop(record, action)
+            case actions.RemoveContainer():
+                await self._remove(record, action)
+            case actions.RemovePodDir():
+                await self._remove_directory(record, action)
+            case actions.StartProbe():
+                self._start_probe(record, action)
+            case actions.StopProbe():
+                self._drivers.probes.stop(action)
+                record.probes.pop((action.container_id, action.kind), None)
+            case actions.Report():
+                record.reported.add(action.token)
+                self._drivers.record(action.event)
+            case actions.FinishDeletion():
+                await self._finish(record, action)
+            case _:
+                assert_never(action)
+
+    def _tell(self, record: PodRecord, type_: str, reason: str, message: str, path: str = "") -> None:
+        if record.pod is not None:
+            make = events.warning if type_ == "Warning" else events.normal
+            self._drivers.record(make(record.pod, reason, message, path))
+
+    def _teller(self, record: PodRecord, path: str) -> images.Tell:
+        return lambda type_, reason, message: self._tell(record, type_, reason, message, path)
+
+    async def _create_sandbox(self, record: PodRecord, action: actions.CreateSandbox) -> None:
+        try:
+            await self._create_and_start(action.spec)
+        except errors.EngineUnavailable:
+            raise
+        except errors.DriverError as error:
+            message = f"Failed to create pod sandbox: {error}"
+            self._tell(record, "Warning", "FailedCreatePodSandBox", message)
+            raise
+
+    async def _create_and_start(self, spec: ContainerSpec) -> None:
+        """Start a sandbox; one that cannot be started is taken away again."""
+        container_id = await self._engine.create(spec)
+        try:
+            await self._engine.start(container_id)
+        except errors.EngineUnavailable:
+            raise
+        except errors.DriverError:
+            with contextlib.suppress(errors.DriverError):
+                await self._engine.remove(container_id)
+            raise
+        await self._drivers.watch.refresh(container_id)
+
+    async def _attach(self, record: PodRecord, action: actions.AttachNetwork) -> None:
+        sandbox = self._sandbox(record, action.container_id, action.pid, action.ip, action.host_network)
+        try:
+            await self._drivers.network.attach(sandbox)
+        except errors.EngineUnavailable:
+            raise
+        except errors.DriverError as error:
+            message = f"Failed to set up the network of the pod's sandbox: {error}"
+            self._tell(record, "Warning", "FailedCreatePodSandBox", message)
+            raise
+        record.attached.add(action.container_id)
+
+    def _sandbox(self, record: PodRecord, container_id: str, pid: int, ip: str, host: bool) -> Sandbox:
+        return Sandbox(record.namespace, record.name, record.uid, container_id, pid, ip, host)
+
+    async def _write_volume(self, record: PodRecord, action: actions.WriteVolume) -> None:
+        try:
+            await asyncio.to_thread(files.write_volume, action.volume)
+        except (OSError, NodeFailure) as error:
+            message = f'MountVolume.SetUp failed for volume "{action.volume.name}" : {error}'
+            self._tell(record, "Warning", "FailedMount", message)
+            raise NodeFailure("FailedMount", message) from error
+        record.volumes[action.volume.name] = action.volume
+        record.has_directory = True
+
+    async def _run_container(self, record: PodRecord, action: actions.RunContainer) -> None:
+        record.has_directory = True
+        spec = await self._prepared(action)
+        tell = self._teller(record, action.field_path)
+        # Whatever comes of this start, the next one asks for the image again.
+        record.images.pop(action.container, None)
+        try:
+            container_id = await self._engine.create(spec)
+        except errors.EngineUnavailable:
+            raise
+        except errors.DriverError as error:
+            tell("Warning", "Failed", f"Error: {error}")
+            raise NodeFailure("CreateContainerError", str(error)) from error
+        tell("Normal", "Created", "Container created")
+        try:
+            await self._engine.start(container_id)
+        except errors.EngineUnavailable:
+            raise
+        except errors.DriverError as error:
+            # The container stays as the record of its failed start, like one that ended.
+            tell("Warning", "Failed", f"Error: {_explained(error, spec)}")
+            await self._drivers.watch.refresh(container_id)
+            return
+        tell("Normal", "Started", "Container started")
+        await self._drivers.watch.refresh(container_id)
+        if action.post_start is not None:
+            await self._post_start(action, action.post_start, container_id, tell)
+
+    async def _prepared(self, action: actions.RunContainer) -> ContainerSpec:
+        """Write the container's files; return its spec with sub-paths resolved."""
+
+        def prepare() -> dict[str, str]:
+            files.write_host_files(action.files)
+            return files.resolve_sub_paths(action.sub_paths)
+
+        try:
+            real = await asyncio.to_thread(prepare)
+        except OSError as error:
+            raise NodeFailure("CreateContainerConfigError", str(error)) from error
+        mounts = tuple(
+            dataclasses.replace(mount, source=real.get(mount.source, mount.source))
+            for mount in action.spec.mounts
+        )
+        return dataclasses.replace(action.spec, mounts=mounts)
+
+    async def _post_start(
+        self, action: actions.RunContainer, hook: actions.Hook, container_id: str, tell: images.Tell
+    ) -> None:
+        result = await self._drivers.prober.hook(hook, container_id)
+        if result.passed:
+            return
+        tell("Warning", "FailedPostStartHook", f"PostStartHook failed: {result.output}")
+        tell("Normal", "Killing", "FailedPostStartHook")
+        await self._engine.stop(container_id, action.grace_seconds)
+        await self._drivers.watch.refresh(container_id)
+
+    async def _stop(self, record: PodRecord, action: actions.StopContainer) -> None:
+        tell = self._teller(record, action.field_path)
+        began = self._drivers.clock.monotonic()
+        first = action.container_id not in record.stopping
+        record.stopping.add(action.container_id)
+        if first and action.message:
+            tell("Normal", "Killing", action.message)
+        grace = action.grace_seconds
+        if first and action.pre_stop is not None and grace > 0:
+            await self._pre_stop(action, action.pre_stop, tell)
+            left = grace - (self._drivers.clock.monotonic() - began)
+            grace = max(int(left), MIN_STOP_SECONDS)
+        with contextlib.suppress(errors.NoSuchContainer):
+            await self._engine.stop(action.container_id, grace)
+        await self._drivers.watch.refresh(action.container_id)
+
+    async def _pre_stop(self, action: actions.StopContainer, hook: actions.Hook, tell: images.Tell) -> None:
+        async def run() -> None:
+            result = await self._drivers.prober.hook(hook, action.container_id)
+            if not result.passed:
+                tell("Warning", "FailedPreStopHook", f"PreStopHook failed: {result.output}")
+
+        await within(self._drivers.clock, action.grace_seconds, run())
+
+    async def _remove(self, record: PodRecord, action: actions.RemoveContainer) -> None:
+        container = record.containers.get(action.container_id)
+        if action.sandbox and container is not None:
+            sandbox = self._sandbox(record, container.id, container.pid, container.ip, False)
+            await self._drivers.network.detach(sandbox)
+        await self._engine.remove(action.container_id)
+        record.drop_container(action.container_id)
+
+    async def _remove_directory(self, record: PodRecord, action: actions.RemovePodDir) -> None:
+        left = await asyncio.to_thread(files.remove, action.paths)
+        for path in left:
+            await self._remove_as_root(path)
+        record.volumes.clear()
+        record.has_directory = False
+
+    async def _remove_as_root(self, path: str) -> None:
+        """Remove what containers wrote as root and this process may not touch, from inside a container."""
+        parent, _, name = path.rpartition("/")
+        spec = ContainerSpec(
+            name=f"mk_{self._node.cluster}_remove_{name[:36]}",
+            image=self._node.infra_image,
+            labels={"minikctl.dev/cluster": self._node.cluster, "minikctl.dev/role": "cleaner"},
+            entrypoint=("/bin/rm", "-rf", f"/pods/{name}"),
+            mounts=(engines.Mount(parent, "/pods"),),
+        )
+        container_id = await self._engine.create(spec)
+        try:
+            await self._engine.start(container_id)
+            while (found := await self._engine.inspect(container_id)) and found.status == "running":
+                await self._drivers.clock.sleep(0.1)
+        finally:
+            await self._engine.remove(container_id)
+
+    def _start_probe(self, record: PodRecord, action: actions.StartProbe) -> None:
+        key = (action.container_id, action.probe.kind)
+        record.probes.setdefault(key, ProbeState())
+        container = record.containers.get(action.container_id)
+
+        def found(container_id: str, kind: str, passed: bool) -> None:
+            record.probes[(container_id, kind)] = ProbeState(passed)
+            self._wake(record.uid)
+
+        started_at = container.started_at if container else None
+        tell = self._teller(record, action.field_path)
+        self._drivers.probes.start(action, started_at, found, tell)
+
+    async def _finish(self, record: PodRecord, action: actions.FinishDeletion) -> None:
+        """Delete the pod for good, after its last status is written."""
+        await self._drivers.statuses.flush(record.uid)
+        delete = action.delete
+        options = base.DeleteOptions(grace_seconds=delete.grace_seconds, uid=delete.uid)
+        try:
+            await self._drivers.client.delete(kinds.POD, delete.name, delete.namespace, options)
+        except errors.StatusError as error:
+            if error.reason not in ("NotFound", "Conflict"):
+                raise
+
+
+async def within(clock: clocks.Clock, seconds: float, work: Awaitable[None]) -> None:
+    """Wait for the work, but no longer than that time by the clock; what is late is cancelled."""
+    task = asyncio.ensure_future(work)
+    limit = asyncio.ensure_future(clock.sleep(seconds))
+    try:
+        await asyncio.wait((task, limit), return_when=asyncio.FIRST_COMPLETED)
+        if task.done():
+            task.result()
+    finally:
+        for each in (task, limit):
+            each.cancel()
+        await asyncio.gather(task, limit, return_exceptions=True)
+
+
+def _explained(error: errors.DriverError, spec: ContainerSpec) -> str:
+    if spec.privileged:
+        return f"the engine or its host refuses privileged containers: {error}"
+    return str(error)

@@ -1,0 +1,214 @@
+"""The node's files on the host: volumes, the files under containers, and their removal.  Synchronous: the
+executor calls it in threads.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import stat
+import tempfile
+from collections.abc import Iterable
+from typing import assert_never
+
+from minikctl.model.actions.node import FilesVolume, HostFile, HostVolume, ScratchVolume, SubPath, Volume
+from minikctl.node.failures import NodeFailure
+
+DATA = "..data"
+_DIRECTORY_MODE = 0o755
+_SCRATCH_MODE = 0o777
+_GROUP_READ = 0o440
+
+
+def write_volume(volume: Volume) -> None:
+    """Bring the volume to the wanted state; a directory of files changes as one, or not at all."""
+    match volume:
+        case FilesVolume():
+            _write_files(volume)
+        case ScratchVolume():
+            os.makedirs(volume.path, exist_ok=True)
+            os.chmod(volume.path, _SCRATCH_MODE | (stat.S_ISGID if volume.gid is not None else 0))
+            _give_group(volume.path, volume.gid)
+        case HostVolume():
+            check_host_path(volume.path, volume.type)
+        case _:
+            assert_never(volume)
+
+
+def _write_files(volume: FilesVolume) -> None:
+    os.makedirs(volume.path, mode=_DIRECTORY_MODE, exist_ok=True)
+    link = os.path.join(volume.path, DATA)
+    old = os.readlink(link) if os.path.islink(link) else ""
+    if old and _same(os.path.join(volume.path, old), volume):
+        _link_names(volume)
+        return
+    fresh = tempfile.mkdtemp(prefix="..", dir=volume.path)
+    os.chmod(fresh, _DIRECTORY_MODE)
+    for file in volume.files:
+        path = os.path.join(fresh, file.path)
+        os.makedirs(os.path.dirname(path), mode=_DIRECTORY_MODE, exist_ok=True)
+        with open(path, "wb") as sink:
+            sink.write(file.data)
+        _give_group(path, volume.gid)
+        os.chmod(path, _mode(file.mode, volume.gid))
+    staged = f"{link}_tmp"
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(staged)
+    os.symlink(os.path.basename(fresh), staged)
+    os.replace(staged, link)
+    _link_names(volume)
+    for entry in os.listdir(volume.path):
+        # Earlier generations, this one's predecessor and what a crash left behind.
+        path = os.path.join(volume.path, entry)
+        if entry.startswith("..") and path != fresh and not os.path.islink(path):
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _link_names(volume: FilesVolume) -> None:
+    """Have one link per top-level name, all of them through the one link that is switched."""
+    wanted = {file.path.partition("/")[0] for file in volume.files}
+    for entry in os.listdir(volume.path):
+        if not entry.startswith("..") and entry not in wanted:
+            os.unlink(os.path.join(volume.path, entry))
+    for name in wanted:
+        path = os.path.join(volume.path, name)
+        if not os.path.islink(path):
+            os.symlink(os.path.join(DATA, name), path)
+
+
+def _same(directory: str, volume: FilesVolume) -> bool:
+    found = {
+        os.path.relpath(os.path.join(base, name), directory)
+        for base, _, names in os.walk(directory)
+        for name in names
+    }
+    if found != {file.path for file in volume.files}:
+        return False
+    for file in volume.files:
+        path = os.path.join(directory, file.path)
+        with open(path, "rb") as source:
+            if source.read() != file.data:
+                return False
+        if stat.S_IMODE(os.stat(path).st_mode) != _mode(file.mode, volume.gid):
+            return False
+    return True
+
+
+def _mode(mode: int, gid: int | None) -> int:
+    return mode if gid is None else mode | _GROUP_READ
+
+
+def _give_group(path: str, gid: int | None) -> None:
+    """Give the path to the group, where this process may: without root the modes have to do."""
+    if gid is not None:
+        with contextlib.suppress(PermissionError):
+            os.chown(path, -1, gid)
+
+
+def check_host_path(path: str, type_: str) -> None:
+    """Make sure that the path is of the hostPath type; the OrCreate types are created."""
+    if type_ == "DirectoryOrCreate" and not os.path.exists(path):
+        os.makedirs(path, mode=_DIRECTORY_MODE, exist_ok=True)
+    if type_ == "FileOrCreate" and not os.path.exists(path):
+        with open(path, "ab"):
+            os.chmod(path, 0o644)
+    if type_ == "":
+        # The engine refuses to mount what is not there; kubelet lets the runtime make a directory.
+        if not os.path.lexists(path):
+            os.makedirs(path, mode=_DIRECTORY_MODE, exist_ok=True)
+        return
+    wanted = _HOST_PATH_TYPES.get(type_)
+    if wanted is None:
+        raise _mount_failure(f"{type_} is an invalid volume type")
+    word, test = wanted
+    if not os.path.exists(path) or not test(os.stat(path).st_mode):
+        raise _mount_failure(f"hostPath type check failed: {path} is not {word}")
+
+
+_HOST_PATH_TYPES = {
+    "Directory": ("a directory", stat.S_ISDIR),
+    "DirectoryOrCreate": ("a directory", stat.S_ISDIR),
+    "File": ("a file", stat.S_ISREG),
+    "FileOrCreate": ("a file", stat.S_ISREG),
+    "Socket": ("a socket file", stat.S_ISSOCK),
+    "CharDevice": ("a character device", stat.S_ISCHR),
+    "BlockDevice": ("a block device", stat.S_ISBLK),
+}
+
+
+def _mount_failure(message: str) -> NodeFailure:
+    return NodeFailure("FailedMount", message)
+
+
+def write_host_files(files: Iterable[HostFile]) -> None:
+    """Write the files in place: a container that mounts one goes on seeing it."""
+    for file in files:
+        os.makedirs(os.path.dirname(file.path), mode=_DIRECTORY_MODE, exist_ok=True)
+        if file.text is not None and _read(file.path) != file.text.encode():
+            with open(file.path, "wb") as sink:
+                sink.write(file.text.encode())
+        os.chmod(file.path, file.mode)
+
+
+def _read(path: str) -> bytes | None:
+    try:
+        with open(path, "rb") as source:
+            return source.read()
+    except FileNotFoundError:
+        return None
+
+
+def resolve_sub_paths(sub_paths: Iterable[SubPath]) -> dict[str, str]:
+    """Return {volume/path: the real path}; a path that leads out of its volume is refused."""
+    found: dict[str, str] = {}
+    for sub in sub_paths:
+        root = os.path.realpath(sub.volume)
+        path = os.path.join(root, sub.path)
+        real = os.path.realpath(path)
+        if real != root and not real.startswith(root + os.sep):
+            raise NodeFailure(
+                "CreateContainerConfigError",
+                f"failed to prepare subPath for volumeMount: {sub.path} leaves it",
+            )
+        if not os.path.exists(real):
+            if not sub.create:
+                raise NodeFailure(
+                    "CreateContainerConfigError", f"failed to prepare subPath: {sub.path} does not exist"
+                )
+            os.makedirs(real, exist_ok=True)
+            os.chmod(real, stat.S_IMODE(os.stat(root).st_mode))
+        found[f"{sub.volume}/{sub.path}"] = real
+    return found
+
+
+def remove(paths: Iterable[str]) -> list[str]:
+    """Remove the directories; return those that others' files keep from being removed."""
+    left: list[str] = []
+    for path in paths:
+        try:
+            shutil.rmtree(path)
+        except FileNotFoundError:
+            continue
+        except PermissionError:
+            left.append(path)
+    return left
+
+
+def read_tail(path: str, limit: int) -> str:
+    """Return the last bytes of a file as text, "" if there is none."""
+    try:
+        with open(path, "rb") as source:
+            size = source.seek(0, os.SEEK_END)
+            source.seek(max(0, size - limit))
+            return source.read(limit).decode(errors="replace")
+    except OSError:
+        return ""
+
+
+def pod_uids(pods_dir: str) -> list[str]:
+    """Return the uids that have a directory."""
+    try:
+        return sorted(os.listdir(pods_dir))
+    except OSError:
+        return []

@@ -1,0 +1,130 @@
+"""Getting images by pull policy: one pull per image at a time, whoever asks for it.
+
+An image that cannot be pulled but is present is used, whatever the policy says: images that were only ever
+built on this machine exist in no registry.  A Warning event says so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+
+from minikctl import errors
+from minikctl.drivers import engine as engines
+from minikctl.model.actions.node import EnsureImage
+from minikctl.node.failures import NodeFailure
+from minikctl.plan.pod.view import ImageState
+from minikctl.runtime import clock as clocks
+from minikctl.runtime import tasks
+
+Tell = Callable[[str, str, str], None]
+"""Records an event about the container: type, reason, message."""
+
+UNREACHABLE_SECONDS = 300.0
+"""So long a failed pull is not repeated while the image is present: without network each takes seconds."""
+
+
+class Images:
+    """The engine's images as containers need them."""
+
+    def __init__(self, engine: engines.Engine, clock: clocks.Clock, background: tasks.Tasks) -> None:
+        self._engine = engine
+        self._clock = clock
+        self._background = background
+        self._pulls: dict[str, asyncio.Future[float]] = {}
+        self._unreachable: dict[str, tuple[float, str]] = {}
+
+    async def ensure(self, action: EnsureImage, tell: Tell) -> ImageState:
+        """Return the image once it is at hand; ``NodeFailure`` says why it is not."""
+        present = await self._engine.image(action.image)
+        if present is None and action.policy == "Never":
+            message = f'Container image "{action.image}" is not present with pull policy of Never'
+            tell("Warning", "ErrImageNeverPull", message)
+            tell("Warning", "Failed", "Error: ErrImageNeverPull")
+            raise NodeFailure("ErrImageNeverPull", message)
+        if present is not None and action.policy != "Always":
+            tell("Normal", "Pulled", f'Container image "{action.image}" already present on machine')
+            return _state(action.image, present)
+        return await self._pulled(action, present, tell)
+
+    async def _pulled(self, action: EnsureImage, present: engines.Image | None, tell: Tell) -> ImageState:
+        if present is not None and (known := self._known_failure(action.image)) is not None:
+            tell("Warning", "PullSkipped", _fallback(action.image, known))
+            return _state(action.image, present)
+        tell("Normal", "Pulling", f'Pulling image "{action.image}"')
+        started = self._clock.monotonic()
+        try:
+            took = await self._pull(action.image, action.auths)
+        except errors.ImageMissing as error:
+            if present is None:
+                self._tell_failure(action.image, str(error), tell)
+                raise NodeFailure("ErrImagePull", str(error)) from error
+            self._unreachable[action.image] = (self._clock.monotonic(), str(error))
+            tell("Warning", "PullFailed", _fallback(action.image, str(error)))
+            return _state(action.image, present)
+        found = await self._engine.image(action.image)
+        if found is None:
+            raise NodeFailure("ErrImagePull", f"the engine pulled {action.image} but does not have it")
+        waited = self._clock.monotonic() - started
+        tell(
+            "Normal",
+            "Pulled",
+            f'Successfully pulled image "{action.image}" in {_seconds(took)} '
+            f"({_seconds(waited)} including waiting). Image size: {found.size_bytes} bytes.",
+        )
+        return _state(action.image, found)
+
+    def _known_failure(self, image: str) -> str | None:
+        since, message = self._unreachable.get(image, (float("-inf"), ""))
+        return message if self._clock.monotonic() - since < UNREACHABLE_SECONDS else None
+
+    def _tell_failure(self, image: str, message: str, tell: Tell) -> None:
+        tell("Warning", "Failed", f'Failed to pull image "{image}": {message}')
+        tell("Warning", "Failed", "Error: ErrImagePull")
+
+    async def _pull(self, image: str, auths: tuple[Mapping[str, str], ...]) -> float:
+        """Pull, or join the pull that is under way; return the seconds that the pull itself took."""
+        running = self._pulls.get(image)
+        if running is None:
+            running = asyncio.get_running_loop().create_future()
+            self._pulls[image] = running
+            self._background.start(self._pull_into(running, image, auths), f"pull {image}")
+        return await asyncio.shield(running)
+
+    async def _pull_into(
+        self, outcome: asyncio.Future[float], image: str, auths: tuple[Mapping[str, str], ...]
+    ) -> None:
+        started = self._clock.monotonic()
+        try:
+            await self._pull_with(image, auths)
+        except errors.DriverError as error:
+            outcome.set_exception(error)
+            outcome.exception()  # seen here, should nobody be waiting any more
+        else:
+            outcome.set_result(self._clock.monotonic() - started)
+        finally:
+            del self._pulls[image]
+            if not outcome.done():
+                outcome.cancel()
+
+    async def _pull_with(self, image: str, auths: tuple[Mapping[str, str], ...]) -> None:
+        """Try the logins in order, then none; the last failure counts."""
+        for auth in auths:
+            try:
+                await self._engine.pull(image, auth)
+                return
+            except errors.ImageMissing:
+                continue
+        await self._engine.pull(image)
+
+
+def _state(reference: str, image: engines.Image) -> ImageState:
+    return ImageState(reference, image.id, image.user)
+
+
+def _seconds(seconds: float) -> str:
+    return f"{seconds * 1000:.0f}ms" if seconds < 1 else f"{seconds:.3f}s"
+
+
+def _fallback(image: str, message: str) -> str:
+    return f'Failed to pull image "{image}", using the one that is present on machine: {message}'

@@ -1,0 +1,162 @@
+"""Following the engine: its events as they come, all containers now and then."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+
+from minikctl import errors
+from minikctl.drivers import engine as engines
+from minikctl.model.containers import Container
+from minikctl.plan.pod import names
+from minikctl.runtime import clock as clocks
+from minikctl.runtime import tasks
+
+log = logging.getLogger(__name__)
+
+RELIST_SECONDS = 60.0
+FIRST_RELIST_SECONDS = 1.0
+"""Events that came while the stream was being opened are caught by a second list."""
+RETRY_SECONDS = 1.0
+_IGNORED = frozenset({"create", "kill", "stop", "attach", "exec_create", "exec_start", "exec_die", "top"})
+
+
+@dataclass(frozen=True)
+class Follower:
+    """Who is told: of one container's state, of its end, of all containers, of the engine's going and coming.
+
+    ``listed`` gets the uid of the one pod that was listed ("" for all), its containers, and the ids of those
+    that changed during the listing, which are left out.  ``expects`` tells whether a start of that container
+    is under way here, which looks at it itself.
+    """
+
+    changed: Callable[[Container], Awaitable[None]]
+    gone: Callable[[str], None]
+    listed: Callable[[str, Sequence[Container], frozenset[str]], Awaitable[None]]
+    lost: Callable[[str], None]
+    expects: Callable[[engines.EngineEvent], bool]
+
+
+@dataclass
+class _Refresh:
+    """One container that is being looked at; ``again``: something happened since the question went out."""
+
+    again: bool = True
+    done: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class EngineWatch:
+    """Keeps a follower up to date about the pod containers of one cluster."""
+
+    def __init__(
+        self,
+        engine: engines.Engine,
+        cluster: str,
+        clock: clocks.Clock,
+        background: tasks.Tasks,
+        follower: Follower,
+    ) -> None:
+        self._engine = engine
+        self._labels = {names.CLUSTER: cluster}
+        self._clock = clock
+        self._background = background
+        self._follower = follower
+        self._refreshing: dict[str, _Refresh] = {}
+        self._listings: list[set[str]] = []
+
+    async def run(self) -> None:
+        """Follow until cancelled; without an engine, try again each second."""
+        while True:
+            try:
+                await self._follow()
+            except errors.EngineUnavailable as error:
+                self._follower.lost(str(error))
+            except errors.DriverError as error:
+                log.warning("following the engine: %s", error)
+            await self._clock.sleep(RETRY_SECONDS)
+
+    async def _follow(self) -> None:
+        relisting = self._background.start(self._relist(), "relist")
+        try:
+            async for event in self._engine.events(self._labels):
+                self._take(event)
+        finally:
+            relisting.cancel()
+
+    async def _relist(self) -> None:
+        """List now, once more soon, then now and then."""
+        pause = FIRST_RELIST_SECONDS
+        while True:
+            try:
+                await self.list_now()
+            except errors.EngineUnavailable:
+                return  # the event stream ends too, and everything begins anew
+            except errors.DriverError as error:
+                log.warning("listing containers: %s", error)
+            await self._clock.sleep(pause)
+            pause = RELIST_SECONDS
+
+    async def list_now(self, uid: str = "") -> None:
+        """Tell the follower all pod containers, or those of one pod, as they are now."""
+        labels = self._labels | ({names.POD_UID: uid} if uid else {})
+        touched: set[str] = set()
+        self._listings.append(touched)
+        try:
+            found = await self._engine.list(labels)
+        finally:
+            self._listings.remove(touched)
+        # What changed meanwhile is known better already.
+        calm = [each for each in found if is_pod_container(each) and each.id not in touched]
+        await self._follower.listed(uid, calm, frozenset(touched))
+
+    def _take(self, event: engines.EngineEvent) -> None:
+        if event.action in _IGNORED or event.labels.get(names.ROLE) not in names.POD_ROLES:
+            return
+        self._touch(event.container_id)
+        if event.action == "destroy":
+            self._follower.gone(event.container_id)
+        elif not (event.action == "start" and self._follower.expects(event)):
+            self._background.start(self._guarded_refresh(event.container_id), "refresh")
+
+    async def _guarded_refresh(self, container_id: str) -> None:
+        try:
+            await self.refresh(container_id)
+        except errors.DriverError as error:
+            log.debug("inspecting %s: %s", container_id, error)
+
+    async def refresh(self, container_id: str) -> None:
+        """Tell the follower the container's state as it is after this call.
+
+        Of one container only one question is out at a time, so that no older answer overtakes a newer one.
+        """
+        running = self._refreshing.get(container_id)
+        if running is not None:
+            running.again = True
+            await running.done.wait()
+            return
+        running = self._refreshing[container_id] = _Refresh()
+        try:
+            while running.again:
+                running.again = False
+                self._touch(container_id)
+                found = await self._engine.inspect(container_id)
+                self._touch(container_id)
+                if found is None:
+                    self._follower.gone(container_id)
+                else:
+                    await self._follower.changed(found)
+        finally:
+            del self._refreshing[container_id]
+            running.done.set()
+
+    def _touch(self, container_id: str) -> None:
+        for touched in self._listings:
+            touched.add(container_id)
+
+
+def is_pod_container(container: Container) -> bool:
+    """Tell whether the container belongs to a pod."""
+    labels = container.labels
+    return labels.get(names.ROLE) in names.POD_ROLES and bool(labels.get(names.POD_UID))

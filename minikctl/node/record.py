@@ -1,0 +1,117 @@
+"""What the node knows of one pod between two plans; all of it can be found again after a restart."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from minikctl.model import objects
+from minikctl.model.actions.node import ActionKey, Volume
+from minikctl.model.containers import Container
+from minikctl.model.objects import Object
+from minikctl.plan.pod import names, references
+from minikctl.plan.pod.view import Failure, ImageState, NodeInfo, PodView, ProbeState
+
+
+@dataclass
+class PodRecord:
+    """One pod's wanted and observed state; ``status`` is what was last offered for writing."""
+
+    uid: str
+    namespace: str
+    name: str
+    pod: Object | None = None
+    status: Object | None = None
+    containers: dict[str, Container] = field(default_factory=dict)
+    images: dict[str, ImageState] = field(default_factory=dict)
+    attached: set[str] = field(default_factory=set)
+    volumes: dict[str, Volume] = field(default_factory=dict)
+    probes: dict[tuple[str, str], ProbeState] = field(default_factory=dict)
+    messages: dict[str, str] = field(default_factory=dict)
+    failures: dict[ActionKey, Failure] = field(default_factory=dict)
+    busy: set[ActionKey] = field(default_factory=set)
+    reported: set[str] = field(default_factory=set)
+    stopping: set[str] = field(default_factory=set)
+    has_directory: bool = True
+    references: references.References = field(
+        default_factory=lambda: references.References(frozenset(), frozenset())
+    )
+
+    def set_pod(self, pod: Object | None) -> None:
+        """Take the pod as the API has it now; an older revision than the known one is ignored."""
+        if pod is None:
+            self.pod, self.status = None, None
+            return
+        if self.pod is not None and _revision(pod) < _revision(self.pod):
+            return
+        if self.pod is None or objects.spec(pod) is not objects.spec(self.pod):
+            self.references = references.of(pod)
+        self.pod = pod
+
+    def set_container(self, container: Container) -> None:
+        """Take a container as the engine has it now."""
+        self.containers[container.id] = container
+
+    def drop_container(self, container_id: str) -> None:
+        """Forget a container that is gone."""
+        self.containers.pop(container_id, None)
+        self.messages.pop(container_id, None)
+        self.attached.discard(container_id)
+        self.stopping.discard(container_id)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is known of the pod and nothing of it is left here."""
+        return self.pod is None and not self.containers and not self.busy and not self.has_directory
+
+    def view(
+        self,
+        node: NodeInfo,
+        config_maps: Mapping[str, Object],
+        secrets: Mapping[str, Object],
+        services: tuple[Object, ...],
+    ) -> PodView:
+        """Return all of it, frozen; the pod with the status that was last offered."""
+        pod = self.pod
+        if pod is not None and self.status is not None:
+            pod = {**pod, "status": self.status}
+        return PodView(
+            node=node,
+            uid=self.uid,
+            namespace=self.namespace,
+            name=self.name,
+            pod=pod,
+            containers=tuple(self.containers.values()),
+            config_maps=config_maps,
+            secrets=secrets,
+            services=services,
+            images=dict(self.images),
+            attached=frozenset(self.attached),
+            volumes=dict(self.volumes),
+            probes=dict(self.probes),
+            messages=dict(self.messages),
+            failures=dict(self.failures),
+            busy=frozenset(self.busy),
+            reported=frozenset(self.reported),
+            has_directory=self.has_directory,
+        )
+
+
+def of_container(container: Container) -> PodRecord:
+    """Return the record of a pod that is known by one of its containers only."""
+    labels = container.labels
+    return PodRecord(
+        labels[names.POD_UID], labels.get(names.POD_NAMESPACE, ""), labels.get(names.POD_NAME, "")
+    )
+
+
+def of_pod(pod: Object) -> PodRecord:
+    """Return the record of a pod of the API."""
+    record = PodRecord(objects.uid(pod), objects.namespace(pod), objects.name(pod))
+    record.set_pod(pod)
+    return record
+
+
+def _revision(pod: Object) -> int:
+    text = objects.resource_version(pod)
+    return int(text) if text.isdigit() else 0
