@@ -1,0 +1,157 @@
+"""Real clusters for the end-to-end tests: each under a name and a state directory of its own, removed whatever happens."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BIN = pathlib.Path(sys.executable).parent
+PROGRAM = str(BIN / "minikctl")
+KUBECTL = str(BIN / "kubectl")
+COMMAND_SECONDS = 120
+
+
+class Cluster:
+    """A cluster as a user meets it: through the command line."""
+
+    def __init__(self, home: str, name: str) -> None:
+        self.home = home
+        self.name = name
+        self.environment = {**os.environ, "MINIKCTL_HOME": home, "MINIKCTL_CLUSTER": name, "NO_COLOR": "1"}
+        self.environment.pop("KUBECONFIG", None)
+
+    def run(self, *words: str, stdin: str = "", code: int | None = 0) -> subprocess.CompletedProcess[str]:
+        """Run a command; unless ``code`` is None its exit code must be that."""
+        done = subprocess.run(
+            [PROGRAM, *words],
+            input=stdin,
+            capture_output=True,
+            text=True,
+            env=self.environment,
+            timeout=COMMAND_SECONDS,
+            check=False,
+        )
+        if code is not None:
+            said = f"minikctl {' '.join(words)} -> {done.returncode}\n{done.stdout}\n{done.stderr}\n{self.log_tail()}"
+            assert done.returncode == code, said
+        return done
+
+    def out(self, *words: str, stdin: str = "") -> str:
+        """Return what a command that succeeds prints."""
+        return self.run(*words, stdin=stdin).stdout
+
+    def json(self, *words: str) -> Any:
+        """Return objects as JSON."""
+        return json.loads(self.out("get", *words, "-o", "json"))
+
+    def kubectl(self, *words: str, stdin: str = "", code: int | None = 0) -> subprocess.CompletedProcess[str]:
+        """Run stock kubectl with the cluster's kubeconfig."""
+        config = os.path.join(self.home, "kubectl.config")
+        if not os.path.exists(config):
+            pathlib.Path(config).write_text(self.out("cluster", "kubeconfig"))
+        done = subprocess.run(
+            [KUBECTL, "--kubeconfig", config, f"--cache-dir={self.home}/kube-cache", *words],
+            input=stdin,
+            capture_output=True,
+            text=True,
+            env={**self.environment, "HOME": self.home},
+            timeout=COMMAND_SECONDS,
+            check=False,
+        )
+        if code is not None:
+            assert done.returncode == code, f"kubectl {' '.join(words)}\n{done.stdout}\n{done.stderr}"
+        return done
+
+    def status(self) -> dict[str, Any]:
+        """Return ``cluster status``."""
+        return dict(json.loads(self.run("cluster", "status", "-o", "json", code=None).stdout))
+
+    def ready(self, selector: str, namespace: str = "default", seconds: int = 60) -> None:
+        """Return once all pods with the labels are Ready."""
+        words = [
+            "wait",
+            "--for=condition=Ready",
+            "pod",
+            "-l",
+            selector,
+            "-n",
+            namespace,
+            f"--timeout={seconds}s",
+        ]
+        self.run(*words)
+
+    def log_tail(self) -> str:
+        """Return the end of the control plane's log."""
+        path = os.path.join(self.home, "clusters", self.name, "daemon.log")
+        if not os.path.exists(path):
+            return ""
+        with open(path, encoding="utf-8", errors="replace") as log:
+            return "".join(log.readlines()[-30:])
+
+    def containers(self, *filters: str) -> dict[str, str]:
+        """Return {id: start time} of the running containers of the cluster."""
+        words = [f"label=minikctl.dev/cluster={self.name}", *filters]
+        found = docker(
+            "ps", "-q", "--no-trunc", *(part for word in words for part in ("--filter", word))
+        ).split()
+        return {one: docker("inspect", "-f", "{{.State.StartedAt}}", one) for one in found}
+
+
+def docker(*words: str) -> str:
+    """Return what a docker command prints."""
+    done = subprocess.run(["docker", *words], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"docker {' '.join(words)}: {done.stderr}"
+    return done.stdout.strip()
+
+
+def curl(url: str, *words: str, seconds: float = 15) -> str:
+    """Return the body at a URL; it is asked for until it answers with 200 or the time is over."""
+    deadline = time.monotonic() + seconds
+    while True:
+        done = subprocess.run(
+            ["curl", "-sS", "-m", "5", "-w", "\n%{http_code}", *words, url],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        body, _, status = done.stdout.rpartition("\n")
+        if status == "200":
+            return body
+        assert time.monotonic() < deadline, f"{url}: {status} {body} {done.stderr}"
+        time.sleep(0.2)
+
+
+def eventually(check: Callable[[], Any], seconds: float = 30, pause: float = 0.2) -> Any:
+    """Return what ``check`` returns once that is true; its last value is shown when it never is."""
+    deadline = time.monotonic() + seconds
+    while True:
+        found = check()
+        if found:
+            return found
+        assert time.monotonic() < deadline, f"still {found!r} after {seconds} s"
+        time.sleep(pause)
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Cluster]:
+    """Yield a running cluster that cannot reach beyond this machine."""
+    home = tempfile.mkdtemp(prefix="minikctl-e2e-")
+    made = Cluster(home, f"t{uuid.uuid4().hex[:6]}")
+    try:
+        made.run("cluster", "start", "--egress=false")
+        yield made
+    finally:
+        made.run("cluster", "delete", code=None)
+        shutil.rmtree(home, ignore_errors=True)
