@@ -1,0 +1,166 @@
+"""The controllers of NodePort and LoadBalancer Services: publishers in the engine, addresses in status."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, assert_never
+
+from minikctl import errors
+from minikctl.model import kinds, objects
+from minikctl.model.actions import api, network
+from minikctl.model.objects import Key, Object
+from minikctl.network import settings as names
+from minikctl.network.settings import NetworkSettings
+from minikctl.network.sync import Member, RuleSync
+from minikctl.network.tools import Tools
+from minikctl.plan import loadbalancer, publisher
+
+log = logging.getLogger(__name__)
+
+RETRY_SECONDS = 1.0
+
+
+class Publishers:
+    """Keeps one publisher for each Service that has ports to publish."""
+
+    name = "publishers"
+
+    def __init__(self, tools: Tools, rules: RuleSync, settings: NetworkSettings) -> None:
+        self._engine = tools.engine
+        self._services = tools.informers.of(kinds.SERVICE)
+        self._rules = rules
+        self._recorder = tools.recorder
+        self._labels = {names.CLUSTER: settings.name, names.ROLE: names.PUBLISHER_ROLE}
+        self._place = publisher.Place(
+            cluster=settings.name,
+            network=settings.cluster.network,
+            image=settings.infra_image,
+            address=settings.cluster.publish,
+            labels=tuple(self._labels.items()),
+        )
+        self._clock = tools.clock
+        self._seen: set[Key] = set()
+        self._enqueue: Callable[[Key], None] = lambda _: None
+
+    def subscribe(self, enqueue: Callable[[Key], None]) -> None:
+        """Call ``enqueue`` with each Service whose publisher may have to change."""
+        self._enqueue = enqueue
+        self._services.subscribe(lambda old, new: enqueue(objects.key(new or old or {})))
+
+    async def follow(self) -> None:
+        """Plan for each publisher that exists, also without its Service, and again when one ends."""
+        await self._services.synced()
+        while True:
+            try:
+                for container in await self._engine.list(self._labels):
+                    self._notice(service_of(container.labels))
+                async for event in self._engine.events(self._labels):
+                    if event.action in ("die", "destroy"):
+                        self._rules.forget(event.container_id)
+                        self._notice(service_of(event.labels))
+            except errors.DriverError as error:
+                log.warning("following publishers: %s", error)
+            await self._clock.sleep(RETRY_SECONDS)
+
+    def _notice(self, key: Key) -> None:
+        self._seen.add(key)
+        self._enqueue(key)
+
+    async def observe(self, key: Key) -> publisher.View | None:
+        """Return the Service and its publishers."""
+        await self._services.synced()
+        labels = self._labels | {names.SERVICE_NAMESPACE: key[0], names.SERVICE_NAME: key[1]}
+        service = self._services.get(*key)
+        if key not in self._seen and (service is None or not is_published(service)):
+            return None  # most Services: they never had a publisher
+        self._seen.add(key)
+        return publisher.View(key, service, tuple(await self._engine.list(labels)), self._place)
+
+    def desired(self, view: publisher.View, now: datetime) -> api.Plan:
+        """Return what to do; pure."""
+        del now
+        return publisher.desired(view)
+
+    async def execute(self, view: publisher.View, plan: api.Plan) -> None:
+        """Do it in order; what fails is said in an event on the Service."""
+        for action in plan.actions:
+            await self._run(view, action)
+
+    async def _run(self, view: publisher.View, action: network.NetworkAction) -> None:
+        match action:
+            case network.RemovePublisher():
+                self._rules.forget(action.container_id)
+                await self._engine.remove(action.container_id)
+            case network.RunPublisher():
+                await self._start(view, action)
+            case api.RecordEvent():
+                self._recorder.record(action)
+            case api.Create() | api.Update() | api.Patch() | api.Delete():
+                raise AssertionError(f"a publisher's plan does not write to the API: {action}")
+            case _:
+                assert_never(action)
+
+    async def _start(self, view: publisher.View, action: network.RunPublisher) -> None:
+        container_id = ""
+        try:
+            container_id = await self._engine.create(action.spec)
+            await self._engine.start(container_id)
+            found = await self._engine.inspect(container_id)
+            if found is not None and found.ip:
+                await self._rules.attach(Member(container_id, found.pid, found.ip, view.key))
+        except errors.DriverError as error:
+            if container_id:
+                self._rules.forget(container_id)
+                await self._engine.remove(container_id)
+            if view.service is not None:
+                self._recorder.record(publisher.taken(view.service, str(error)))
+            raise
+
+
+def is_published(service: Object) -> bool:
+    """Tell whether the Service's type has ports on the host."""
+    return objects.spec(service).get("type") in publisher.PUBLISHED_TYPES
+
+
+def service_of(labels: Any) -> Key:
+    """Return the key of the Service that a publisher with these labels is for."""
+    return labels.get(names.SERVICE_NAMESPACE, ""), labels.get(names.SERVICE_NAME, "")
+
+
+class LoadBalancers:
+    """Gives LoadBalancer Services their addresses; all Services are one view, as they share the range."""
+
+    name = "load-balancers"
+
+    def __init__(self, tools: Tools, settings: NetworkSettings) -> None:
+        self._services = tools.informers.of(kinds.SERVICE)
+        self._actions = tools.actions
+        self._range = settings.cluster.load_balancer_range
+        self._reserved = frozenset({settings.cluster.ingress_ip})
+
+    def subscribe(self, enqueue: Callable[[str], None]) -> None:
+        """Call ``enqueue`` whenever a Service of that type may have to be changed."""
+
+        def changed(old: Object | None, new: Object | None) -> None:
+            if any(obj and (is_published(obj) or loadbalancer.addresses(obj)) for obj in (old, new)):
+                enqueue("")
+
+        self._services.subscribe(changed)
+
+    async def observe(self, key: str) -> loadbalancer.View | None:
+        """Return all Services."""
+        del key
+        await self._services.synced()
+        return loadbalancer.View(tuple(self._services.items()), self._range, self._reserved)
+
+    def desired(self, view: loadbalancer.View, now: datetime) -> api.Plan:
+        """Return what to do; pure."""
+        del now
+        return loadbalancer.desired(view)
+
+    async def execute(self, view: loadbalancer.View, plan: api.Plan) -> None:
+        """Write the statuses, and wait until the cache shows them."""
+        del view
+        await self._actions.execute(kinds.SERVICE, {}, plan)

@@ -1,0 +1,49 @@
+"""What the network needs to know of its cluster."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from minikctl.client.home import ClusterSettings
+from minikctl.plan import proxy
+
+PREFIX = "minikctl.dev/"
+CLUSTER = PREFIX + "cluster"
+ROLE = PREFIX + "role"
+SERVICE_NAMESPACE = PREFIX + "service-namespace"
+SERVICE_NAME = PREFIX + "service-name"
+SERVICE_UID = PREFIX + "service-uid"
+SPEC_HASH = PREFIX + "spec-hash"
+PAUSE_ROLE = "pause"
+PUBLISHER_ROLE = "publisher"
+
+
+@dataclass(frozen=True)
+class NetworkSettings:
+    """The cluster's settings and what was found out when its engine network was made.
+
+    ``directory`` is the cluster's state directory; ``infra_image`` a reference that is present.
+    """
+
+    cluster: ClusterSettings
+    subnet: str
+    gateway: str
+    node: str
+    directory: str
+    infra_image: str
+    host_resolver: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """Return the cluster's name."""
+        return self.cluster.name
+
+    def facts(self, node_addresses: tuple[str, ...]) -> proxy.Facts:
+        """Return what rules depend on, besides Services and their endpoints."""
+        return proxy.Facts(
+            ranges=(self.cluster.service_cidr, self.cluster.load_balancer_range),
+            subnet=self.subnet,
+            egress=self.cluster.egress,
+            node=self.node,
+            node_addresses=node_addresses,
+        )

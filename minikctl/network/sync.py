@@ -1,0 +1,263 @@
+"""Keeping the rules of all network namespaces up to date: one writer, batches, only what differs."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, field
+
+from minikctl import errors
+from minikctl.drivers.netns import Netns, NetnsChange
+from minikctl.network.rulebook import Profile, RuleBook
+from minikctl.plan import proxy, proxy_nft
+from minikctl.runtime import clock as clocks
+from minikctl.runtime import tasks
+
+log = logging.getLogger(__name__)
+
+COALESCE_SECONDS = 0.012
+RESYNC_SECONDS = 60.0
+RETRY_SECONDS = 0.1
+RETRY_LIMIT_SECONDS = 1.0
+ATTACH_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class Member:
+    """A network namespace that gets rules: that of a running container."""
+
+    container_id: str
+    pid: int
+    ip: str
+    profile: Profile = None
+
+
+Discover = Callable[[], Awaitable[Iterable[Member]]]
+"""Finds all namespaces that exist."""
+
+
+@dataclass
+class _State:
+    """What a namespace is known to hold; ``compiled`` None when that is not known."""
+
+    member: Member
+    compiled: proxy.Compiled | None = None
+    stale_chains: set[str] = field(default_factory=set)
+    stale_clients: set[str] = field(default_factory=set)
+    waiters: list[asyncio.Future[None]] = field(default_factory=list)
+
+
+class RuleSync:
+    """Programs namespaces: at once when they are attached, within some milliseconds when Services change.
+
+    One task writes, so that changes of a namespace never overtake one another.  While an update is under
+    way, what comes meanwhile gathers for the next one.
+    """
+
+    def __init__(
+        self, netns: Netns, book: RuleBook, facts: proxy.Facts, discover: Discover, clock: clocks.Clock
+    ) -> None:
+        self._netns = netns
+        self._book = book
+        self._facts = facts
+        self._discover = discover
+        self._clock = clock
+        self._states: dict[str, _State] = {}
+        self._wake = asyncio.Event()
+        self._urgent = asyncio.Event()
+        self._delay = RETRY_SECONDS
+
+    async def attach(self, member: Member) -> None:
+        """Return once the namespace has its routes and rules; ``DriverError`` tells why it has not."""
+        state = self._enter(member)
+        if state.compiled is not None:
+            return
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        state.waiters.append(waiter)
+        self._urgent.set()
+        self._wake.set()
+        try:
+            await tasks.first(_done(waiter), self._clock.sleep(ATTACH_SECONDS))
+        finally:
+            with contextlib.suppress(ValueError):
+                state.waiters.remove(waiter)
+        if not waiter.done():
+            waiter.cancel()
+            raise errors.DriverError("the network agent did not answer in time")
+        waiter.result()
+
+    def _enter(self, member: Member) -> _State:
+        state = self._states.get(member.container_id)
+        if state is None or state.member != member:
+            waiters = state.waiters if state else []
+            state = self._states[member.container_id] = _State(member, waiters=waiters)
+        return state
+
+    def forget(self, container_id: str) -> None:
+        """Let a namespace be; whoever waits for it learns that it is gone."""
+        state = self._states.pop(container_id, None)
+        if state is not None:
+            _refuse(state, errors.NoSuchContainer(f"container {container_id[:12]} is gone"))
+
+    async def discover(self) -> None:
+        """Find out which namespaces there are, forget the others, and have the new ones programmed."""
+        before = set(self._states)
+        found = {member.container_id: member for member in await self._discover()}
+        for container_id in before - set(found):
+            self.forget(container_id)
+        for member in found.values():
+            self._enter(member)
+        self._wake.set()
+
+    def changed(self) -> None:
+        """Have all namespaces updated soon."""
+        self._wake.set()
+
+    def suspect(self) -> None:
+        """Have everything written anew: what the namespaces hold is not to be relied on."""
+        for state in self._states.values():
+            state.compiled = None
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Keep all namespaces up to date until cancelled."""
+        await self._book.ready()
+        self._book.subscribe(self.changed)
+        await self._rediscover()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._work(), name="network rules")
+            group.create_task(self._resync(), name="network rules again")
+
+    async def _resync(self) -> None:
+        while True:
+            await self._clock.sleep(RESYNC_SECONDS)
+            await self._rediscover()
+            self.suspect()
+
+    async def _rediscover(self) -> None:
+        try:
+            await self.discover()
+        except errors.DriverError as error:
+            log.warning("looking for network namespaces: %s", error)
+
+    async def _work(self) -> None:
+        while True:
+            await self._wake.wait()
+            if not self._urgent.is_set():
+                await tasks.first(self._clock.sleep(COALESCE_SECONDS), self._urgent.wait())
+            self._wake.clear()
+            self._urgent.clear()
+            try:
+                failed = await self._round()
+            except errors.DriverError as error:
+                log.info("rules wait: %s", error)
+                failed = True
+            await self._pause(failed)
+
+    async def _pause(self, failed: bool) -> None:
+        """After a failure wait longer each time, or until somebody needs rules for a new pod."""
+        if not failed:
+            self._delay = RETRY_SECONDS
+            return
+        await tasks.first(self._clock.sleep(self._delay), self._urgent.wait())
+        self._delay = min(self._delay * 2, RETRY_LIMIT_SECONDS)
+        self._wake.set()
+
+    async def _round(self) -> bool:
+        """Bring all namespaces up to date; tell whether something failed and is to be tried again."""
+        wanted: dict[str, tuple[_State, proxy.Compiled]] = {}
+        for container_id, state in self._states.items():
+            target = self._book.current(state.member.profile)
+            if state.compiled is not target:
+                wanted[container_id] = (state, target)
+        if not wanted:
+            return False
+        texts = _Texts()
+        changes = [self._change(state, target, texts) for state, target in wanted.values()]
+        failures = await self._netns.apply(changes)
+        purges = []
+        for container_id, (state, target) in wanted.items():
+            if container_id in failures:
+                self._failed(state, failures[container_id])
+                continue
+            purges += _purge(state, target)
+            _succeeded(state, target)
+        if purges:
+            await self._netns.apply(purges)
+        if failures:
+            await self._rediscover()  # most likely the container is gone
+        return bool(failures)
+
+    def _change(self, state: _State, target: proxy.Compiled, texts: _Texts) -> NetnsChange:
+        member = state.member
+        if state.compiled is not None:
+            return NetnsChange(member.container_id, member.pid, (), texts.delta(state.compiled, target))
+        commands = proxy.setup_commands(self._facts, member.ip) if member.profile is None else ()
+        text = texts.whole(target)
+        if target.ruleset.clients:
+            current = target.ruleset
+            text += proxy_nft.prune(
+                state.stale_chains - set(current.chains), state.stale_clients - set(current.clients)
+            )
+        return NetnsChange(member.container_id, member.pid, commands, text)
+
+    def _failed(self, state: _State, words: str) -> None:
+        log.warning("rules of %s: %s", state.member.container_id[:12], words)
+        # Whether it is still there, and so tried again, is found out afresh.
+        self._states.pop(state.member.container_id, None)
+        _refuse(state, errors.DriverError(f"setting up the pod's network: {words}", words))
+
+
+class _Texts:
+    """Texts made once for all namespaces that need the same."""
+
+    def __init__(self) -> None:
+        self._made: dict[tuple[int, int], str] = {}
+
+    def whole(self, target: proxy.Compiled) -> str:
+        key = (0, id(target))
+        if key not in self._made:
+            # Replacing the table would forget which client belongs to which endpoint.
+            sticky = target.ruleset.clients
+            text = proxy_nft.refresh(target.ruleset) if sticky else proxy_nft.replace(target.ruleset)
+            self._made[key] = text
+        return self._made[key]
+
+    def delta(self, old: proxy.Compiled, target: proxy.Compiled) -> str:
+        key = (id(old), id(target))
+        if key not in self._made:
+            self._made[key] = proxy_nft.delta(old.ruleset, target.ruleset)
+        return self._made[key]
+
+
+def _succeeded(state: _State, target: proxy.Compiled) -> None:
+    if state.compiled is None:
+        state.stale_chains, state.stale_clients = set(), set()
+    else:
+        chains, clients = proxy_nft.leftover(state.compiled.ruleset, target.ruleset)
+        state.stale_chains |= chains
+        state.stale_clients |= clients
+    state.compiled = target
+    for waiter in state.waiters:
+        if not waiter.done():
+            waiter.set_result(None)
+
+
+def _refuse(state: _State, error: errors.DriverError) -> None:
+    for waiter in state.waiters:
+        if not waiter.done():
+            waiter.set_exception(error)
+
+
+def _purge(state: _State, target: proxy.Compiled) -> list[NetnsChange]:
+    """Return the change that forgets UDP flows which the new rules would not make."""
+    if state.compiled is None:
+        return []
+    commands = proxy_nft.purge_commands(state.compiled, target)
+    return [NetnsChange(state.member.container_id, state.member.pid, commands)] if commands else []
+
+
+async def _done(waiter: asyncio.Future[None]) -> None:
+    await asyncio.wait([waiter])

@@ -1,0 +1,172 @@
+"""NodePort and LoadBalancer Services made reachable: one container per Service publishes its ports.
+
+The engine fixes a container's ports when it is created, so other ports mean another container.  In its
+network namespace the kernel forwards to the endpoints; which those are may change at any time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from minikctl.model import objects
+from minikctl.model.actions import api, network
+from minikctl.model.containers import Container, ContainerSpec, PortBinding
+from minikctl.plan import loadbalancer, proxy, proxy_view
+from minikctl.plan.proxy import Chain, Compiled, Frontend, Ruleset
+
+COMPONENT = "service-publisher"
+PORTS = "ports"
+PORT_TYPE = "inet_proto . inet_service"
+HASH_LABEL = "minikctl.dev/spec-hash"
+PUBLISHED_TYPES = ("NodePort", "LoadBalancer")
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where publishers run and publish; ``labels`` mark them as this cluster's publishers."""
+
+    cluster: str
+    network: str
+    image: str
+    address: str
+    labels: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class View:
+    """A Service, None when it is gone, and the publishers that bear its name."""
+
+    key: objects.Key
+    service: objects.Object | None
+    publishers: tuple[Container, ...]
+    place: Place
+
+
+def compile_rules(service: objects.Object | None, slices: Iterable[objects.Object]) -> Compiled:
+    """Return the rules of a Service's publisher: forward its ports to the endpoints, and nothing else.
+
+    The packets leave with the publisher's address, so that answers come back through it.
+    """
+    pieces = proxy_view.slices_by_service(slices)
+    ports = proxy_view.ports_of(service, pieces.get(objects.key(service), ())) if service else []
+    chains: dict[str, Chain] = {}
+    clients: dict[str, int] = {}
+    frontends = []
+    for port in ports:
+        targets = port.targets()
+        if targets:
+            frontend = Frontend("", port.protocol, port.port, targets, proxy.chain_name(port))
+            frontends.append(frontend)
+            chains |= proxy.port_chains(port, frontend.chain, targets, clients)
+    ruleset = Ruleset(
+        types={PORTS: PORT_TYPE},
+        maps={PORTS: {f"{one.protocol} . {one.port}": f"goto {one.chain}" for one in frontends}},
+        clients=clients,
+        chains=chains | _base_chains(),
+    )
+    return Compiled(ruleset, {})
+
+
+def _base_chains() -> dict[str, Chain]:
+    return {
+        "nat-prerouting": Chain(
+            (f"meta l4proto . th dport vmap @{PORTS}",),
+            "type nat hook prerouting priority -100; policy accept;",
+        ),
+        "nat-postrouting": Chain(
+            ("ct status dnat masquerade",), "type nat hook postrouting priority 100; policy accept;"
+        ),
+        "filter-forward": Chain(
+            ("ct status dnat accept",), "type filter hook forward priority 0; policy drop;"
+        ),
+    }
+
+
+def bindings(service: objects.Object, address: str) -> tuple[PortBinding, ...]:
+    """Return what is to be published: node ports at ``address``, every port at each load balancer address."""
+    spec = objects.spec(service)
+    if objects.is_deleting(service) or spec.get("type") not in PUBLISHED_TYPES:
+        return ()
+    found = []
+    for port in spec.get("ports") or ():
+        number, protocol = int(port.get("port") or 0), str(port.get("protocol") or "TCP").lower()
+        if port.get("nodePort"):
+            found.append(PortBinding(number, protocol, address, int(port["nodePort"])))
+        for balancer in proxy_view.balancer_addresses(service):
+            found.append(PortBinding(number, protocol, balancer, number))
+    return tuple(found)
+
+
+def spec_hash(ports: Iterable[PortBinding], image: str) -> str:
+    """Return what differs when the publisher has to be another one."""
+    text = json.dumps([image, sorted(str(port) for port in ports)])
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def desired(view: View) -> api.Plan:
+    """Return what brings the Service's ports to the host: at most one publisher, with exactly its ports."""
+    if view.service and loadbalancer.is_ours(view.service) and not loadbalancer.addresses(view.service):
+        return api.Plan()  # its address will be there in a moment: ports are opened once
+    ports = bindings(view.service, view.place.address) if view.service else ()
+    wanted = spec_hash(ports, view.place.image) if ports else ""
+    kept = [one for one in view.publishers if wanted and one.labels.get(HASH_LABEL) == wanted]
+    kept = [one for one in kept if one.status == "running"][:1]
+    removals = [network.RemovePublisher(one.id) for one in view.publishers if one not in kept]
+    if not wanted or view.service is None or kept:
+        return api.Plan(actions=tuple(removals))
+    run = network.RunPublisher(container(view, view.service, ports, wanted))
+    return api.Plan(actions=(*removals, run, *unenforced(view.service)))
+
+
+def container(
+    view: View, service: objects.Object, ports: tuple[PortBinding, ...], fingerprint: str
+) -> ContainerSpec:
+    """Return the publisher of these ports."""
+    namespace, name = view.key
+    place = view.place
+    return ContainerSpec(
+        name=f"mk_{place.cluster}_{namespace}_{name}_publisher_{objects.uid(service)[:8]}_{fingerprint}",
+        image=place.image,
+        labels={
+            **dict(place.labels),
+            "minikctl.dev/service-namespace": namespace,
+            "minikctl.dev/service-name": name,
+            "minikctl.dev/service-uid": objects.uid(service),
+            HASH_LABEL: fingerprint,
+        },
+        entrypoint=("/pause",),
+        hostname="publisher",
+        network=place.network,
+        ports=ports,
+        cap_drop=("ALL",),
+        sysctls=(("net.ipv4.ip_forward", "1"),),
+        cpu_shares=2,
+    )
+
+
+def unenforced(service: objects.Object) -> list[api.RecordEvent]:
+    """Return a warning about each wish of the Service that its publisher does not fulfil."""
+    spec = objects.spec(service)
+    found = []
+    if spec.get("externalTrafficPolicy") == "Local":
+        found.append(
+            "externalTrafficPolicy: Local is not enforced: pods see the publisher's address, not the client's"
+        )
+    if spec.get("loadBalancerSourceRanges"):
+        found.append(
+            "loadBalancerSourceRanges is not enforced: the ports answer to every client of this machine"
+        )
+    return [warning(service, "NotEnforced", text) for text in found]
+
+
+def warning(service: objects.Object, reason: str, message: str) -> api.RecordEvent:
+    """Return a Warning event about the Service."""
+    return api.RecordEvent(service, "Warning", reason, message, COMPONENT)
+
+
+def taken(service: objects.Object, words: str) -> api.RecordEvent:
+    """Return the event that says in the engine's words why the ports could not be published."""
+    return warning(service, "PublishFailed", f"publishing the Service's ports failed: {words}")

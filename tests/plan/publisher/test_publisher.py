@@ -1,0 +1,132 @@
+"""Publishers: which ports, which container, which rules."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from minikctl.model.actions import api, network
+from minikctl.model.containers import Container, PortBinding
+from minikctl.plan import proxy_nft, publisher
+from tests.packets.tracer import Packet, Table, Tracer
+from tests.plan.proxy.cases import endpoint_slice, service
+
+PLACE = publisher.Place("test", "minikctl-test", "infra", "127.0.0.1", (("minikctl.dev/role", "publisher"),))
+WEB = service("web", type="NodePort", ports=[{"port": 80, "nodePort": 30080}])
+
+
+def running(spec: Any, status: Any = "running") -> Container:
+    return Container("c1", spec.name, spec.labels, "infra", "", status)
+
+
+def plan(found: Any, *containers: Container) -> list[Any]:
+    view = publisher.View(("default", "web"), found, containers, PLACE)
+    return list(publisher.desired(view).actions)
+
+
+def made(found: Any) -> Any:
+    return next(action.spec for action in plan(found) if isinstance(action, network.RunPublisher))
+
+
+def test_a_node_port_is_published_on_the_clusters_address() -> None:
+    spec = made(WEB)
+    assert spec.ports == (PortBinding(80, "tcp", "127.0.0.1", 30080),)
+    assert spec.network == "minikctl-test"
+    assert spec.labels["minikctl.dev/role"] == "publisher"
+    assert spec.labels["minikctl.dev/service-name"] == "web"
+    assert ("net.ipv4.ip_forward", "1") in spec.sysctls
+
+
+def test_a_load_balancer_is_published_at_its_address_too() -> None:
+    ports = [{"port": 80, "nodePort": 30080}, {"port": 53, "protocol": "UDP"}]
+    spec = made(service("web", type="LoadBalancer", ports=ports, status=[{"ip": "127.0.1.2"}]))
+    assert spec.ports == (
+        PortBinding(80, "tcp", "127.0.0.1", 30080),
+        PortBinding(80, "tcp", "127.0.1.2", 80),
+        PortBinding(53, "udp", "127.0.1.2", 53),
+    )
+
+
+def test_a_load_balancer_waits_for_its_address() -> None:
+    assert plan(service("web", type="LoadBalancer", ports=[{"port": 80, "nodePort": 30080}])) == []
+
+
+def test_a_running_publisher_with_the_right_ports_is_left_alone() -> None:
+    assert plan(WEB, running(made(WEB))) == []
+
+
+@pytest.mark.parametrize("status", ["exited", "created", "dead"])
+def test_one_that_does_not_run_is_replaced(status: str) -> None:
+    actions = plan(WEB, running(made(WEB), status))
+    assert [type(action) for action in actions] == [network.RemovePublisher, network.RunPublisher]
+
+
+def test_other_ports_mean_another_container() -> None:
+    other = service("web", type="NodePort", ports=[{"port": 80, "nodePort": 30081}])
+    actions = plan(other, running(made(WEB)))
+    assert actions[0] == network.RemovePublisher("c1")
+    assert actions[1].spec.ports[0].host_port == 30081
+    assert actions[1].spec.name != made(WEB).name
+
+
+@pytest.mark.parametrize(
+    "found", [None, service("web"), {**WEB, "metadata": {**WEB["metadata"], "deletionTimestamp": "x"}}]
+)
+def test_without_ports_there_is_no_publisher(found: Any) -> None:
+    assert plan(found, running(made(WEB))) == [network.RemovePublisher("c1")]
+    assert plan(found) == []
+
+
+def test_of_two_equal_publishers_one_goes() -> None:
+    first, second = running(made(WEB)), Container("c2", "x", made(WEB).labels, "infra", "", "running")
+    assert plan(WEB, first, second) == [network.RemovePublisher("c2")]
+
+
+def test_what_is_not_enforced_is_said() -> None:
+    wishes = service(
+        "web",
+        type="NodePort",
+        ports=[{"port": 80, "nodePort": 30080}],
+        externalTrafficPolicy="Local",
+        loadBalancerSourceRanges=["192.0.2.0/24"],
+    )
+    events = [action for action in plan(wishes) if isinstance(action, api.RecordEvent)]
+    assert [event.reason for event in events] == ["NotEnforced", "NotEnforced"]
+    assert "externalTrafficPolicy" in events[0].message
+    assert "loadBalancerSourceRanges" in events[1].message
+
+
+def test_a_taken_port_is_told_in_the_engines_words() -> None:
+    event = publisher.taken(WEB, "bind: address already in use")
+    assert event.type == "Warning"
+    assert event.message.endswith("bind: address already in use")
+
+
+def tracer(found: Any, *slices: Any) -> Tracer:
+    compiled = publisher.compile_rules(found, slices)
+    return Tracer(Table().apply(proxy_nft.replace(compiled.ruleset)), lambda n: n - 1)
+
+
+def test_published_ports_are_forwarded_to_endpoints() -> None:
+    trace = tracer(WEB, endpoint_slice("web", "10.1.0.2", "10.1.0.3"), endpoint_slice("other", "10.1.0.9"))
+    fate = trace.forward(Packet("10.1.0.5", 80, source="10.1.0.1"))
+    assert (fate.verdict, fate.address, fate.port) == ("sent", "10.1.0.3", 8080)
+
+
+def test_nothing_else_is_forwarded() -> None:
+    trace = tracer(WEB, endpoint_slice("web", "10.1.0.2"))
+    assert trace.forward(Packet("192.0.2.1", 99)).verdict == "rejected"
+    assert tracer(WEB).forward(Packet("10.1.0.5", 80)).verdict == "rejected"
+    assert tracer(None).forward(Packet("10.1.0.5", 80)).verdict == "rejected"
+
+
+def test_affinity_is_kept_by_the_publisher() -> None:
+    sticky = service(
+        "web", type="NodePort", ports=[{"port": 80, "nodePort": 30080}], sessionAffinity="ClientIP"
+    )
+    trace = tracer(sticky, endpoint_slice("web", "10.1.0.2", "10.1.0.3"))
+    packet = Packet("10.1.0.5", 80, source="10.1.0.1")
+    first = trace.forward(packet).address
+    trace.choose = lambda _: 0
+    assert trace.forward(packet).address == first
