@@ -1,0 +1,215 @@
+"""Node: registered with what its machine has, ready while its engine answers, alive by its Lease."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from minikctl.model import kinds, objects
+from minikctl.model.actions.api import ApiAction, Create, Patch, Plan
+from minikctl.model.objects import Object
+from minikctl.plan import conditions
+
+LEASE_NAMESPACE = "kube-node-lease"
+LEASE_SECONDS = 40
+RENEW_SECONDS = 10.0
+REPORT = timedelta(minutes=5)
+"""A status that does not change is written again after this time, with a new heartbeat."""
+NOT_READY = "node.kubernetes.io/not-ready"
+UNSCHEDULABLE = "node.kubernetes.io/unschedulable"
+_MAINTAINED = (NOT_READY, UNSCHEDULABLE)
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the machine and its engine are."""
+
+    cpus: int
+    memory_bytes: int
+    architecture: str
+    operating_system: str
+    kernel: str
+    os_image: str
+    runtime: str
+    address: str
+    storage_bytes: int = 0
+    max_pods: int = 110
+
+
+@dataclass(frozen=True)
+class View:
+    """A node by name, as registered (None: not yet), its Lease, and its machine; ``trouble`` when it is down.
+
+    ``facts`` are the latest known, None if the engine has never answered.
+    """
+
+    name: str
+    version: str
+    node: Object | None
+    lease: Object | None
+    facts: Facts | None
+    trouble: str = ""
+
+    @property
+    def object(self) -> Object:
+        """Return the Node, empty before its registration."""
+        return self.node or {}
+
+
+def desired(view: View, now: datetime) -> Plan:
+    """Return the registration, then the status when it changed or grew old, and the renewal of the Lease."""
+    if view.node is None:
+        if view.facts is None:
+            return Plan(wake_in=RENEW_SECONDS)
+        return Plan((Create(kinds.NODE, _registration(view, view.facts, now)),), wake_in=RENEW_SECONDS)
+    actions = [*_labels(view), *_taints(view), *_renewal(view, now)]
+    renewed = _renewed_at(view.lease) if not any(_is_renewal(each) for each in actions) else now
+    next_renewal = (renewed + timedelta(seconds=RENEW_SECONDS) - now).total_seconds() if renewed else 0.0
+    return Plan(tuple(actions), _status(view, view.node, now), max(next_renewal, 0.1))
+
+
+def _registration(view: View, facts: Facts, now: datetime) -> Object:
+    node = {
+        "apiVersion": "v1",
+        "kind": "Node",
+        "metadata": {"name": view.name, "labels": _own_labels(view, facts)},
+        "spec": {},
+    }
+    return {**node, "status": _status(view, node, now)}
+
+
+def _own_labels(view: View, facts: Facts) -> dict[str, str]:
+    return {
+        "kubernetes.io/hostname": view.name,
+        "kubernetes.io/os": facts.operating_system,
+        "kubernetes.io/arch": facts.architecture,
+        "beta.kubernetes.io/os": facts.operating_system,
+        "beta.kubernetes.io/arch": facts.architecture,
+    }
+
+
+def _labels(view: View) -> list[ApiAction]:
+    if view.facts is None:
+        return []
+    present = objects.labels(view.object)
+    changed = {key: each for key, each in _own_labels(view, view.facts).items() if present.get(key) != each}
+    if not changed:
+        return []
+    return [Patch(kinds.NODE, "", view.name, {"metadata": {"labels": changed}})]
+
+
+def _taints(view: View) -> list[ApiAction]:
+    spec = objects.spec(view.object)
+    present = list(spec.get("taints") or ())
+    wanted = [each for each in present if each.get("key") not in _MAINTAINED]
+    if spec.get("unschedulable"):
+        wanted.append({"key": UNSCHEDULABLE, "effect": "NoSchedule"})
+    if view.trouble:
+        wanted.append({"key": NOT_READY, "effect": "NoSchedule"})
+    if [_taint_id(each) for each in wanted] == [_taint_id(each) for each in present]:
+        return []
+    return [Patch(kinds.NODE, "", view.name, {"spec": {"taints": wanted or None}})]
+
+
+def _taint_id(taint: dict[str, Any]) -> tuple[str, str, str]:
+    return str(taint.get("key")), str(taint.get("value") or ""), str(taint.get("effect"))
+
+
+def _status(view: View, node: Object, now: datetime) -> dict[str, Any]:
+    present = objects.status(node)
+    found = list(present.get("conditions") or ())
+    for each in _conditions(view, now):
+        found = conditions.refreshed(found, each)
+    status = {**present, **(_described(view, view.facts) if view.facts else {}), "conditions": found}
+    if status == present and not _is_old(present, now):
+        return status
+    # Whenever the status is written, all heartbeats are.
+    beating = [{**each, "lastHeartbeatTime": objects.timestamp(now)} for each in found]
+    return {**status, "conditions": beating}
+
+
+def _is_old(status: dict[str, Any], now: datetime) -> bool:
+    ready = conditions.find(status.get("conditions") or (), "Ready") or {}
+    beat = objects.parse_time(ready.get("lastHeartbeatTime"))
+    return beat is None or now - beat >= REPORT
+
+
+def _conditions(view: View, now: datetime) -> list[dict[str, Any]]:
+    healthy = (
+        ("MemoryPressure", "KubeletHasSufficientMemory", "kubelet has sufficient memory available"),
+        ("DiskPressure", "KubeletHasNoDiskPressure", "kubelet has no disk pressure"),
+        ("PIDPressure", "KubeletHasSufficientPID", "kubelet has sufficient PID available"),
+    )
+    found = [conditions.new(kind, "False", reason, message, now) for kind, reason, message in healthy]
+    if view.trouble:
+        message = f"container runtime is down: {view.trouble}"
+        return [*found, conditions.new("Ready", "False", "KubeletNotReady", message, now)]
+    return [
+        *found,
+        conditions.new("Ready", "True", "KubeletReady", "kubelet is posting ready status", now),
+    ]
+
+
+def _described(view: View, facts: Facts) -> dict[str, Any]:
+    capacity = {
+        "cpu": str(facts.cpus),
+        "ephemeral-storage": f"{facts.storage_bytes // 1024}Ki",
+        "memory": f"{facts.memory_bytes // 1024}Ki",
+        "pods": str(facts.max_pods),
+    }
+    if not facts.storage_bytes:
+        del capacity["ephemeral-storage"]
+    return {
+        "addresses": [
+            {"type": "InternalIP", "address": facts.address},
+            {"type": "Hostname", "address": view.name},
+        ],
+        "capacity": capacity,
+        "allocatable": dict(capacity),
+        "nodeInfo": {
+            "architecture": facts.architecture,
+            "bootID": "",
+            "containerRuntimeVersion": facts.runtime,
+            "kernelVersion": facts.kernel,
+            "kubeProxyVersion": view.version,
+            "kubeletVersion": view.version,
+            "machineID": "",
+            "operatingSystem": facts.operating_system,
+            "osImage": facts.os_image,
+            "systemUUID": "",
+        },
+    }
+
+
+def _renewal(view: View, now: datetime) -> list[ApiAction]:
+    if view.lease is None:
+        return [Create(kinds.LEASE, _lease(view, now))]
+    renewed = _renewed_at(view.lease)
+    if renewed is not None and (now - renewed).total_seconds() < RENEW_SECONDS:
+        return []
+    body = {"spec": {"renewTime": objects.micro_timestamp(now)}}
+    return [Patch(kinds.LEASE, LEASE_NAMESPACE, view.name, body)]
+
+
+def _is_renewal(action: ApiAction) -> bool:
+    return isinstance(action, Create | Patch) and action.kind is kinds.LEASE
+
+
+def _renewed_at(lease: Object | None) -> datetime | None:
+    return objects.parse_time(objects.spec(lease or {}).get("renewTime"))
+
+
+def _lease(view: View, now: datetime) -> Object:
+    owner = {"apiVersion": "v1", "kind": "Node", "name": view.name, "uid": objects.uid(view.object)}
+    stamp = objects.micro_timestamp(now)
+    return {
+        "apiVersion": kinds.LEASE.api_version,
+        "kind": "Lease",
+        "metadata": {"name": view.name, "namespace": LEASE_NAMESPACE, "ownerReferences": [owner]},
+        "spec": {
+            "holderIdentity": view.name,
+            "leaseDurationSeconds": LEASE_SECONDS,
+            "renewTime": stamp,
+        },
+    }
