@@ -196,7 +196,7 @@ class DockerEngine:
             "CheckDuplicate": True,
             "Driver": "bridge",
             "Internal": internal,
-            "IPAM": {"Driver": "default", "Config": [{"Subnet": subnet}]},
+            "IPAM": {"Driver": "default", "Config": [docker_wire.pool(subnet)]},
             "Labels": dict(labels),
         }
         made = await self._call("POST", "/networks/create", body=body)
@@ -213,7 +213,7 @@ class DockerEngine:
         try:
             await self._call("DELETE", f"/networks/{name}")
         except errors.DriverError as error:
-            if "no such network" not in error.output.lower():
+            if "not found" not in error.output:
                 raise
 
     async def logs(self, container_id: str, options: engine.LogOptions) -> AsyncIterator[bytes]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import struct
 from collections.abc import Iterator, Mapping, Sequence
@@ -177,6 +178,11 @@ def network_from_inspect(body: Mapping[str, Any]) -> engine.Network:
         gateway=pools[0].get("Gateway", ""),
         labels=body.get("Labels") or {},
     )
+
+
+def pool(subnet: str) -> Json:
+    """Return a network's address pool, with the gateway: else the engine tells it only once it is used."""
+    return {"Subnet": subnet, "Gateway": str(next(ipaddress.ip_network(subnet).hosts()))}
 
 
 def info(body: Mapping[str, Any], api_version: str) -> engine.EngineInfo:

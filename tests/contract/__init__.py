@@ -1,0 +1,1 @@
+"""One suite for the real drivers and the simulated ones."""
