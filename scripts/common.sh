@@ -1,0 +1,12 @@
+# Shared by the scripts of this folder: where things are, and how to speak to the user.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+STATE="${MINIKCTL_HOME:-${XDG_DATA_HOME:-$HOME/.local/share}/minikctl}"
+ENGINE_PID="$STATE/dockerd.pid"
+ENGINE_LOG="$STATE/dockerd.log"
+MINIKCTL=.venv/bin/minikctl
+
+say() { printf '\033[1m==>\033[0m %s\n' "$*"; }
+fail() { printf 'error: %s\n' "$*" >&2; exit 1; }
+engine_answers() { command -v docker >/dev/null && timeout 10 docker version --format '{{.Server.Version}}' >/dev/null 2>&1; }
