@@ -112,8 +112,6 @@ class NodeAgent:
 
     async def run(self) -> None:
         """Run the node's pods until cancelled; the pods themselves go on then."""
-        for informer in (self._pods, self._services, self._config_maps, self._secrets):
-            await informer.synced()
         controlled: loop.ControlLoop[str, PodView] = loop.ControlLoop(self, self._clock)
         try:
             async with asyncio.TaskGroup() as group:
@@ -136,6 +134,11 @@ class NodeAgent:
         for uid in files.pod_uids(self._node.pods_dir):
             self._records.setdefault(uid, PodRecord(uid, "", ""))
             enqueue(uid)
+
+    async def ready(self) -> None:
+        """Return once the API's pods and what they refer to are known: before that, all look like orphans."""
+        for informer in (self._pods, self._services, self._config_maps, self._secrets):
+            await informer.synced()
 
     async def observe(self, key: str) -> PodView | None:
         """Return the pod as it is known in memory; None while the engine does not answer."""
@@ -185,6 +188,7 @@ class NodeAgent:
             found.failures.pop(key, None)
         except errors.EngineUnavailable as error:
             self._lost(str(error))
+            self._watch.doubt()
         except (errors.DriverError, errors.StatusError, OSError) as error:
             reason = error.reason if isinstance(error, NodeFailure) else "Error"
             if key[0] == "run" and not isinstance(error, NodeFailure):

@@ -65,6 +65,7 @@ class EngineWatch:
         self._follower = follower
         self._refreshing: dict[str, _Refresh] = {}
         self._listings: list[set[str]] = []
+        self._doubt = asyncio.Event()
 
     async def run(self) -> None:
         """Follow until cancelled; without an engine, try again each second."""
@@ -86,17 +87,25 @@ class EngineWatch:
             relisting.cancel()
 
     async def _relist(self) -> None:
-        """List now, once more soon, then now and then."""
+        """List now, once more soon, then now and then; soon again after a failure."""
         pause = FIRST_RELIST_SECONDS
         while True:
+            self._doubt.clear()
             try:
                 await self.list_now()
-            except errors.EngineUnavailable:
-                return  # the event stream ends too, and everything begins anew
+            except errors.EngineUnavailable as error:
+                self._follower.lost(str(error))
+                pause = RETRY_SECONDS
             except errors.DriverError as error:
                 log.warning("listing containers: %s", error)
-            await self._clock.sleep(pause)
+            await tasks.first(self._clock.sleep(pause), self._doubt.wait())
+            if self._doubt.is_set():
+                await self._clock.sleep(RETRY_SECONDS)
             pause = RELIST_SECONDS
+
+    def doubt(self) -> None:
+        """Have all containers listed soon: somebody found the engine gone, which the stream may not notice."""
+        self._doubt.set()
 
     async def list_now(self, uid: str = "") -> None:
         """Tell the follower all pod containers, or those of one pod, as they are now."""
@@ -104,12 +113,18 @@ class EngineWatch:
         touched: set[str] = set()
         self._listings.append(touched)
         try:
-            found = await self._engine.list(labels)
+            found = [await self._whole(each) for each in await self._engine.list(labels)]
         finally:
             self._listings.remove(touched)
         # What changed meanwhile is known better already.
         calm = [each for each in found if is_pod_container(each) and each.id not in touched]
         await self._follower.listed(uid, calm, frozenset(touched))
+
+    async def _whole(self, container: Container) -> Container:
+        """Return the container with why it could not be started, which a list does not tell."""
+        if container.status != "created" or container.error:
+            return container
+        return await self._engine.inspect(container.id) or container
 
     def _take(self, event: engines.EngineEvent) -> None:
         if event.action in _IGNORED or event.labels.get(names.ROLE) not in names.POD_ROLES:

@@ -1,0 +1,157 @@
+"""A node agent with everything around it in memory, or on a real engine."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from minikctl import errors
+from minikctl.client.informer import Informers
+from minikctl.drivers.engine import Container, Engine
+from minikctl.model import kinds, objects
+from minikctl.model.actions.api import RecordEvent
+from minikctl.model.objects import Object
+from minikctl.node import checks
+from minikctl.node.agent import NodeAgent, NodeDrivers
+from minikctl.node.sandbox import Sandbox
+from minikctl.plan.pod import names
+from minikctl.plan.pod.view import NodeInfo
+from minikctl.runtime.clock import Clock
+from tests.fakes.client import FakeClient
+
+
+class RecordingNetwork:
+    """Fits ``SandboxNetwork``; keeps what it was asked for, and fails as often as it is told."""
+
+    def __init__(self) -> None:
+        self.attached: list[Sandbox] = []
+        self.detached: list[Sandbox] = []
+        self.failures: list[errors.DriverError] = []
+
+    async def attach(self, sandbox: Sandbox) -> None:
+        if self.failures:
+            raise self.failures.pop(0)
+        self.attached.append(sandbox)
+
+    async def detach(self, sandbox: Sandbox) -> None:
+        self.detached.append(sandbox)
+
+
+class Events:
+    """Keeps the events that are recorded."""
+
+    def __init__(self) -> None:
+        self.all: list[RecordEvent] = []
+
+    def record(self, action: RecordEvent) -> None:
+        self.all.append(action)
+
+    def texts(self, reason: str = "") -> list[str]:
+        return [event.message for event in self.all if reason in ("", event.reason)]
+
+    @property
+    def reasons(self) -> list[str]:
+        return [event.reason for event in self.all]
+
+
+@dataclass
+class Bench:
+    """One node under test."""
+
+    engine: Any
+    client: FakeClient
+    clock: Any
+    node: NodeInfo
+    prober: checks.Prober | None = None
+    network: RecordingNetwork = field(default_factory=RecordingNetwork)
+    events: Events = field(default_factory=Events)
+    agent: NodeAgent | None = None
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[NodeAgent]:
+        """Run a fresh agent, as a fresh control plane does; what is in the engine stays afterwards."""
+        informers = Informers(self.client)
+        drivers = NodeDrivers(
+            self.engine, self.network, self.client, informers, self.events, self.clock, self.prober
+        )
+        self.agent = NodeAgent(drivers, self.node)
+        tasks = [asyncio.create_task(informers.run()), asyncio.create_task(self.agent.run())]
+        try:
+            yield self.agent
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    def pod(self, name: str, namespace: str = "default") -> Object:
+        found = self.client.find(kinds.POD, namespace, name)
+        assert found is not None, name
+        return found
+
+    def status(self, name: str) -> Object:
+        return objects.status(self.pod(name))
+
+    def container(self, name: str, container: str = "app") -> Object:
+        entries = self.status(name).get("containerStatuses") or []
+        entries += self.status(name).get("initContainerStatuses") or []
+        return next((dict(entry) for entry in entries if entry["name"] == container), {})
+
+    async def containers(self, role: str = "") -> list[Container]:
+        labels = {names.CLUSTER: self.node.cluster} | ({names.ROLE: role} if role else {})
+        return list(await self.engine.list(labels))
+
+
+def node_info(cluster: str, pods_dir: Path, **more: Any) -> NodeInfo:
+    """Return a node whose files are below a test's directory."""
+    return NodeInfo(
+        **{
+            "cluster": cluster,
+            "name": "node-1",
+            "host_ip": "10.1.1.1",
+            "network": f"minikctl-{cluster}",
+            "pods_dir": str(pods_dir / "pods"),
+            "memory_dir": "",
+            "infra_image": "minikctl-infra:latest",
+            "dns_ip": "10.96.0.10",
+            "cpus": 4,
+            "memory_bytes": 8 << 30,
+            **more,
+        }
+    )
+
+
+def pod(name: str, *containers: Object, **spec: Any) -> Object:
+    """Return a pod on the node; without containers it has one that runs until it is stopped."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name, "namespace": "default", "generation": 1},
+        "spec": {
+            "nodeName": "node-1",
+            "restartPolicy": "Always",
+            "terminationGracePeriodSeconds": 30,
+            "containers": list(containers) or [container()],
+            **spec,
+        },
+        "status": {"phase": "Pending"},
+    }
+
+
+def container(name: str = "app", *command: str, **more: Any) -> Object:
+    """Return a container; without a command it is a server that the simulated engine does not know."""
+    found: Object = {"name": name, "image": "demo:1", "imagePullPolicy": "IfNotPresent"}
+    return found | ({"command": list(command)} if command else {}) | more
+
+
+async def eventually(condition: Callable[[], Any], seconds: float = 10) -> None:
+    """Return once the condition holds, on a real clock."""
+    async with asyncio.timeout(seconds):
+        while not condition():
+            await asyncio.sleep(0.01)
+
+
+__all__ = ["Bench", "Clock", "Engine", "container", "eventually", "node_info", "pod"]
