@@ -1,0 +1,35 @@
+"""A Netns that holds tables as nft would, and whose namespaces a test ends."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from minikctl import errors
+from minikctl.drivers.netns import NetnsChange
+from tests.packets.tracer import Table
+
+
+class TableNetns:
+    """Fits ``drivers.netns.Netns``; ``tables`` are by sandbox, ``batches`` what each call asked for."""
+
+    def __init__(self) -> None:
+        self.tables: dict[str, Table] = {}
+        self.commands: dict[str, list[tuple[str, ...]]] = {}
+        self.batches: list[tuple[NetnsChange, ...]] = []
+        self.gone: dict[str, str] = {}
+        self.available = True
+
+    async def apply(self, changes: Sequence[NetnsChange]) -> Mapping[str, str]:
+        if not self.available:
+            raise errors.DriverError("no agent")
+        self.batches.append(tuple(changes))
+        for change in changes:
+            if change.sandbox not in self.gone:
+                self.tables.setdefault(change.sandbox, Table()).apply(change.ruleset)
+                self.commands.setdefault(change.sandbox, []).extend(change.commands)
+        return {
+            change.sandbox: self.gone[change.sandbox] for change in changes if change.sandbox in self.gone
+        }
+
+    async def read(self, sandbox: str, pid: int, argv: Sequence[str]) -> str:
+        raise errors.DriverError(f"{sandbox} {pid} {argv}: nothing to read here")

@@ -1,0 +1,241 @@
+"""Rules of many namespaces: on attachment, on changes, after failures."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from minikctl import errors
+from minikctl.client.home import ClusterSettings
+from minikctl.client.informer import Informers
+from minikctl.model import kinds
+from minikctl.network.rulebook import RuleBook
+from minikctl.network.settings import NetworkSettings
+from minikctl.network.sync import ATTACH_SECONDS, RESYNC_SECONDS, Member, RuleSync
+from tests.fakes.client import FakeClient
+from tests.fakes.clock import FakeClock, settle
+from tests.network.fakes import TableNetns
+from tests.packets.tracer import Packet, Tracer
+from tests.plan.proxy import cases
+
+SETTINGS = NetworkSettings(
+    ClusterSettings("test", pod_cidr="10.1.0.0/20"), "10.1.0.0/20", "10.1.0.1", "here", "/nowhere", "infra"
+)
+POD = Member("pod-1", 101, "10.1.0.9")
+OTHER = Member("pod-2", 102, "10.1.0.8")
+VIP = Packet("10.96.0.20", 80)
+
+
+@dataclass
+class World:
+    """All that the rules depend on."""
+
+    client: FakeClient
+    clock: FakeClock
+    netns: TableNetns
+    sync: RuleSync
+    present: list[Member] = field(default_factory=list)
+
+    def serve(self, name: str, *addresses: str, **spec: Any) -> None:
+        self.client.put({**cases.service(name, **spec)})
+        piece = cases.endpoint_slice(name, *addresses)
+        self.client.put({"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", **piece})
+
+    def fate(self, member: Member = POD, packet: Packet = VIP) -> str:
+        found = Tracer(self.netns.tables[member.container_id]).send(packet)
+        return found.address if found.verdict == "sent" else found.verdict
+
+
+@pytest_asyncio.fixture
+async def world() -> AsyncIterator[World]:
+    client, clock, netns = FakeClient(), FakeClock(), TableNetns()
+    client.put({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "here"}, "status": node("10.1.0.1")})
+    informers = Informers(client)
+    present: list[Member] = []
+
+    async def discover() -> list[Member]:
+        return list(present)
+
+    book = RuleBook(informers, SETTINGS)
+    sync = RuleSync(netns, book, SETTINGS.facts(()), discover, clock)
+    found = World(client, clock, netns, sync, present)
+    found.serve("web", "10.1.0.2")
+    work = [asyncio.create_task(informers.run()), asyncio.create_task(sync.run())]
+    await settle()
+    yield found
+    for task in work:
+        task.cancel()
+    for task in work:
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+def node(*addresses: str) -> Any:
+    return {"addresses": [{"type": "InternalIP", "address": one} for one in (*addresses, "::1")]}
+
+
+async def attached(world: World, *members: Member) -> None:
+    world.present += members
+    await asyncio.gather(*(world.sync.attach(member) for member in members))
+
+
+async def test_attaching_returns_with_routes_and_rules_in_place(world: World) -> None:
+    await attached(world, POD)
+    assert world.fate() == "10.1.0.2"
+    assert ("ip", "route", "replace", "10.96.0.0/16", "dev", "eth0", "scope", "link", "src", "10.1.0.9") in (
+        world.netns.commands["pod-1"]
+    )
+
+
+async def test_attaching_again_does_nothing(world: World) -> None:
+    await attached(world, POD)
+    count = len(world.netns.batches)
+    await world.sync.attach(POD)
+    assert len(world.netns.batches) == count
+
+
+async def test_many_that_are_attached_at_once_are_one_batch(world: World) -> None:
+    await attached(world, *(Member(f"pod-{n}", n, f"10.1.0.{n}") for n in range(10, 30)))
+    assert [len(batch) for batch in world.netns.batches] == [20]
+
+
+async def test_a_change_reaches_every_namespace_within_milliseconds_and_once(world: World) -> None:
+    await attached(world, POD, OTHER)
+    world.netns.batches.clear()
+    for last in range(3, 8):
+        world.serve("web", f"10.1.0.{last}")
+    await settle()
+    await world.clock.advance(0.02)
+    assert world.fate(POD) == world.fate(OTHER) == "10.1.0.7"
+    assert [len(batch) for batch in world.netns.batches] == [2]
+    assert all("delete table" not in change.ruleset for change in world.netns.batches[0])
+
+
+async def test_a_change_without_effect_writes_nothing(world: World) -> None:
+    await attached(world, POD)
+    world.netns.batches.clear()
+    world.client.put(
+        {**cases.service("web"), "metadata": {"namespace": "default", "name": "web", "labels": {"a": "b"}}}
+    )
+    beat = {**node("10.1.0.1"), "conditions": [{"type": "Ready"}]}
+    world.client.put({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "here"}, "status": beat})
+    await settle()
+    await world.clock.advance(1)
+    assert world.netns.batches == []
+
+
+async def test_node_addresses_are_followed(world: World) -> None:
+    await attached(world, POD)
+    world.serve("web", "10.1.0.2", type="NodePort", ports=[{"port": 80, "nodePort": 30080}])
+    world.client.put(
+        {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "here"}, "status": node("10.1.0.77")}
+    )
+    await settle()
+    await world.clock.advance(1)
+    assert world.fate(POD, Packet("10.1.0.77", 30080)) == "10.1.0.2"
+    assert world.fate(POD, Packet("10.1.0.1", 30080)) == "10.1.0.1"
+
+
+async def test_removed_services_are_rejected(world: World) -> None:
+    await attached(world, POD)
+    world.client.remove(kinds.SERVICE, "default", "web")
+    world.client.remove(kinds.ENDPOINT_SLICE, "default", "web-1")
+    await settle()
+    await world.clock.advance(1)
+    assert world.fate() == "rejected"
+
+
+async def test_pods_wait_for_the_agent(world: World) -> None:
+    world.netns.available = False
+    waiting = asyncio.create_task(world.sync.attach(POD))
+    await world.clock.advance(3)
+    assert not waiting.done()
+    world.netns.available = True
+    await world.clock.advance(1)
+    await waiting
+    assert world.fate() == "10.1.0.2"
+
+
+async def test_a_pod_that_waits_too_long_learns_it(world: World) -> None:
+    world.netns.available = False
+    waiting = asyncio.create_task(world.sync.attach(POD))
+    await world.clock.advance(ATTACH_SECONDS + 1)
+    with pytest.raises(errors.DriverError, match="did not answer"):
+        await waiting
+
+
+async def test_a_failed_attachment_is_told_in_the_tools_words(world: World) -> None:
+    world.netns.gone["pod-1"] = "nft: something is wrong"
+    with pytest.raises(errors.DriverError, match="something is wrong"):
+        await world.sync.attach(POD)
+    del world.netns.gone["pod-1"]
+    await world.clock.advance(1)
+    await world.sync.attach(POD)
+
+
+async def test_forgetting_ends_waiting(world: World) -> None:
+    world.netns.available = False
+    waiting = asyncio.create_task(world.sync.attach(POD))
+    await settle()
+    world.sync.forget("pod-1")
+    world.sync.forget("pod-1")
+    with pytest.raises(errors.NoSuchContainer):
+        await waiting
+
+
+async def test_ended_containers_are_forgotten_and_failed_ones_tried_again(world: World) -> None:
+    await attached(world, POD, OTHER)
+    world.netns.gone = {"pod-1": "no such process", "pod-2": "busy"}
+    world.present.remove(POD)
+    world.serve("web", "10.1.0.5")
+    await settle()
+    await world.clock.advance(0.05)
+    world.netns.gone.clear()
+    world.netns.batches.clear()
+    await world.clock.advance(2)
+    assert world.fate(OTHER) == "10.1.0.5"
+    assert {change.sandbox for batch in world.netns.batches for change in batch} == {"pod-2"}
+
+
+async def test_what_ran_before_is_found_and_everything_is_written_again_now_and_then(world: World) -> None:
+    world.present += [POD, OTHER]
+    await world.clock.advance(RESYNC_SECONDS + 1)
+    assert world.fate(POD) == world.fate(OTHER) == "10.1.0.2"
+    world.netns.tables["pod-1"].chains["nat-output"].clear()
+    await world.clock.advance(RESYNC_SECONDS + 1)
+    assert world.fate(POD) == "10.1.0.2"
+
+
+async def test_writing_again_keeps_clients_and_sweeps_up(world: World) -> None:
+    world.serve("web", "10.1.0.2", "10.1.0.3", sessionAffinity="ClientIP")
+    await settle()
+    await attached(world, POD)
+    world.fate()
+    world.serve("web", "10.1.0.2", sessionAffinity="ClientIP")
+    await settle()
+    await world.clock.advance(1)
+    table = world.netns.tables["pod-1"]
+    assert any("10.1.0.3" in name for name in table.chains)
+    await world.clock.advance(RESYNC_SECONDS)
+    assert not any("10.1.0.3" in name for name in [*table.chains, *table.remembered])
+    assert [*table.remembered.values()] == [{"10.1.0.9"}]
+
+
+async def test_udp_flows_are_purged_after_the_rules_changed(world: World) -> None:
+    ports = [{"port": 53, "protocol": "UDP"}]
+    world.client.put(cases.service("dns", "10.96.0.10", ports=ports))
+    head = {"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice"}
+    world.client.put({**head, **cases.endpoint_slice("dns", "10.1.0.2", ports=ports)})
+    await settle()
+    await attached(world, POD)
+    world.client.put({**head, **cases.endpoint_slice("dns", "10.1.0.3", ports=ports)})
+    await settle()
+    await world.clock.advance(1)
+    assert "conntrack -D" in world.netns.batches[-1][0].commands[0][2]
+    assert world.netns.batches[-1][0].ruleset == ""
