@@ -13,9 +13,9 @@ def prepare(kind: Kind, obj: Object, old: Object | None) -> list[Cause]:
     The object's JSON types are already known to fit (``decoding.decode_errors``); name and namespace are set.
     """
     schema.apply_defaults(kind, obj)
-    kind.default(obj)
     structure = schema.check(kind, obj)
     if any(cause["reason"] == "FieldValueTypeInvalid" for cause in structure):
         return structure
+    kind.default(obj)
     found = [*metadata.validate(kind, obj, old), *structure, *kind.validate(obj, old)]
     return list({(cause["field"], cause["message"]): cause for cause in found}.values())

@@ -16,14 +16,18 @@ class PatchError(Exception):
 
 def merge(document: Any, patch: Any) -> Any:
     """Return the document with the merge patch applied; neither argument is changed."""
+    return _merge(copy.deepcopy(document), patch)
+
+
+def _merge(document: Any, patch: Any) -> Any:
     if not isinstance(patch, dict):
         return copy.deepcopy(patch)
-    outcome = dict(document) if isinstance(document, dict) else {}
+    outcome = document if isinstance(document, dict) else {}
     for key, value in patch.items():
         if value is None:
             outcome.pop(key, None)
         else:
-            outcome[key] = merge(outcome.get(key), value)
+            outcome[key] = _merge(outcome.get(key), value)
     return outcome
 
 

@@ -108,9 +108,10 @@ def check(kind: Kind, obj: Object) -> list[Cause]:
     """
     if _sound(root(kind), obj):
         return []
-    found = (
-        cause for error in _validator(structure.path_of(kind)).iter_errors(obj) for cause in _explain(error)
+    errors = sorted(
+        _validator(structure.path_of(kind)).iter_errors(obj), key=lambda error: len(error.absolute_path)
     )
+    found = (cause for error in errors for cause in _explain(error))
     return list({(cause["field"], cause["message"]): cause for cause in found}.values())
 
 
