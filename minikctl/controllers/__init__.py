@@ -1,0 +1,52 @@
+"""The controllers that need nothing but the API; ``build`` makes all of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from minikctl.client import base as clients
+from minikctl.controllers import base, garbage
+from minikctl.controllers.deployment import DeploymentController
+from minikctl.controllers.namespace import NamespaceController, ServiceAccountController
+from minikctl.controllers.node import FactsSource, NodeController
+from minikctl.controllers.replicaset import ReplicaSetController
+from minikctl.controllers.scheduler import PodGarbageController, SchedulerController
+from minikctl.controllers.services import EndpointsController, EndpointSliceController
+from minikctl.runtime import clock as clocks
+from minikctl.runtime.executor import ApiExecutor
+from minikctl.runtime.loop import ControlLoop
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the controllers must be told: the node's name and version, the CA's PEM text, the node's facts."""
+
+    node: str
+    version: str
+    ca: str
+    facts: FactsSource
+
+
+def build(
+    client: clients.Client,
+    caches: base.Caches,
+    executor: ApiExecutor,
+    clock: clocks.Clock,
+    settings: Settings,
+) -> list[ControlLoop[Any, Any]]:
+    """Return the loops of all controllers; each has a ``run()`` for the daemon's task group."""
+    namespaced = tuple(kind for kind in garbage.FOLLOWED if kind.namespaced)
+    identity = (settings.node, settings.version)
+    return [
+        ControlLoop(DeploymentController(caches, executor, clock), clock, workers=4),
+        ControlLoop(ReplicaSetController(caches, executor, clock), clock, workers=4),
+        ControlLoop(SchedulerController(caches, executor, clock), clock),
+        ControlLoop(EndpointSliceController(caches, executor, clock), clock, workers=4),
+        ControlLoop(EndpointsController(caches, executor, clock), clock, workers=4),
+        ControlLoop(NamespaceController(caches, executor, clock, client, namespaced), clock, workers=2),
+        ControlLoop(ServiceAccountController(caches, executor, clock, settings.ca), clock),
+        ControlLoop(garbage.GarbageController(caches, executor, client), clock, workers=4),
+        ControlLoop(PodGarbageController(caches, executor, clock), clock),
+        ControlLoop(NodeController(caches, executor, clock, identity, settings.facts), clock),
+    ]

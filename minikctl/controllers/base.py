@@ -13,10 +13,12 @@ from minikctl.model.actions.api import Plan
 from minikctl.model.kinds.base import Kind
 from minikctl.model.objects import Key, Object
 from minikctl.runtime import clock as clocks
+from minikctl.runtime import loop
 from minikctl.runtime.executor import ApiExecutor
 
 V = TypeVar("V", bound="Subject")
 Enqueue = Callable[[Key], None]
+Subscriber = Callable[[Object | None, Object | None], None]
 CLUSTER: Key = ("", "")
 """The key of controllers that plan for the whole cluster at once."""
 
@@ -41,7 +43,7 @@ class Cache(Protocol):
         """Yield the objects of one namespace, or all."""
         ...
 
-    def subscribe(self, subscriber: Callable[[Object | None, Object | None], None]) -> None:
+    def subscribe(self, subscriber: Subscriber) -> None:
         """Call back for each object there is and for each later change."""
         ...
 
@@ -61,7 +63,7 @@ class Caches(Protocol):
 class ApiController(ABC, Generic[V]):
     """A controller whose plans are API actions and the status of one object.
 
-    ``reads`` are the kinds that ``view`` reads.
+    ``kind`` is that object's, ``reads`` are the kinds whose caches ``observe`` reads.
     """
 
     name: str
@@ -78,7 +80,7 @@ class ApiController(ABC, Generic[V]):
         """Have each key enqueued when something that its view depends on changes."""
 
     @abstractmethod
-    def view(self, key: Key) -> V | None:
+    async def observe(self, key: Key) -> V | None:
         """Return what a plan for the key depends on, None if there is nothing to plan."""
 
     @abstractmethod
@@ -94,23 +96,27 @@ class ApiController(ABC, Generic[V]):
         for kind in self.reads:
             await self.caches.of(kind).synced()
 
-    async def observe(self, key: Key) -> V | None:
-        """Return the view of the key."""
-        return self.view(key)
-
     async def execute(self, view: V, plan: Plan) -> None:
         """Carry out the plan; a refusal is told on the object before it is raised."""
         try:
             await self._executor.execute(self.kind, view.object, plan)
         except errors.ActionFailed as failure:
-            if not _is_conflict(failure):
+            if not loop.is_conflict(failure):
                 told = self.failed(view, failure.action, str(failure.error), self._clock.now())
                 await self._executor.execute(self.kind, view.object, told)
             raise
 
 
-def _is_conflict(failure: errors.ActionFailed) -> bool:
-    return isinstance(failure.error, errors.StatusError) and failure.error.reason == "Conflict"
+class CachedController(ApiController[V]):
+    """One that needs nothing but the caches."""
+
+    @abstractmethod
+    def view(self, key: Key) -> V | None:
+        """Return what a plan for the key depends on, None if there is nothing to plan."""
+
+    async def observe(self, key: Key) -> V | None:
+        """Return the view of the key."""
+        return self.view(key)
 
 
 def on_change(cache: Cache, keys: Callable[[Object], Iterator[Key]], enqueue: Enqueue) -> None:

@@ -13,7 +13,7 @@ from minikctl.plan import claims
 from minikctl.plan.deployment import parts, planner
 
 
-class DeploymentController(base.ApiController[parts.View]):
+class DeploymentController(base.CachedController[parts.View]):
     """Key: a Deployment."""
 
     name = "deployment"

@@ -12,7 +12,7 @@ from minikctl.model.objects import Key, Object
 from minikctl.plan import children, claims, replicaset
 
 
-class ReplicaSetController(base.ApiController[replicaset.View]):
+class ReplicaSetController(base.CachedController[replicaset.View]):
     """Key: a ReplicaSet."""
 
     name = "replicaset"

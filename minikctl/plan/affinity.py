@@ -35,7 +35,7 @@ def untolerated(pod: Object, node: Object) -> Mapping[str, Any] | None:
 def misses_neighbours(pod: Object, node: Object, placed: Iterable[tuple[Object, Object]]) -> bool:
     """Tell whether the node lacks a neighbour that required pod affinity demands.
 
-    ``placed`` are the pods that have a node, each with it.  A pod that would be its own neighbour may be first.
+    ``placed`` are the pods that have a node, each with it.  A pod that matches itself may be the first.
     """
     known = list(placed)
     for term in _required(pod, "podAffinity"):

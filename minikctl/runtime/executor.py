@@ -245,17 +245,45 @@ def units(actions: Iterable[api.ApiAction]) -> Iterator[Unit]:
 
 
 def batches(found: Iterable[Unit]) -> Iterator[list[Unit]]:
-    """Split into parts that may run at once, in order.
+    """Split into parts that may run at once, in order; what touches the same object stays in order.
 
     Creations start slowly (1, 2, 4, …) so that a refusal is met once and not by each of hundreds.
     """
     for (action_type, _), group in itertools.groupby(found, key=_batch_key):
-        units_left = list(group)
-        size = {api.Create: 1, api.Delete: MAX_CONCURRENT}.get(action_type, 0)
-        while units_left:
-            batch, units_left = units_left[: max(size, 1)], units_left[max(size, 1) :]
-            yield batch
-            size = min(size * 2, MAX_CONCURRENT)
+        left = list(group)
+        size = _FIRST_BATCH.get(action_type, 1)
+        while left:
+            count = _distinct(left[:size])
+            yield left[:count]
+            left = left[count:]
+            if action_type is api.Create:
+                size = min(size * 2, MAX_CONCURRENT)
+
+
+_FIRST_BATCH: dict[type[Any], int] = {api.Create: 1, api.Delete: MAX_CONCURRENT, api.Patch: MAX_CONCURRENT}
+
+
+def _distinct(found: list[Unit]) -> int:
+    """Return how many of the units, from the first on, are about different objects."""
+    seen: set[Key] = set()
+    for unit in found:
+        key = _key(unit.action)
+        if key in seen:
+            break
+        seen.add(key)
+    return max(len(seen), 1)
+
+
+def _key(action: api.ApiAction) -> Key:
+    match action:
+        case api.Create() | api.Update():
+            return objects.key(action.object)
+        case api.Patch() | api.Delete():
+            return action.namespace, action.name
+        case api.RecordEvent():
+            return objects.key(action.regarding)
+        case _:
+            assert_never(action)
 
 
 def _batch_key(unit: Unit) -> tuple[type[Any], str]:

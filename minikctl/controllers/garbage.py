@@ -1,0 +1,156 @@
+"""Delete what belongs to owners that are gone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from typing import Any
+
+from minikctl import errors
+from minikctl.client import base as clients
+from minikctl.controllers import base
+from minikctl.model import kinds, objects
+from minikctl.model.actions.api import Plan
+from minikctl.model.kinds.base import Kind
+from minikctl.model.objects import Object
+from minikctl.plan import garbage
+from minikctl.runtime.executor import ApiExecutor
+
+GarbageKey = tuple[str, str, str]
+"""Resource (``pods``, ``deployments.apps``), namespace, name."""
+
+FOLLOWED: tuple[Kind, ...] = tuple(
+    kind for kind in kinds.ALL if kind.storage is None and kind.kind not in ("Event", "Lease")
+)
+"""Kinds whose objects own others or are owned; Events and Leases come and go by time alone."""
+
+
+class GarbageController:
+    """Key: any object that names owners, or that waits for its dependents."""
+
+    name = "garbage-collector"
+
+    def __init__(self, caches: base.Caches, executor: ApiExecutor, client: clients.Client) -> None:
+        self.caches = caches
+        self._executor = executor
+        self._client = client
+        self._kinds = {kind.resource: kind for kind in FOLLOWED}
+        self._dependents: dict[str, set[GarbageKey]] = {}
+
+    def subscribe(self, enqueue: Callable[[GarbageKey], None]) -> None:
+        """Follow all objects, and remember who names whom as owner."""
+        for kind in FOLLOWED:
+            self.caches.of(kind).subscribe(self._follower(kind, enqueue))
+
+    def _follower(self, kind: Kind, enqueue: Callable[[GarbageKey], None]) -> base.Subscriber:
+        def changed(old: Object | None, new: Object | None) -> None:
+            self._index(kind, old, new)
+            if new is None or (old is not None and objects.uid(old) != objects.uid(new)):
+                for key in self._related(old or {}):
+                    enqueue(key)
+            if new is not None and _matters(old, new):
+                enqueue((kind.resource, *objects.key(new)))
+                if _waits(new):
+                    for key in sorted(self._dependents.get(objects.uid(new), ())):
+                        enqueue(key)
+
+        return changed
+
+    def _index(self, kind: Kind, old: Object | None, new: Object | None) -> None:
+        before, after = _owner_uids(old), _owner_uids(new)
+        key = (kind.resource, *objects.key(new or old or {}))
+        for uid in before - after:
+            self._dependents.get(uid, set()).discard(key)
+            if not self._dependents.get(uid):
+                self._dependents.pop(uid, None)
+        for uid in after - before:
+            self._dependents.setdefault(uid, set()).add(key)
+
+    def _related(self, gone: Object) -> Iterator[GarbageKey]:
+        """Yield who may have waited for an object that is gone: its dependents and its owners."""
+        yield from sorted(self._dependents.get(objects.uid(gone), ()))
+        for reference in objects.meta(gone).get("ownerReferences") or ():
+            owner = _kind_of(reference)
+            if owner is not None:
+                yield owner.resource, _space(owner, gone), str(reference.get("name"))
+
+    async def ready(self) -> None:
+        """Return once all objects are known: before that, owners could seem to be missing."""
+        for kind in FOLLOWED:
+            await self.caches.of(kind).synced()
+
+    async def observe(self, key: GarbageKey) -> garbage.View | None:
+        """Return the object with what became of its owners and with its dependents."""
+        kind = self._kinds[key[0]]
+        found = self.caches.of(kind).get(key[1], key[2])
+        if found is None:
+            return None
+        references = objects.meta(found).get("ownerReferences") or ()
+        if not references and not _waits(found):
+            return None
+        owners = [garbage.Owner(str(each.get("uid")), await self._state(found, each)) for each in references]
+        return garbage.View(kind, found, tuple(owners), tuple(self._dependents_of(found)))
+
+    def _dependents_of(self, owner: Object) -> Iterator[garbage.Dependent]:
+        for resource, namespace, name in sorted(self._dependents.get(objects.uid(owner), ())):
+            kind = self._kinds[resource]
+            found = self.caches.of(kind).get(namespace, name)
+            if found is not None:
+                yield garbage.Dependent(kind, found)
+
+    async def _state(self, obj: Object, reference: dict[str, Any]) -> garbage.OwnerState:
+        kind = _kind_of(reference)
+        if kind is None or (kind.namespaced and not objects.namespace(obj)):
+            return "unknown"
+        key = (_space(kind, obj), str(reference.get("name")))
+        owner = self.caches.of(kind).get(*key)
+        if owner is None or objects.uid(owner) != reference.get("uid"):
+            # Nothing is deleted on the word of a cache.
+            owner = await self._live(kind, *key)
+        if owner is None or objects.uid(owner) != reference.get("uid"):
+            return "absent"
+        return "waiting" if _waits(owner, garbage.FOREGROUND) else "present"
+
+    async def _live(self, kind: Kind, namespace: str, name: str) -> Object | None:
+        try:
+            return await self._client.get(kind, name, namespace)
+        except errors.StatusError as error:
+            if error.reason == "NotFound":
+                return None
+            raise
+
+    def desired(self, view: garbage.View, now: datetime) -> Plan:
+        """Return the plan."""
+        return garbage.desired(view, now)
+
+    async def execute(self, view: garbage.View, plan: Plan) -> None:
+        """Carry out the plan."""
+        await self._executor.execute(view.kind, view.object, plan)
+
+
+def _kind_of(reference: dict[str, Any]) -> Kind | None:
+    kind = kinds.of(reference)
+    return kinds.stored(kind) if kind is not None else None
+
+
+def _space(kind: Kind, obj: Object) -> str:
+    return objects.namespace(obj) if kind.namespaced else ""
+
+
+def _owner_uids(obj: Object | None) -> set[str]:
+    return {str(each.get("uid")) for each in objects.meta(obj or {}).get("ownerReferences") or ()}
+
+
+def _waits(obj: Object, *finalizers: str) -> bool:
+    held = objects.meta(obj).get("finalizers") or ()
+    wanted = finalizers or (garbage.FOREGROUND, garbage.ORPHAN)
+    return objects.is_deleting(obj) and any(each in held for each in wanted)
+
+
+def _matters(old: Object | None, new: Object) -> bool:
+    """Tell whether something changed that ownership depends on."""
+    if old is None:
+        return bool(_owner_uids(new)) or _waits(new)
+    before, after = objects.meta(old), objects.meta(new)
+    parts = ("ownerReferences", "finalizers", "deletionTimestamp", "uid")
+    return any(before.get(part) != after.get(part) for part in parts)

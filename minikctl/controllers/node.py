@@ -1,0 +1,110 @@
+"""Register the node of this machine and keep its status and its Lease fresh."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+
+from minikctl import errors
+from minikctl.controllers import base
+from minikctl.drivers.engine import Engine
+from minikctl.model import kinds
+from minikctl.model.actions.api import Plan
+from minikctl.model.objects import Key
+from minikctl.plan import node
+from minikctl.runtime import clock as clocks
+from minikctl.runtime.executor import ApiExecutor
+
+FactsSource = Callable[[], Awaitable[node.Facts]]
+
+
+class NodeController(base.ApiController[node.View]):
+    """Key: ("", the node's name); asked again in time for each renewal of the Lease."""
+
+    name = "node"
+    kind = kinds.NODE
+    reads = (kinds.NODE, kinds.LEASE)
+
+    def __init__(
+        self,
+        caches: base.Caches,
+        executor: ApiExecutor,
+        clock: clocks.Clock,
+        identity: tuple[str, str],
+        facts: FactsSource,
+    ) -> None:
+        """``identity`` is the node's name and version; ``facts`` raises when the engine does not answer."""
+        super().__init__(caches, executor, clock)
+        self._name, self._version = identity
+        self._source = facts
+        self._facts: node.Facts | None = None
+
+    def subscribe(self, enqueue: base.Enqueue) -> None:
+        """Follow the node; it is looked after even before it exists."""
+        self.caches.of(kinds.LEASE)
+        base.on_change(self.caches.of(kinds.NODE), base.own_key, enqueue)
+        enqueue(("", self._name))
+
+    async def observe(self, key: Key) -> node.View | None:
+        """Return the node, its Lease and what its engine says; None for other nodes."""
+        if key != ("", self._name):
+            return None
+        trouble = ""
+        try:
+            self._facts = await self._source()
+        except errors.DriverError as error:
+            trouble = str(error)
+        return node.View(
+            self._name,
+            self._version,
+            self.caches.of(kinds.NODE).get(*key),
+            self.caches.of(kinds.LEASE).get(node.LEASE_NAMESPACE, self._name),
+            self._facts,
+            trouble,
+        )
+
+    def desired(self, view: node.View, now: datetime) -> Plan:
+        """Return the plan."""
+        return node.desired(view, now)
+
+
+def engine_facts(engine: Engine, address: str) -> FactsSource:
+    """Return what asks the engine about its machine; ``address`` is the node's as pods see it."""
+
+    async def facts() -> node.Facts:
+        info = await engine.info()
+        return node.Facts(
+            cpus=info.cpus,
+            memory_bytes=info.memory_bytes,
+            architecture=_ARCHITECTURES.get(info.architecture, info.architecture),
+            operating_system="linux",
+            kernel=info.kernel,
+            os_image=info.os,
+            runtime=f"docker://{info.version}",
+            address=address,
+        )
+
+    return facts
+
+
+_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm"}
+
+
+def machine_facts(address: str, cpus: int, memory_bytes: int) -> FactsSource:
+    """Return facts of a simulated node: this machine's kernel, and the size that is given."""
+
+    async def facts() -> node.Facts:
+        machine = platform.machine()
+        return node.Facts(
+            cpus=cpus,
+            memory_bytes=memory_bytes,
+            architecture=_ARCHITECTURES.get(machine, machine),
+            operating_system="linux",
+            kernel=platform.release(),
+            os_image=platform.system(),
+            runtime="sim://1",
+            address=address,
+        )
+
+    return facts

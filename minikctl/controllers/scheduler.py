@@ -1,0 +1,100 @@
+"""Bind waiting pods to nodes, and remove pods that no node looks after."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from minikctl.controllers import base
+from minikctl.model import kinds, objects
+from minikctl.model.actions.api import Plan
+from minikctl.model.objects import Key, Object
+from minikctl.plan import pod_garbage, readiness, scheduler
+from minikctl.runtime import clock as clocks
+from minikctl.runtime.executor import ApiExecutor
+
+
+class SchedulerController(base.CachedController[scheduler.View]):
+    """Key: the cluster; all waiting pods are planned together, so that they do not get the same room."""
+
+    name = "scheduler"
+    kind = kinds.POD
+    reads = (kinds.POD, kinds.NODE)
+
+    def subscribe(self, enqueue: base.Enqueue) -> None:
+        """Follow waiting pods, pods that make room, and what nodes offer."""
+
+        def pod_changed(old: Object | None, new: Object | None) -> None:
+            waits = new is not None and not objects.spec(new).get("nodeName")
+            left = new is None or (readiness.is_finished(new) and not (old and readiness.is_finished(old)))
+            if waits or left:
+                enqueue(base.CLUSTER)
+
+        def node_changed(old: Object | None, new: Object | None) -> None:
+            if old is None or new is None or _offer(old) != _offer(new):
+                enqueue(base.CLUSTER)
+
+        self.caches.of(kinds.POD).subscribe(pod_changed)
+        self.caches.of(kinds.NODE).subscribe(node_changed)
+
+    def view(self, key: Key) -> scheduler.View | None:  # noqa: ARG002 - there is one key
+        """Return the nodes and the pods that are not finished; nothing if no pod waits."""
+        pods = tuple(pod for pod in self.caches.of(kinds.POD).items() if not readiness.is_finished(pod))
+        if all(objects.spec(pod).get("nodeName") for pod in pods):
+            return None
+        return scheduler.View(tuple(self.caches.of(kinds.NODE).items()), pods)
+
+    def desired(self, view: scheduler.View, now: datetime) -> Plan:
+        """Return the plan."""
+        return scheduler.desired(view, now)
+
+
+def _offer(node: Object) -> tuple[object, ...]:
+    return (
+        objects.uid(node),
+        objects.labels(node),
+        objects.spec(node),
+        objects.status(node).get("allocatable"),
+        objects.is_deleting(node),
+    )
+
+
+class PodGarbageController(base.CachedController[pod_garbage.View]):
+    """Key: the cluster."""
+
+    name = "podgc"
+    kind = kinds.POD
+    reads = (kinds.POD, kinds.NODE)
+
+    def __init__(self, caches: base.Caches, executor: ApiExecutor, clock: clocks.Clock) -> None:
+        super().__init__(caches, executor, clock)
+        self._missing: dict[str, datetime] = {}
+
+    def subscribe(self, enqueue: base.Enqueue) -> None:
+        """Follow nodes that go, pods that finish, and pods bound to a node that is not there."""
+
+        def pod_changed(old: Object | None, new: Object | None) -> None:
+            if new is None or objects.spec(new).get("nodeName") is None:
+                return
+            finished = readiness.is_finished(new) and not (old and readiness.is_finished(old))
+            if finished or old is None:
+                enqueue(base.CLUSTER)
+
+        def node_changed(old: Object | None, new: Object | None) -> None:
+            if old is None or new is None:
+                enqueue(base.CLUSTER)
+
+        self.caches.of(kinds.POD).subscribe(pod_changed)
+        self.caches.of(kinds.NODE).subscribe(node_changed)
+
+    def view(self, key: Key) -> pod_garbage.View | None:  # noqa: ARG002 - there is one key
+        """Return all pods, and since when nodes of theirs were seen to be missing."""
+        pods = tuple(self.caches.of(kinds.POD).items())
+        named = {str(objects.spec(pod).get("nodeName") or "") for pod in pods} - {""}
+        gone = {name for name in named if self.caches.of(kinds.NODE).get("", name) is None}
+        now = self._clock.now()
+        self._missing = {name: self._missing.get(name, now) for name in gone}
+        return pod_garbage.View(pods, self._missing)
+
+    def desired(self, view: pod_garbage.View, now: datetime) -> Plan:
+        """Return the plan."""
+        return pod_garbage.desired(view, now)
