@@ -1,0 +1,107 @@
+"""Records into a name server: RFC 2136 updates and zone transfers, signed with the cluster's key."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import dns.asyncquery
+import dns.exception
+import dns.message
+import dns.name
+import dns.rcode
+import dns.rdatatype
+import dns.tsigkeyring
+import dns.update
+import dns.xfr
+import dns.zone
+
+from minikctl import errors
+from minikctl.plan.dns_records import TTL, RecordKey, Records
+from minikctl.plan.dns_zones import KEY_ALGORITHM, KEY_NAME
+
+TIMEOUT_SECONDS = 5.0
+PORT = 53
+_OURS = frozenset({"A", "CNAME", "PTR", "SRV", "TXT"})
+
+
+class Restarted(errors.DriverError):
+    """The server does not hold what it is thought to hold: it was filled by somebody else or is empty."""
+
+
+class NameServers(Protocol):
+    """Reads and changes records of the name server at an address; failures are ``errors.DriverError``."""
+
+    async def records(self, address: str, zone: str) -> Records:
+        """Return the zone's records without its SOA and NS."""
+        ...
+
+    async def update(
+        self, address: str, zone: str, changes: Records, expected: tuple[RecordKey, str] | None = None
+    ) -> None:
+        """Replace each of these record sets, an empty one by nothing, all at once.
+
+        With ``expected`` (a record and its data) nothing is changed and ``Restarted`` raised if that record
+        is not there.
+        """
+        ...
+
+
+class BindServers:
+    """Fits ``NameServers``; ``secret`` is the base64 of the key."""
+
+    def __init__(self, secret: str, *, port: int = PORT) -> None:
+        self._keyring = dns.tsigkeyring.from_text({KEY_NAME: secret})
+        self._port = port
+
+    async def records(self, address: str, zone: str) -> Records:
+        """Return the zone's records without its SOA and NS."""
+        content = dns.zone.Zone(dns.name.from_text(zone), relativize=False)
+        query, _ = dns.xfr.make_query(
+            content, serial=None, keyring=self._keyring, keyname=_key(), keyalgorithm=KEY_ALGORITHM
+        )
+        try:
+            await dns.asyncquery.inbound_xfr(
+                address, content, query, port=self._port, lifetime=TIMEOUT_SECONDS
+            )
+        except (TimeoutError, dns.exception.DNSException, OSError, EOFError) as error:
+            raise _failed(address, error) from error
+        found: dict[RecordKey, frozenset[str]] = {}
+        for name, rdataset in content.iterate_rdatasets():
+            type = dns.rdatatype.to_text(rdataset.rdtype)
+            if type in _OURS:
+                found[name.to_text().lower(), type] = frozenset(rdata.to_text() for rdata in rdataset)
+        return found
+
+    async def update(
+        self, address: str, zone: str, changes: Records, expected: tuple[RecordKey, str] | None = None
+    ) -> None:
+        """Replace each of these record sets, an empty one by nothing, all at once."""
+        message = dns.update.UpdateMessage(
+            zone, keyring=self._keyring, keyname=_key(), keyalgorithm=KEY_ALGORITHM
+        )
+        if expected is not None:
+            (name, type), data = expected
+            message.present(dns.name.from_text(name), type, data)
+        for (name, type), sets in changes.items():
+            owner = dns.name.from_text(name)
+            message.delete(owner, type)
+            for data in sorted(sets):
+                message.add(owner, TTL, type, data)
+        try:
+            answer = await dns.asyncquery.tcp(message, address, timeout=TIMEOUT_SECONDS, port=self._port)
+        except (TimeoutError, dns.exception.DNSException, OSError, EOFError) as error:
+            raise _failed(address, error) from error
+        code = answer.rcode()
+        if code in (dns.rcode.NXRRSET, dns.rcode.NXDOMAIN):
+            raise Restarted(f"name server {address} was started anew")
+        if code != dns.rcode.NOERROR:
+            raise errors.DriverError(f"name server {address} refused an update: {dns.rcode.to_text(code)}")
+
+
+def _key() -> dns.name.Name:
+    return dns.name.from_text(KEY_NAME)
+
+
+def _failed(address: str, error: BaseException) -> errors.DriverError:
+    words = str(error) or type(error).__name__
+    return errors.DriverError(f"name server {address}: {words}", words)

@@ -1,0 +1,135 @@
+"""The name server's configuration: which zones it has, what it forwards, who may change records."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from minikctl.plan import dns
+
+KEY_NAME = "minikctl"
+KEY_ALGORITHM = "hmac-sha256"
+MARKER = "_minikctl"
+"""Below each zone's name: a TXT record that says which run of the control plane filled the zone."""
+ROOT_FILE = "root.zone"
+ROOT_TEXT = """. 5 IN SOA localhost. localhost. 1 7200 1800 86400 5
+. 5 IN NS localhost.
+localhost. 5 IN A 127.0.0.1
+"""
+
+
+@dataclass(frozen=True)
+class ServerConfig:
+    """What a name server is made from; without forwarders the cluster's names are all that it knows.
+
+    ``config_dir`` and ``zone_dir`` are its own directories; ``secret`` is the base64 of the update key.
+    """
+
+    domain: str
+    zones: tuple[str, ...]
+    address: str
+    secret: str
+    forwarders: tuple[str, ...] = ()
+    zone_dir: str = "/zones"
+
+
+def zones(domain: str, cidrs: Sequence[str]) -> tuple[str, ...]:
+    """Return the names of the zones: the cluster's domain and the reverse zones of its ranges."""
+    found = [domain]
+    for cidr in cidrs:
+        found += reverse_zones(cidr)
+    return tuple(dict.fromkeys(found))
+
+
+def reverse_zones(cidr: str) -> list[str]:
+    """Return the reverse zones that cover a range and as little else as possible."""
+    network = ipaddress.IPv4Network(cidr)
+    octets = max(1, min(3, -(-network.prefixlen // 8)))
+    whole = ipaddress.IPv4Network(f"{network.network_address}/{octets * 8}", strict=False)
+    pieces = network.subnets(new_prefix=octets * 8) if network.prefixlen <= octets * 8 else [whole]
+    return [_reversed(str(piece.network_address), octets) for piece in pieces]
+
+
+def _reversed(address: str, octets: int) -> str:
+    return ".".join([*reversed(address.split(".")[:octets]), "in-addr.arpa"])
+
+
+def reverse_name(address: str) -> str:
+    """Return the absolute name under which an address is looked up."""
+    return _reversed(address, 4) + "."
+
+
+def forwarders(host_lines: Sequence[str], *, egress: bool) -> tuple[str, ...]:
+    """Return the servers that answer for other names; none where nothing may leave the cluster."""
+    if not egress:
+        return ()
+    return tuple(server for server in dns.reachable(dns.parse(host_lines)).nameservers if ":" not in server)
+
+
+def files(config: ServerConfig) -> dict[str, str]:
+    """Return the files of the server's configuration directory: named.conf and each zone's beginning."""
+    found = {"named.conf": named_conf(config), ROOT_FILE: ROOT_TEXT}
+    for zone in config.zones:
+        found[zone_file(zone)] = zone_text(zone, config.domain, config.address)
+    return found
+
+
+def zone_file(zone: str) -> str:
+    """Return the name of the zone's file."""
+    return f"{zone}.zone"
+
+
+def zone_text(zone: str, domain: str, address: str) -> str:
+    """Return what a zone holds before any record is in it."""
+    server = f"ns.dns.{domain}."
+    lines = [
+        f"{zone}. 5 IN SOA {server} hostmaster.{domain}. 1 7200 1800 86400 5",
+        f"{zone}. 5 IN NS {server}",
+    ]
+    if zone == domain:
+        lines.append(f"{server} 5 IN A {address}")
+    return "".join(line + "\n" for line in lines)
+
+
+def named_conf(config: ServerConfig) -> str:
+    """Return named's configuration: our zones, updates with the key, forwarding."""
+    blocks = [
+        f'key "{KEY_NAME}" {{ algorithm {KEY_ALGORITHM}; secret "{config.secret}"; }};',
+        _options(config),
+        "controls { };",
+        "logging { channel out { stderr; severity notice; print-category yes; };"
+        " category default { out; }; category lame-servers { null; }; };",
+    ]
+    for zone in config.zones:
+        blocks.append(
+            f'zone "{zone}" {{ type primary; file "{zone_file(zone)}"; '
+            f'allow-update {{ key "{KEY_NAME}"; }}; max-journal-size 1m; }};'
+        )
+    if not config.forwarders:
+        # With the root of our own, an outside name is refused at once instead of looked for in vain.
+        blocks.append(f'zone "." {{ type primary; file "{ROOT_FILE}"; }};')
+    return "".join(block + "\n" for block in blocks)
+
+
+def _options(config: ServerConfig) -> str:
+    lines = [
+        f'directory "{config.zone_dir}";',
+        "listen-on port 53 { any; };",
+        "listen-on-v6 { none; };",
+        "pid-file none;",
+        "session-keyfile none;",
+        "allow-query { any; };",
+        "allow-recursion { any; };",
+        f'allow-transfer {{ key "{KEY_NAME}"; }};',
+        "notify no;",
+        "dnssec-validation no;",
+        "empty-zones-enable no;",
+        "max-cache-size 32m;",
+        "max-cache-ttl 30;",
+        "max-ncache-ttl 5;",
+    ]
+    if config.forwarders:
+        lines.append(f"forwarders {{ {' '.join(f'{server};' for server in config.forwarders)} }};")
+        lines.append("forward only;")
+    return "options {\n" + "".join(f"  {line}\n" for line in lines) + "};"

@@ -1,0 +1,117 @@
+"""The records of each sort of Service and pod."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from minikctl.plan import dns_records
+from tests.plan.proxy.cases import endpoint, endpoint_slice, service
+
+ZONES = ("cluster.local", "96.10.in-addr.arpa")
+
+
+def records(*services: Any, slices: Any = (), pods: Any = ()) -> dict[tuple[str, str], set[str]]:
+    view = dns_records.View(services, tuple(slices), tuple(pods), "cluster.local")
+    found = {key: set(data) for key, data in dns_records.desired(view).items()}
+    assert found.pop(("dns-version.cluster.local.", "TXT")) == {'"1.1.0"'}
+    return found
+
+
+def test_a_service_has_an_address_a_pointer_and_its_named_ports() -> None:
+    web = service(
+        "web",
+        ports=[{"name": "http", "port": 80}, {"name": "dns", "port": 53, "protocol": "UDP"}, {"port": 9}],
+    )
+    name = "web.default.svc.cluster.local."
+    assert records(web) == {
+        (name, "A"): {"10.96.0.20"},
+        ("20.0.96.10.in-addr.arpa.", "PTR"): {name},
+        (f"_http._tcp.{name}", "SRV"): {f"0 100 80 {name}"},
+        (f"_dns._udp.{name}", "SRV"): {f"0 100 53 {name}"},
+    }
+
+
+def test_a_headless_service_has_the_names_of_its_ready_endpoints() -> None:
+    piece = endpoint_slice(
+        "db",
+        endpoint("10.1.0.2", hostname="DB-0"),
+        endpoint("10.1.0.3"),
+        endpoint("10.1.0.4", ready=False),
+        ports=[{"name": "sql", "port": 5432, "protocol": "TCP"}, {"port": 1}],
+    )
+    name = "db.default.svc.cluster.local."
+    assert records(service("db", "None"), slices=[piece]) == {
+        (name, "A"): {"10.1.0.2", "10.1.0.3"},
+        (f"db-0.{name}", "A"): {"10.1.0.2"},
+        (f"10-1-0-3.{name}", "A"): {"10.1.0.3"},
+        ("2.0.1.10.in-addr.arpa.", "PTR"): {f"db-0.{name}"},
+        ("3.0.1.10.in-addr.arpa.", "PTR"): {f"10-1-0-3.{name}"},
+        (f"_sql._tcp.{name}", "SRV"): {f"0 100 5432 db-0.{name}", f"0 100 5432 10-1-0-3.{name}"},
+    }
+
+
+def test_a_headless_service_without_ready_endpoints_has_no_name() -> None:
+    assert records(service("db", "None"), slices=[endpoint_slice("db")]) == {}
+    assert records(service("db", "")) == {}
+
+
+def test_a_service_by_addresses_has_nothing_of_its_endpoints() -> None:
+    found = records(service("web"), slices=[endpoint_slice("web", endpoint("10.1.0.2", hostname="a"))])
+    assert not any("10.1.0.2" in data for data in found.values())
+
+
+@pytest.mark.parametrize("name", ["db.example.com", "db.example.com."])
+def test_an_external_name_is_an_alias(name: str) -> None:
+    found = records(service("db", "", type="ExternalName", externalName=name))
+    assert found == {("db.default.svc.cluster.local.", "CNAME"): {"db.example.com."}}
+    assert records(service("db", "", type="ExternalName")) == {}
+
+
+def test_live_pods_have_names_made_of_their_addresses() -> None:
+    def pod(ip: str, phase: str = "Running") -> Any:
+        return {"metadata": {"namespace": "shop"}, "status": {"podIP": ip, "phase": phase}}
+
+    found = records(pods=[pod("10.1.0.7"), pod(""), pod("10.1.0.8", "Succeeded"), pod("::1")])
+    assert found == {("10-1-0-7.shop.pod.cluster.local.", "A"): {"10.1.0.7"}}
+
+
+def test_records_are_sorted_into_their_zones() -> None:
+    found = dns_records.by_zone(
+        {
+            ("a.default.svc.cluster.local.", "A"): frozenset({"1"}),
+            ("1.0.96.10.in-addr.arpa.", "PTR"): frozenset({"2"}),
+            ("1.0.1.10.in-addr.arpa.", "PTR"): frozenset({"3"}),
+            ("evil-cluster.local.", "A"): frozenset({"4"}),
+        },
+        ZONES,
+    )
+    assert found == {
+        "cluster.local": {("a.default.svc.cluster.local.", "A"): frozenset({"1"})},
+        "96.10.in-addr.arpa": {("1.0.96.10.in-addr.arpa.", "PTR"): frozenset({"2"})},
+    }
+
+
+def test_a_difference_deletes_replaces_and_adds() -> None:
+    one, two = frozenset({"1"}), frozenset({"2"})
+    held = {("same", "A"): one, ("other", "A"): one, ("gone", "A"): one}
+    wanted = {("same", "A"): one, ("other", "A"): two, ("new", "A"): two}
+    assert dns_records.difference(held, wanted) == {
+        ("gone", "A"): frozenset(),
+        ("other", "A"): two,
+        ("new", "A"): two,
+    }
+
+
+def test_batches_keep_names_whole_and_delete_first() -> None:
+    changes = {
+        ("a", "CNAME"): frozenset({"x"}),
+        ("b", "A"): frozenset({"1"}),
+        ("a", "A"): frozenset(),
+        ("c", "A"): frozenset({"1"}),
+    }
+    parts = [list(part) for part in dns_records.batches(changes, 90)]
+    assert parts == [[("a", "A"), ("a", "CNAME")], [("b", "A")], [("c", "A")]]
+    assert [list(part) for part in dns_records.batches({}, 90)] == []
+    assert len(list(dns_records.batches(changes, 9000))) == 1
