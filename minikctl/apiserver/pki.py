@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
@@ -35,7 +36,7 @@ def ensure(home: ClusterHome, settings: ClusterSettings, now: datetime | None = 
     moment = now or datetime.now(UTC)
     ca_key, ca_cert = _authority(home, moment)
     cert_path = Path(home.file("pki", "apiserver.crt"))
-    if not _serves(cert_path, ca_cert, settings, moment):
+    if not _serves(home, ca_cert, settings, moment):
         key, cert = _issue(ca_key, ca_cert, settings, moment)
         home.write("pki/apiserver.key", _key_pem(key))
         home.write("pki/apiserver.crt", _pem(cert) + _pem(ca_cert))
@@ -49,8 +50,9 @@ def _authority(home: ClusterHome, now: datetime) -> tuple[ec.EllipticCurvePrivat
     key_path, cert_path = Path(home.file("pki", "ca.key")), Path(home.file("pki", "ca.crt"))
     if key_path.exists() and cert_path.exists():
         key = serialization.load_pem_private_key(key_path.read_bytes(), None)
-        assert isinstance(key, ec.EllipticCurvePrivateKey)
-        return key, x509.load_pem_x509_certificate(cert_path.read_bytes())
+        cert = x509.load_pem_x509_certificate(cert_path.read_bytes())
+        if isinstance(key, ec.EllipticCurvePrivateKey) and cert.not_valid_after_utc - now > RENEW_BEFORE:
+            return key, cert
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"minikctl-{home.name}")])
     usage = _usage(sign_certificates=True)
@@ -94,13 +96,17 @@ def _names(settings: ClusterSettings) -> list[x509.GeneralName]:
     ]
 
 
-def _serves(path: Path, ca: x509.Certificate, settings: ClusterSettings, now: datetime) -> bool:
-    if not path.exists():
+def _serves(home: ClusterHome, ca: x509.Certificate, settings: ClusterSettings, now: datetime) -> bool:
+    """Tell whether the server's certificate is there, fresh, for these names and by this authority."""
+    try:
+        cert = x509.load_pem_x509_certificate(Path(home.file("pki", "apiserver.crt")).read_bytes())
+        key = serialization.load_pem_private_key(Path(home.file("pki", "apiserver.key")).read_bytes(), None)
+        cert.verify_directly_issued_by(ca)
+    except (FileNotFoundError, ValueError, InvalidSignature):
         return False
-    cert = x509.load_pem_x509_certificate(path.read_bytes())
     names = cert.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    fresh = cert.not_valid_after_utc - now > RENEW_BEFORE
-    return fresh and cert.issuer == ca.subject and list(names) == _names(settings)
+    is_fresh = cert.not_valid_after_utc - now > RENEW_BEFORE
+    return is_fresh and list(names) == _names(settings) and key.public_key() == cert.public_key()
 
 
 def _builder(

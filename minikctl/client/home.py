@@ -5,9 +5,12 @@ Imports little: the CLI goes through here before every request.
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
 import os
 import re
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
@@ -71,9 +74,9 @@ def root_directory() -> str:
     return os.path.join(data, "minikctl")
 
 
-def list_clusters() -> list[str]:
+def list_clusters(root: str = "") -> list[str]:
     """Return the names of the clusters that have state here."""
-    base = os.path.join(root_directory(), "clusters")
+    base = os.path.join(root or root_directory(), "clusters")
     try:
         names = sorted(os.listdir(base))
     except OSError:
@@ -84,14 +87,15 @@ def list_clusters() -> list[str]:
 class ClusterHome:
     """The state directory of one cluster; making the object touches nothing."""
 
-    def __init__(self, name: str = "") -> None:
+    def __init__(self, name: str = "", root: str = "") -> None:
         self.name = name or os.environ.get("MINIKCTL_CLUSTER") or DEFAULT_CLUSTER
         if not _NAME.fullmatch(self.name):
             raise errors.UsageError(
                 f'invalid cluster name "{self.name}": it must be lower-case letters, digits and "-", '
                 "begin and end with a letter or digit, and have at most 32 characters"
             )
-        self.path = os.path.join(root_directory(), "clusters", self.name)
+        self.root = root or root_directory()
+        self.path = os.path.join(self.root, "clusters", self.name)
 
     def file(self, *parts: str) -> str:
         """Return a path below the state directory."""
@@ -125,13 +129,18 @@ class ClusterHome:
         """Return the settings; defaults with a free slot for a cluster that has not been made yet."""
         found = self.read_json("cluster.json")
         if found is None:
-            return ClusterSettings(self.name, slot=_free_slot())
+            return ClusterSettings(self.name, slot=_free_slot(self.root))
         known = {field.name for field in fields(ClusterSettings)}
         return ClusterSettings(**{key: value for key, value in found.items() if key in known})
 
-    def save(self, settings: ClusterSettings) -> None:
-        """Keep the settings, atomically."""
-        self.write_json("cluster.json", asdict(replace(settings, name=self.name)))
+    def save(self, settings: ClusterSettings) -> ClusterSettings:
+        """Keep the settings, atomically, and return them; a new cluster gets a slot that no other has."""
+        os.makedirs(self.path, mode=0o700, exist_ok=True)
+        with _locked(os.path.join(self.root, "clusters", ".lock")):
+            slot = settings.slot if self.exists() else _free_slot(self.root)
+            kept = replace(settings, name=self.name, slot=slot)
+            self.write_json("cluster.json", asdict(kept))
+        return kept
 
     def daemon(self) -> dict[str, Any] | None:
         """Return what the running control plane says of itself: pid, address, version; None if never run."""
@@ -142,13 +151,20 @@ class ClusterHome:
         try:
             with open(self.file(*parts), encoding="utf-8") as source:
                 found = json.load(source)
-        except (OSError, ValueError):
+        except FileNotFoundError:
             return None
+        except (OSError, ValueError) as error:
+            raise errors.UsageError(f"cannot read {self.file(*parts)}: {error}") from error
         return found if isinstance(found, dict) else None
 
     def write_json(self, name: str, value: dict[str, Any]) -> None:
         """Write a JSON file of the state directory, atomically."""
         self.write(name, json.dumps(value, indent=1).encode() + b"\n")
+
+    def remove(self, name: str) -> None:
+        """Remove a file of the state directory; harmless when it is gone."""
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self.file(name))
 
     def write(self, name: str, data: bytes, mode: int = 0o600) -> None:
         """Write a file of the state directory: afterwards it is there whole, or as it was before."""
@@ -161,12 +177,33 @@ class ClusterHome:
             sink.flush()
             os.fsync(sink.fileno())
         os.replace(staged, path)
+        _sync_directory(os.path.dirname(path))
 
 
-def _free_slot() -> int:
+def _sync_directory(path: str) -> None:
+    """Make renames within the directory durable."""
+    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+@contextlib.contextmanager
+def _locked(path: str) -> Iterator[None]:
+    """Keep other processes out of the block."""
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _free_slot(root: str) -> int:
     taken = set()
-    for name in list_clusters():
-        found = ClusterHome(name).read_json("cluster.json") or {}
+    for name in list_clusters(root):
+        found = ClusterHome(name, root).read_json("cluster.json") or {}
         taken.add(found.get("slot"))
     for slot in range(1, 255):
         if slot not in taken:

@@ -191,13 +191,29 @@ class HttpClient:
         host, port = self._url.hostname or "localhost", self._url.port
         connection: http.client.HTTPConnection
         if self._url.scheme == "https":
-            connection = http.client.HTTPSConnection(host, port or 443, timeout=timeout, context=self.tls())
+            name = self.endpoint.server_name or host
+            connection = _Encrypted(host, port or 443, timeout, self.tls(), name)
         else:
             connection = http.client.HTTPConnection(host, port or 80, timeout=timeout)
         with _reported(self._host()):
             connection.connect()
-        connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return connection
+
+
+class _Encrypted(http.client.HTTPConnection):
+    """Verifies the server's certificate for a name that need not be the host's."""
+
+    def __init__(
+        self, host: str, port: int, timeout: float | None, context: ssl.SSLContext, name: str
+    ) -> None:
+        super().__init__(host, port, timeout=timeout)
+        self._context = context
+        self._name = name
+
+    def connect(self) -> None:
+        """Connect and shake hands."""
+        super().connect()
+        self.sock = self._context.wrap_socket(self.sock, server_hostname=self._name)
 
 
 class _reported:

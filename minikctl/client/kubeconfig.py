@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import base64
+import binascii
+import contextlib
 import os
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +16,8 @@ import yaml
 from minikctl import errors
 
 Config = dict[str, Any]
+
+LOCK_SECONDS = 3.0
 
 
 @dataclass(frozen=True)
@@ -31,6 +36,9 @@ class Endpoint:
     password: str = ""
 
 
+_SECTIONS = ("clusters", "users", "contexts")
+
+
 def default_paths() -> list[str]:
     """Return the files that kubectl would read: those of $KUBECONFIG, else ~/.kube/config."""
     listed = [path for path in os.environ.get("KUBECONFIG", "").split(os.pathsep) if path]
@@ -38,20 +46,31 @@ def default_paths() -> list[str]:
 
 
 def load(path: str) -> Config:
-    """Return the file's content; ``UsageError`` when it is no kubeconfig."""
+    """Return the file's content with its file references made absolute; ``UsageError`` if it is none."""
+    return _absolute(read(path), os.path.dirname(os.path.abspath(path)))
+
+
+def read(path: str) -> Config:
+    """Return the file's content as it stands; ``UsageError`` when it is no kubeconfig."""
     try:
-        with open(path, encoding="utf-8") as source:
+        with open(path, "rb") as source:
             found = yaml.load(source, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     except OSError as error:
         raise errors.UsageError(f'error loading config file "{path}": {error.strerror}') from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise errors.UsageError(f'error loading config file "{path}": {error}') from error
     if found is None:
         return empty()
-    if not isinstance(found, dict):
+    if not isinstance(found, dict) or not all(_is_named(found.get(section)) for section in _SECTIONS):
         raise errors.UsageError(f'error loading config file "{path}": it is not a kubeconfig')
-    base = os.path.dirname(os.path.abspath(path))
-    return _absolute(found, base)
+    return found
+
+
+def _is_named(entries: Any) -> bool:
+    """Tell whether that can be a section: a list of entries with names, or nothing."""
+    if entries is None:
+        return True
+    return isinstance(entries, list) and all(isinstance(e, dict) and e.get("name") for e in entries)
 
 
 def load_merged(paths: list[str]) -> Config:
@@ -61,10 +80,10 @@ def load_merged(paths: list[str]) -> Config:
         if not os.path.exists(path):
             continue
         found = load(path)
-        merged["current-context"] = merged["current-context"] or found.get("current-context", "")
-        for section in ("clusters", "users", "contexts"):
+        merged["current-context"] = merged["current-context"] or found.get("current-context") or ""
+        for section in _SECTIONS:
             known = {entry["name"] for entry in merged[section]}
-            merged[section] += [e for e in found.get(section) or () if e.get("name") not in known]
+            merged[section] += [e for e in found.get(section) or () if e["name"] not in known]
     return merged
 
 
@@ -96,7 +115,7 @@ def for_cluster(name: str, server: str, ca_pem: bytes, token: str) -> Config:
 def merge_into(target: Config, added: Config) -> Config:
     """Return ``target`` with the entries of ``added`` put in or replaced; its current context stays."""
     merged = {**empty(), **target}
-    for section in ("clusters", "users", "contexts"):
+    for section in _SECTIONS:
         names = {entry["name"] for entry in added[section]}
         kept = [entry for entry in merged.get(section) or () if entry.get("name") not in names]
         merged[section] = kept + added[section]
@@ -107,7 +126,7 @@ def without(target: Config, name: str) -> Config:
     """Return ``target`` without cluster, user and context ``minikctl-NAME``."""
     title = f"minikctl-{name}"
     trimmed = dict(target)
-    for section in ("clusters", "users", "contexts"):
+    for section in _SECTIONS:
         trimmed[section] = [e for e in target.get(section) or () if e.get("name") != title]
     if trimmed.get("current-context") == title:
         trimmed["current-context"] = ""
@@ -116,17 +135,55 @@ def without(target: Config, name: str) -> Config:
 
 def dump(config: Config) -> str:
     """Return the YAML text."""
-    return yaml.safe_dump(config, sort_keys=False)
+    return str(yaml.dump(config, Dumper=getattr(yaml, "CSafeDumper", yaml.SafeDumper), sort_keys=False))
+
+
+def edit(path: str, change: Callable[[Config], Config]) -> None:
+    """Replace the file's content by what ``change`` makes of it, kept from other editors meanwhile.
+
+    All that it does not change stays as it was, references relative to the file too.
+    """
+    os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
+    with _locked(path):
+        found = read(path) if os.path.exists(path) else empty()
+        changed = change(found)
+        if changed != found or not os.path.exists(path):
+            write(path, changed)
 
 
 def write(path: str, config: Config) -> None:
-    """Write the file for its owner only, atomically."""
-    os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
-    staged = f"{path}.{os.getpid()}.new"
-    handle = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    """Write the file atomically; a new one is for its owner only."""
+    target = os.path.realpath(path)  # a link stays a link
+    os.makedirs(os.path.dirname(target), exist_ok=True)
+    mode = os.stat(target).st_mode & 0o777 if os.path.exists(target) else 0o600
+    staged = f"{target}.{os.getpid()}.new"
+    handle = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
     with os.fdopen(handle, "w", encoding="utf-8") as sink:
         sink.write(dump(config))
-    os.replace(staged, path)
+        sink.flush()
+        os.fsync(sink.fileno())
+    os.replace(staged, target)
+
+
+@contextlib.contextmanager
+def _locked(path: str) -> Iterator[None]:
+    """Hold the lock file that kubectl uses too."""
+    lock = f"{path}.lock"
+    deadline = time.monotonic() + LOCK_SECONDS
+    while True:
+        try:
+            os.close(os.open(lock, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+            break
+        except FileExistsError:
+            if time.monotonic() > deadline:
+                raise errors.UsageError(
+                    f"error: {path} is locked by another program; if none is at work, remove {lock}"
+                ) from None
+            time.sleep(0.02)
+    try:
+        yield
+    finally:
+        os.unlink(lock)
 
 
 def resolve(config: Config, context: str = "") -> Endpoint:
@@ -141,20 +198,18 @@ def resolve(config: Config, context: str = "") -> Endpoint:
     cluster = (_entry(config, "clusters", settings.get("cluster", "")) or {}).get("cluster") or {}
     if not cluster.get("server"):
         raise errors.UsageError(f'error: cluster "{settings.get("cluster", "")}" does not exist')
-    user = (_entry(config, "users", settings.get("user", "")) or {}).get("user") or {}
-    return _endpoint(cluster, user, settings.get("namespace") or "default")
+    entry = _entry(config, "users", settings.get("user") or "")
+    if entry is None and settings.get("user"):
+        raise errors.UsageError(f'error: auth info "{settings["user"]}" does not exist')
+    return _endpoint(cluster, (entry or {}).get("user") or {}, settings.get("namespace") or "default")
 
 
 def _endpoint(cluster: Mapping[str, Any], user: Mapping[str, Any], namespace: str) -> Endpoint:
-    for unsupported in ("exec", "auth-provider"):
-        if unsupported in user:
-            raise errors.UsageError(f"error: kubeconfig users with {unsupported!r} are not supported here")
-    if cluster.get("proxy-url"):
-        raise errors.UsageError("error: kubeconfig clusters with 'proxy-url' are not supported here")
+    _refuse(cluster, user)
     token = user.get("token") or ""
     if user.get("tokenFile"):
         token = _read(user["tokenFile"]).decode().strip()
-    return Endpoint(
+    endpoint = Endpoint(
         server=str(cluster["server"]).rstrip("/"),
         namespace=namespace,
         token=token,
@@ -166,6 +221,22 @@ def _endpoint(cluster: Mapping[str, Any], user: Mapping[str, Any], namespace: st
         username=user.get("username") or "",
         password=user.get("password") or "",
     )
+    if endpoint.insecure and endpoint.ca_data:
+        raise errors.UsageError(
+            "error: specifying a root certificates file with the insecure flag is not allowed"
+        )
+    if user.get("exec"):
+        from minikctl.client import credentials
+
+        return credentials.obtain(endpoint, user["exec"], cluster)
+    return endpoint
+
+
+def _refuse(cluster: Mapping[str, Any], user: Mapping[str, Any]) -> None:
+    """Raise on what would silently be something else if it were ignored."""
+    for name, entry in (("proxy-url", cluster), ("auth-provider", user), ("as", user)):
+        if entry.get(name):
+            raise errors.UsageError(f"error: kubeconfig entries with {name!r} are not supported")
 
 
 def _entry(config: Config, section: str, name: str) -> dict[str, Any] | None:
@@ -177,7 +248,10 @@ def _entry(config: Config, section: str, name: str) -> dict[str, Any] | None:
 
 def _material(entry: Mapping[str, Any], key: str) -> bytes:
     if entry.get(f"{key}-data"):
-        return base64.b64decode(entry[f"{key}-data"])
+        try:
+            return base64.b64decode(entry[f"{key}-data"], validate=True)
+        except (binascii.Error, ValueError) as error:
+            raise errors.UsageError(f"error: kubeconfig field {key}-data: {error}") from error
     return _read(entry[key]) if entry.get(key) else b""
 
 
@@ -203,4 +277,7 @@ def _absolute(config: Config, base: str) -> Config:
             for name in names:
                 if body.get(name):
                     body[name] = os.path.join(base, body[name])
+            plugin = body.get("exec")
+            if plugin and os.sep in plugin.get("command", ""):
+                plugin["command"] = os.path.join(base, plugin["command"])
     return config

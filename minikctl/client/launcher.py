@@ -26,11 +26,12 @@ POLL_SECONDS = 0.02
 def is_running(home: ClusterHome) -> bool:
     """Tell whether a control plane holds the cluster's lock."""
     try:
-        handle = os.open(home.lock, os.O_RDWR)
-    except OSError:
+        handle = os.open(home.lock, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
         return False
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # Shared, so that those who only ask never stand in one another's way.
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
     finally:
@@ -38,9 +39,23 @@ def is_running(home: ClusterHome) -> bool:
     return False
 
 
+def holder(home: ClusterHome) -> int:
+    """Return the pid of the control plane that holds the lock, 0 when none does."""
+    if not is_running(home):
+        return 0
+    try:
+        with open(home.lock, encoding="ascii") as source:
+            return int(source.read().strip() or 0)
+    except (OSError, ValueError):
+        return 0
+
+
 def status(home: ClusterHome) -> dict[str, Any] | None:
     """Return what the running control plane says of itself, None when none runs (or it is still starting)."""
-    return home.daemon() if is_running(home) else None
+    pid = holder(home)
+    found = home.daemon() if pid else None
+    # After a kill -9 the last one's words are still there while the next one starts.
+    return found if found and found.get("pid") == pid else None
 
 
 def ensure_running(home: ClusterHome, progress: Callable[[str], None] | None = None) -> str:
@@ -53,40 +68,41 @@ def ensure_running(home: ClusterHome, progress: Callable[[str], None] | None = N
         return str(found["address"])
     if progress is not None:
         progress(f"Starting the control plane of cluster {home.name}")
+    said = _log_size(home)
     process = None if is_running(home) else _spawn(home)
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         found = status(home)
-        if found and (process is None or found.get("pid") == process.pid or process.poll() is not None):
+        if found:
             return str(found["address"])
         if process is not None and process.poll() is not None and not is_running(home):
-            raise errors.UsageError(f"the control plane did not start:\n{_tail(home)}")
+            raise errors.UsageError(f"the control plane did not start:\n{_tail(home, said)}")
         time.sleep(POLL_SECONDS)
-    raise errors.UsageError(f"the control plane did not answer within {START_SECONDS:.0f} s:\n{_tail(home)}")
+    raise errors.UsageError(
+        f"the control plane did not answer within {START_SECONDS:.0f} s:\n{_tail(home, said)}"
+    )
 
 
 def stop(home: ClusterHome) -> bool:
     """Stop the control plane and leave the apps running; False when none ran."""
-    found = status(home)
-    if not found:
+    pid = holder(home)
+    if not pid:
         return False
     with contextlib.suppress(ProcessLookupError):
-        os.kill(int(found["pid"]), signal.SIGTERM)
+        os.kill(pid, signal.SIGTERM)
     deadline = time.monotonic() + STOP_SECONDS
     while time.monotonic() < deadline:
-        if not is_running(home):
+        if holder(home) != pid:
             return True
         time.sleep(POLL_SECONDS)
-    raise errors.UsageError(
-        f"the control plane (pid {found['pid']}) did not stop within {STOP_SECONDS:.0f} s"
-    )
+    raise errors.UsageError(f"the control plane (pid {pid}) did not stop within {STOP_SECONDS:.0f} s")
 
 
 def _spawn(home: ClusterHome) -> subprocess.Popen[bytes]:
     os.makedirs(home.path, mode=0o700, exist_ok=True)
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(home.file("daemon.json"))
-    with open(home.daemon_log, "ab") as log:
+    # The directory must be the one that we mean, whatever the environment of the two says.
+    environment = {**os.environ, "MINIKCTL_HOME": home.root}
+    with open(os.open(home.daemon_log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab") as log:
         return subprocess.Popen(
             [sys.executable, "-m", "minikctl.daemon", "--cluster", home.name],
             stdin=subprocess.DEVNULL,
@@ -94,12 +110,23 @@ def _spawn(home: ClusterHome) -> subprocess.Popen[bytes]:
             stderr=log,
             start_new_session=True,
             cwd="/",
+            env=environment,
         )
 
 
-def _tail(home: ClusterHome, lines: int = 12) -> str:
+def _log_size(home: ClusterHome) -> int:
     try:
-        with open(home.daemon_log, encoding="utf-8", errors="replace") as log:
-            return "".join(log.readlines()[-lines:]).rstrip()
+        return os.path.getsize(home.daemon_log)
     except OSError:
-        return "(it wrote no log)"
+        return 0
+
+
+def _tail(home: ClusterHome, start: int, lines: int = 12) -> str:
+    """Return the last of what was logged since the log had that size."""
+    try:
+        with open(home.daemon_log, "rb") as log:
+            log.seek(start if start <= os.path.getsize(home.daemon_log) else 0)
+            text = log.read().decode(errors="replace")
+    except OSError:
+        text = ""
+    return "\n".join(text.splitlines()[-lines:]) or "(it wrote nothing to its log)"
