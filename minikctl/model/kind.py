@@ -68,7 +68,7 @@ class Kind:
     to_storage: Callable[[Object], Object] = same
     from_storage: Callable[[Object], Object] = same
     has_generation: bool = False
-    name_rule: Callable[[str], list[str]] = names.dns_subdomain
+    name_rule: names.Rule = names.dns_subdomain
 
     @property
     def api_version(self) -> str:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+
+Rule = Callable[[str], list[str]]
+"""Returns what is wrong with a value, nothing if it is sound."""
 
 SAFE = "bcdfghjklmnpqrstvwxz2456789"
 """Letters that form no word and are not taken for one another."""
@@ -139,7 +142,17 @@ def template_hash(template: Mapping[str, Any], collisions: int | None = None) ->
     """Return the pod-template-hash: 32-bit FNV-1a of the template's canonical JSON and the count."""
     text = json.dumps(template, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     data = text.encode() + (b"" if collisions is None else collisions.to_bytes(8, "little"))
+    return encoded(fnv1a(data))
+
+
+def fnv1a(data: bytes) -> int:
+    """Return the 32-bit FNV-1a hash."""
     value = 0x811C9DC5
     for byte in data:
         value = (value ^ byte) * 0x01000193 & 0xFFFFFFFF
-    return "".join(SAFE[ord(digit) % len(SAFE)] for digit in str(value))
+    return value
+
+
+def encoded(number: int) -> str:
+    """Return the number's decimal digits as letters that form no word."""
+    return "".join(SAFE[ord(digit) % len(SAFE)] for digit in str(number))

@@ -17,7 +17,12 @@ _INSTALLED = Path(__file__).parents[1] / "_data" / "schemas"
 
 def folder() -> Path:
     """Return the folder of the schema files: in the package when installed, at the top of a checkout else."""
-    return _INSTALLED if _INSTALLED.is_dir() else _CHECKOUT
+    return folder_in(_INSTALLED)
+
+
+def folder_in(installed: Path) -> Path:
+    """Return the folder that is named if it is there, else the checkout's."""
+    return installed if installed.is_dir() else _CHECKOUT
 
 
 @functools.cache

@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+from fractions import Fraction
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from minikctl.model import quantity
+
+NUMBERS = st.decimals(min_value=-(10**9), max_value=10**9, places=3).map(str)
+SUFFIXES = st.sampled_from(["", "m", "k", "M", "G", "Ki", "Mi", "Gi", "e3", "E-2", "u"])
+
+
+@pytest.mark.parametrize(
+    ("text", "canonical"),
+    [
+        ("0.5", "500m"),
+        (0.5, "500m"),
+        (1, "1"),
+        ("1000", "1k"),
+        ("1024Mi", "1Gi"),
+        ("1.5Gi", "1536Mi"),
+        ("1000Ki", "1000Ki"),
+        ("0.5Ki", "512"),
+        ("0.3Ki", "307200m"),
+        ("2000.3Ki", "2048308"),
+        ("1e3", "1e3"),
+        ("1e0", "1"),
+        ("12E", "9223372036854775807"),
+        ("0", "0"),
+        ("-1500m", "-1500m"),
+        ("-2.5Ki", "-2560"),
+        ("+5.", "5"),
+        (".5", "500m"),
+        ("0.1n", "1n"),
+        ("8388608Ti", "9223372036854775807"),
+        ("1048576Ti", "1Ei"),
+    ],
+)
+def test_canonical(text: str | float, canonical: str) -> None:
+    assert quantity.canonical(text) == canonical
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "quantities must match the regular expression"),
+        ("1 G", "quantities must match the regular expression"),
+        ("1GG", "unable to parse quantity's suffix"),
+        ("1e99999", "unable to parse quantity's suffix"),
+        ("1.2.3", "unable to parse numeric part of quantity"),
+        (".", "unable to parse numeric part of quantity"),
+    ],
+)
+def test_refusal(text: str, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        quantity.parse(text)
+
+
+def test_units() -> None:
+    assert quantity.millis("0.1") == 100
+    assert quantity.millis("1u") == 1
+    assert quantity.whole("1.5Gi") == 3 * 2**29
+    assert quantity.parse("250m") == Fraction(1, 4)
+    assert [quantity.compare("1", other) for other in ("2", "1000m", "0.5")] == [-1, 0, 1]
+
+
+@given(NUMBERS, SUFFIXES)
+def test_the_canonical_text_is_a_fixed_point(number: str, suffix: str) -> None:
+    text = quantity.canonical(number + suffix)
+    assert quantity.canonical(text) == text
+    difference = abs(quantity.parse(text) - quantity.parse(number + suffix))
+    assert difference < (1 if suffix.endswith("i") else quantity.NANO)
