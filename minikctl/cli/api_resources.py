@@ -2,29 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import typer
-
-from minikctl.cli import flags
-from minikctl.cli.discovery import Resource
+from minikctl.cli.commands import Command
+from minikctl.cli.flags import Options, flag
 from minikctl.cli.output import table
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from minikctl.cli.discovery import Resource
+    from minikctl.cli.session import Session
 
 
 class ResourcesOptions(Options):
-    """What ``resources`` was asked."""
+    """What ``api-resources`` was asked."""
 
-    output: str = flag("--output", "-o", default="", help="wide or name.")
-    group: str = flag("--api-group", default="", help="Only this group.")
-    namespaced: bool = flag("--namespaced", default=False, help="Only namespaced kinds, or only others.")
+    output: str = flag("--output", "-o", default="", help="wide or name.", complete="wide name")
+    group: str | None = flag("--api-group", default=None, help="Only this group.")
+    namespaced: bool | None = flag(
+        "--namespaced", default=None, help="Only namespaced kinds; with =false only the others."
+    )
     no_headers: bool = flag("--no-headers", default=False, help="No header line.")
-    verbs: str = flag("--verbs", default="", help="Only what has all these verbs, by commas.")
+    verbs: tuple[str, ...] = flag("--verbs", default=(), split=True, help="Only what has all these verbs.")
 
 
 def resources(options: ResourcesOptions, session: Session) -> int:
     """Print the kinds that the server serves."""
     session.discovery.refresh()
-    wanted = {verb for verb in options.verbs.split(",") if verb}
+    wanted = set(options.verbs)
     chosen = [
         resource
         for resource in _preferred(session.discovery.all())
@@ -45,9 +48,6 @@ def resources(options: ResourcesOptions, session: Session) -> int:
     return 0
 
 
-# COMMAND resources: 'Print the kinds that the server serves.\n\nExamples:  minikctl api-resources     minikctl api-resources --namespaced -o name'
-
-
 def _preferred(found: list[Resource]) -> list[Resource]:
     unique: dict[str, Resource] = {}
     for resource in found:
@@ -66,11 +66,7 @@ def _row(resource: Resource, wide: bool) -> list[str]:
     return [*row, ",".join(resource.verbs), ",".join(resource.categories)] if wide else row
 
 
-class VersionsOptions(Options):
-    """What ``versions`` was asked."""
-
-
-def versions(options: VersionsOptions, session: Session) -> int:
+def versions(_: Options, session: Session) -> int:
     """Print the group/version pairs that the server serves."""
     session.discovery.refresh()
     for version in sorted({resource.api_version for resource in session.discovery.all()}):
@@ -78,7 +74,22 @@ def versions(options: VersionsOptions, session: Session) -> int:
     return 0
 
 
-# COMMAND versions: 'Print the group/version pairs that the server serves.\n\nExamples:  minikctl api-versions     minikctl api-versions | grep apps'
-
-
-VERBS = {"api-resources": flags.single(resources), "api-versions": flags.single(versions)}
+COMMANDS = {
+    "api-resources": Command(
+        "Print the kinds that the server serves.",
+        ResourcesOptions,
+        resources,
+        examples=(
+            ("Print them", "minikctl api-resources"),
+            ("Names of all that live in namespaces", "minikctl api-resources --namespaced -o name"),
+        ),
+    ),
+    "api-versions": Command(
+        'Print the served API versions, in the form of "group/version".',
+        run=versions,
+        examples=(
+            ("Print them", "minikctl api-versions"),
+            ("Is there an apps/v1?", "minikctl api-versions | grep -x apps/v1"),
+        ),
+    ),
+}

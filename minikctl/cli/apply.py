@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from typing import Annotated, Any
-
-import typer
 
 from minikctl import errors
-from minikctl.cli import flags, manifests, report, selection
-from minikctl.cli.output import printers
-from minikctl.cli.selection import Target
-from minikctl.cli.session import Session
-from minikctl.client.http import Response
+from minikctl.cli import changing, manifests, report, selection
+from minikctl.cli.commands import Command
+from minikctl.cli.flags import flag, rest
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from minikctl.cli.selection import Target
+    from minikctl.cli.session import Session
+    from minikctl.client.http import Response
 
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 CONFLICT_RETRIES = 5
@@ -27,54 +29,25 @@ ORDER = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class ApplyOptions:
+class ApplyOptions(changing.Reported):
     """What ``apply`` was asked."""
 
-    files: tuple[str, ...]
-    recursive: bool = False
-    dry_run: str = "none"
-    server_side: bool = False
-    force_conflicts: bool = False
-    field_manager: str = MANAGER
-    output: str = ""
-    validate: str = "strict"
-
-
-class CommandOptions(Options):
-    """What ``command`` was asked."""
-
-    files: tuple[str, ...] = flag("--filename", "-f", default=(), help="A file, directory, URL or -.")
+    files: tuple[str, ...] = flag(
+        "--filename", "-f", default=(), split=True, help="A file, a directory, a URL or -.", complete="files"
+    )
     recursive: bool = flag("--recursive", "-R", default=False, help="Descend into directories.")
-    dry_run: str = flag("--dry-run", default="none", help="none, client or server.")
     server_side: bool = flag("--server-side", default=False, help="Let the server merge.")
     force_conflicts: bool = flag(
-        "--force-conflicts", default=False, help="With --server-side: take over fields of others."
+        "--force-conflicts", default=False, help="With --server-side: take over fields that others own."
     )
-    field_manager: str = flag("--field-manager", default=MANAGER, help="Who owns the fields.")
-    output: str = flag("--output", "-o", default="", help="yaml, json or name.")
-    validate: str = flag("--validate", default="strict", help="strict, warn or ignore unknown fields.")
-
-
-def command(options: CommandOptions, session: Session) -> int:
-    """Apply manifests: create what is new, change what differs, leave the rest."""
-    options = ApplyOptions(
-        tuple(options.files or ()),
-        options.recursive,
-        options.dry_run,
-        options.server_side,
-        options.force_conflicts,
-        options.field_manager,
-        options.output,
-        options.validate,
+    validate: str = flag(
+        "--validate",
+        default="strict",
+        bare="strict",
+        help="strict: refuse unknown fields; warn: say which they are; ignore: drop them silently.",
+        complete="strict warn ignore",
     )
-    return run(options, session)
-
-
-# COMMAND command: 'Apply manifests: create what is new, change what differs, leave the rest.\n\nExamples:  minikctl apply -f app.yaml     minikctl apply -f manifests/ -R     cat app.yaml | minikctl apply -f -'
-
-
-VERBS = {"apply": flags.single(command)}
+    words: tuple[str, ...] = rest()
 
 
 def run(options: ApplyOptions, session: Session) -> int:
@@ -98,10 +71,11 @@ def run(options: ApplyOptions, session: Session) -> int:
 def _validate(options: ApplyOptions) -> None:
     if not options.files:
         raise errors.UsageError("error: must specify one of -f and -k")
-    if options.dry_run not in ("none", "client", "server"):
+    if options.words:
         raise errors.UsageError(
-            f'error: Invalid dry-run value ({options.dry_run}). Must be "none", "server", or "client".'
+            f"error: Unexpected args: [{' '.join(options.words)}]\nSee 'minikctl apply -h' for help and examples"
         )
+    changing.check_dry_run(options.dry_run)
     if options.server_side and options.dry_run == "client":
         raise errors.UsageError(
             "error: --dry-run=client doesn't work with --server-side (did you mean --dry-run=server instead?)"
@@ -130,7 +104,7 @@ def _apply_one(options: ApplyOptions, document: manifests.Document, session: Ses
         text = str(error).removeprefix("error: ")
         session.io.warn(f"error: {document.place}{_object_name(document.object)}: {text}")
         return False
-    _print(options, target, outcome, result, session)
+    changing.tell(options, target, result, outcome, session)
     return True
 
 
@@ -150,17 +124,6 @@ def _completed(obj: dict[str, Any], target: Target) -> dict[str, Any]:
     if not target.resource.namespaced:
         return obj
     return {**obj, "metadata": {**obj["metadata"], "namespace": target.namespace}}
-
-
-def _print(
-    options: ApplyOptions, target: Target, outcome: str, result: dict[str, Any], session: Session
-) -> None:
-    printer = printers.of(options.output, lambda obj: target.title)
-    if printer is not None:
-        session.io.out.write(printer([result], False))
-        return
-    suffix = {"client": " (dry run)", "server": " (server dry run)"}.get(options.dry_run, "")
-    session.io.say(f"{target.title} {outcome}{suffix}")
 
 
 def _send(
@@ -186,7 +149,7 @@ def _send(
 def _query(options: ApplyOptions) -> dict[str, Any]:
     levels = {"strict": "Strict", "true": "Strict", "warn": "Warn", "ignore": "Ignore", "false": "Ignore"}
     query: dict[str, Any] = {
-        "fieldManager": options.field_manager,
+        "fieldManager": (options.manager or MANAGER),
         "fieldValidation": levels.get(options.validate, "Strict"),
     }
     if options.dry_run == "server":
@@ -200,8 +163,7 @@ def _create(
     stamped = annotated(wanted)
     if options.dry_run == "client":
         return stamped
-    collection = Target(target.resource, "", target.namespace).path()
-    response = session.client.request("POST", collection, stamped, query=_query(options))
+    response = session.client.request("POST", target.collection.path(), stamped, query=_query(options))
     return _noted(response, session)
 
 
@@ -233,7 +195,7 @@ def _change(
 def _server_side(
     options: ApplyOptions, wanted: dict[str, Any], target: Target, session: Session
 ) -> dict[str, Any]:
-    manager = "kubectl" if options.field_manager == MANAGER else options.field_manager
+    manager = "kubectl" if (options.manager or MANAGER) == MANAGER else (options.manager or MANAGER)
     query = {**_query(options), "fieldManager": manager, "force": options.force_conflicts}
     media = {"Content-Type": "application/apply-patch+yaml"}
     response = session.client.request("PATCH", target.path(), wanted, query=query, headers=media)
@@ -264,3 +226,18 @@ def _last_applied(current: dict[str, Any]) -> dict[str, Any]:
     except ValueError:
         return {}
     return found if isinstance(found, dict) else {}
+
+
+COMMANDS = {
+    "apply": Command(
+        "Make the cluster match manifests: create what is new, change what differs, leave the rest.",
+        ApplyOptions,
+        run,
+        usage="-f FILENAME",
+        examples=(
+            ("Apply a file", "minikctl apply -f app.yaml"),
+            ("Apply a directory and those below it", "minikctl apply -R -f manifests/"),
+            ("Apply what another program writes", "cat app.yaml | minikctl apply -f -"),
+        ),
+    )
+}

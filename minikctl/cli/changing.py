@@ -3,56 +3,78 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
 
 from minikctl import errors
 from minikctl.cli import manifests, report, selection
+from minikctl.cli.flags import Options, flag, rest
 from minikctl.cli.output import printers
 from minikctl.cli.selection import Target
-from minikctl.cli.session import Session
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from minikctl.cli.session import Session
 
 MERGE = "application/merge-patch+json"
 STRATEGIC = "application/strategic-merge-patch+json"
 DRY_RUNS = {"none": "", "client": " (dry run)", "server": " (server dry run)"}
 
 
-@dataclass(frozen=True)
-class Chosen:
+class Reported(Options):
+    """What every verb that changes objects takes."""
+
+    dry_run: str = flag(
+        "--dry-run",
+        default="none",
+        bare="unchanged",
+        help="none, client (change nothing) or server (let the server check, change nothing).",
+        complete="none client server",
+    )
+    output: str = flag(
+        "--output", "-o", default="", help="yaml, json, name, jsonpath=….", complete="yaml json name"
+    )
+    manager: str = flag("--field-manager", default="", help="Who owns the changed fields.")
+
+
+class Chosen(Reported):
     """Which objects, and how to report on them."""
 
-    arguments: tuple[str, ...] = ()
-    files: tuple[str, ...] = ()
-    labels: str = ""
-    all: bool = False
-    dry_run: str = "none"
-    output: str = ""
-    manager: str = "minikctl"
+    arguments: tuple[str, ...] = rest("(-f FILENAME | TYPE NAME | TYPE/NAME)", complete="objects")
+    files: tuple[str, ...] = flag(
+        "--filename", "-f", default=(), split=True, help="Files that name objects.", complete="files"
+    )
+    recursive: bool = flag("--recursive", "-R", default=False, help="Descend into directories.")
+    labels: str = flag("--selector", "-l", default="", help="A label selector.")
+    all: bool = flag("--all", default=False, help="All objects of the type in the namespace.")
+
+
+def check_dry_run(value: str) -> None:
+    """Refuse a --dry-run value that is none, in kubectl's words."""
+    if value == "unchanged":
+        raise errors.UsageError(
+            "error: --dry-run flag without a value was specified. "
+            'A value must be set: "none", "server", or "client".'
+        )
+    if value not in DRY_RUNS:
+        raise errors.UsageError(
+            f'error: Invalid dry-run value ({value}). Must be "none", "server", or "client".'
+        )
 
 
 def targets(chosen: Chosen, session: Session) -> list[Target]:
     """Return the objects that the command line names."""
-    if chosen.dry_run not in DRY_RUNS:
-        raise errors.UsageError(
-            f'error: Invalid dry-run value ({chosen.dry_run}). Must be "none", "server", or "client".'
-        )
+    check_dry_run(chosen.dry_run)
     if chosen.files:
-        return [
-            selection.target_of(document.object, session)
-            for document in manifests.read(chosen.files, False, session.io.stdin)
-            if isinstance(document, manifests.Document)
-        ]
+        documents = manifests.sound(chosen.files, chosen.recursive, session.io)
+        return [selection.target_of(document.object, session) for document in documents]
     parsed = selection.parse(chosen.arguments, session.discovery, session.namespace)
     if all(target.name for target in parsed):
         return parsed
     if not (chosen.all or chosen.labels):
         raise errors.UsageError("error: resource(s) were provided, but no name was specified")
-    found = []
-    for target in parsed:
-        listed = session.client.request("GET", target.path(), query={"labelSelector": chosen.labels}).json()
-        found += [Target(target.resource, o["metadata"]["name"], target.namespace) for o in listed["items"]]
-    return found
+    return [found for target in parsed for found in selection.members(target, session, labels=chosen.labels)]
 
 
 def patch_each(
@@ -60,6 +82,8 @@ def patch_each(
     session: Session,
     make: Callable[[dict[str, Any]], dict[str, Any]],
     said: str,
+    *,
+    unchanged: str = "",
     media: str = MERGE,
 ) -> int:
     """Patch every chosen object with what ``make`` returns for it ({}: nothing to do); return the exit code."""
@@ -68,11 +92,11 @@ def patch_each(
         try:
             current: dict[str, Any] = session.client.request("GET", target.path()).json()
             result, changed = _patch(chosen, target, current, make(current), media, session)
-        except errors.StatusError as error:
-            session.io.warn(report.status_sentence(error))
+        except errors.MinikctlError as error:
+            session.io.warn(report.sentence(error))
             failed = True
             continue
-        tell(chosen, target, result, said if changed else f"{said} (no change)", session)
+        tell(chosen, target, result, said if changed else unchanged or f"{said} (no change)", session)
     return 1 if failed else 0
 
 
@@ -88,19 +112,33 @@ def _patch(
         return current, False
     if chosen.dry_run == "client":
         return current, True
-    query = {"fieldManager": chosen.manager, "dryRun": "All" if chosen.dry_run == "server" else ""}
-    headers = {"Content-Type": media}
-    answer = session.client.request(
-        "PATCH", target.path(), json.dumps(body).encode(), query=query, headers=headers
-    )
-    result: dict[str, Any] = answer.json()
+    result = send_patch(target, body, media, chosen, session)
     before = current["metadata"].get("resourceVersion")
     return result, chosen.dry_run == "server" or result["metadata"].get("resourceVersion") != before
 
 
-def tell(chosen: Chosen, target: Target, result: dict[str, Any], said: str, session: Session) -> None:
+def send_patch(
+    target: Target, body: Any, media: str, chosen: Reported, session: Session, subresource: str = ""
+) -> dict[str, Any]:
+    """Send a patch and return the outcome."""
+    query = {
+        "fieldManager": chosen.manager or "minikctl",
+        "dryRun": "All" if chosen.dry_run == "server" else "",
+    }
+    answer = session.client.request(
+        "PATCH",
+        target.path(subresource),
+        json.dumps(body).encode(),
+        query=query,
+        headers={"Content-Type": media},
+    )
+    result: dict[str, Any] = answer.json()
+    return result
+
+
+def tell(chosen: Reported, target: Target, result: dict[str, Any], said: str, session: Session) -> None:
     """Print the object in the -o format, or what happened to it."""
-    printer = printers.of(chosen.output, lambda obj: target.title)
+    printer = printers.of(chosen.output, lambda _: target.title)
     if printer is not None:
         session.io.out.write(printer([result], False))
     else:

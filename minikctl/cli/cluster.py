@@ -5,20 +5,18 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import replace
-from typing import Annotated, Any
-
-import typer
+from typing import TYPE_CHECKING, Any
 
 import minikctl
 from minikctl import errors
-from minikctl.cli import flags
+from minikctl.cli.commands import Command
+from minikctl.cli.flags import Options, flag
 from minikctl.cli.output import printers, table
-from minikctl.cli.session import Session
 from minikctl.client import home as homes
 from minikctl.client import launcher
 
-app = flags.app(help="Make, start, stop, look at and delete local clusters.", no_args_is_help=True)
-VERBS = {"cluster": app}
+if TYPE_CHECKING:
+    from minikctl.cli.session import Session
 
 READY_SECONDS = 120.0
 POLL_SECONDS = 0.1
@@ -28,7 +26,13 @@ class StartOptions(Options):
     """What ``start`` was asked."""
 
     runtime: str = flag("--runtime", default="", help="docker, or sim: pods without containers.")
-    egress: bool = flag("--egress", default=False, help="May pods reach beyond the cluster?")
+    egress: str = flag(
+        "--egress",
+        default="",
+        bare="true",
+        help="May pods reach beyond the cluster? true or false.",
+        complete="true false",
+    )
     pod_cidr: str = flag("--pod-cidr", default="", help="The pods' addresses; a free range if empty.")
     publish: str = flag("--publish", default="", help="The host address of NodePorts.")
     wait: bool = flag("--wait", default=True, help="Wait until the system pods are ready.")
@@ -38,7 +42,7 @@ def start(options: StartOptions, session: Session) -> int:
     """Start the cluster's control plane, and make the cluster if it is new."""
     asked = {
         "runtime": options.runtime,
-        "egress": options.egress,
+        "egress": _truth(options.egress),
         "pod_cidr": options.pod_cidr,
         "publish": options.publish,
     }
@@ -54,7 +58,10 @@ def start(options: StartOptions, session: Session) -> int:
     return 0
 
 
-# COMMAND start: "Start the cluster's control plane, and make the cluster if it is new.\n\nExamples:  minikctl cluster start     minikctl --cluster lab cluster start --runtime sim"
+def _truth(text: str) -> bool | None:
+    if text not in ("", "true", "false"):
+        raise errors.UsageError(f'error: --egress is true or false, not "{text}"')
+    return {"true": True, "false": False}.get(text)
 
 
 def _settle(session: Session, asked: dict[str, Any]) -> None:
@@ -103,20 +110,13 @@ def _is_ready(pod: dict[str, Any]) -> bool:
     return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
 
 
-class StopOptions(Options):
-    """What ``stop`` was asked."""
-
-
-def stop(options: StopOptions, session: Session) -> int:
+def stop(options: Options, session: Session) -> int:
     """Stop the control plane; the apps go on running."""
     if launcher.stop(session.home):
         session.io.say(f'Control plane of cluster "{session.home.name}" stopped; its apps go on running.')
     else:
         session.io.say(f'Control plane of cluster "{session.home.name}" was not running.')
     return 0
-
-
-# COMMAND stop: 'Stop the control plane; the apps go on running.\n\nExamples:  minikctl cluster stop     minikctl --cluster lab cluster stop'
 
 
 class StatusOptions(Options):
@@ -136,9 +136,6 @@ def status(options: StatusOptions, session: Session) -> int:
         for line in table.align([[f"{key}:", _show(value)] for key, value in found.items()]):
             session.io.say(line)
     return 0 if found["running"] else 1
-
-
-# COMMAND status: 'Show whether the cluster runs and how it is.  Exit code 1 when it does not run.\n\nExamples:  minikctl cluster status     minikctl cluster status -o json'
 
 
 def _show(value: Any) -> str:
@@ -178,7 +175,9 @@ def _status(session: Session) -> dict[str, Any]:
 
 
 class ListOptions(Options):
-    """What ``list_`` was asked."""
+    """What ``list`` was asked."""
+
+    output: str = flag("--output", "-o", default="", help="name: only names.", complete="name")
 
 
 def list_(options: ListOptions, session: Session) -> int:
@@ -195,9 +194,6 @@ def list_(options: ListOptions, session: Session) -> int:
         for line in table.align(rows):
             session.io.say(line)
     return 0
-
-
-# COMMAND list_: 'List the local clusters.\n\nExamples:  minikctl cluster list     MINIKCTL_HOME=/srv/mk minikctl cluster list'
 
 
 class KubeconfigOptions(Options):
@@ -222,9 +218,6 @@ def kubeconfig(options: KubeconfigOptions, session: Session) -> int:
     return 0
 
 
-# COMMAND kubeconfig: 'Print a kubeconfig for kubectl and other clients, or add it to your own without switching to it.\n\nExamples:  minikctl cluster kubeconfig > kc     minikctl cluster kubeconfig --merge'
-
-
 class DeleteOptions(Options):
     """What ``delete`` was asked."""
 
@@ -242,9 +235,6 @@ def delete(options: DeleteOptions, session: Session) -> int:
     if not names:
         session.io.say("No clusters found.")
     return 0
-
-
-# COMMAND delete: 'Delete the cluster: its containers, network and state.\n\nExamples:  minikctl cluster delete     minikctl cluster delete --all'
 
 
 class _Progress:
@@ -283,3 +273,71 @@ class _Progress:
     def _show(self) -> None:
         if self._status is not None and self._waiting:
             self._status.update("waiting for " + ", ".join(self._waiting))
+
+
+COMMANDS = {
+    "cluster": Command(
+        "Make, start, stop, look at and delete local clusters.",
+        children={
+            "start": Command(
+                "Start the cluster's control plane; make the cluster if it is new.",
+                StartOptions,
+                start,
+                examples=(
+                    ("Start the default cluster", "minikctl cluster start"),
+                    (
+                        "Simulate another one, without containers",
+                        "minikctl --cluster lab cluster start --runtime sim",
+                    ),
+                ),
+            ),
+            "stop": Command(
+                "Stop the control plane; the apps go on running.",
+                run=stop,
+                examples=(
+                    ("Stop the default cluster's control plane", "minikctl cluster stop"),
+                    ("Stop another's", "minikctl --cluster lab cluster stop"),
+                ),
+            ),
+            "status": Command(
+                "Show whether the cluster runs and how it is; the exit code is 1 when it does not run.",
+                StatusOptions,
+                status,
+                examples=(
+                    ("Look at the cluster", "minikctl cluster status"),
+                    ("Read it by a program", "minikctl cluster status -o json"),
+                ),
+            ),
+            "list": Command(
+                "List the local clusters.",
+                ListOptions,
+                list_,
+                examples=(
+                    ("List them", "minikctl cluster list"),
+                    ("Only their names", "minikctl cluster list -o name"),
+                ),
+            ),
+            "kubeconfig": Command(
+                "Print a kubeconfig for kubectl and other clients, or add it to your own without switching to it.",
+                KubeconfigOptions,
+                kubeconfig,
+                examples=(
+                    (
+                        "Use stock kubectl",
+                        "minikctl cluster kubeconfig > kc && kubectl --kubeconfig kc get pods",
+                    ),
+                    ("Add a context to your own kubeconfig", "minikctl cluster kubeconfig --merge"),
+                ),
+            ),
+            "delete": Command(
+                "Delete the cluster: its containers, network and state.",
+                DeleteOptions,
+                delete,
+                examples=(
+                    ("Delete the default cluster", "minikctl cluster delete"),
+                    ("Delete every local cluster", "minikctl cluster delete --all"),
+                ),
+            ),
+        },
+    )
+}

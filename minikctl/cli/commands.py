@@ -28,6 +28,7 @@ class Command:
         usage: str = "",
         examples: Sequence[tuple[str, str]] = (),
         children: Mapping[str, Command] | None = None,
+        aliases: Mapping[str, str] | None = None,
     ) -> None:
         self.summary = summary
         self.options = options
@@ -35,18 +36,22 @@ class Command:
         self.usage = usage
         self.examples = tuple(examples)
         self.children = dict(children or {})
+        self.aliases = dict(aliases or {})
 
 
 def descend(
-    command: Command, path: list[str], words: list[str], lookup: parsing.Lookup
+    command: Command, path: list[str], words: list[str], common: Mapping[str, flags.Flag]
 ) -> tuple[Command, list[str]]:
     """Return the innermost command that the words name, and the words without those names."""
     rest = list(words)
     while command.children:
-        place = parsing.first_word(rest, lookup)
+        place = parsing.first_word(rest, parsing.Lookup([command.options.FLAGS, common]))
         if place is None:
             break
-        name = rest.pop(place)
+        name = command.aliases.get(rest[place], rest[place])
+        if command.run and name not in command.children:
+            break
+        del rest[place]
         if name not in command.children:
             raise parsing.BadCommandLine(
                 f"unknown command \"{name}\"\nSee '{' '.join(path)} -h' for help and examples"

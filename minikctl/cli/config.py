@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import os
-from typing import Annotated, Any
-
-import typer
+from typing import TYPE_CHECKING, Any
 
 from minikctl import errors
 from minikctl.cli import flags
+from minikctl.cli.commands import Command
+from minikctl.cli.flags import Options, flag, rest
 from minikctl.cli.output import printers, table
-from minikctl.cli.session import Session
 from minikctl.client import kubeconfig, launcher
 
-app = flags.app(help="Look at and change the kubeconfig in use.", no_args_is_help=True)
-VERBS = {"config": app}
+if TYPE_CHECKING:
+    from minikctl.cli.session import Session
 
 REDACTED = {"token": "REDACTED", "client-key-data": "DATA+OMITTED", "client-certificate-data": "DATA+OMITTED"}
+
+
+CONTEXT_HEADER = ("CURRENT", "NAME", "CLUSTER", "AUTHINFO", "NAMESPACE")
 
 
 def _path(session: Session) -> str:
@@ -34,7 +36,9 @@ class ViewOptions(Options):
 
     raw: bool = flag("--raw", default=False, help="Show secrets too.")
     minify: bool = flag("--minify", default=False, help="Only what the current context uses.")
-    output: str = flag("--output", "-o", default="yaml", help="yaml, json or jsonpath=….")
+    output: str = flag(
+        "--output", "-o", default="yaml", help="yaml, json or jsonpath=….", complete="yaml json"
+    )
 
 
 def view(options: ViewOptions, session: Session) -> int:
@@ -44,13 +48,10 @@ def view(options: ViewOptions, session: Session) -> int:
         config = _minified(config, session.settings.context)
     if not options.raw:
         config = _redacted(config)
-    printer = printers.of(options.output, lambda obj: "")
+    printer = printers.of(options.output, lambda _: "")
     assert printer is not None
     session.io.out.write(printer([config], False))
     return 0
-
-
-# COMMAND view: 'Print the kubeconfig, secrets hidden.\n\nExamples:  minikctl config view     minikctl config view --raw --minify'
 
 
 def _minified(config: dict[str, Any], asked: str) -> dict[str, Any]:
@@ -79,12 +80,8 @@ def _redacted(config: dict[str, Any]) -> dict[str, Any]:
     return {**config, "users": users, "clusters": clusters}
 
 
-class CurrentContextOptions(Options):
-    """What ``current_context`` was asked."""
-
-
-def current_context(options: CurrentContextOptions, session: Session) -> int:
-    """Print the current context."""
+def current_context(options: Options, session: Session) -> int:
+    """Print the current context; return the exit code."""
     name = kubeconfig.load(_path(session)).get("current-context")
     if not name:
         raise errors.UsageError("error: current-context is not set")
@@ -92,88 +89,193 @@ def current_context(options: CurrentContextOptions, session: Session) -> int:
     return 0
 
 
-# COMMAND current_context: 'Print the current context.\n\nExamples:  minikctl config current-context     minikctl --kubeconfig kc config current-context'
+class ListOptions(Options):
+    """What ``config get-contexts`` was asked."""
 
-
-class GetContextsOptions(Options):
-    """What ``get_contexts`` was asked."""
-
-    output: str = flag("--output", "-o", default="", help="name: only names.")
+    names: tuple[str, ...] = rest("[NAME...]", complete="contexts")
+    output: str = flag("--output", "-o", default="", help="name: only names.", complete="name")
     no_headers: bool = flag("--no-headers", default=False, help="No header line.")
 
 
-def get_contexts(options: GetContextsOptions, session: Session) -> int:
-    """List the contexts."""
+def get_contexts(options: ListOptions, session: Session) -> int:
+    """List the contexts; return the exit code."""
     config = kubeconfig.load(_path(session))
-    rows = [] if options.no_headers else [["CURRENT", "NAME", "CLUSTER", "AUTHINFO", "NAMESPACE"]]
-    for entry in config.get("contexts") or ():
-        settings = entry.get("context") or {}
-        mark = "*" if entry["name"] == config.get("current-context") else ""
-        if options.output == "name":
-            session.io.say(entry["name"])
-        rows.append(
-            [
-                mark,
-                entry["name"],
-                settings.get("cluster", ""),
-                settings.get("user", ""),
-                settings.get("namespace", ""),
-            ]
-        )
-    if options.output != "name":
-        for line in table.align(rows):
-            session.io.say(line)
+    rows = [] if options.no_headers or options.output == "name" else [[*CONTEXT_HEADER]]
+    entries = {entry["name"]: entry.get("context") or {} for entry in config.get("contexts") or ()}
+    for name in options.names:
+        if name not in entries:
+            raise errors.UsageError(f"error: context {name} not found")
+    for name in sorted(options.names or entries):
+        settings = entries[name]
+        mark = "*" if name == config.get("current-context") else ""
+        details = [settings.get(key, "") for key in ("cluster", "user", "namespace")]
+        rows.append([name] if options.output == "name" else [mark, name, *details])
+    for line in table.align(rows):
+        session.io.say(line)
     return 0
 
 
-# COMMAND get_contexts: 'List the contexts.\n\nExamples:  minikctl config get-contexts     minikctl config get-contexts -o name'
+def _get_names(section: str, session: Session) -> int:
+    session.io.say("NAME")
+    for entry in kubeconfig.load(_path(session)).get(section) or ():
+        session.io.say(entry["name"])
+    return 0
 
 
-class UseContextOptions(Options):
-    """What ``use_context`` was asked."""
+def get_clusters(options: Options, session: Session) -> int:
+    """List the clusters of the kubeconfig; return the exit code."""
+    return _get_names("clusters", session)
 
-    name: tuple[str, ...] = rest("CONTEXT")
+
+def get_users(options: Options, session: Session) -> int:
+    """List the users of the kubeconfig; return the exit code."""
+    return _get_names("users", session)
 
 
-def use_context(options: UseContextOptions, session: Session) -> int:
-    """Make a context the current one."""
-    path = _path(session)
+class NamedOptions(Options):
+    """Which context a ``config`` command is about."""
+
+    names: tuple[str, ...] = rest("CONTEXT_NAME", complete="contexts")
+
+
+def use_context(options: NamedOptions, session: Session) -> int:
+    """Make a context the current one; return the exit code."""
+    name, path = flags.one(options.names, "CONTEXT_NAME"), _path(session)
     config = kubeconfig.load(path)
-    if options.name not in [entry["name"] for entry in config.get("contexts") or ()]:
-        raise errors.UsageError(f'error: no context exists with the name: "{options.name}"')
-    kubeconfig.write(path, {**config, "current-context": options.name})
-    session.io.say(f'Switched to context "{options.name}".')
+    if name not in [entry["name"] for entry in config.get("contexts") or ()]:
+        raise errors.UsageError(f'error: no context exists with the name: "{name}"')
+    kubeconfig.write(path, {**config, "current-context": name})
+    session.io.say(f'Switched to context "{name}".')
     return 0
 
 
-# COMMAND use_context: 'Make a context the current one.\n\nExamples:  minikctl --kubeconfig kc config use-context dev     minikctl config use-context minikctl-default'
+def delete_context(options: NamedOptions, session: Session) -> int:
+    """Remove a context; return the exit code."""
+    name, path = flags.one(options.names, "CONTEXT_NAME"), _path(session)
+    config = kubeconfig.load(path)
+    kept = [entry for entry in config.get("contexts") or () if entry["name"] != name]
+    if len(kept) == len(config.get("contexts") or ()):
+        raise errors.UsageError(f"error: cannot delete context {name}, not in {path}")
+    if config.get("current-context") == name:
+        session.io.warn(
+            "warning: this removed your active context, "
+            'use "minikctl config use-context" to select a different one'
+        )
+    kubeconfig.write(path, {**config, "contexts": kept})
+    session.io.say(f"deleted context {name} from {path}")
+    return 0
 
 
 class SetContextOptions(Options):
-    """What ``set_context`` was asked."""
+    """What ``config set-context`` was asked."""
 
-    name: tuple[str, ...] = rest("[NAME]")
+    names: tuple[str, ...] = rest("[NAME | --current]", complete="contexts")
     current: bool = flag("--current", default=False, help="Change the current context.")
     user: str = flag("--user", default="", help="The user entry.")
 
 
 def set_context(options: SetContextOptions, session: Session) -> int:
-    """Change a context: its namespace (-n), its user."""
+    """Change a context's namespace (-n) or user, or make the context; return the exit code."""
     path = _path(session)
     config = kubeconfig.load(path)
-    wanted = config.get("current-context", "") if options.current else options.name
-    if not wanted:
+    if bool(options.names) == options.current:
         raise errors.UsageError("error: you must specify a non-empty context name or --current")
-    entries = config.get("contexts") or []
+    wanted = config.get("current-context", "") if options.current else flags.one(options.names)
+    if not wanted:
+        raise errors.UsageError("error: no current context is set")
+    entries = list(config.get("contexts") or ())
     known = [entry for entry in entries if entry["name"] == wanted]
-    entry = known[0] if known else {"name": wanted, "context": {}}
+    base = known or [entry for entry in entries if entry["name"] == config.get("current-context")]
     changes = {"namespace": session.settings.namespace, "user": options.user}
-    entry["context"] = {**entry["context"], **{key: value for key, value in changes.items() if value}}
-    if not known:
-        entries.append(entry)
+    context = {**(base[0].get("context") or {} if base else {})}
+    context |= {key: value for key, value in changes.items() if value}
+    entries = [entry for entry in entries if entry["name"] != wanted]
+    entries.append({"name": wanted, "context": context})
     kubeconfig.write(path, {**config, "contexts": entries})
-    session.io.say(f'''Context "{wanted}" {("modified" if known else "created")}.''')
+    session.io.say(f'Context "{wanted}" {"modified" if known else "created"}.')
     return 0
 
 
-# COMMAND set_context: 'Change a context: its namespace (-n), its user.\n\nExamples:  minikctl config set-context --current -n tour     minikctl config set-context dev --user admin'
+COMMANDS = {
+    "config": Command(
+        "Look at and change the kubeconfig in use: the local cluster's own, or the one of --kubeconfig.",
+        children={
+            "current-context": Command(
+                "Print the current context.",
+                run=current_context,
+                examples=(
+                    ("Print it", "minikctl config current-context"),
+                    ("That of another file", "minikctl --kubeconfig kc config current-context"),
+                ),
+            ),
+            "delete-context": Command(
+                "Remove a context from the kubeconfig.",
+                NamedOptions,
+                delete_context,
+                usage="NAME",
+                examples=(
+                    ("Remove one", "minikctl config delete-context old"),
+                    ("From another file", "minikctl --kubeconfig kc config delete-context old"),
+                ),
+            ),
+            "get-clusters": Command(
+                "List the clusters of the kubeconfig.",
+                run=get_clusters,
+                examples=(
+                    ("List them", "minikctl config get-clusters"),
+                    ("Those of another file", "minikctl --kubeconfig kc config get-clusters"),
+                ),
+            ),
+            "get-contexts": Command(
+                "List the contexts of the kubeconfig.",
+                ListOptions,
+                get_contexts,
+                usage="[NAME...]",
+                examples=(
+                    ("List them", "minikctl config get-contexts"),
+                    ("Only their names", "minikctl config get-contexts -o name"),
+                ),
+            ),
+            "get-users": Command(
+                "List the users of the kubeconfig.",
+                run=get_users,
+                examples=(
+                    ("List them", "minikctl config get-users"),
+                    ("Those of another file", "minikctl --kubeconfig kc config get-users"),
+                ),
+            ),
+            "set-context": Command(
+                "Change a context's namespace or user, or make a context like the current one.",
+                SetContextOptions,
+                set_context,
+                usage="[NAME | --current] [--user=USER] [--namespace=NAMESPACE]",
+                examples=(
+                    ("Work in another namespace", "minikctl config set-context --current -n tour"),
+                    ("Make a context for it", "minikctl config set-context tour -n tour"),
+                ),
+            ),
+            "use-context": Command(
+                "Make a context the current one.",
+                NamedOptions,
+                use_context,
+                usage="CONTEXT_NAME",
+                examples=(
+                    ("Switch", "minikctl config use-context minikctl-default"),
+                    ("Switch in another file", "minikctl --kubeconfig kc config use-context dev"),
+                ),
+            ),
+            "view": Command(
+                "Print the kubeconfig, secrets hidden.",
+                ViewOptions,
+                view,
+                examples=(
+                    ("Look at it", "minikctl config view"),
+                    (
+                        "Only what the current context uses, with secrets",
+                        "minikctl config view --minify --raw",
+                    ),
+                ),
+            ),
+        },
+    )
+}

@@ -4,90 +4,52 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import dataclass
-from typing import Annotated, Any
-
-import typer
 
 from minikctl import errors
-from minikctl.cli import flags, manifests, report, selection, timespan
-from minikctl.cli.selection import Target
-from minikctl.cli.session import Session
+from minikctl.cli import changing, report, selection, timespan
+from minikctl.cli.commands import Command
+from minikctl.cli.flags import flag
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from minikctl.cli.selection import Target
+    from minikctl.cli.session import Session
 
 WEEK_SECONDS = 7 * 24 * 3600.0
 CASCADES = {"background": "Background", "foreground": "Foreground", "orphan": "Orphan"}
 
 
-@dataclass(frozen=True)
-class DeleteOptions:
+class DeleteOptions(selection.Selecting):
     """What ``delete`` was asked."""
 
-    arguments: tuple[str, ...] = ()
-    files: tuple[str, ...] = ()
-    recursive: bool = False
-    labels: str = ""
-    fields: str = ""
-    all: bool = False
-    all_namespaces: bool = False
-    grace_period: int = -1
-    now: bool = False
-    force: bool = False
-    wait: bool = True
-    timeout: str = "0s"
-    cascade: str = "background"
-    ignore_not_found: bool = False
-    dry_run: str = "none"
-    output: str = ""
-
-
-class CommandOptions(Options):
-    """What ``command`` was asked."""
-
-    arguments: tuple[str, ...] = rest("TYPE[/NAME] [NAME...]")
-    files: tuple[str, ...] = flag("--filename", "-f", default=(), help="Files that name objects.")
-    recursive: bool = flag("--recursive", "-R", default=False, help="Descend into directories.")
-    labels: str = flag("--selector", "-l", default="", help="A label selector.")
     fields: str = flag("--field-selector", default="", help="A field selector.")
-    all_: bool = flag("--all", default=False, help="All objects of the type in the namespace.")
-    all_namespaces: bool = flag("--all-namespaces", "-A", default=False, help="Every namespace.")
-    grace_period: int = flag("--grace-period", default=-1, help="Seconds to end in; -1: its own.")
+    all: bool = flag("--all", default=False, help="All objects of the type in the namespace.")
+    grace_period: int = flag("--grace-period", default=-1, help="Seconds to end in; -1: the object's own.")
     now: bool = flag("--now", default=False, help="The same as --grace-period=1.")
-    force: bool = flag("--force", default=False, help="With --grace-period=0: do not wait for its end.")
+    force: bool = flag(
+        "--force", default=False, help="Remove at once, without waiting for the containers' end."
+    )
     wait: bool = flag("--wait", default=True, help="Wait until the objects are gone.")
     timeout: str = flag("--timeout", default="0s", help="How long to wait; 0s: as long as it takes.")
-    cascade: str = flag("--cascade", default="background", help="background, foreground or orphan.")
-    ignore_not_found: bool = flag("--ignore-not-found", default=False, help="A missing object is no failure.")
-    dry_run: str = flag("--dry-run", default="none", help="none, client or server.")
-    output: str = flag("--output", "-o", default="", help="name: print only names.")
-
-
-def command(options: CommandOptions, session: Session) -> int:
-    """Delete objects by name, selector or manifest."""
-    options = DeleteOptions(
-        tuple(options.arguments or ()),
-        tuple(options.files or ()),
-        options.recursive,
-        options.labels,
-        options.fields,
-        options.all_,
-        options.all_namespaces,
-        options.grace_period,
-        options.now,
-        options.force,
-        options.wait,
-        options.timeout,
-        options.cascade,
-        options.ignore_not_found,
-        options.dry_run,
-        options.output,
+    cascade: str = flag(
+        "--cascade",
+        default="background",
+        bare="background",
+        help="What becomes of what the objects own: background, foreground or orphan.",
+        complete="background foreground orphan",
     )
-    return run(options, session)
-
-
-# COMMAND command: 'Delete objects by name, selector or manifest.\n\nExamples:  minikctl delete -f app.yaml     minikctl delete pod web-1 --now     minikctl delete pods -l app=web'
-
-
-VERBS = {"delete": flags.single(command)}
+    ignore_not_found: bool = flag("--ignore-not-found", default=False, help="A missing object is no failure.")
+    interactive: bool = flag("--interactive", "-i", default=False, help="Ask before deleting.")
+    dry_run: str = flag(
+        "--dry-run",
+        default="none",
+        bare="unchanged",
+        help="none, client or server.",
+        complete="none client server",
+    )
+    output: str = flag("--output", "-o", default="", help="name: print only names.", complete="name")
 
 
 def run(options: DeleteOptions, session: Session) -> int:
@@ -124,38 +86,43 @@ def _validate(options: DeleteOptions) -> None:
         raise errors.UsageError(
             f'error: invalid cascade value ({options.cascade}). Must be "background", "foreground", or "orphan"'
         )
-    if options.grace_period == 0 and not options.force and options.now:
+    changing.check_dry_run(options.dry_run)
+    if options.now and options.grace_period >= 0:
         raise errors.UsageError("error: --now and --grace-period cannot be specified together")
+    if options.force and options.grace_period > 0:
+        raise errors.UsageError(
+            "error: --force and --grace-period greater than 0 cannot be specified together"
+        )
     if options.all and options.labels:
         raise errors.UsageError("error: cannot set --all and --selector at the same time")
+    if options.output not in ("", "name"):
+        raise errors.UsageError(
+            f"error: unexpected -o output mode: {options.output}. We only support '-o name'"
+        )
     if not options.files and not options.arguments:
-        raise errors.UsageError("error: You must provide one or more resources by argument or filename.")
+        raise errors.UsageError(
+            "error: You must provide one or more resources by argument or filename.\n"
+            "Example resource specifications include:\n   '-f rsrc.yaml'\n   '--filename=rsrc.json'\n"
+            "   '<resource> <name>'\n   '<resource>'"
+        )
 
 
 def _targets(options: DeleteOptions, session: Session) -> list[Target]:
     if options.files:
-        found = []
-        for document in manifests.read(options.files, options.recursive, session.io.stdin):
-            if isinstance(document, manifests.BadDocument):
-                session.io.warn(f"error: {document}")
-            else:
-                found.append(selection.target_of(document.object, session))
-        return found
+        from minikctl.cli import manifests
+
+        documents = manifests.sound(options.files, options.recursive, session.io)
+        return [selection.target_of(document.object, session) for document in documents]
     namespace = "" if options.all_namespaces else session.namespace
     parsed = selection.parse(options.arguments, session.discovery, namespace)
     if any(target.name for target in parsed):
         return parsed
     if not (options.all or options.labels or options.fields):
         raise errors.UsageError("error: resource(s) were provided, but no name was specified")
-    return [found for target in parsed for found in members(options, target, session)]
-
-
-def members(options: DeleteOptions, target: Target, session: Session) -> list[Target]:
-    query = {"labelSelector": options.labels, "fieldSelector": options.fields}
-    items = session.client.request("GET", target.path(), query=query).json().get("items") or ()
     return [
-        Target(target.resource, item["metadata"]["name"], item["metadata"].get("namespace", ""))
-        for item in items
+        found
+        for target in parsed
+        for found in selection.members(target, session, labels=options.labels, fields=options.fields)
     ]
 
 
@@ -233,9 +200,23 @@ def _deleted_in_watch(target: Target, revision: str, deadline: float, session: S
         "resourceVersion": revision,
         "timeoutSeconds": min(left, 300),
     }
-    place = Target(target.resource, "", target.namespace)
-    stream = session.client.stream("GET", place.path(), query=query)
+    stream = session.client.stream("GET", target.collection.path(), query=query)
     try:
         return any(json.loads(line)["type"] == "DELETED" for line in stream.lines())
     finally:
         stream.close()
+
+
+COMMANDS = {
+    "delete": Command(
+        "Delete objects by file, name or label, and wait until they are gone.",
+        DeleteOptions,
+        run,
+        usage="([-f FILENAME] | TYPE [(NAME | -l label | --all)])",
+        examples=(
+            ("Delete what a file describes", "minikctl delete -f app.yaml"),
+            ("End a pod quickly", "minikctl delete pod web-1 --now"),
+            ("Delete all pods of an app", "minikctl delete pods -l app=web"),
+        ),
+    )
+}

@@ -2,35 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
-
-import typer
-
 from minikctl import errors
-from minikctl.cli import flags, manifests, report, selection
+from minikctl.cli import report, selection
+from minikctl.cli.commands import Command
+from minikctl.cli.flags import flag
 from minikctl.cli.output import describing
 from minikctl.cli.selection import Target
-from minikctl.cli.session import Session
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from minikctl.cli.session import Session
 
 
-class CommandOptions(Options):
-    """What ``command`` was asked."""
+class DescribeOptions(selection.Selecting):
+    """What ``describe`` was asked."""
 
-    words: tuple[str, ...] = rest("TYPE[/NAME | PREFIX]")
-    files: tuple[str, ...] = flag("--filename", "-f", default=(), help="Files that name objects.")
-    labels: str = flag("--selector", "-l", default="", help="A label selector.")
-    all_namespaces: bool = flag("--all-namespaces", "-A", default=False, help="Every namespace.")
     events: bool = flag("--show-events", default=True, help="With its events.")
 
 
-def command(options: CommandOptions, session: Session) -> int:
-    """Show details of objects."""
-    failed, first = (False, True)
-    for target in _targets(options.words, options.files, options.all_namespaces, session):
+def run(options: DescribeOptions, session: Session) -> int:
+    """Describe every object that is meant; return the exit code."""
+    failed, first = False, True
+    for target in _targets(options, session):
         try:
             found = _objects(target, options.labels, session)
         except errors.StatusError as error:
-            session.io.warn(report.status_sentence(error))
+            session.io.warn(report.sentence(error))
             failed = True
             continue
         if not found:
@@ -45,23 +44,19 @@ def command(options: CommandOptions, session: Session) -> int:
     return 1 if failed else 0
 
 
-# COMMAND command: 'Show details of objects.\n\nExamples:  minikctl describe pod web-1     minikctl describe ingress -A     minikctl describe -f app.yaml'
+def _targets(options: DescribeOptions, session: Session) -> list[Target]:
+    if options.files:
+        from minikctl.cli import manifests
 
-
-VERBS = {"describe": flags.single(command)}
-
-
-def _targets(
-    words: list[str] | None, files: list[str] | None, all_namespaces: bool, session: Session
-) -> list[Target]:
-    if files:
-        return [
-            selection.target_of(document.object, session)
-            for document in manifests.read(files, False, session.io.stdin)
-            if isinstance(document, manifests.Document)
-        ]
-    namespace = "" if all_namespaces else session.namespace
-    return selection.parse(tuple(words or ()), session.discovery, namespace)
+        documents = manifests.sound(options.files, options.recursive, session.io)
+        return [selection.target_of(document.object, session) for document in documents]
+    if not options.arguments:
+        raise errors.UsageError(
+            'You must specify the type of resource to describe. Use "minikctl api-resources" '
+            "for a complete list of supported resources."
+        )
+    namespace = "" if options.all_namespaces else session.namespace
+    return selection.parse(options.arguments, session.discovery, namespace)
 
 
 def _objects(target: Target, labels: str, session: Session) -> list[dict[str, Any]]:
@@ -73,7 +68,7 @@ def _objects(target: Target, labels: str, session: Session) -> list[dict[str, An
             if error.code != 404:
                 raise
             # As kubectl: a name that is not there may be the beginning of names that are.
-            place = Target(target.resource, "", target.namespace)
+            place = target.collection
             listed = session.client.request("GET", place.path()).json().get("items") or ()
             found = [{**types, **o} for o in listed if o["metadata"]["name"].startswith(target.name)]
             if not found:
@@ -106,3 +101,17 @@ class _Reader:
         metadata = obj["metadata"]
         chosen = f"involvedObject.name={metadata['name']},involvedObject.uid={metadata.get('uid', '')}"
         return self.listed("events", metadata.get("namespace", ""), fieldSelector=chosen)
+
+
+COMMANDS = {
+    "describe": Command(
+        "Show details of objects, with what belongs to them and their events.",
+        DescribeOptions,
+        run,
+        usage="(-f FILENAME | TYPE [NAME_PREFIX | -l label] | TYPE/NAME)",
+        examples=(
+            ("A pod", "minikctl describe pod web-1"),
+            ("Every Ingress of every namespace", "minikctl describe ingress -A"),
+        ),
+    )
+}

@@ -47,11 +47,6 @@ class Resource:
         singular = self.singular or self.kind.lower()
         return f"{singular}.{self.group}" if self.group else singular
 
-    def path(self, namespace: str = "", name: str = "", subresource: str = "") -> str:
-        """Return the REST path of a collection, object or subresource."""
-        inside = namespace if self.namespaced else ""
-        return path_of(self.api_version, self.name, inside, name, subresource)
-
 
 class Discovery:
     """The served resources; what is not found in the kept answer is asked for again."""

@@ -9,65 +9,42 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Annotated, Any
-
-import typer
+from typing import TYPE_CHECKING, Any
 
 from minikctl import errors
-from minikctl.cli import flags, pods
-from minikctl.cli.session import Session
+from minikctl.cli import pods
+from minikctl.cli.commands import Command
+from minikctl.cli.flags import Options, after_dash, flag, rest
+
+if TYPE_CHECKING:
+    from minikctl.cli.session import Session
 
 CHUNK = 32 * 1024
 
 
-@dataclass(frozen=True)
-class ExecOptions:
+class ExecOptions(Options):
     """What ``exec`` was asked."""
 
-    argument: str
-    command: tuple[str, ...]
-    container: str = ""
-    stdin: bool = False
-    tty: bool = False
-    quiet: bool = False
-
-
-class CommandOptions(Options):
-    """What ``command`` was asked."""
-
-    argument: tuple[str, ...] = rest("(POD | TYPE/NAME)")
-    words: tuple[str, ...] = rest("-- COMMAND [ARGS...]")
-    container: str = flag("--container", "-c", default="", help="The container.")
+    arguments: tuple[str, ...] = rest("(POD | TYPE/NAME)", complete="pods")
+    command: tuple[str, ...] = after_dash()
+    container: str = flag("--container", "-c", default="", help="The container.", complete="containers")
     stdin: bool = flag("--stdin", "-i", default=False, help="Pass standard input on.")
     tty: bool = flag("--tty", "-t", default=False, help="Give the command a terminal.")
     quiet: bool = flag("--quiet", "-q", default=False, help="Only the command's own output.")
 
 
-def command(options: CommandOptions, session: Session) -> int:
-    """Run a command in a container."""
-    options = ExecOptions(
-        options.argument,
-        tuple(options.words or ()),
-        options.container,
-        options.stdin,
-        options.tty,
-        options.quiet,
-    )
-    return run(options, session)
-
-
-# COMMAND command: 'Run a command in a container.\n\nExamples:  minikctl exec web-1 -- ls /     minikctl exec -it deploy/web -- sh'
-
-
-VERBS = {"exec": flags.single(command, context_settings={"allow_interspersed_args": True})}
-
-
 def run(options: ExecOptions, session: Session) -> int:
     """Run the command; return its exit code."""
+    if not options.arguments:
+        raise errors.UsageError("error: pod, type/name or --filename must be specified")
+    if len(options.arguments) > 1:
+        raise errors.UsageError(
+            "error: exec [POD] [COMMAND] is not supported anymore. Use exec [POD] -- [COMMAND] instead\n"
+            "See 'minikctl exec -h' for help and examples"
+        )
     if not options.command:
         raise errors.UsageError("error: you must specify at least one command for the container")
-    pod = pods.named(options.argument, session)[0]
+    pod = pods.named(options.arguments[0], session)[0]
     phase = (pod.get("status") or {}).get("phase")
     if phase in ("Succeeded", "Failed"):
         raise errors.UsageError(
@@ -151,3 +128,17 @@ def _raw_terminal(remote: Any, session: Session) -> Iterator[None]:
         termios.tcsetattr(descriptor, termios.TCSADRAIN, saved)
         signal.signal(signal.SIGWINCH, before)
         sys.stdout.flush()
+
+
+COMMANDS = {
+    "exec": Command(
+        "Execute a command in a container; the exit code is the command's own.",
+        ExecOptions,
+        run,
+        usage="(POD | TYPE/NAME) [-c CONTAINER] [flags] -- COMMAND [args...]",
+        examples=(
+            ("Run one command", "minikctl exec web-1 -- ls /"),
+            ("Get a shell in a Deployment's first pod", "minikctl exec -it deployment/web -- sh"),
+        ),
+    )
+}

@@ -1,4 +1,3 @@
-# NOTE (temporary): two engineers are in this folder; read /tmp/mk/CLI-TWIN.md before editing minikctl/cli.
 """Declaring what a command takes: one frozen ``Options`` class per command, one line per flag.
 
 The rules are those of kubectl's flag library: ``--wait=false``, ``-it``, ``-nkube-system`` and a flag with an
@@ -8,8 +7,11 @@ rather than a library's: importing one costs more than the whole rest of ``get p
 
 from __future__ import annotations
 
+from minikctl import errors
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Any, ClassVar, dataclass_transform
 else:  # ``typing`` is not needed at run time and would be imported by every command
 
@@ -79,7 +81,21 @@ def after_dash(*, default: tuple[str, ...] = ()) -> Any:
     return Flag(("--",), default, "", {})
 
 
-_KINDS = {"bool": "bool", "int": "int", "str": "str", "tuple[str, ...]": "list"}
+def one(arguments: Sequence[str], what: str = "NAME") -> str:
+    """Return the only argument; ``UsageError`` in kubectl's words when there are none or more."""
+    if len(arguments) != 1:
+        raise errors.UsageError(f"error: exactly one {what} is required, got {len(arguments)}")
+    return arguments[0]
+
+
+_KINDS = {
+    "bool": "bool",
+    "bool | None": "bool",
+    "str | None": "str",
+    "int": "int",
+    "str": "str",
+    "tuple[str, ...]": "list",
+}
 
 
 @dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(flag, rest, after_dash))

@@ -3,62 +3,41 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Annotated, Any
-
-import typer
 
 from minikctl import errors
-from minikctl.cli import flags, manifests, report, selection
-from minikctl.cli.output import jsonpath, printers, table
-from minikctl.cli.selection import Target
-from minikctl.cli.session import Session
+from minikctl.cli import selection
+from minikctl.cli.commands import Command
+from minikctl.cli.flags import flag
+from minikctl.cli.output import table
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+    from minikctl.cli.output import printers
+    from minikctl.cli.selection import Target
+    from minikctl.cli.session import Session
 
 TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"
-CHUNK = 500
 
 
-@dataclass(frozen=True)
-class GetOptions:
+class GetOptions(selection.Selecting):
     """What ``get`` was asked."""
 
-    arguments: tuple[str, ...] = ()
-    files: tuple[str, ...] = ()
-    recursive: bool = False
-    output: str = ""
-    all_namespaces: bool = False
-    labels: str = ""
-    fields: str = ""
-    show_labels: bool = False
-    label_columns: tuple[str, ...] = ()
-    sort_by: str = ""
-    watch: bool = False
-    watch_only: bool = False
-    output_events: bool = False
-    headers: bool = True
-    ignore_not_found: bool = False
-    show_kind: bool = False
-    managed_fields: bool = False
-    raw: str = ""
-    chunk: int = CHUNK
-
-
-class CommandOptions(Options):
-    """What ``command`` was asked."""
-
-    arguments: tuple[str, ...] = rest("TYPE[/NAME] [NAME...]")
-    files: tuple[str, ...] = flag("--filename", "-f", default=(), help="Files that name objects.")
-    recursive: bool = flag("--recursive", "-R", default=False, help="Descend into directories.")
     output: str = flag(
-        "--output", "-o", default="", help="wide, yaml, json, name, jsonpath=…, custom-columns=…"
+        "--output",
+        "-o",
+        default="",
+        help="wide, yaml, json, name, jsonpath=TEMPLATE, jsonpath-file=FILE, custom-columns=HEADER:PATH,… .",
+        complete="wide yaml json name jsonpath= jsonpath-file= custom-columns= custom-columns-file=",
     )
-    all_namespaces: bool = flag("--all-namespaces", "-A", default=False, help="Every namespace.")
-    labels: str = flag("--selector", "-l", default="", help="A label selector.")
-    fields: str = flag("--field-selector", default="", help="A field selector.")
+    fields: str = flag(
+        "--field-selector", default="", help="A field selector: metadata.name=x,status.phase!=y."
+    )
     show_labels: bool = flag("--show-labels", default=False, help="Add a column of labels.")
     label_columns: tuple[str, ...] = flag(
-        "--label-columns", "-L", default=(), help="Labels to show as columns."
+        "--label-columns", "-L", default=(), split=True, help="Labels to show as columns."
     )
     sort_by: str = flag("--sort-by", default="", help="A JSONPath to sort by.")
     watch: bool = flag("--watch", "-w", default=False, help="Go on with each change.")
@@ -68,41 +47,9 @@ class CommandOptions(Options):
     ignore_not_found: bool = flag("--ignore-not-found", default=False, help="A missing object is no failure.")
     show_kind: bool = flag("--show-kind", default=False, help="Put the type before each name.")
     managed_fields: bool = flag("--show-managed-fields", default=False, help="Keep metadata.managedFields.")
+    subresource: str = flag("--subresource", default="", help="status or scale.", complete="status scale")
     raw: str = flag("--raw", default="", help="Print what the server answers at this path.")
-    chunk: int = flag("--chunk-size", default=CHUNK, help="Ask for lists in pieces of so many.")
-
-
-def command(options: CommandOptions, session: Session) -> int:
-    """Display one or many objects."""
-    columns = tuple((key for part in options.label_columns or () for key in part.split(",") if key))
-    options = GetOptions(
-        tuple(options.arguments or ()),
-        tuple(options.files or ()),
-        options.recursive,
-        options.output,
-        options.all_namespaces,
-        options.labels,
-        options.fields,
-        options.show_labels,
-        columns,
-        options.sort_by,
-        options.watch,
-        options.watch_only,
-        options.output_events,
-        not options.no_headers,
-        options.ignore_not_found,
-        options.show_kind,
-        options.managed_fields,
-        options.raw,
-        options.chunk,
-    )
-    return run(options, session)
-
-
-# COMMAND command: 'Display one or many objects.\n\nExamples:  minikctl get pods -A     minikctl get deploy/web svc/web -o wide     minikctl get ingress -w'
-
-
-VERBS = {"get": flags.single(command)}
+    chunk: int = flag("--chunk-size", default=500, help="Ask for lists in pieces of so many; 0: all at once.")
 
 
 def run(options: GetOptions, session: Session) -> int:
@@ -110,22 +57,39 @@ def run(options: GetOptions, session: Session) -> int:
     if options.raw:
         session.io.out.write(session.client.request("GET", options.raw).body.decode())
         return 0
+    _check(options)
     targets = list(_targets(options, session))
     if options.watch or options.watch_only:
         from minikctl.cli import watching
 
         return watching.run(options, targets, session)
-    printer = printers.of(options.output, _name_of(targets), managed_fields=options.managed_fields)
-    if printer is None:
+    if options.output in ("", "wide"):
         return _tables(options, targets, session)
+    from minikctl.cli.output import printers
+
+    printer = printers.of(options.output, _name_of(targets), managed_fields=options.managed_fields)
+    assert printer is not None
     return _objects(options, targets, session, printer)
+
+
+def _check(options: GetOptions) -> None:
+    if not options.arguments and not options.files:
+        raise errors.UsageError(
+            'You must specify the type of resource to get. Use "minikctl api-resources" '
+            "for a complete list of supported resources.\n\nerror: Required resource not specified.\n"
+            "See 'minikctl get -h' for help and examples"
+        )
+    if options.output_events and not (options.watch or options.watch_only):
+        raise errors.UsageError(
+            "error: --output-watch-events option can only be used with --watch or --watch-only"
+        )
 
 
 def _targets(options: GetOptions, session: Session) -> Iterator[Target]:
     if options.files:
-        for document in manifests.read(options.files, options.recursive, session.io.stdin):
-            if isinstance(document, manifests.BadDocument):
-                raise document
+        from minikctl.cli import manifests
+
+        for document in manifests.sound(options.files, options.recursive, session.io):
             yield selection.target_of(document.object, session)
         return
     namespace = "" if options.all_namespaces else session.namespace
@@ -141,7 +105,7 @@ def style_of(options: GetOptions, target: Target, several: bool) -> table.Style:
     """Return how the target's table looks."""
     return table.Style(
         wide=options.output == "wide",
-        headers=options.headers,
+        headers=not options.no_headers,
         namespaces=options.all_namespaces and target.resource.namespaced,
         labels=options.show_labels,
         label_columns=options.label_columns,
@@ -151,31 +115,48 @@ def style_of(options: GetOptions, target: Target, several: bool) -> table.Style:
 
 def _tables(options: GetOptions, targets: list[Target], session: Session) -> int:
     several = len({target.resource.qualified for target in targets}) > 1
-    failures, shown, blank = [], 0, False
+    failures: list[errors.StatusError] = []
+    shown = 0
     for group in _grouped(targets, several):
-        found: dict[str, Any] = {"rows": []}
-        for target in group:
-            try:
-                answer = _table(options, target, session)
-            except errors.StatusError as error:
-                if not (error.code == 404 and options.ignore_not_found):
-                    failures.append(error)
-                continue
-            found = {**answer, "rows": found["rows"] + (answer.get("rows") or [])}
+        found = _merged(options, group, session, failures)
         if not found["rows"]:
             continue
         style = style_of(options, group[0], several)
-        lines = [table.header(found, style)] if options.headers else []
-        if blank:
+        lines = [] if options.no_headers else [table.header(found, style)]
+        if shown and several:
             session.io.say("")
         for line in table.align(lines + table.rows(found, style)):
             session.io.say(line)
-        shown, blank = shown + len(found["rows"]), several
-    for failure in failures:
-        session.io.warn(report.status_sentence(failure))
+        shown += len(found["rows"])
     if not shown and not failures and not options.ignore_not_found:
         session.io.warn(_nothing_found(options, targets))
-    return 1 if failures else 0
+    return _complain(failures, session)
+
+
+def _merged(
+    options: GetOptions, group: list[Target], session: Session, failures: list[errors.StatusError]
+) -> dict[str, Any]:
+    """Return the targets' rows as one table; what cannot be read goes to ``failures``."""
+    found: dict[str, Any] = {"rows": []}
+    for target in group:
+        try:
+            answer = _table(options, target, session)
+        except errors.StatusError as error:
+            if not (error.code == 404 and options.ignore_not_found):
+                failures.append(error)
+            continue
+        found = {**answer, "rows": found["rows"] + (answer.get("rows") or [])}
+    return found
+
+
+def _complain(failures: list[errors.StatusError], session: Session) -> int:
+    if not failures:
+        return 0
+    from minikctl.cli import report
+
+    for failure in failures:
+        session.io.warn(report.sentence(failure))
+    return 1
 
 
 def _grouped(targets: list[Target], several: bool) -> list[list[Target]]:
@@ -202,8 +183,10 @@ def _table(options: GetOptions, target: Target, session: Session) -> dict[str, A
     query = query_of(options, target)
     if options.sort_by or options.label_columns or options.show_labels:
         query["includeObject"] = "Object" if options.sort_by else "Metadata"
-    answer: dict[str, Any] = _listed(session, target, query, TABLE, "rows")
+    answer: dict[str, Any] = _listed(options, target, query, TABLE, session)
     if options.sort_by:
+        from minikctl.cli.output import jsonpath
+
         key = table.sorter(lambda row: next(iter(jsonpath.find(options.sort_by, row.get("object"))), None))
         answer["rows"] = sorted(answer.get("rows") or (), key=key)
     return answer
@@ -213,16 +196,19 @@ def query_of(options: GetOptions, target: Target) -> dict[str, Any]:
     """Return the query of a list; empty for one object."""
     if target.name:
         return {}
-    return {"labelSelector": options.labels, "fieldSelector": options.fields, "limit": options.chunk}
+    return {"labelSelector": options.labels, "fieldSelector": options.fields, "limit": options.chunk or None}
 
 
 def _listed(
-    session: Session, target: Target, query: dict[str, Any], accept: str, field: str
+    options: GetOptions, target: Target, query: dict[str, Any], accept: str, session: Session
 ) -> dict[str, Any]:
     """Return the whole answer of a list that may come in pieces."""
+    field = "rows" if accept is TABLE else "items"
     whole: dict[str, Any] = {}
     while True:
-        body = session.client.request("GET", target.path(), query=query, headers={"Accept": accept}).body
+        body = session.client.request(
+            "GET", target.path(options.subresource), query=query, headers={"Accept": accept}
+        ).body
         answer: dict[str, Any] = json.loads(body)
         if whole:
             answer[field] = whole[field] + (answer.get(field) or [])
@@ -235,7 +221,7 @@ def _listed(
 
 def _objects(options: GetOptions, targets: list[Target], session: Session, printer: printers.Printer) -> int:
     found: list[dict[str, Any]] = []
-    failures = []
+    failures: list[errors.StatusError] = []
     for target in targets:
         try:
             found += fetch(options, target, session)
@@ -243,19 +229,19 @@ def _objects(options: GetOptions, targets: list[Target], session: Session, print
             if not (error.code == 404 and options.ignore_not_found):
                 failures.append(error)
     if options.sort_by:
+        from minikctl.cli.output import jsonpath
+
         key = table.sorter(lambda obj: next(iter(jsonpath.find(options.sort_by, obj)), None))
         found.sort(key=key)
     many = len(targets) > 1 or any(not target.name for target in targets)
     if found or (many and not failures):
         session.io.out.write(printer(found, many))
-    for failure in failures:
-        session.io.warn(report.status_sentence(failure))
-    return 1 if failures else 0
+    return _complain(failures, session)
 
 
 def fetch(options: GetOptions, target: Target, session: Session) -> list[dict[str, Any]]:
     """Return the target's objects, each with apiVersion and kind."""
-    answer = _listed(session, target, query_of(options, target), "application/json", "items")
+    answer = _listed(options, target, query_of(options, target), "application/json", session)
     if target.name:
         return [answer]
     types = {"apiVersion": target.resource.api_version, "kind": target.resource.kind}
@@ -270,3 +256,19 @@ def _name_of(targets: list[Target]) -> Any:
         return f"{titles.get(key, key[1].lower())}/{(obj.get('metadata') or {}).get('name', '')}"
 
     return name
+
+
+COMMANDS = {
+    "get": Command(
+        "Display one or many objects.\n\nTables are the server's; -o wide shows all of their columns.",
+        GetOptions,
+        run,
+        usage="(TYPE[.VERSION][.GROUP] [NAME | -l label] | TYPE[.VERSION][.GROUP]/NAME ...) [flags]",
+        examples=(
+            ("All pods of all namespaces", "minikctl get pods -A"),
+            ("A Deployment and a Service", "minikctl get deployment/web service/web -o wide"),
+            ("Follow the Ingresses", "minikctl get ingress -w"),
+            ("One field", "minikctl get service web -o jsonpath='{.spec.clusterIP}'"),
+        ),
+    )
+}

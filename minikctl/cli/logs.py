@@ -3,87 +3,45 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
-from typing import Annotated, Any
-
-import typer
 
 from minikctl import errors
-from minikctl.cli import flags, pods, timespan
-from minikctl.cli.session import Session
+from minikctl.cli import pods, timespan
+from minikctl.cli.commands import Command
+from minikctl.cli.flags import Options, flag, rest
 from minikctl.client import http
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from minikctl.cli.session import Session
 
 MAX_FOLLOWED = 5
 SELECTED_TAIL = 10
 
 
-@dataclass(frozen=True)
-class LogsOptions:
+class LogsOptions(Options):
     """What ``logs`` was asked."""
 
-    argument: str = ""
-    container: str = ""
-    follow: bool = False
-    previous: bool = False
-    tail: int = -1
-    since: str = ""
-    since_time: str = ""
-    timestamps: bool = False
-    labels: str = ""
-    all_containers: bool = False
-    all_pods: bool = False
-    prefix: bool = False
-    limit_bytes: int = 0
-    max_requests: int = MAX_FOLLOWED
-
-
-class CommandOptions(Options):
-    """What ``command`` was asked."""
-
-    argument: tuple[str, ...] = rest("[POD | TYPE/NAME]")
-    second: tuple[str, ...] = rest("[CONTAINER]")
-    container: str = flag("--container", "-c", default="", help="The container.")
+    arguments: tuple[str, ...] = rest("(POD | TYPE/NAME) [CONTAINER]", complete="pods")
+    container: str = flag("--container", "-c", default="", help="The container.", complete="containers")
     follow: bool = flag("--follow", "-f", default=False, help="Go on as more is written.")
     previous: bool = flag("--previous", "-p", default=False, help="Of the run before the last restart.")
-    tail: int = flag("--tail", default=-1, help="Only the last lines; -1 for all.")
+    tail: int = flag("--tail", default=-1, help="Only the last lines; -1 for all, but 10 with a selector.")
     since: str = flag("--since", default="", help="Only what is younger, such as 5m.")
-    since_time: str = flag("--since-time", default="", help="Only after this RFC 3339 time.")
+    since_time: str = flag("--since-time", default="", help="Only what is after this RFC 3339 time.")
     timestamps: bool = flag("--timestamps", default=False, help="Put the time before each line.")
     labels: str = flag("--selector", "-l", default="", help="The pods with these labels.")
     all_containers: bool = flag("--all-containers", default=False, help="Every container.")
-    all_pods: bool = flag("--all-pods", default=False, help="Every pod of TYPE/NAME.")
+    all_pods: bool = flag("--all-pods", default=False, help="Every pod of TYPE/NAME; implies --prefix.")
     prefix: bool = flag("--prefix", default=False, help="Say where each line is from.")
-    limit_bytes: int = flag("--limit-bytes", default=0, help="At most so many bytes.")
+    ignore_errors: bool = flag(
+        "--ignore-errors", default=False, help="Go on with the others when one cannot be read."
+    )
+    limit_bytes: int = flag("--limit-bytes", default=0, help="At most so many bytes; 0: no limit.")
     max_requests: int = flag(
         "--max-log-requests", default=MAX_FOLLOWED, help="How many streams may be followed."
     )
-
-
-def command(options: CommandOptions, session: Session) -> int:
-    """Print the logs of a container."""
-    options = LogsOptions(
-        options.argument,
-        options.container or options.second,
-        options.follow,
-        options.previous,
-        options.tail,
-        options.since,
-        options.since_time,
-        options.timestamps,
-        options.labels,
-        options.all_containers,
-        options.all_pods,
-        options.prefix or options.all_pods,
-        options.limit_bytes,
-        options.max_requests,
-    )
-    return run(options, session)
-
-
-# COMMAND command: 'Print the logs of a container.\n\nExamples:  minikctl logs web-1 -f     minikctl logs deploy/web --tail=20     minikctl logs web-1 -p'
-
-
-VERBS = {"logs": flags.single(command)}
 
 
 def run(options: LogsOptions, session: Session) -> int:
@@ -112,22 +70,29 @@ def run(options: LogsOptions, session: Session) -> int:
 
 
 def _sources(options: LogsOptions, session: Session) -> list[tuple[dict[str, Any], str]]:
+    if len(options.arguments) > 2:
+        raise errors.UsageError("error: expected 'logs [-f] [-p] (POD | TYPE/NAME) [-c CONTAINER]'.")
     if options.labels:
-        if options.argument:
+        if options.arguments:
             raise errors.UsageError("error: only a selector (-l) or a POD name is allowed")
         found = pods.selected(options.labels, session)
         if not found:
             session.io.warn(f"No resources found in {session.namespace} namespace.")
-    elif options.argument:
-        found = pods.named(options.argument, session)
+    elif options.arguments:
+        found = pods.named(options.arguments[0], session)
         if len(found) > 1 and not options.all_pods:
             session.io.warn(f"Found {len(found)} pods, using pod/{found[0]['metadata']['name']}")
             found = found[:1]
     else:
-        raise errors.UsageError("error: expected 'logs [-f] [-p] (POD | TYPE/NAME) [-c CONTAINER]'.")
+        raise errors.UsageError(
+            "error: expected 'logs [-f] [-p] (POD | TYPE/NAME) [-c CONTAINER]'.\n"
+            "POD or TYPE/NAME is a required argument for the logs command\n"
+            "See 'minikctl logs -h' for help and examples"
+        )
     if options.all_containers:
         return [(pod, name) for pod in found for name in pods.containers(pod)]
-    return [(pod, pods.container(pod, options.container, session)) for pod in found]
+    asked = options.container or "".join(options.arguments[1:])
+    return [(pod, pods.container(pod, asked, session)) for pod in found]
 
 
 def _query(options: LogsOptions, container: str) -> dict[str, Any]:
@@ -150,7 +115,11 @@ def _copy(options: LogsOptions, pod: dict[str, Any], container: str, session: Se
     # Each stream has a connection of its own, so streams may be read side by side.
     client = http.HttpClient(session.endpoint)
     stream = client.stream("GET", pods.log_path(pod, "log", session), query=_query(options, container))
-    head = f"[pod/{pod['metadata']['name']}/{container}] ".encode() if options.prefix else b""
+    head = (
+        f"[pod/{pod['metadata']['name']}/{container}] ".encode()
+        if options.prefix or options.all_pods
+        else b""
+    )
     out = session.io.out.buffer if hasattr(session.io.out, "buffer") else None
     try:
         for piece in stream.lines() if head else stream.chunks():
@@ -161,3 +130,18 @@ def _copy(options: LogsOptions, pod: dict[str, Any], container: str, session: Se
                 out.flush()
     finally:
         stream.close()
+
+
+COMMANDS = {
+    "logs": Command(
+        "Print the logs of a container, or of the containers of several pods.",
+        LogsOptions,
+        run,
+        usage="[-f] [-p] (POD | TYPE/NAME) [-c CONTAINER]",
+        examples=(
+            ("Follow a pod", "minikctl logs -f web-1"),
+            ("The last lines of a Deployment's first pod", "minikctl logs deployment/web --tail=20"),
+            ("What it wrote before it crashed", "minikctl logs web-1 -p"),
+        ),
+    )
+}

@@ -1,4 +1,3 @@
-# NOTE (temporary): two engineers are in this folder; read /tmp/mk/CLI-TWIN.md before editing minikctl/cli.
 """The program: finds the verb, imports that verb's module alone, and reports what goes wrong.
 
 Imports cost more than anything else that a command does, so what only some verbs need is not imported here.
@@ -68,7 +67,7 @@ def find(words: list[str]) -> tuple[list[str], commands.Command, list[str]] | No
 
         raise report.unknown_command(verb, catalog.SUMMARIES)
     path = ["minikctl", verb]
-    command, rest = commands.descend(load(verb), path, words[:place] + words[place + 1 :], lookup)
+    command, rest = commands.descend(load(verb), path, words[:place] + words[place + 1 :], Settings.FLAGS)
     return path, command, rest
 
 
@@ -96,7 +95,7 @@ def _dispatch(
     if parsed.wants_help or command.run is None:
         from minikctl.cli import usage
 
-        io.out.write(usage.of(path, command))
+        usage.of(path, command, io)
         return 0 if parsed.wants_help else 1
     return command.run(commands.options_of(command, parsed), session.Session(settings, io))
 
@@ -109,7 +108,7 @@ def _overview(words: list[str], io: session.Io) -> int:
         raise
     from minikctl.cli import usage
 
-    io.out.write(usage.overview())
+    usage.overview(io)
     return 0
 
 

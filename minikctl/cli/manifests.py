@@ -8,11 +8,14 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 import yaml
 
 from minikctl import errors
+
+if TYPE_CHECKING:
+    from minikctl.cli.session import Io
 
 SUFFIXES = (".yaml", ".yml", ".json")
 LIMIT_BYTES = 64 * 1024 * 1024
@@ -42,6 +45,17 @@ def read(paths: Sequence[str], recursive: bool, stdin: TextIO) -> Iterator[Docum
     for path in paths:
         for source, text in _texts(path, recursive, stdin):
             yield from parse(text, source)
+
+
+def sound(paths: Sequence[str], recursive: bool, io: Io) -> list[Document]:
+    """Return the documents that can be read; complain of the others."""
+    found = []
+    for document in read(paths, recursive, io.stdin):
+        if isinstance(document, BadDocument):
+            io.warn(f"error: {document}")
+        else:
+            found.append(document)
+    return found
 
 
 def _texts(path: str, recursive: bool, stdin: TextIO) -> Iterator[tuple[str, str]]:

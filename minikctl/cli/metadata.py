@@ -2,102 +2,124 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
-
-import typer
-
 from minikctl import errors
-from minikctl.cli import changing, flags
+from minikctl.cli import changing
+from minikctl.cli.commands import Command
+from minikctl.cli.flags import flag
+from minikctl.cli.output import table
 
-Words = Annotated[list[str], typer.Argument(metavar="TYPE[/NAME] [NAME...] KEY=VALUE... KEY-...")]
-Files = Annotated[list[str] | None, typer.Option("--filename", "-f", help="Files that name objects.")]
-Labels = Annotated[str, typer.Option("--selector", "-l", help="A label selector.")]
-All = Annotated[bool, typer.Option("--all", help="All objects of the type in the namespace.")]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Existing keys may change.")]
-DryRun = Annotated[str, typer.Option("--dry-run", help="none, client or server.")]
-Output = Annotated[str, typer.Option("--output", "-o", help="yaml, json or name.")]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from minikctl.cli.session import Session
 
 
-class LabelOptions(Options):
-    """What ``label`` was asked."""
+class MetadataOptions(changing.Chosen):
+    """What ``label`` or ``annotate`` was asked; the arguments hold the changes too."""
 
-    words: tuple[str, ...] = rest("TYPE[/NAME] [NAME...] KEY=VALUE... KEY-...")
-    files: tuple[str, ...] = flag("--filename", "-f", default=(), help="Files that name objects.")
-    labels: str = flag("--selector", "-l", default="", help="A label selector.")
-    all_: bool = flag("--all", default=False, help="All objects of the type in the namespace.")
     overwrite: bool = flag("--overwrite", default=False, help="Existing keys may change.")
-    dry_run: str = flag("--dry-run", default="none", help="none, client or server.")
-    output: str = flag("--output", "-o", default="", help="yaml, json or name.")
-
-
-def label(options: LabelOptions, session: Session) -> int:
-    """Set and remove labels."""
-    chosen, changes = _split(
-        options.words, options.files, options.labels, options.all_, options.dry_run, options.output
+    shows: bool = flag("--list", default=False, help="Print what there is.")
+    resource_version: str = flag(
+        "--resource-version", default="", help="Only if the object is at this version."
     )
-    return _run(ctx, chosen, "labels", changes, options.overwrite, "labeled")
 
 
-# COMMAND label: 'Set and remove labels.\n\nExamples:  minikctl label pod web-1 tier=front     minikctl label ns tour stage-'
+def label(options: MetadataOptions, session: Session) -> int:
+    """Set and remove labels; return the exit code."""
+    return _run(options, session, "labels")
 
 
-class AnnotateOptions(Options):
-    """What ``annotate`` was asked."""
-
-    words: tuple[str, ...] = rest("TYPE[/NAME] [NAME...] KEY=VALUE... KEY-...")
-    files: tuple[str, ...] = flag("--filename", "-f", default=(), help="Files that name objects.")
-    labels: str = flag("--selector", "-l", default="", help="A label selector.")
-    all_: bool = flag("--all", default=False, help="All objects of the type in the namespace.")
-    overwrite: bool = flag("--overwrite", default=False, help="Existing keys may change.")
-    dry_run: str = flag("--dry-run", default="none", help="none, client or server.")
-    output: str = flag("--output", "-o", default="", help="yaml, json or name.")
+def annotate(options: MetadataOptions, session: Session) -> int:
+    """Set and remove annotations; return the exit code."""
+    return _run(options, session, "annotations")
 
 
-def annotate(options: AnnotateOptions, session: Session) -> int:
-    """Set and remove annotations."""
-    chosen, changes = _split(
-        options.words, options.files, options.labels, options.all_, options.dry_run, options.output
-    )
-    return _run(ctx, chosen, "annotations", changes, options.overwrite, "annotated")
+_WORDS = {"labels": ("label", "labeled"), "annotations": ("annotation", "annotated")}
 
 
-# COMMAND annotate: 'Set and remove annotations.\n\nExamples:  minikctl annotate deploy web owner=anna     minikctl annotate deploy web owner-'
+def _run(options: MetadataOptions, session: Session, field: str) -> int:
+    word, said = _WORDS[field]
+    names = tuple(argument for argument in options.arguments if not _is_change(argument))
+    changes = _changes([argument for argument in options.arguments if _is_change(argument)])
+    chosen = MetadataOptions(**{**options.as_dict(), "arguments": names})
+    if not names and not options.files:
+        raise errors.UsageError(
+            "error: one or more resources must be specified as <resource> <name> or <resource>/<name>"
+        )
+    if options.shows:
+        return _list(chosen, session, field)
+    if not changes:
+        raise errors.UsageError(f"error: at least one {word} update is required")
 
-
-VERBS = {"label": flags.single(label), "annotate": flags.single(annotate)}
-
-
-def _split(
-    words: list[str], files: list[str] | None, labels: str, all_: bool, dry_run: str, output: str
-) -> tuple[changing.Chosen, dict[str, str | None]]:
-    names = [word for word in words if "=" not in word and not word.endswith("-")]
-    pairs = [word for word in words if word not in names]
-    if not pairs:
-        raise errors.UsageError("error: at least one label update is required")
-    changes: dict[str, str | None] = {}
-    for pair in pairs:
-        key, equals, value = pair.partition("=")
-        changes[key if equals else key.removesuffix("-")] = value if equals else None
-    return changing.Chosen(tuple(names), tuple(files or ()), labels, all_, dry_run, output), changes
-
-
-def _run(
-    ctx: typer.Context,
-    chosen: changing.Chosen,
-    field: str,
-    changes: dict[str, str | None],
-    overwrite: bool,
-    said: str,
-) -> int:
     def make(current: dict[str, Any]) -> dict[str, Any]:
         existing = current["metadata"].get(field) or {}
         taken = [k for k, v in changes.items() if v is not None and k in existing and existing[k] != v]
-        if taken and not overwrite:
+        if taken and not options.overwrite:
             key = taken[0]
             raise errors.UsageError(
                 f"error: '{key}' already has a value ({existing[key]}), and --overwrite is false"
             )
+        for key, value in changes.items():
+            if value is None and key not in existing:
+                session.io.warn(f'{word} "{key}" not found.')
         changed = {key: value for key, value in changes.items() if existing.get(key) != value}
-        return {"metadata": {field: changed}} if changed else {}
+        if not changed:
+            return {}
+        body: dict[str, Any] = {"metadata": {field: changed}}
+        if options.resource_version:
+            body["metadata"]["resourceVersion"] = options.resource_version
+        return body
 
-    return changing.patch_each(chosen, flags.of(ctx), make, said)
+    if field == "labels":
+        only_removes = all(value is None for value in changes.values())
+        return changing.patch_each(
+            chosen, session, make, "unlabeled" if only_removes else said, unchanged="not labeled"
+        )
+    return changing.patch_each(chosen, session, make, said, unchanged=said)
+
+
+def _is_change(argument: str) -> bool:
+    return ("=" in argument and "/" not in argument.partition("=")[0].partition("/")[0]) or (
+        argument.endswith("-")
+    )
+
+
+def _changes(pairs: list[str]) -> dict[str, str | None]:
+    changes: dict[str, str | None] = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        changes[key if equals else key.removesuffix("-")] = value if equals else None
+    return changes
+
+
+def _list(options: MetadataOptions, session: Session, field: str) -> int:
+    for target in changing.targets(options, session):
+        current = session.client.request("GET", target.path()).json()
+        for key, value in sorted((current["metadata"].get(field) or {}).items()):
+            session.io.say(f"{key}={table.one_line(value)}")
+    return 0
+
+
+COMMANDS = {
+    "label": Command(
+        "Set and remove labels of objects.",
+        MetadataOptions,
+        label,
+        usage="[--overwrite] (-f FILENAME | TYPE NAME) KEY_1=VAL_1 ... KEY_N=VAL_N",
+        examples=(
+            ("Set a label", "minikctl label pod web-1 tier=front"),
+            ("Remove a label from every pod", "minikctl label pods --all tier-"),
+        ),
+    ),
+    "annotate": Command(
+        "Set and remove annotations of objects.",
+        MetadataOptions,
+        annotate,
+        usage="[--overwrite] (-f FILENAME | TYPE NAME) KEY_1=VAL_1 ... KEY_N=VAL_N",
+        examples=(
+            ("Set an annotation", "minikctl annotate deployment web owner=anna"),
+            ("Remove it", "minikctl annotate deployment web owner-"),
+        ),
+    ),
+}

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import json
-from typing import Annotated, Any
-
-import typer
-import yaml
-
 from minikctl import errors
-from minikctl.cli import changing, flags, report
+from minikctl.cli import changing, report
+from minikctl.cli.commands import Command
+from minikctl.cli.flags import flag
 from minikctl.cli.output import printers
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from minikctl.cli.selection import Target
+    from minikctl.cli.session import Session
 
 MEDIA = {
     "json": "application/json-patch+json",
@@ -19,48 +22,51 @@ MEDIA = {
 }
 
 
-class CommandOptions(Options):
-    """What ``command`` was asked."""
+class PatchOptions(changing.Chosen):
+    """What ``patch`` was asked."""
 
-    words: tuple[str, ...] = rest("TYPE[/NAME] [NAME]")
     body: str = flag("--patch", "-p", default="", help="The patch, as JSON or YAML.")
-    body_file: str = flag("--patch-file", default="", help="A file with the patch.")
-    kind: str = flag("--type", default="strategic", help="json, merge or strategic.")
-    subresource: str = flag("--subresource", default="", help="status or scale.")
-    dry_run: str = flag("--dry-run", default="none", help="none or server.")
-    output: str = flag("--output", "-o", default="", help="yaml, json or name.")
+    body_file: str = flag("--patch-file", default="", help="A file with the patch.", complete="files")
+    type: str = flag(
+        "--type", default="strategic", help="json, merge or strategic.", complete="json merge strategic"
+    )
+    subresource: str = flag("--subresource", default="", help="status or scale.", complete="status scale")
 
 
-def command(options: CommandOptions, session: Session) -> int:
-    """Change fields of an object."""
-    if options.kind not in MEDIA:
-        raise errors.UsageError(f"error: --type must be one of [json merge strategic], not {options.kind!r}")
-    found = _body(options.body, options.body_file)
-    chosen = changing.Chosen(tuple(options.words), dry_run=options.dry_run, output=options.output)
+def run(options: PatchOptions, session: Session) -> int:
+    """Change fields of objects; return the exit code."""
+    if options.type not in MEDIA:
+        raise errors.UsageError(
+            f"error: --type must be one of [json merge strategic], not {_quoted(options.type)}"
+        )
+    body = _body(options.body, options.body_file)
     failed = False
-    for target in changing.targets(chosen, session):
+    for target in changing.targets(options, session):
         try:
-            before = session.client.request("GET", target.path()).json()["metadata"].get("resourceVersion")
-            query = {"fieldManager": "kubectl-patch", "dryRun": "All" if options.dry_run == "server" else ""}
-            headers = {"Content-Type": MEDIA[options.kind]}
-            data = json.dumps(found).encode()
-            answer = session.client.request(
-                "PATCH", target.path(options.subresource), data, query=query, headers=headers
-            )
-        except errors.StatusError as error:
-            session.io.warn(report.status_sentence(error))
+            _patch(options, target, body, session)
+        except errors.MinikctlError as error:
+            session.io.warn(report.sentence(error))
             failed = True
-            continue
-        result = answer.json()
-        same = result["metadata"].get("resourceVersion") == before and options.dry_run == "none"
-        changing.tell(chosen, target, result, "patched (no change)" if same else "patched", session)
     return 1 if failed else 0
 
 
-# COMMAND command: 'Change fields of an object.\n\nExamples:  minikctl patch deploy web -p \'{"spec":{"replicas":2}}\'     minikctl patch pod x --type=json -p \'[…]\''
+def _quoted(text: str) -> str:
+    return f'"{text}"'
+
+
+def _patch(options: PatchOptions, target: Target, body: Any, session: Session) -> None:
+    current = session.client.request("GET", target.path()).json()
+    result, same = current, False
+    if options.dry_run != "client":
+        result = changing.send_patch(target, body, MEDIA[options.type], options, session, options.subresource)
+        before = current["metadata"].get("resourceVersion")
+        same = options.dry_run == "none" and result["metadata"].get("resourceVersion") == before
+    changing.tell(options, target, result, "patched (no change)" if same else "patched", session)
 
 
 def _body(text: str, path: str) -> Any:
+    import yaml
+
     if bool(text) == bool(path):
         raise errors.UsageError(
             "error: must specify --patch or --patch-file containing the contents of the patch"
@@ -70,7 +76,22 @@ def _body(text: str, path: str) -> Any:
     try:
         return yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise errors.UsageError(f'error: unable to parse "{text}": {error}') from error
+        raise errors.UsageError(f"error: unable to parse {_quoted(text)}: {error}") from error
 
 
-VERBS = {"patch": flags.single(command)}
+COMMANDS = {
+    "patch": Command(
+        "Change fields of an object by a strategic merge patch, a JSON merge patch or a JSON patch.",
+        PatchOptions,
+        run,
+        usage="(-f FILENAME | TYPE NAME) [-p PATCH|--patch-file FILE]",
+        examples=(
+            ("Change one field", 'minikctl patch deployment web -p \'{"spec":{"replicas":2}}\''),
+            (
+                "Change a list's element by its place",
+                "minikctl patch pod web --type=json -p "
+                '\'[{"op":"replace","path":"/spec/containers/0/image","value":"new"}]\'',
+            ),
+        ),
+    )
+}

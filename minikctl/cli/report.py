@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable
-from typing import Any
-
-from typer import _click as click
 
 from minikctl import errors
-from minikctl.cli.session import Io
+from minikctl.cli import parsing
 from minikctl.client import http
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any
+
+    from minikctl.cli.session import Io
 
 TRACE_VERBOSITY = 9
 
@@ -28,6 +31,8 @@ def failure(error: Exception, io: Io, verbosity: int = 0) -> int:
 
         io.err.write("".join(traceback.format_exception(error)))
     io.warn(sentence(error))
+    if isinstance(error, parsing.BadCommandLine) and error.see:
+        io.warn(f"See '{error.see}' for usage.")
     for hint in hints(error):
         io.warn(f"hint: {hint}")
     return 1
@@ -72,24 +77,12 @@ def hints(error: Exception) -> Iterable[str]:
         yield "start Docker (`dockerd`, or `systemctl start docker`), or use `cluster start --runtime sim`"
 
 
-def usage(error: Any, io: Io) -> int:
-    """Report a command line that cannot be understood."""
-    text = error.format_message()
-    if text.startswith("No such option: "):
-        text = f"unknown flag: {text.removeprefix('No such option: ').split()[0]}"
-    text = text[:1].lower() + text[1:] if text[:2] != text[:2].upper() else text
-    io.warn(text if text.startswith("error:") else f"error: {text}")
-    path = error.ctx.command_path if getattr(error, "ctx", None) else "minikctl"
-    io.warn(f"See '{path} --help' for usage.")
-    return 1
-
-
-def unknown_command(name: str, known: Iterable[str]) -> Exception:
+def unknown_command(name: str, known: Iterable[str]) -> parsing.BadCommandLine:
     """Return the error for a verb that does not exist, with its nearest neighbours."""
     import difflib
 
     text = f'unknown command "{name}" for "minikctl"'
     near = difflib.get_close_matches(name, list(known), 3, 0.6)
     if near:
-        text += "\n\nDid you mean this?\n" + "".join(f"\t{candidate}\n" for candidate in near)
-    return click.exceptions.UsageError(text.rstrip("\n"))
+        text += "\n\nDid you mean this?\n" + "\n".join(f"\t{candidate}" for candidate in near)
+    return parsing.BadCommandLine(text)

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import json
 import time
-from datetime import UTC, datetime
-from typing import Annotated, Any
-
-import typer
 
 from minikctl import errors
-from minikctl.cli import changing, flags, timespan
+from minikctl.cli import changing, timespan
+from minikctl.cli.commands import Command
+from minikctl.cli.flags import flag
 from minikctl.cli.output import printers, table
 from minikctl.cli.selection import Target
-from minikctl.cli.session import Session
 
-app = flags.app(help="Follow, restart, pause, resume and undo rollouts.", no_args_is_help=True)
-VERBS = {"rollout": app}
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from minikctl.cli.session import Session
 
 REVISION = "deployment.kubernetes.io/revision"
 CAUSE = "kubernetes.io/change-cause"
@@ -24,54 +24,73 @@ RESTARTED = "kubectl.kubernetes.io/restartedAt"
 HASH = "pod-template-hash"
 POLL_SECONDS = 0.2
 
-Words = Annotated[list[str], typer.Argument(metavar="TYPE/NAME | TYPE NAME")]
+
+class RolloutOptions(changing.Chosen):
+    """What every ``rollout`` command takes."""
 
 
-def _targets(ctx: typer.Context, words: list[str]) -> tuple[Session, list[Target]]:
-    session = flags.of(ctx)
-    found = changing.targets(changing.Chosen(tuple(words)), session)
+class StatusOptions(RolloutOptions):
+    """What ``rollout status`` was asked."""
+
+    watch: bool = flag("--watch", "-w", default=True, help="Go on until the rollout is done.")
+    timeout: str = flag("--timeout", default="0s", help="How long to wait; 0s: as long as it takes.")
+    revision: int = flag("--revision", default=0, help="Follow this revision only; 0: the newest.")
+
+
+class HistoryOptions(RolloutOptions):
+    """What ``rollout history`` was asked."""
+
+    revision: int = flag("--revision", default=0, help="Show this revision's pod template.")
+
+
+class UndoOptions(RolloutOptions):
+    """What ``rollout undo`` was asked."""
+
+    to_revision: int = flag("--to-revision", default=0, help="The revision to go back to; 0: the one before.")
+
+
+def _targets(options: RolloutOptions, session: Session) -> list[Target]:
+    if not options.arguments and not options.files:
+        raise errors.UsageError("error: required resource not specified")
+    found = changing.targets(options, session)
     for target in found:
         if target.resource.qualified != "deployments.apps":
-            raise errors.UsageError(
-                f"error: no rollout of {target.resource.qualified}: it is for deployments"
-            )
-    return session, found
-
-
-class StatusOptions(Options):
-    """What ``status`` was asked."""
-
-    words: tuple[str, ...] = rest("TYPE/NAME | TYPE NAME")
-    watch: bool = flag("--watch", "-w", default=True, help="Wait for its end.")
-    timeout: str = flag("--timeout", default="0s", help="How long to wait; 0s: no limit.")
+            raise errors.UsageError(f"error: no rollouter has been implemented for {target.resource.kind!r}")
+    return found
 
 
 def status(options: StatusOptions, session: Session) -> int:
-    """Show how far a rollout is, until it is done."""
-    session, found = _targets(ctx, options.words)
+    """Say how far a rollout is, until it is done; return the exit code."""
     allowed = timespan.seconds(options.timeout)
     deadline = time.monotonic() + allowed if allowed else None
-    for target in found:
-        _follow(target, session, options.watch, deadline)
+    for target in _targets(options, session):
+        _follow(target, session, options, deadline)
     return 0
 
 
-# COMMAND status: 'Show how far a rollout is, until it is done.\n\nExamples:  minikctl rollout status deploy/web     minikctl rollout status deploy web --timeout=60s'
-
-
-def _follow(target: Target, session: Session, watch: bool, deadline: float | None) -> None:
+def _follow(target: Target, session: Session, options: StatusOptions, deadline: float | None) -> None:
     said = ""
     while True:
-        text, done = progress(session.client.request("GET", target.path()).json())
+        deployment = session.client.request("GET", target.path()).json()
+        if options.revision and options.revision != _revision(deployment):
+            raise errors.UsageError(
+                f"error: desired revision ({options.revision}) is different from the running revision "
+                f"({_revision(deployment)})"
+            )
+        text, done = progress(deployment)
         if text != said:
             session.io.say(text)
             session.io.out.flush()
             said = text
-        if done or not watch:
+        if done or not options.watch:
             return
         if deadline is not None and time.monotonic() > deadline:
             raise errors.UsageError("error: timed out waiting for the condition")
         time.sleep(POLL_SECONDS)
+
+
+def _revision(obj: dict[str, Any]) -> int:
+    return int((obj["metadata"].get("annotations") or {}).get(REVISION) or 0)
 
 
 def progress(deployment: dict[str, Any]) -> tuple[str, bool]:
@@ -94,67 +113,44 @@ def progress(deployment: dict[str, Any]) -> tuple[str, bool]:
     return f'deployment "{name}" successfully rolled out', True
 
 
-class RestartOptions(Options):
-    """What ``restart`` was asked."""
+def restart(options: RolloutOptions, session: Session) -> int:
+    """Replace all pods by the Deployment's own strategy; return the exit code."""
+    from datetime import datetime
 
-    words: tuple[str, ...] = rest("TYPE/NAME | TYPE NAME")
-
-
-def restart(options: RestartOptions, session: Session) -> int:
-    """Replace all pods, by the Deployment's own strategy."""
-    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    now = datetime.now().astimezone().isoformat(timespec="seconds")
     body = {"spec": {"template": {"metadata": {"annotations": {RESTARTED: now}}}}}
-    session, _ = _targets(ctx, options.words)
-    return changing.patch_each(_chosen(options.words), session, lambda obj: body, "restarted")
-
-
-# COMMAND restart: "Replace all pods, by the Deployment's own strategy.\n\nExamples:  minikctl rollout restart deploy/web     minikctl rollout restart deploy web api"
-
-
-def _chosen(words: list[str]) -> changing.Chosen:
-    return changing.Chosen(tuple(words), manager="kubectl-rollout")
-
-
-def _set_paused(ctx: typer.Context, words: list[str], paused: bool) -> int:
-    session, _ = _targets(ctx, words)
-    verb = "paused" if paused else "resumed"
 
     def make(current: dict[str, Any]) -> dict[str, Any]:
+        if current["spec"].get("paused"):
+            raise errors.UsageError(
+                f'error: deployments.apps "{current["metadata"]["name"]}" can\'t restart paused deployment '
+                "(run rollout resume first)"
+            )
+        return body
+
+    _targets(options, session)
+    return changing.patch_each(options, session, make, "restarted")
+
+
+def pause(options: RolloutOptions, session: Session) -> int:
+    """Let changes wait until they are resumed; return the exit code."""
+    return _set_paused(options, session, paused=True)
+
+
+def resume(options: RolloutOptions, session: Session) -> int:
+    """Roll out what changed while paused; return the exit code."""
+    return _set_paused(options, session, paused=False)
+
+
+def _set_paused(options: RolloutOptions, session: Session, *, paused: bool) -> int:
+    def make(current: dict[str, Any]) -> dict[str, Any]:
         if bool(current["spec"].get("paused")) == paused:
-            name = current["metadata"]["name"]
             state = "already paused" if paused else "not paused"
-            raise errors.UsageError(f'error: deployments.apps "{name}" is {state}')
+            raise errors.UsageError(f'error: deployments.apps "{current["metadata"]["name"]}" is {state}')
         return {"spec": {"paused": True if paused else None}}
 
-    return changing.patch_each(_chosen(words), session, make, verb)
-
-
-class PauseOptions(Options):
-    """What ``pause`` was asked."""
-
-    words: tuple[str, ...] = rest("TYPE/NAME | TYPE NAME")
-
-
-def pause(options: PauseOptions, session: Session) -> int:
-    """Let changes wait until they are resumed."""
-    return _set_paused(ctx, options.words, True)
-
-
-# COMMAND pause: 'Let changes wait until they are resumed.\n\nExamples:  minikctl rollout pause deploy/web     minikctl rollout pause deploy web'
-
-
-class ResumeOptions(Options):
-    """What ``resume`` was asked."""
-
-    words: tuple[str, ...] = rest("TYPE/NAME | TYPE NAME")
-
-
-def resume(options: ResumeOptions, session: Session) -> int:
-    """Roll out what changed while paused."""
-    return _set_paused(ctx, options.words, False)
-
-
-# COMMAND resume: 'Roll out what changed while paused.\n\nExamples:  minikctl rollout resume deploy/web     minikctl rollout resume deploy web'
+    _targets(options, session)
+    return changing.patch_each(options, session, make, "paused" if paused else "resumed")
 
 
 def _revisions(target: Target, session: Session) -> dict[int, dict[str, Any]]:
@@ -170,17 +166,9 @@ def _revisions(target: Target, session: Session) -> dict[int, dict[str, Any]]:
     return found
 
 
-class HistoryOptions(Options):
-    """What ``history`` was asked."""
-
-    words: tuple[str, ...] = rest("TYPE/NAME | TYPE NAME")
-    revision: int = flag("--revision", default=0, help="Show this revision's pod template.")
-
-
 def history(options: HistoryOptions, session: Session) -> int:
-    """List the revisions of a Deployment."""
-    session, found = _targets(ctx, options.words)
-    for target in found:
+    """List the revisions of Deployments, or show one; return the exit code."""
+    for target in _targets(options, session):
         revisions = _revisions(target, session)
         if options.revision:
             if options.revision not in revisions:
@@ -188,39 +176,26 @@ def history(options: HistoryOptions, session: Session) -> int:
             session.io.say(f"{target.title} with revision #{options.revision}")
             session.io.out.write(printers.to_yaml(_template(revisions[options.revision])))
             continue
-        session.io.say(target.title)
+        session.io.say(f"{target.title} ")
         rows = [["REVISION", "CHANGE-CAUSE"]]
         for number in sorted(revisions):
             notes = revisions[number]["metadata"].get("annotations") or {}
-            rows.append([str(number), notes.get(CAUSE, "<none>")])
-        for line in table.align(rows):
+            rows.append([str(number), notes.get(CAUSE) or "<none>"])
+        for line in table.align(rows, padding=2, minimum=0):
             session.io.say(line)
         session.io.say("")
     return 0
 
 
-# COMMAND history: 'List the revisions of a Deployment.\n\nExamples:  minikctl rollout history deploy/web     minikctl rollout history deploy/web --revision=2'
-
-
-class UndoOptions(Options):
-    """What ``undo`` was asked."""
-
-    words: tuple[str, ...] = rest("TYPE/NAME | TYPE NAME")
-    to_revision: int = flag("--to-revision", default=0, help="0: the one before.")
-
-
 def undo(options: UndoOptions, session: Session) -> int:
-    """Go back to an earlier revision."""
-    session, found = _targets(ctx, options.words)
-    for target in found:
-        _undo(target, options.to_revision, session)
+    """Go back to an earlier revision; return the exit code."""
+    for target in _targets(options, session):
+        _undo(target, options, session)
     return 0
 
 
-# COMMAND undo: 'Go back to an earlier revision.\n\nExamples:  minikctl rollout undo deploy/web     minikctl rollout undo deploy/web --to-revision=1'
-
-
-def _undo(target: Target, wanted: int, session: Session) -> None:
+def _undo(target: Target, options: UndoOptions, session: Session) -> None:
+    wanted = options.to_revision
     deployment = session.client.request("GET", target.path()).json()
     if deployment["spec"].get("paused"):
         raise errors.UsageError(
@@ -239,10 +214,11 @@ def _undo(target: Target, wanted: int, session: Session) -> None:
             f"{target.title} skipped rollback (current template already matches revision {chosen})"
         )
         return
-    body = json.dumps([{"op": "replace", "path": "/spec/template", "value": template}]).encode()
-    headers = {"Content-Type": "application/json-patch+json"}
-    session.client.request("PATCH", target.path(), body, headers=headers)
-    session.io.say(f"{target.title} rolled back")
+    body = [{"op": "replace", "path": "/spec/template", "value": template}]
+    result = deployment
+    if options.dry_run != "client":
+        result = changing.send_patch(target, body, "application/json-patch+json", options, session)
+    changing.tell(options, target, result, "rolled back", session)
 
 
 def _template(replica_set: dict[str, Any]) -> dict[str, Any]:
@@ -250,3 +226,71 @@ def _template(replica_set: dict[str, Any]) -> dict[str, Any]:
     template["metadata"].get("labels", {}).pop(HASH, None)
     found: dict[str, Any] = template
     return found
+
+
+_USAGE = "(TYPE NAME | TYPE/NAME)"
+
+CHILDREN = {
+    "history": Command(
+        "List the revisions of a Deployment, or show the pod template of one.",
+        HistoryOptions,
+        history,
+        usage=f"{_USAGE} [--revision=N]",
+        examples=(
+            ("List the revisions", "minikctl rollout history deployment/web"),
+            ("Show one", "minikctl rollout history deployment/web --revision=2"),
+        ),
+    ),
+    "pause": Command(
+        "Let changes of a Deployment wait until it is resumed.",
+        RolloutOptions,
+        pause,
+        usage=_USAGE,
+        examples=(
+            ("Pause", "minikctl rollout pause deployment/web"),
+            ("Pause two", "minikctl rollout pause deployment web api"),
+        ),
+    ),
+    "restart": Command(
+        "Replace all pods of a Deployment by its own strategy.",
+        RolloutOptions,
+        restart,
+        usage=_USAGE,
+        examples=(
+            ("Restart one", "minikctl rollout restart deployment/web"),
+            ("Restart all of an app", "minikctl rollout restart deployment --selector=app=web"),
+        ),
+    ),
+    "resume": Command(
+        "Roll out what changed while a Deployment was paused.",
+        RolloutOptions,
+        resume,
+        usage=_USAGE,
+        examples=(
+            ("Resume", "minikctl rollout resume deployment/web"),
+            ("Resume two", "minikctl rollout resume deployment web api"),
+        ),
+    ),
+    "status": Command(
+        "Say how far a rollout is, until it is done.",
+        StatusOptions,
+        status,
+        usage=_USAGE,
+        examples=(
+            ("Follow a rollout", "minikctl rollout status deployment/web"),
+            ("Give it a minute", "minikctl rollout status deployment/web --timeout=60s"),
+        ),
+    ),
+    "undo": Command(
+        "Go back to an earlier revision of a Deployment.",
+        UndoOptions,
+        undo,
+        usage=f"{_USAGE} [--to-revision=N]",
+        examples=(
+            ("Go back by one", "minikctl rollout undo deployment/web"),
+            ("Go back to the first", "minikctl rollout undo deployment/web --to-revision=1"),
+        ),
+    ),
+}
+
+COMMANDS = {"rollout": Command("Manage the rollout of Deployments.", children=CHILDREN)}

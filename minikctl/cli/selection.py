@@ -2,22 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
-
 from minikctl import errors
-from minikctl.cli.discovery import Discovery, Resource
-from minikctl.cli.session import Session
+from minikctl.cli.flags import Options, flag, rest
+from minikctl.client.http import path_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    from minikctl.cli.discovery import Discovery, Resource
+    from minikctl.cli.session import Session
 
 
-@dataclass(frozen=True)
+class Selecting(Options):
+    """How verbs that read or remove objects are told which."""
+
+    arguments: tuple[str, ...] = rest("(TYPE [NAME...] | TYPE/NAME ...)", complete="objects")
+    files: tuple[str, ...] = flag(
+        "--filename", "-f", default=(), split=True, help="Files that name objects.", complete="files"
+    )
+    recursive: bool = flag("--recursive", "-R", default=False, help="Descend into directories.")
+    labels: str = flag("--selector", "-l", default="", help="A label selector: a=b,c!=d,e in (f,g),h,!i.")
+    all_namespaces: bool = flag("--all-namespaces", "-A", default=False, help="Every namespace.")
+
+
 class Target:
-    """A collection (``name`` "") or one object."""
+    """A collection (``name`` "") or one object; never changed once made."""
 
-    resource: Resource
-    name: str = ""
-    namespace: str = ""
+    __slots__ = ("name", "namespace", "resource")
+
+    def __init__(self, resource: Resource, name: str = "", namespace: str = "") -> None:
+        self.resource = resource
+        self.name = name
+        self.namespace = namespace if resource.namespaced else ""
 
     @property
     def title(self) -> str:
@@ -26,16 +44,22 @@ class Target:
 
     def path(self, subresource: str = "") -> str:
         """Return the REST path."""
-        return self.resource.path(self.namespace, self.name, subresource)
+        resource = self.resource
+        return path_of(resource.api_version, resource.name, self.namespace, self.name, subresource)
+
+    @property
+    def collection(self) -> Target:
+        """Return the collection that the object is in."""
+        return Target(self.resource, "", self.namespace)
+
+
+METADATA_ONLY = "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io,application/json"
 
 
 def parse(arguments: Sequence[str], discovery: Discovery, namespace: str) -> list[Target]:
     """Return what TYPE, TYPE NAME… or TYPE/NAME… arguments mean; errors are kubectl's."""
     if not arguments:
-        raise errors.UsageError(
-            "error: You must specify the type of resource to get. "
-            'Use "minikctl api-resources" for a complete list of supported resources.'
-        )
+        raise errors.UsageError("error: You must provide one or more resources by argument or filename.")
     if any("/" in argument for argument in arguments):
         return [_pair(argument, discovery, namespace) for argument in arguments]
     resources = [r for name in arguments[0].split(",") if name for r in _types(name, discovery)]
@@ -62,6 +86,23 @@ def _pair(argument: str, discovery: Discovery, namespace: str) -> Target:
             f"error: arguments in resource/name form may not have more than one slash: {argument}"
         )
     return Target(discovery.find(kind), name, namespace)
+
+
+def members(
+    target: Target, session: Session, *, labels: str = "", fields: str = "", chunk: int = 500
+) -> list[Target]:
+    """Return every object of a collection that the selectors choose."""
+    query: dict[str, Any] = {"labelSelector": labels, "fieldSelector": fields, "limit": chunk or None}
+    accept = {"Accept": METADATA_ONLY}
+    found: list[Target] = []
+    while True:
+        answer = session.client.request("GET", target.path(), query=query, headers=accept).json()
+        for item in answer.get("items") or ():
+            metadata = item["metadata"]
+            found.append(Target(target.resource, metadata["name"], metadata.get("namespace", "")))
+        query["continue"] = (answer.get("metadata") or {}).get("continue")
+        if not query["continue"]:
+            return found
 
 
 def target_of(obj: dict[str, Any], session: Session) -> Target:

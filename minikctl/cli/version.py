@@ -1,28 +1,30 @@
-"""``version``: the program's and the server's."""
+"""``version``: the program's and the server's; ``options``: the flags that every command takes."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any
-
-import typer
-
 import minikctl
 from minikctl import errors
-from minikctl.cli import flags
-from minikctl.cli.output import printers
+from minikctl.cli.commands import Command
+from minikctl.cli.flags import Options, flag
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from minikctl.cli.session import Session
 
 
-class CommandOptions(Options):
-    """What ``command`` was asked."""
+class VersionOptions(Options):
+    """What ``version`` was asked."""
 
     client: bool = flag("--client", default=False, help="Do not ask the server.")
-    output: str = flag("--output", "-o", default="", help="yaml or json.")
+    output: str = flag("--output", "-o", default="", help="yaml or json.", complete="yaml json")
 
 
-def command(options: CommandOptions, session: Session) -> int:
-    """Print the program's version and the server's."""
+def run(options: VersionOptions, session: Session) -> int:
+    """Print the versions; return the exit code."""
     if options.output not in ("", "yaml", "json"):
-        raise errors.UsageError(f"error: --output must be 'yaml' or 'json', not {options.output!r}")
+        raise errors.UsageError("error: --output must be 'yaml' or 'json'")
     found: dict[str, Any] = {"clientVersion": {"gitVersion": f"v{minikctl.__version__}"}}
     failure = None
     if not options.client:
@@ -30,20 +32,49 @@ def command(options: CommandOptions, session: Session) -> int:
             found["serverVersion"] = session.client.request("GET", "/version").json()
         except errors.MinikctlError as error:
             failure = error
-    if options.output == "json":
-        session.io.say(printers.to_json(found))
-    elif options.output == "yaml":
-        session.io.out.write(printers.to_yaml(found))
-    else:
-        session.io.say(f"Client Version: {found['clientVersion']['gitVersion']}")
-        if "serverVersion" in found:
-            session.io.say(f"Server Version: {found['serverVersion']['gitVersion']}")
+    _print(found, options.output, session)
     if failure is not None:
         raise failure
     return 0
 
 
-# COMMAND command: "Print the program's version and the server's.\n\nExamples:  minikctl version     minikctl version --client -o json"
+def _print(found: dict[str, Any], output: str, session: Session) -> None:
+    if output:
+        from minikctl.cli.output import printers
+
+        printer = printers.of(output, lambda _: "")
+        assert printer is not None
+        session.io.out.write(printer([found], False))
+        return
+    session.io.say(f"Client Version: {found['clientVersion']['gitVersion']}")
+    if "serverVersion" in found:
+        session.io.say(f"Server Version: {found['serverVersion']['gitVersion']}")
 
 
-VERBS = {"version": flags.single(command)}
+def options(_: Options, session: Session) -> int:
+    """Print the flags that every command takes; return the exit code."""
+    from minikctl.cli import usage
+
+    usage.global_options(session.io)
+    return 0
+
+
+COMMANDS = {
+    "version": Command(
+        "Print the client's and the server's version.",
+        VersionOptions,
+        run,
+        examples=(
+            ("Print both", "minikctl version"),
+            ("Only the client's, for a program", "minikctl version --client -o json"),
+        ),
+    ),
+    "options": Command(
+        "Print the flags that every command takes.",
+        run=options,
+        examples=(
+            ("Print them", "minikctl options"),
+            ("Find one", "minikctl options | grep -A1 context"),
+        ),
+    ),
+}

@@ -4,77 +4,44 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Annotated, Any
-
-import typer
 
 from minikctl import errors
-from minikctl.cli import delete, flags, manifests, selection, timespan
+from minikctl.cli import delete, selection, timespan
+from minikctl.cli.commands import Command
+from minikctl.cli.flags import flag
 from minikctl.cli.output import jsonpath
-from minikctl.cli.selection import Target
-from minikctl.cli.session import Session
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from minikctl.cli.selection import Target
+    from minikctl.cli.session import Session
+
+    Test = Callable[[dict[str, Any]], bool]
 
 POLL_SECONDS = 0.5
 
-Test = Callable[[dict[str, Any]], bool]
 
-
-@dataclass(frozen=True)
-class WaitOptions:
+class WaitOptions(selection.Selecting):
     """What ``wait`` was asked."""
 
-    arguments: tuple[str, ...]
-    files: tuple[str, ...] = ()
-    conditions: tuple[str, ...] = ()
-    labels: str = ""
-    fields: str = ""
-    all: bool = False
-    all_namespaces: bool = False
-    timeout: str = "30s"
-
-
-class CommandOptions(Options):
-    """What ``command`` was asked."""
-
-    arguments: tuple[str, ...] = rest("TYPE[/NAME] [NAME...]")
     conditions: tuple[str, ...] = flag(
-        "--for", default=(), help="condition=NAME[=VALUE], delete, create or jsonpath={…}[=VALUE]."
+        "--for",
+        default=(),
+        help="condition=NAME[=VALUE], delete, create or jsonpath={…}[=VALUE]; several must all be met.",
+        complete="condition= delete create jsonpath=",
     )
-    files: tuple[str, ...] = flag("--filename", "-f", default=(), help="Files that name objects.")
-    labels: str = flag("--selector", "-l", default="", help="A label selector.")
     fields: str = flag("--field-selector", default="", help="A field selector.")
-    all_: bool = flag("--all", default=False, help="All objects of the type in the namespace.")
-    all_namespaces: bool = flag("--all-namespaces", "-A", default=False, help="Every namespace.")
-    timeout: str = flag("--timeout", default="30s", help="How long; 0 looks once, negative a week.")
-
-
-def command(options: CommandOptions, session: Session) -> int:
-    """Wait for a condition on one or many objects."""
-    options = WaitOptions(
-        tuple(options.arguments or ()),
-        tuple(options.files or ()),
-        tuple(options.conditions or ()),
-        options.labels,
-        options.fields,
-        options.all_,
-        options.all_namespaces,
-        options.timeout,
-    )
-    return run(options, session)
-
-
-# COMMAND command: 'Wait for a condition on one or many objects.\n\nExamples:  minikctl wait --for=condition=Available deploy --all     minikctl wait --for=delete pod/web --timeout=60s'
-
-
-VERBS = {"wait": flags.single(command)}
+    all: bool = flag("--all", default=False, help="All objects of the type in the namespace.")
+    timeout: str = flag("--timeout", default="30s", help="How long; 0 looks once, negative: a week.")
 
 
 def run(options: WaitOptions, session: Session) -> int:
     """Wait for all objects and all conditions, in order; return the exit code."""
     if not options.conditions:
-        raise errors.UsageError("error: --for must be specified")
+        raise errors.UsageError("error: unrecognized condition: []")
     seconds = timespan.seconds(options.timeout)
     deadline = time.monotonic() + (delete.WEEK_SECONDS if seconds < 0 else seconds)
     failed = False
@@ -89,20 +56,22 @@ def run(options: WaitOptions, session: Session) -> int:
 
 def _targets(options: WaitOptions, condition: str, deadline: float, session: Session) -> list[Target]:
     if options.files:
-        return [
-            selection.target_of(document.object, session)
-            for document in manifests.read(options.files, False, session.io.stdin)
-            if isinstance(document, manifests.Document)
-        ]
+        from minikctl.cli import manifests
+
+        documents = manifests.sound(options.files, options.recursive, session.io)
+        return [selection.target_of(document.object, session) for document in documents]
     namespace = "" if options.all_namespaces else session.namespace
     parsed = selection.parse(options.arguments, session.discovery, namespace)
     if all(target.name for target in parsed):
         return parsed
     if not (options.all or options.labels or options.fields):
         raise errors.UsageError("error: resource(s) were provided, but no name was specified")
-    chosen = delete.DeleteOptions(labels=options.labels, fields=options.fields)
     while True:
-        found = [item for target in parsed for item in delete.members(chosen, target, session)]
+        found = [
+            item
+            for target in parsed
+            for item in selection.members(target, session, labels=options.labels, fields=options.fields)
+        ]
         if found or condition.lower() != "create" or time.monotonic() >= deadline:
             return found
         time.sleep(POLL_SECONDS)
@@ -216,7 +185,7 @@ def _next(target: Target, meets: Test, revision: str, left: float, session: Sess
         "resourceVersion": revision,
         "timeoutSeconds": max(1, min(int(left + 0.999), 300)),
     }
-    stream = session.client.stream("GET", Target(target.resource, "", target.namespace).path(), query=query)
+    stream = session.client.stream("GET", target.collection.path(), query=query)
     try:
         for line in stream.lines():
             event = json.loads(line)
@@ -227,3 +196,22 @@ def _next(target: Target, meets: Test, revision: str, left: float, session: Sess
     finally:
         stream.close()
     return False
+
+
+COMMANDS = {
+    "wait": Command(
+        "Wait for a condition on one or many objects.",
+        WaitOptions,
+        run,
+        usage="([-f FILENAME] | resource.group/resource.name | resource.group [(-l label | --all)]) "
+        "[--for=create|--for=delete|--for condition=available|--for=jsonpath='{}'[=value]]",
+        examples=(
+            (
+                "Until every Deployment is available",
+                "minikctl wait --for=condition=Available deployment --all",
+            ),
+            ("Until a pod is gone, a minute at most", "minikctl wait --for=delete pod/web --timeout=60s"),
+            ("Until a field has a value", "minikctl wait --for=jsonpath='{.status.phase}'=Running pod/web"),
+        ),
+    )
+}

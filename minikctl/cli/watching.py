@@ -58,7 +58,7 @@ class _Tables:
         self._session = session
         self._widths = table.Widths()
         self._columns: list[Any] = []
-        self._is_headed = not options.headers
+        self._is_headed = options.no_headers
 
     def show_first(self, answer: dict[str, Any], named: bool) -> None:
         self._print(answer, "ADDED")

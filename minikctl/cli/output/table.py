@@ -27,13 +27,15 @@ class Widths:
     """Column widths that only grow, so that the lines of a watch stay aligned."""
 
     known: list[int] = field(default_factory=list)
+    padding: int = PADDING
+    minimum: int = MINIMUM
 
     def learn(self, rows: Sequence[Sequence[str]]) -> None:
         """Take the rows' cells into account."""
         for row in rows:
-            self.known += [MINIMUM] * (len(row) - len(self.known))
+            self.known += [self.minimum] * (len(row) - len(self.known))
             for number, cell in enumerate(row):
-                self.known[number] = max(self.known[number], len(cell) + PADDING)
+                self.known[number] = max(self.known[number], len(cell) + self.padding)
 
     def line(self, row: Sequence[str]) -> str:
         """Return the row as one line; the last cell is not padded."""
@@ -41,9 +43,9 @@ class Widths:
         return "".join([*padded, row[-1]]) if row else ""
 
 
-def align(rows: Sequence[Sequence[str]]) -> list[str]:
+def align(rows: Sequence[Sequence[str]], *, padding: int = PADDING, minimum: int = MINIMUM) -> list[str]:
     """Return the rows as aligned lines."""
-    widths = Widths()
+    widths = Widths(padding=padding, minimum=minimum)
     widths.learn(rows)
     return [widths.line(row) for row in rows]
 
@@ -87,11 +89,15 @@ def _labels(labels: dict[str, str]) -> str:
 
 def _text(cell: Any) -> str:
     if cell is None:
-        return "<none>"
+        return "<nil>"
     if isinstance(cell, bool):
         return str(cell).lower()
-    # A line break in a cell would break the table: kubectl shows the first line.
-    head, newline, _ = str(cell).partition("\n")
+    return one_line(str(cell))
+
+
+def one_line(text: str) -> str:
+    """Return the first line, marked when there are more: a line break would break a table."""
+    head, newline, _ = text.partition("\n")
     return head + "..." if newline else head
 
 

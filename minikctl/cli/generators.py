@@ -1,0 +1,185 @@
+"""The objects that ``create``, ``run`` and ``expose`` form from a few words; nothing here asks a server."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+
+from minikctl import errors
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+
+def named(api_version: str, kind: str, name: str, **fields: Any) -> dict[str, Any]:
+    """Return an object of that name."""
+    return {"apiVersion": api_version, "kind": kind, "metadata": {"name": name}, **fields}
+
+
+def pairs(literals: Sequence[str], sources: Sequence[str], env_files: Sequence[str] = ()) -> dict[str, bytes]:
+    """Return the entries that --from-literal, --from-file and --from-env-file name."""
+    found: dict[str, bytes] = {}
+    for source in sources:
+        found |= _from_file(source)
+    for literal in literals:
+        key, equals, value = literal.partition("=")
+        if not equals or not key:
+            raise errors.UsageError(f"error: invalid literal source {literal}, expected key=value")
+        found[key] = value.encode()
+    for path in env_files:
+        for line in read(path).decode().splitlines():
+            text = line.strip()
+            if text and not text.startswith("#"):
+                key, equals, value = text.partition("=")
+                found[key] = (value if equals else os.environ.get(key, "")).encode()
+    return found
+
+
+def _from_file(source: str) -> dict[str, bytes]:
+    key, _, path = source.rpartition("=")
+    if not os.path.isdir(path):
+        return {key or os.path.basename(path): read(path)}
+    names = (name for name in sorted(os.listdir(path)) if os.path.isfile(os.path.join(path, name)))
+    return {name: read(os.path.join(path, name)) for name in names}
+
+
+def read(path: str) -> bytes:
+    """Return a file's content."""
+    try:
+        with open(path, "rb") as source:
+            return source.read()
+    except OSError as error:
+        raise errors.UsageError(f"error: error reading {path}: {(error.strerror or '').lower()}") from error
+
+
+def config_map(name: str, entries: dict[str, bytes]) -> dict[str, Any]:
+    """Return a ConfigMap; what is no text becomes binaryData."""
+    data: dict[str, str] = {}
+    binary: dict[str, str] = {}
+    for key, value in entries.items():
+        try:
+            data[key] = value.decode()
+        except UnicodeDecodeError:
+            binary[key] = base64.b64encode(value).decode()
+    fields = {key: value for key, value in (("data", data), ("binaryData", binary)) if value}
+    return named("v1", "ConfigMap", name, **fields)
+
+
+def secret(name: str, entries: dict[str, bytes], kind: str = "") -> dict[str, Any]:
+    """Return a Secret."""
+    data = {key: base64.b64encode(value).decode() for key, value in entries.items()}
+    fields = {key: value for key, value in (("data", data), ("type", kind)) if value}
+    return named("v1", "Secret", name, **fields)
+
+
+def registry_secret(name: str, server: str, user: str, password: str, email: str) -> dict[str, Any]:
+    """Return a Secret that images are pulled with."""
+    entry = {"username": user, "password": password}
+    if email:
+        entry["email"] = email
+    entry["auth"] = base64.b64encode(f"{user}:{password}".encode()).decode()
+    content = json.dumps({"auths": {server: entry}}, separators=(",", ":")).encode()
+    return secret(name, {".dockerconfigjson": content}, "kubernetes.io/dockerconfigjson")
+
+
+def deployment(
+    name: str, images: Sequence[str], replicas: int, port: int, command: Sequence[str]
+) -> dict[str, Any]:
+    """Return a Deployment with a container for each image."""
+    if len(images) > 1 and command:
+        raise errors.UsageError("error: cannot specify multiple --image options and command")
+    labels = {"app": name}
+    containers = [_container(image, port, command) for image in images]
+    template = {"metadata": {"labels": labels}, "spec": {"containers": containers}}
+    spec = {
+        "replicas": replicas,
+        "selector": {"matchLabels": labels},
+        "strategy": {},
+        "template": template,
+    }
+    found = named("apps/v1", "Deployment", name, spec=spec, status={})
+    found["metadata"]["labels"] = labels
+    return found
+
+
+def _container(image: str, port: int, command: Sequence[str]) -> dict[str, Any]:
+    name = image.rpartition("/")[2].partition("@")[0].partition(":")[0]
+    found: dict[str, Any] = {"name": name, "image": image, "resources": {}}
+    if port > 0:
+        found["ports"] = [{"containerPort": port}]
+    if command:
+        found["command"] = list(command)
+    return found
+
+
+def service(name: str, kind: str, ports: Sequence[str], **spec: Any) -> dict[str, Any]:
+    """Return a Service of pods labelled ``app: NAME``."""
+    if not ports and kind != "ExternalName" and spec.get("clusterIP") != "None":
+        raise errors.UsageError("error: at least one tcp port specifier must be provided")
+    node_port = spec.pop("nodePort", 0)
+    entries = [_service_port(text, node_port) for text in ports]
+    fields: dict[str, Any] = {"type": kind, "selector": {"app": name}, **spec}
+    if entries:
+        fields["ports"] = entries
+    found = named("v1", "Service", name, spec=fields, status={"loadBalancer": {}})
+    found["metadata"]["labels"] = {"app": name}
+    return found
+
+
+def _service_port(text: str, node_port: int) -> dict[str, Any]:
+    port, _, target = text.partition(":")
+    if not port.isdigit():
+        raise errors.UsageError(f"error: invalid port {port}: it must be a number")
+    found: dict[str, Any] = {"name": text.replace(":", "-"), "port": int(port), "protocol": "TCP"}
+    found["targetPort"] = int(target) if target.isdigit() else (target or int(port))
+    if node_port:
+        found["nodePort"] = node_port
+    return found
+
+
+def ingress(name: str, rules: Sequence[str], ingress_class: str, default: str) -> dict[str, Any]:
+    """Return an Ingress from ``HOST/PATH=SERVICE:PORT[,tls[=SECRET]]`` rules."""
+    if not rules and not default:
+        raise errors.UsageError(
+            "error: not enough information provided: every ingress has to either specify a default-backend "
+            "(which catches all traffic) or a list of rules (which catch specific paths)"
+        )
+    spec: dict[str, Any] = {"ingressClassName": ingress_class} if ingress_class else {}
+    if default:
+        spec["defaultBackend"] = _backend(default)
+    hosts: dict[str, list[dict[str, Any]]] = {}
+    tls: dict[str, list[str]] = {}
+    for rule in rules:
+        place, equals, target = rule.partition("=")
+        if not equals or ":" not in target:
+            raise errors.UsageError(
+                f"error: rule {rule} is invalid and should be in format host/path=svcname:svcport[,tls[=secret]]"
+            )
+        host, _, path = place.partition("/")
+        backend, _, options = target.partition(",")
+        kind = "Prefix" if path.endswith("*") else "Exact"
+        entry = {"path": "/" + path.removesuffix("*"), "pathType": kind, "backend": _backend(backend)}
+        hosts.setdefault(host, []).append(entry)
+        if options.startswith("tls"):
+            tls.setdefault(options.partition("=")[2], []).append(host)
+    if hosts:
+        spec["rules"] = [_rule(host, paths) for host, paths in hosts.items()]
+    if tls:
+        spec["tls"] = [_tls(key, found) for key, found in tls.items()]
+    return named("networking.k8s.io/v1", "Ingress", name, spec=spec, status={"loadBalancer": {}})
+
+
+def _rule(host: str, paths: list[dict[str, Any]]) -> dict[str, Any]:
+    return {**({"host": host} if host else {}), "http": {"paths": paths}}
+
+
+def _tls(key: str, hosts: list[str]) -> dict[str, Any]:
+    return {"hosts": hosts, **({"secretName": key} if key else {})}
+
+
+def _backend(text: str) -> dict[str, Any]:
+    name, _, port = text.partition(":")
+    return {"service": {"name": name, "port": {"number": int(port)} if port.isdigit() else {"name": port}}}
