@@ -20,6 +20,7 @@ Networks = list[engine.Network]  # named here, because in the class `list` is a 
 
 _RUN_OUTPUT_LIMIT = 10 * 1024
 _GONE_SECONDS = 10.0
+_KILLED = 137
 
 
 class DockerEngine:
@@ -254,13 +255,25 @@ class DockerEngine:
         return docker_session.DockerSession(
             stream,
             tty=options.tty,
+            runs=lambda: self._exec_runs(path),
             ask_exit=lambda: self._exec_exit(path),
             set_size=lambda width, height: self._resize(path, width, height),
         )
 
+    async def _exec_runs(self, path: str) -> bool:
+        try:
+            return bool((await self._call("GET", f"{path}/json"))["Running"])
+        except errors.DriverError:
+            return False
+
     async def _exec_exit(self, path: str) -> int:
         while True:
-            body = await self._call("GET", f"{path}/json")
+            try:
+                body = await self._call("GET", f"{path}/json")
+            except errors.EngineUnavailable:
+                raise
+            except errors.DriverError:
+                return _KILLED  # the engine forgets commands with their container
             # The engine closes the streams a moment before it notes the exit code.
             if not body["Running"] and body["ExitCode"] is not None:
                 return int(body["ExitCode"])
@@ -277,9 +290,17 @@ class DockerEngine:
         return docker_session.DockerSession(
             stream,
             tty=tty,
+            runs=lambda: self._runs(container_id),
             ask_exit=lambda: self._wait(path),
             set_size=lambda width, height: self._resize(path, width, height),
         )
+
+    async def _runs(self, container_id: str) -> bool:
+        try:
+            found = await self.inspect(container_id)
+        except errors.DriverError:
+            return False
+        return found is not None and found.status in ("created", "running", "paused")
 
     async def _wait(self, path: str) -> int:
         return int((await self._call("POST", f"{path}/wait", patient=True))["StatusCode"])

@@ -16,6 +16,8 @@ from minikctl.drivers import docker_http, docker_wire
 _CHUNK = 64 * 1024
 _HEAD_LIMIT = 64 * 1024
 _DIAL_SECONDS = 60.0
+_LOOK_SECONDS = 0.5
+_LAST_WORDS_SECONDS = 0.2
 
 
 @dataclass(frozen=True)
@@ -71,18 +73,20 @@ async def _negotiate(stream: Stream, path: str, body: Any) -> None:
 
 
 class DockerSession:
-    """An exec or an attached container: they differ in the calls ``ask_exit`` and ``set_size``."""
+    """An exec or an attached container: they differ in the calls they are made with."""
 
     def __init__(
         self,
         stream: Stream,
         *,
         tty: bool,
+        runs: Callable[[], Awaitable[bool]],
         ask_exit: Callable[[], Awaitable[int]],
         set_size: Callable[[int, int], Awaitable[None]],
     ) -> None:
         self._stream = stream
         self._decoder = None if tty else docker_wire.FrameDecoder()
+        self._runs = runs
         self._ask_exit = ask_exit
         self._set_size = set_size
 
@@ -113,10 +117,19 @@ class DockerSession:
                     yield piece
 
     async def _read(self) -> bytes:
+        # The engine does not always end the stream of a command whose container ended: it is asked as well.
+        reading = asyncio.ensure_future(self._stream.reader.read(_CHUNK))
         try:
-            return await self._stream.reader.read(_CHUNK)
+            while not (await asyncio.wait([reading], timeout=_LOOK_SECONDS))[0]:
+                if not await self._runs():
+                    await asyncio.wait([reading], timeout=_LAST_WORDS_SECONDS)
+                    return reading.result() if reading.done() else b""
+            return reading.result()
         except OSError:
             return b""
+        finally:
+            reading.cancel()
+            await asyncio.gather(reading, return_exceptions=True)
 
     async def exit_code(self) -> int:
         """Return the exit code once the output has ended."""

@@ -53,6 +53,7 @@ class Box:
     files: dict[str, bytes] = field(default_factory=dict)
     stdin: fake_process.Input = field(default_factory=lambda: fake_process.Input(closed=True))
     attached: list[fake_session.FakeSession] = field(default_factory=list)
+    execs: list[fake_session.FakeSession] = field(default_factory=list)
     task: asyncio.Task[None] | None = None
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -86,6 +87,16 @@ class Box:
         """Let those who wait for a change look again."""
         self._changed.set()
         self._changed = asyncio.Event()
+
+    def hang_up(self) -> None:
+        """End everybody's connections to processes of this container, which has ended."""
+        for session in self.attached:
+            session.end(self.exit_code)
+        for session in self.execs:
+            session.kill()
+        self.attached.clear()
+        self.execs.clear()
+        self.wake()
 
     async def changed(self) -> None:
         """Return when there was more output or another state."""

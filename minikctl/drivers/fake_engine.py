@@ -189,10 +189,7 @@ class FakeEngine:
         if oom_killed:
             self._tell("oom", box)
         self._tell("die", box)
-        for session in box.attached:
-            session.end(exit_code)
-        box.attached.clear()
-        box.wake()
+        box.hang_up()
 
     def _release(self, box: Box) -> None:
         self._networks.give_back(box.id)
@@ -364,6 +361,7 @@ class FakeEngine:
             raise _refusal(errors.DriverError, f"Container {box.id} is not running")
         stdin = fake_process.Input(closed=not options.stdin)
         session = fake_session.FakeSession(stdin, tty=options.tty)
+        box.execs = [*(other for other in box.execs if not other.ended), session]
         world = dataclasses.replace(box.world(session.feed, self._clock.sleep), stdin=stdin)
         session.task = self._spawn(self._exec(session, argv, box.env() | dict(options.env), world))
         return session

@@ -30,6 +30,17 @@ class FakeSession:
             self._code.set_result(code)
             self._output.put_nowait(None)
 
+    @property
+    def ended(self) -> bool:
+        """Return whether the process has ended."""
+        return self._code.done()
+
+    def kill(self) -> None:
+        """End the process, as its container's end does."""
+        if self.task is not None:
+            self.task.cancel()
+        self.end(137)
+
     async def write(self, data: bytes) -> None:
         """Send bytes to stdin; raises ``DriverError`` when the process is gone."""
         if self._code.done():

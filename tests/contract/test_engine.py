@@ -227,6 +227,19 @@ async def test_exec_reads_stdin_to_its_half_close(bench: Bench) -> None:
         await session.write(b"more")
 
 
+async def test_exec_ends_with_its_container(bench: Bench) -> None:
+    for end in (bench.engine.kill, bench.engine.remove):
+        made = await bench.start(end.__name__)
+        session = await bench.engine.exec(made, ["cat"], engine.ExecOptions(stdin=True))
+        await session.write(b"first")
+        output = session.output()
+        assert await anext(output) == (1, b"first")
+        await end(made)
+        assert [piece async for piece in output] == []
+        assert await session.exit_code() == 137
+        await session.close()
+
+
 async def test_exec_with_a_terminal_has_one_stream_and_a_size(bench: Bench) -> None:
     made = await bench.start("a")
     options = engine.ExecOptions(stdin=True, tty=True)

@@ -1,0 +1,74 @@
+"""Network namespaces in memory: a record of commands and rules that refuses what nft would refuse."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+
+from minikctl import errors
+from minikctl.drivers import engine as engines
+from minikctl.drivers import fake_nft
+from minikctl.drivers.netns import NetnsChange
+
+
+class FakeNetns:
+    """Namespaces of the containers of a simulated engine; without one, every namespace exists.
+
+    ``commands`` and ``rules`` are by sandbox; ``available`` False makes every call fail, as without an agent.
+    A command that has ``no-such`` in it fails.
+    """
+
+    def __init__(self, engine: engines.Engine | None = None) -> None:
+        self._engine = engine
+        self.available = True
+        self.commands: dict[str, list[tuple[str, ...]]] = {}
+        self.rules: dict[str, fake_nft.Rules] = {}
+
+    async def apply(self, changes: Sequence[NetnsChange]) -> Mapping[str, str]:
+        """Apply all; return what failed as {sandbox: words of the tool}; ``DriverError`` without agent."""
+        self._check_agent()
+        failures: dict[str, str] = {}
+        for change in changes:
+            try:
+                await self._change(change)
+            except fake_nft.Refused as refusal:
+                failures.setdefault(change.sandbox, str(refusal))
+        return failures
+
+    def _check_agent(self) -> None:
+        if not self.available:
+            raise errors.DriverError("the network agent does not run")
+
+    async def _change(self, change: NetnsChange) -> None:
+        await self._enter(change.sandbox, change.pid)
+        done = self.commands.setdefault(change.sandbox, [])
+        for command in change.commands:
+            _check_command(command)
+            done.append(command)
+        self.rules.setdefault(change.sandbox, fake_nft.Rules()).apply(change.ruleset)
+
+    async def _enter(self, sandbox: str, pid: int) -> None:
+        if self._engine is None:
+            return
+        found = await self._engine.inspect(sandbox)
+        if found is None or not found.pid or found.pid != pid:
+            self.commands.pop(sandbox, None)
+            self.rules.pop(sandbox, None)
+            raise fake_nft.Refused(f"process {pid} no longer belongs to container {sandbox}")
+
+    async def read(self, sandbox: str, pid: int, argv: Sequence[str]) -> str:
+        """Return the output of a command run in that namespace; ``DriverError`` when it fails."""
+        self._check_agent()
+        try:
+            await self._enter(sandbox, pid)
+            _check_command(argv)
+        except fake_nft.Refused as refusal:
+            raise errors.DriverError(f"{shlex.join(argv)}: {refusal}", str(refusal)) from refusal
+        if argv[0] == "echo":
+            return " ".join(argv[1:]) + "\n"
+        return "".join(f"table {key}\n" for key in self.rules.get(sandbox, fake_nft.Rules()).tables)
+
+
+def _check_command(argv: Sequence[str]) -> None:
+    if any("no-such" in word for word in argv):
+        raise fake_nft.Refused(f"{argv[0]}: not found")
