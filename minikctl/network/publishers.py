@@ -68,6 +68,10 @@ class Publishers:
         self._seen.add(key)
         self._enqueue(key)
 
+    async def ready(self) -> None:
+        """Return once the Services are known."""
+        await self._services.synced()
+
     async def observe(self, key: Key) -> publisher.View | None:
         """Return the Service and its publishers."""
         await self._services.synced()
@@ -148,6 +152,10 @@ class LoadBalancers:
                 enqueue("")
 
         self._services.subscribe(changed)
+
+    async def ready(self) -> None:
+        """Return once the Services are known."""
+        await self._services.synced()
 
     async def observe(self, key: str) -> loadbalancer.View | None:
         """Return all Services."""
