@@ -45,8 +45,9 @@ class Io:
 class Session:
     """One command's connection, made when it is first needed."""
 
-    def __init__(self, settings: Settings, io: Io) -> None:
+    def __init__(self, settings: Settings, io: Io, *, starts: bool = True) -> None:
         self.settings = settings
+        self._starts = starts
         self.io = io
         self._home: ClusterHome | None = None
         self._endpoint: Endpoint | None = None
@@ -108,7 +109,10 @@ class Session:
         from minikctl.client import launcher
         from minikctl.client.kubeconfig import Endpoint
 
-        address = launcher.ensure_running(self.home, self.io.warn if self.io.err.isatty() else None)
+        if self._starts:
+            address = launcher.ensure_running(self.home, self.io.warn if self.io.err.isatty() else None)
+        else:
+            address = (launcher.status(self.home) or {}).get("address", "")
         with open(self.home.file("pki", "ca.crt"), "rb") as source:
             authority = source.read()
         with open(self.home.file("pki", "admin.token"), encoding="ascii") as source_text:

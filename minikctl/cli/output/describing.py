@@ -110,13 +110,14 @@ def _events(found: Sequence[Object]) -> Iterator[str]:
         source = (event.get("source") or {}).get("component") or event.get("reportingComponent") or ""
         message = str(event.get("message", "")).strip().replace("\n", " ")
         rows.append(
-            [f"  {event.get('type', '')}", event.get("reason", ""), _event_age(event), source, message]
+            [f"  {event.get('type', '')}", event.get("reason", ""), event_age(event), source, message]
         )
     yield "Events:"
     yield from (line.rstrip() for line in table.align(rows))
 
 
-def _event_age(event: Object) -> str:
+def event_age(event: Object) -> str:
+    """Return when it happened last, with how often since when."""
     last = event.get("lastTimestamp") or event.get("eventTime") or event["metadata"].get("creationTimestamp")
     count = event.get("count") or 1
     if count > 1:

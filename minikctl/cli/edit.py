@@ -1,0 +1,120 @@
+"""``edit``: an object in the user's editor, sent back as a patch of what was changed."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import tempfile
+
+from minikctl import errors
+from minikctl.cli import changing, report
+from minikctl.cli.commands import Command
+from minikctl.cli.output import printers
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from minikctl.cli.selection import Target
+    from minikctl.cli.session import Session
+
+HEADER = """# Please edit the object below. Lines beginning with a '#' will be ignored,
+# and an empty file will abort the edit. If an error occurs while saving this file will be
+# reopened with the relevant failures.
+#
+"""
+
+
+class EditOptions(changing.Chosen):
+    """What ``edit`` was asked."""
+
+
+def run(options: EditOptions, session: Session) -> int:
+    """Let the user edit each object; return the exit code."""
+    code = 0
+    for target in changing.targets(options, session):
+        current = session.client.request("GET", target.path()).json()
+        code = _edit(options, target, printers.without_managed_fields(current), session) or code
+    return code
+
+
+def _edit(options: EditOptions, target: Target, current: dict[str, Any], session: Session) -> int:
+    original = HEADER + printers.to_yaml(current)
+    text, notes = original, ""
+    while True:
+        shown = notes + text
+        edited = _open(shown)
+        if not _content(edited).strip() or _content(edited) == _content(original):
+            session.io.warn("Edit cancelled, no changes made.")
+            return 0
+        if notes and edited == shown:
+            session.io.warn("Edit cancelled, no valid changes were saved.")
+            return 1
+        try:
+            result = _send(options, target, current, _parsed(edited), session)
+        except errors.MinikctlError as error:
+            complaint = report.sentence(error)
+            session.io.warn(complaint)
+            notes = "".join(f"# {line}\n" for line in complaint.splitlines()) + "#\n"
+            text = _content(edited)
+            continue
+        changing.tell(options, target, result, "edited", session)
+        return 0
+
+
+def _content(text: str) -> str:
+    return "".join(line for line in text.splitlines(keepends=True) if not line.startswith("#"))
+
+
+def _parsed(text: str) -> dict[str, Any]:
+    import yaml
+
+    try:
+        found = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise errors.UsageError(f"error: the edited file had a syntax error: {error}") from error
+    if not isinstance(found, dict):
+        raise errors.UsageError("error: the edited file is no object")
+    return found
+
+
+def _send(
+    options: EditOptions, target: Target, before: dict[str, Any], after: dict[str, Any], session: Session
+) -> dict[str, Any]:
+    from minikctl.model import json_patches
+
+    if after.get("metadata", {}).get("name") != before["metadata"]["name"]:
+        raise errors.UsageError("error: At least one of apiVersion, kind and name was changed")
+    body = json_patches.merge_diff(before, after)
+    return changing.send_patch(target, body, changing.MERGE, options, session)
+
+
+def _open(text: str) -> str:
+    command = os.environ.get("KUBE_EDITOR") or os.environ.get("EDITOR") or "vi"
+    with tempfile.NamedTemporaryFile("w", suffix=".yaml", prefix="minikctl-edit-", delete=False) as sink:
+        sink.write(text)
+    try:
+        ended = subprocess.run([*shlex.split(command), sink.name], check=False)
+        if ended.returncode:
+            raise errors.UsageError(f'error: there was a problem with the editor "{command}"')
+        with open(sink.name, encoding="utf-8") as source:
+            return source.read()
+    except FileNotFoundError:
+        raise errors.UsageError(f'error: unable to launch the editor "{command}"') from None
+    finally:
+        os.unlink(sink.name)
+
+
+COMMANDS = {
+    "edit": Command(
+        "Edit an object in your editor ($KUBE_EDITOR or $EDITOR).",
+        EditOptions,
+        run,
+        usage="(TYPE NAME | TYPE/NAME | -f FILENAME)",
+        examples=(
+            ("Edit a Service", "minikctl edit service/web"),
+            ("With another editor", "KUBE_EDITOR=nano minikctl edit deployment/web"),
+        ),
+    )
+}

@@ -1,0 +1,128 @@
+"""``events``: what happened, in the order in which it happened last."""
+
+from __future__ import annotations
+
+import json
+
+from minikctl import errors
+from minikctl.cli import selection
+from minikctl.cli.commands import Command
+from minikctl.cli.flags import Options, flag
+from minikctl.cli.output import table
+from minikctl.cli.selection import Target
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from minikctl.cli.session import Session
+
+HEADER = ["LAST SEEN", "TYPE", "REASON", "OBJECT", "MESSAGE"]
+
+
+class EventsOptions(Options):
+    """What ``events`` was asked."""
+
+    subject: str = flag("--for", default="", help="Only those of TYPE/NAME.", complete="objects")
+    types: tuple[str, ...] = flag("--types", default=(), split=True, help="Normal, Warning.", complete="Normal Warning")
+    all_namespaces: bool = flag("--all-namespaces", "-A", default=False, help="Every namespace.")
+    watch: bool = flag("--watch", "-w", default=False, help="Go on with each new event.")
+    output: str = flag("--output", "-o", default="", help="yaml, json, name.", complete="yaml json name")
+    no_headers: bool = flag("--no-headers", default=False, help="No header line.")
+
+
+def run(options: EventsOptions, session: Session) -> int:
+    """Print events, oldest first; return the exit code."""
+    namespace = "" if options.all_namespaces else session.namespace
+    target = Target(session.discovery.find("events"), "", namespace)
+    query = {"fieldSelector": _fields(options, session)}
+    answer = session.client.request("GET", target.path(), query=query).json()
+    found = sorted((e for e in answer.get("items") or () if _wanted(options, e)), key=last_seen)
+    if options.output:
+        from minikctl.cli.output import printers
+
+        types = {"apiVersion": "v1", "kind": "Event"}
+        printer = printers.of(options.output, lambda event: f"event/{event['metadata']['name']}")
+        assert printer is not None
+        session.io.out.write(printer([{**types, **event} for event in found], True))
+        return 0
+    if not found and not options.watch:
+        where = "" if options.all_namespaces else f" in {session.namespace} namespace."
+        session.io.warn(f"No events found{where}")
+        return 0
+    _print(options, found, session, headed=not options.no_headers)
+    if options.watch:
+        _follow(options, target, {**query, "resourceVersion": answer["metadata"]["resourceVersion"]}, session)
+    return 0
+
+
+def _fields(options: EventsOptions, session: Session) -> str:
+    if not options.subject:
+        return ""
+    if "/" not in options.subject:
+        raise errors.UsageError(f"error: --for must be in resource/name form, got {options.subject}")
+    subject = selection.parse([options.subject], session.discovery, session.namespace)[0]
+    return f"involvedObject.kind={subject.resource.kind},involvedObject.name={subject.name}"
+
+
+def _wanted(options: EventsOptions, event: dict[str, Any]) -> bool:
+    known = {name.lower() for name in options.types}
+    return not known or str(event.get("type", "")).lower() in known
+
+
+def last_seen(event: dict[str, Any]) -> str:
+    """Return when the event happened last, as text that sorts by time."""
+    series = event.get("series") or {}
+    moment = series.get("lastObservedTime") or event.get("lastTimestamp") or event.get("eventTime")
+    return str(moment or event["metadata"].get("creationTimestamp") or "")
+
+
+def _print(options: EventsOptions, found: list[dict[str, Any]], session: Session, *, headed: bool) -> None:
+    before = ["NAMESPACE"] if options.all_namespaces else []
+    rows = [before + HEADER] if headed else []
+    for event in found:
+        place = [event["metadata"].get("namespace", "")] if options.all_namespaces else []
+        rows.append(place + _row(event))
+    for line in table.align(rows):
+        session.io.say(line)
+    session.io.out.flush()
+
+
+def _row(event: dict[str, Any]) -> list[str]:
+    from minikctl.cli.output import describing
+
+    about = event.get("involvedObject") or {}
+    return [
+        describing.event_age(event),
+        str(event.get("type", "")),
+        str(event.get("reason", "")),
+        f"{about.get('kind', '')}/{about.get('name', '')}",
+        str(event.get("message", "")).strip(),
+    ]
+
+
+def _follow(options: EventsOptions, target: Target, query: dict[str, Any], session: Session) -> None:
+    stream = session.client.stream("GET", target.path(), query={**query, "watch": True})
+    try:
+        for line in stream.lines():
+            change = json.loads(line)
+            if change["type"] == "ERROR":
+                raise errors.StatusError.from_status(change["object"])
+            if change["type"] in ("ADDED", "MODIFIED") and _wanted(options, change["object"]):
+                _print(options, [change["object"]], session, headed=False)
+    finally:
+        stream.close()
+
+
+COMMANDS = {
+    "events": Command(
+        "List events, the last to happen at the end.",
+        EventsOptions,
+        run,
+        usage="[--for TYPE/NAME] [--watch]",
+        examples=(
+            ("What happened in this namespace", "minikctl events"),
+            ("What happened to a pod, and what will", "minikctl events --for pod/web-1 --watch"),
+        ),
+    )
+}
