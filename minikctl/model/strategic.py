@@ -93,8 +93,7 @@ def _remove(document: dict[str, Any], name: str, values: Any) -> None:
 
 def _value(node: Node | None, old: Any, new: Any) -> Any:
     if isinstance(new, dict):
-        replace = "replace" in _strategies(node) or not isinstance(old, dict)
-        return _plain(node, new) if replace else _merged(node, old, new)
+        return _merged(node, old, new) if isinstance(old, dict) else _plain(node, new)
     if isinstance(new, list):
         return _merged_list(node, old if isinstance(old, list) else [], new)
     return new
@@ -199,11 +198,8 @@ def _three_value(node: Node | None, key: str, values: tuple[Any, Any, Any]) -> d
 
 def _three_map(node: Node | None, key: str, values: tuple[Any, Any, Any]) -> dict[str, Any]:
     original, wanted, found = values
-    strategies = _strategies(node)
-    if "replace" in strategies:
-        return {} if wanted == found else {key: copy.deepcopy(wanted)}
     inner = _three(node, original, wanted, found)
-    if inner and "retainKeys" in strategies:
+    if inner and "retainKeys" in _strategies(node):
         inner[RETAIN] = sorted(wanted)
     return {key: inner} if inner else {}
 

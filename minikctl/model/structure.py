@@ -127,8 +127,6 @@ class Node:
         plain = {"boolean": "bool", "integer": self.format, "number": "float64"}
         return plain.get(self.type, self.type)
 
-    def child(self, step: str | int) -> Node | None:
-        """Return the node one step down: by field name or map key, or by any list index."""
-        if isinstance(step, int):
-            return self.items
+    def child(self, step: str) -> Node | None:
+        """Return the node one step down, by field name or map key."""
         return self.properties.get(step) or self.values

@@ -12,6 +12,7 @@ from minikctl.model.objects import Object
 
 API_VERSION = "meta.k8s.io/v1"
 Include = Literal["Metadata", "Object", "None"]
+"""What a row brings of its object."""
 
 
 def _definition(column: Column) -> dict[str, Any]:

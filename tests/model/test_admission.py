@@ -15,6 +15,7 @@ import yaml
 from minikctl.model import admission, decoding, kinds, patches
 
 Case = dict[str, Any]
+Object = dict[str, Any]
 
 
 def load() -> list[Any]:
@@ -64,3 +65,52 @@ def test_wrong_types_are_said_alone() -> None:
     pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "A"}, "spec": {"containers": "many"}}
     found = admission.prepare(kinds.POD, pod, None)
     assert [cause["reason"] for cause in found] == ["FieldValueTypeInvalid"]
+
+
+def said_of(obj: Object) -> list[str]:
+    kind = kinds.of(obj)
+    assert kind is not None
+    obj.setdefault("metadata", {}).setdefault("name", "a")
+    if kind.namespaced:
+        obj["metadata"]["namespace"] = "default"
+    return [f"{cause['field']}: {cause['message']}" for cause in admission.prepare(kind, obj, None)]
+
+
+def test_limits() -> None:
+    mebi, name = "x" * 2**20, "x" * 300
+    map_of_settings = {"apiVersion": "v1", "kind": "ConfigMap"}
+    too_much = "[]: Too long: may not be more than 1048576 bytes"
+    assert said_of({**map_of_settings, "data": {"a": mebi}}) == []
+    assert said_of({**map_of_settings, "data": {"a": mebi, "b": "x"}}) == [too_much]
+    secret = {"apiVersion": "v1", "kind": "Secret", "stringData": {"a": mebi + "x"}}
+    assert said_of(secret) == [too_much]
+    annotated = {**map_of_settings, "metadata": {"annotations": {"a": mebi}}}
+    assert said_of(annotated) == ["metadata.annotations: Too long: may not be more than 262144 bytes"]
+    controller = {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "IngressClass",
+        "spec": {"controller": f"a.b/{name}"},
+    }
+    assert said_of(controller) == ["spec.controller: Too long: may not be more than 250 bytes"]
+    endpoints = [{"addresses": ["10.1.2.3"]}] * 1001
+    slices = {
+        "apiVersion": "discovery.k8s.io/v1",
+        "kind": "EndpointSlice",
+        "addressType": "IPv4",
+        "endpoints": endpoints,
+    }
+    assert said_of(slices) == ["endpoints: Too many: 1001: must have at most 1000 items"]
+
+
+def test_unknown_fields_are_left_alone() -> None:
+    assert (
+        said_of(
+            {
+                "apiVersion": "v1",
+                "kind": "Pod",
+                "x": [1],
+                "spec": {"containers": [{"name": "a", "image": "b"}]},
+            }
+        )
+        == []
+    )

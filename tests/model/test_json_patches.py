@@ -101,3 +101,7 @@ def test_merge_changes_neither_side_and_is_idempotent(document: Any, patch: Any)
     outcome = patches.merge(document, patch)
     assert (document, patch) == before
     assert patches.merge(outcome, patch) == outcome
+
+
+def test_a_merge_patch_that_is_no_object_replaces_all() -> None:
+    assert patches.merge({"a": 1}, None) is None

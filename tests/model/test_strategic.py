@@ -85,10 +85,10 @@ def holds(outcome: Any, wanted: Any) -> bool:
             holds(outcome.get(key), value) for key, value in wanted.items()
         )
     if isinstance(wanted, list) and wanted and isinstance(wanted[0], dict):
-        rest = iter(outcome)
+        rest = iter(outcome or ())
         return all(any(holds(item, each) for item in rest) for each in wanted)
     if isinstance(wanted, list):
-        return [value for value in outcome if value in wanted] == wanted
+        return outcome is not None and [value for value in outcome if value in wanted] == wanted
     return bool(outcome == wanted)
 
 
