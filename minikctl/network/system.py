@@ -1,0 +1,104 @@
+"""The cluster's own pods: ordinary objects in kube-system from the manifests beside this module."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import pathlib
+import secrets
+import string
+from collections.abc import Sequence
+
+import yaml
+
+from minikctl import errors
+from minikctl.client import home as homes
+from minikctl.client.base import Client
+from minikctl.model import kinds, objects
+from minikctl.model.objects import Object
+from minikctl.network import dns
+from minikctl.network.settings import NetworkSettings
+from minikctl.plan import dns_zones
+
+MANIFESTS = pathlib.Path(__file__).parent / "manifests"
+APPLIED = "minikctl.dev/manifest"
+"""An annotation with the hash of the manifest that an object was made from."""
+SECRET_BYTES = 32
+UPDATE_KEY = "dns/update.key"
+
+
+def update_secret(home: homes.ClusterHome) -> str:
+    """Return the key that dynamic updates of cluster DNS are signed with, made on first use."""
+    path = pathlib.Path(home.file("dns", "update.key"))
+    if not path.exists():
+        home.write(UPDATE_KEY, base64.b64encode(secrets.token_bytes(SECRET_BYTES)))
+    return path.read_text().strip()
+
+
+def write_dns_files(home: homes.ClusterHome, settings: NetworkSettings) -> str:
+    """Write the name server's configuration below the state directory; return its hash."""
+    cluster = settings.cluster
+    lines = [f"nameserver {server}" for server in settings.host_resolver]
+    config = dns_zones.ServerConfig(
+        domain=cluster.domain,
+        zones=dns.zones(settings),
+        address=cluster.dns_ip,
+        secret=update_secret(home),
+        forwarders=dns_zones.forwarders(lines, egress=cluster.egress),
+    )
+    found = dns_zones.files(config)
+    for name, text in found.items():
+        home.write(f"dns/{name}", text.encode(), 0o644)
+    return _hash(found)
+
+
+def manifests(settings: NetworkSettings, values: dict[str, str]) -> list[Object]:
+    """Return the system's objects for this cluster; ``values`` fill in what the settings do not know."""
+    known = {
+        "image": settings.infra_image,
+        "directory": settings.directory,
+        "dns_ip": settings.cluster.dns_ip,
+        "domain": settings.cluster.domain,
+        "ingress_ip": settings.cluster.ingress_ip,
+        **values,
+    }
+    found: list[Object] = []
+    for path in sorted(MANIFESTS.glob("*.yaml")):
+        text = string.Template(path.read_text()).substitute(known)
+        found += [document for document in yaml.safe_load_all(text) if document]
+    return found
+
+
+async def ensure(client: Client, wanted: Sequence[Object]) -> None:
+    """Have the objects in the API as their manifests say; one that a user changed stays until its manifest changes."""
+    for obj in wanted:
+        await _ensure_one(client, _marked(obj))
+
+
+async def _ensure_one(client: Client, obj: Object) -> None:
+    kind = kinds.of(obj)
+    if kind is None:
+        raise errors.UsageError(f"a system manifest names an unknown kind: {obj.get('kind')}")
+    namespace, name = objects.key(obj)
+    try:
+        current = await client.get(kind, name, namespace)
+    except errors.StatusError as error:
+        if error.code != 404:
+            raise
+        await client.create(kind, obj)
+        return
+    if objects.annotations(current).get(APPLIED) == objects.annotations(obj)[APPLIED]:
+        return
+    body = {key: value for key, value in obj.items() if key not in ("apiVersion", "kind")}
+    await client.patch(kind, name, namespace, body, type="strategic")
+
+
+def _marked(obj: Object) -> Object:
+    metadata = dict(obj["metadata"])
+    metadata["annotations"] = {**(metadata.get("annotations") or {}), APPLIED: _hash(obj)}
+    return {**obj, "metadata": metadata}
+
+
+def _hash(value: object) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:12]
