@@ -80,6 +80,14 @@ def _refuse_unknown(kind: Kind, patched: Object, body: Any) -> None:
         raise errors.invalid("", "", "", [causes.invalid("patch", text, f"strict decoding error: {listed}")])
 
 
+def unknown_fields(kind: Kind, body: Any) -> list[str]:
+    """Return what to warn of in a merge patch: fields that the kind does not have."""
+    if not isinstance(body, dict):
+        return []
+    found = schema.unknown_fields(kind, body)
+    return [f'unknown field "{path}"' for path in found if "$" not in path]
+
+
 def unprocessable(detail: str) -> errors.StatusError:
     """422: the patch cannot be applied to what is there."""
     refusal = errors.StatusError(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import builtins
 import random
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, field
 
 import orjson
@@ -101,7 +101,7 @@ class Registry:
 
     def watch(
         self, kind: Kind, namespace: str, options: WatchOptions = options_.WATCH
-    ) -> AsyncIterator[builtins.list[watching.Step]]:
+    ) -> AsyncGenerator[builtins.list[watching.Step], None]:
         """Accept a watch (or raise its refusal at once); what is yielded are batches of stored forms."""
         return watching.follow(watching.begin(self.feed, kind, namespace, options), self.clock)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -83,7 +83,7 @@ def _check(options: WatchOptions) -> None:
         )
 
 
-async def follow(watch: Watch, clock: clocks.Clock) -> AsyncIterator[list[Step]]:
+async def follow(watch: Watch, clock: clocks.Clock) -> AsyncGenerator[list[Step], None]:
     """Yield events in order until the time is up or the feed ends; 410 when the reader is too slow."""
     options, collection = watch.options, watch.collection
     deadline = None if options.timeout_seconds is None else clock.monotonic() + options.timeout_seconds

@@ -1,0 +1,162 @@
+"""Which groups, versions and resources are served: as Kubernetes lists them, one by one or all at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from minikctl.apiserver import http_paths
+from minikctl.model import kinds
+from minikctl.model.kinds.base import Kind
+
+AGGREGATED = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
+
+_VERBS = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"]
+_PARTS: dict[str, tuple[tuple[str, str, str], list[str]]] = {
+    "scale": (("autoscaling", "v1", "Scale"), ["get", "patch", "update"]),
+    "binding": (("", "v1", "Binding"), ["create"]),
+    "eviction": (("policy", "v1", "Eviction"), ["create"]),
+    "exec": (("", "v1", "PodExecOptions"), ["create", "get"]),
+    "attach": (("", "v1", "PodAttachOptions"), ["create", "get"]),
+    "portforward": (("", "v1", "PodPortForwardOptions"), ["create", "get"]),
+}
+"""Subresources that are another kind than their object; each with its verbs."""
+
+
+def _part(kind: Kind, subresource: str) -> tuple[tuple[str, str, str], list[str]]:
+    own = (kind.group, kind.version, kind.kind)
+    match subresource:
+        case "log":
+            return own, ["get"]
+        case "finalize":
+            return own, ["update"]
+        case _:
+            return _PARTS.get(subresource, (own, ["get", "patch", "update"]))
+
+
+def groups() -> dict[str, list[str]]:
+    """Return the versions of each group, the preferred one first."""
+    found: dict[str, list[str]] = {}
+    for kind in kinds.ALL:
+        versions = found.setdefault(kind.group, [])
+        if kind.version not in versions:
+            versions.append(kind.version)
+    return found
+
+
+def of_version(group: str, version: str) -> list[Kind]:
+    """Return the kinds of one group and version, by plural."""
+    found = [kind for kind in kinds.ALL if (kind.group, kind.version) == (group, version)]
+    return sorted(found, key=lambda kind: kind.plural)
+
+
+def short_names(kind: Kind) -> list[str]:
+    """Return the short names to announce: none for views of another group, so that kubectl finds one meaning."""
+    return [] if kind.storage and kind.storage[0] != kind.group else list(kind.short_names)
+
+
+def api_versions(host: str) -> dict[str, Any]:
+    """Return what /api answers."""
+    addresses = [{"clientCIDR": "0.0.0.0/0", "serverAddress": host}]
+    return {"kind": "APIVersions", "versions": groups()[""], "serverAddressByClientCIDRs": addresses}
+
+
+def api_group(group: str) -> dict[str, Any]:
+    """Return what /apis/<group> answers."""
+    versions = [{"groupVersion": f"{group}/{version}", "version": version} for version in groups()[group]]
+    return {
+        "kind": "APIGroup",
+        "apiVersion": "v1",
+        "name": group,
+        "versions": versions,
+        "preferredVersion": versions[0],
+    }
+
+
+def api_group_list() -> dict[str, Any]:
+    """Return what /apis answers."""
+    listed = [api_group(group) for group in groups() if group]
+    for each in listed:
+        del each["kind"], each["apiVersion"]
+    return {"kind": "APIGroupList", "apiVersion": "v1", "groups": listed}
+
+
+def resource_list(group: str, version: str) -> dict[str, Any]:
+    """Return what /apis/<group>/<version> answers."""
+    resources = [each for kind in of_version(group, version) for each in _resources(kind)]
+    return {
+        "kind": "APIResourceList",
+        **({"apiVersion": "v1"} if group else {}),
+        "groupVersion": f"{group}/{version}" if group else version,
+        "resources": resources,
+    }
+
+
+def _resources(kind: Kind) -> Iterable[dict[str, Any]]:
+    main: dict[str, Any] = {
+        "name": kind.plural,
+        "singularName": kind.singular,
+        "namespaced": kind.namespaced,
+        "kind": kind.kind,
+        "verbs": _VERBS,
+    }
+    if short_names(kind):
+        main["shortNames"] = short_names(kind)
+    if kind.categories:
+        main["categories"] = list(kind.categories)
+    yield main
+    for subresource in sorted(http_paths.subresources(kind)):
+        (group, version, name), verbs = _part(kind, subresource)
+        part: dict[str, Any] = {"name": f"{kind.plural}/{subresource}", "singularName": ""}
+        if (group, version) != (kind.group, kind.version):
+            part.update(group=group, version=version)
+        yield {**part, "namespaced": kind.namespaced, "kind": name, "verbs": verbs}
+
+
+def aggregated(core: bool) -> dict[str, Any]:
+    """Return everything below /api (the core group) or /apis (all others) in one answer."""
+    wanted = [group for group in groups() if (group == "") == core]
+    return {
+        "kind": "APIGroupDiscoveryList",
+        "apiVersion": "apidiscovery.k8s.io/v2",
+        "metadata": {},
+        "items": [_discovered(group, groups()[group]) for group in wanted],
+    }
+
+
+def _discovered(group: str, versions: Sequence[str]) -> dict[str, Any]:
+    return {
+        "metadata": {"name": group, "creationTimestamp": None} if group else {"creationTimestamp": None},
+        "versions": [
+            {
+                "version": version,
+                "resources": [_discovered_resource(kind) for kind in of_version(group, version)],
+                "freshness": "Current",
+            }
+            for version in versions
+        ],
+    }
+
+
+def _discovered_resource(kind: Kind) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "resource": kind.plural,
+        "responseKind": _gvk(kind.group, kind.version, kind.kind),
+        "scope": "Namespaced" if kind.namespaced else "Cluster",
+        "singularResource": kind.singular,
+        "verbs": _VERBS,
+    }
+    if short_names(kind):
+        found["shortNames"] = short_names(kind)
+    if kind.categories:
+        found["categories"] = list(kind.categories)
+    parts = [(name, _part(kind, name)) for name in sorted(http_paths.subresources(kind))]
+    if parts:
+        found["subresources"] = [
+            {"subresource": name, "responseKind": _gvk(*gvk), "verbs": verbs} for name, (gvk, verbs) in parts
+        ]
+    return found
+
+
+def _gvk(group: str, version: str, kind: str) -> dict[str, str]:
+    return {"group": group, "version": version, "kind": kind}

@@ -1,0 +1,253 @@
+"""The API server as an ASGI application: routing, authentication, and errors as ``metav1.Status``.
+
+Paths are taken apart by hand: resource paths are regular, and a table of hundreds of routes would be slower.
+"""
+
+from __future__ import annotations
+
+import logging
+import platform
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from minikctl import errors
+from minikctl.apiserver import discovery, http_paths, http_streams, http_verbs, openapi
+from minikctl.apiserver.auth import User
+from minikctl.apiserver.http_exchange import Disconnected, Exchange, Receive, Scope, Send
+from minikctl.apiserver.registry import Registry
+from minikctl.apiserver.streams import NodeStreams
+
+Authenticate = Callable[[Mapping[str, str]], User | None]
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+VERSION = "v1.36.2+minikctl"
+
+_OPEN = ("/version", "/healthz", "/livez", "/readyz")
+"""What everyone may ask without a token."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Health:
+    """The outcome of one named check; ``problem`` is "" when all is well."""
+
+    name: str
+    problem: str = ""
+
+
+def build_app(
+    registry: Registry,
+    *,
+    authenticate: Authenticate,
+    streams: NodeStreams | None = None,
+    version: str = VERSION,
+) -> Application:
+    """Return the API as an ASGI application; without ``streams``, logs and exec are refused with a reason."""
+    return _Application(registry, authenticate, streams, version)
+
+
+class _Application:
+    def __init__(
+        self, registry: Registry, authenticate: Authenticate, streams: NodeStreams | None, version: str
+    ) -> None:
+        self._registry = registry
+        self._authenticate = authenticate
+        self._streams = streams
+        self._version = version
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        match scope["type"]:
+            case "http":
+                await self._http(Exchange(scope, receive, send))
+            case "websocket":
+                await self._websocket(scope, receive, send)
+            case "lifespan":
+                await _lifespan(receive, send)
+
+    async def _http(self, exchange: Exchange) -> None:
+        try:
+            try:
+                await self._route(exchange)
+            except errors.StatusError as error:
+                await _refuse(exchange, error)
+            except errors.MinikctlError as error:
+                await _refuse(exchange, _internal(str(error)))
+        except Disconnected:
+            return
+        except Exception:
+            _log.exception("%s %s failed", exchange.method, exchange.path)
+            if exchange.started:
+                raise
+            await _refuse(exchange, _internal("the server failed; its log says why"))
+
+    async def _route(self, exchange: Exchange) -> None:
+        path = exchange.path.rstrip("/") or "/"
+        first = path.split("/", 2)[1]
+        if f"/{first}" not in _OPEN and self._authenticate(exchange.headers) is None:
+            raise errors.unauthorized()
+        if first in ("api", "apis") and path.count("/") > 2:
+            target = http_paths.parse(path)
+            if target is not None:
+                await self._resource(exchange, target)
+                return
+        if exchange.method not in ("GET", "HEAD"):
+            raise _no_method() if self._document(path, exchange) else no_resource()
+        await self._describe(path, exchange)
+
+    async def _resource(self, exchange: Exchange, target: http_paths.Target) -> None:
+        if target.subresource in http_streams.SUBRESOURCES:
+            await http_streams.serve_http(self._registry, self._streams, exchange, target)
+            return
+        handler = http_verbs.handler(exchange, target)
+        if handler is None:
+            raise _no_method()
+        await handler(self._registry, exchange, target)
+
+    async def _describe(self, path: str, exchange: Exchange) -> None:
+        parts = path.strip("/").split("/")
+        if parts[0] in ("healthz", "livez", "readyz"):
+            await self._health(exchange, parts)
+            return
+        if parts[0] == "openapi":
+            await _openapi(exchange, parts[1:])
+            return
+        document = self._document(path, exchange)
+        if document is None:
+            raise no_resource()
+        wants_all = discovery.AGGREGATED.split(";", 1)[1]
+        if path in ("/api", "/apis") and _same_parameters(exchange.headers.get("accept", ""), wants_all):
+            body = orjson.dumps(discovery.aggregated(core=path == "/api"))
+            await exchange.answer(body, discovery.AGGREGATED)
+            return
+        await exchange.answer_json(document)
+
+    def _document(self, path: str, exchange: Exchange) -> dict[str, Any] | None:
+        """Return what a path below which nothing can be written answers, None if there is nothing."""
+        groups = discovery.groups()
+        match path.strip("/").split("/"):
+            case [""]:
+                return {"paths": _known_paths()}
+            case ["version"]:
+                return _version(self._version)
+            case ["api"]:
+                return discovery.api_versions(exchange.headers.get("host", ""))
+            case ["apis"]:
+                return discovery.api_group_list()
+            case ["api", version] if version in groups[""]:
+                return discovery.resource_list("", version)
+            case ["apis", group] if group in groups:
+                return discovery.api_group(group)
+            case ["apis", group, version] if version in groups.get(group, ()):
+                return discovery.resource_list(group, version)
+        return None
+
+    async def _health(self, exchange: Exchange, parts: list[str]) -> None:
+        failure = self._registry.feed.failure
+        checks = [Health("ping"), Health("store", str(failure) if failure else "")]
+        if len(parts) == 2:
+            checks = [check for check in checks if check.name == parts[1]]
+            if not checks:
+                raise no_resource()
+        failed = any(check.problem for check in checks)
+        lines = [f"[-]{c.name} failed: {c.problem}" if c.problem else f"[+]{c.name} ok" for c in checks]
+        text = "ok"
+        if failed or exchange.flag("verbose"):
+            lines.append(f"{parts[0]} check {'failed' if failed else 'passed'}")
+            text = "\n".join(lines) + "\n"
+        await exchange.answer(text.encode(), "text/plain; charset=utf-8", 500 if failed else 200)
+
+    async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        exchange = Exchange(scope, receive, send)
+        target = http_paths.parse(exchange.path)
+        try:
+            if self._authenticate(exchange.headers) is None:
+                raise errors.unauthorized()
+            if target is None:
+                raise no_resource()
+            await http_streams.serve_websocket(
+                self._registry, self._streams, (scope, receive, send), exchange, target
+            )
+        except errors.StatusError as error:
+            await http_streams.refuse_websocket(scope, send, error)
+
+
+async def _lifespan(receive: Receive, send: Send) -> None:
+    while True:
+        message = await receive()
+        await send({"type": f"{message['type']}.complete"})
+        if message["type"] == "lifespan.shutdown":
+            return
+
+
+async def _refuse(exchange: Exchange, error: errors.StatusError) -> None:
+    if exchange.started:
+        raise error
+    await exchange.answer_json(error.status(), error.code)
+
+
+async def _openapi(exchange: Exchange, parts: list[str]) -> None:
+    match parts:
+        case ["v2"]:
+            accept = exchange.headers.get("accept", "")
+            if accept and "json" not in accept and "*/*" not in accept:
+                text = "only the following media types are accepted: application/json"
+                raise errors.StatusError(406, "NotAcceptable", text)
+            await exchange.answer(openapi.version_2())
+        case ["v3"]:
+            await exchange.answer(openapi.index())
+        case ["v3", "api", version] if version in discovery.groups()[""]:
+            await exchange.answer(openapi.version_3("", version))
+        case ["v3", "apis", group, version] if version in discovery.groups().get(group, ()):
+            await exchange.answer(openapi.version_3(group, version))
+        case _:
+            raise no_resource()
+
+
+def _known_paths() -> list[str]:
+    found = ["/api", "/apis", "/healthz", "/livez", "/openapi/v2", "/openapi/v3", "/readyz", "/version"]
+    for group, versions in discovery.groups().items():
+        base = f"/apis/{group}" if group else "/api"
+        found += [base, *(f"{base}/{version}" for version in versions)]
+    return sorted(set(found))
+
+
+def _same_parameters(accept: str, wanted: str) -> bool:
+    """Tell whether one clause of an Accept header has all those parameters, in any order."""
+    needed = set(wanted.split(";"))
+    return any(needed <= {part.strip() for part in clause.split(";")} for clause in accept.split(","))
+
+
+def _version(text: str) -> dict[str, str]:
+    major, minor, _ = text.removeprefix("v").split(".", 2)
+    return {
+        "major": major,
+        "minor": minor,
+        "gitVersion": text,
+        "gitCommit": "",
+        "gitTreeState": "clean",
+        "buildDate": "",
+        "goVersion": f"python{platform.python_version()}",
+        "compiler": platform.python_implementation().lower(),
+        "platform": f"{platform.system().lower()}/{_MACHINES.get(platform.machine(), platform.machine())}",
+    }
+
+
+_MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
+
+
+def no_resource() -> errors.StatusError:
+    """404: the path names nothing that is served."""
+    return errors.StatusError(404, "NotFound", "the server could not find the requested resource")
+
+
+def _no_method() -> errors.StatusError:
+    text = "the server does not allow this method on the requested resource"
+    return errors.StatusError(405, "MethodNotAllowed", text)
+
+
+def _internal(text: str) -> errors.StatusError:
+    return errors.StatusError(500, "InternalError", f"Internal error occurred: {text}")

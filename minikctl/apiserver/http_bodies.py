@@ -1,0 +1,183 @@
+"""Request bodies: from bytes to objects, with the refusals that Kubernetes has for them."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import orjson
+import yaml
+
+from minikctl import errors
+from minikctl.apiserver import protobuf
+from minikctl.apiserver.http_exchange import Exchange
+from minikctl.apiserver.options import PatchType
+from minikctl.model import decoding, schema
+from minikctl.model.kinds.base import Kind
+from minikctl.model.objects import Object
+
+JSON_TYPES = ("application/json", "")
+YAML_TYPES = ("application/yaml", "application/x-yaml", "text/yaml")
+READABLE = f"application/json, application/yaml, {protobuf.MEDIA}"
+PATCHES: dict[str, PatchType] = {
+    "application/json-patch+json": "json",
+    "application/merge-patch+json": "merge",
+    "application/strategic-merge-patch+json": "strategic",
+}
+APPLY = ("application/apply-patch+yaml", "application/apply-patch+cbor")
+
+
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+    """Reads YAML as JSON: dates stay text."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+
+
+def media_type(exchange: Exchange) -> str:
+    """Return the body's media type without its parameters."""
+    return exchange.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def unsupported(accepted: str) -> errors.StatusError:
+    """415: the body's format is not spoken here; clients fall back to one that is."""
+    text = f"the body of the request was in an unknown format - accepted media types include: {accepted}"
+    return errors.StatusError(415, "UnsupportedMediaType", text)
+
+
+def parse(data: bytes, media: str) -> Any:
+    """Return the value that JSON, YAML or protobuf bytes describe; 415 for other formats, 400 if broken."""
+    if media in JSON_TYPES:
+        try:
+            return orjson.loads(data)
+        except orjson.JSONDecodeError as error:
+            raise errors.bad_request(f"the object provided is unrecognized (invalid JSON): {error}") from None
+    if media in YAML_TYPES:
+        try:
+            return yaml.load(data, Loader=_Loader)
+        except yaml.YAMLError as error:
+            raise errors.bad_request(f"error converting YAML to JSON: {error}") from None
+    if media == protobuf.MEDIA:
+        try:
+            return protobuf.decode(data)
+        except protobuf.ProtobufError as error:
+            raise errors.bad_request(f"the object provided is unrecognized: {error}") from None
+    raise unsupported(READABLE)
+
+
+async def read(exchange: Exchange) -> Object:
+    """Return the object in the body."""
+    data = await exchange.body()
+    if not data.strip():
+        raise errors.bad_request("the request has no body")
+    found = parse(data, media_type(exchange))
+    if not isinstance(found, dict):
+        raise errors.bad_request("the object provided is unrecognized: it is not an object")
+    return found
+
+
+async def read_optional(exchange: Exchange) -> Object:
+    """Return the object in the body, {} when there is no body."""
+    data = await exchange.body()
+    if not data.strip():
+        return {}
+    found = parse(data, media_type(exchange))
+    if not isinstance(found, dict):
+        raise errors.bad_request("the object provided is unrecognized: it is not an object")
+    return found
+
+
+async def read_resource(exchange: Exchange, kind: Kind) -> Object:
+    """Return the body as an object of that kind: its types checked, its unknown fields judged and dropped."""
+    strictness = field_validation(exchange)
+    media = media_type(exchange)
+    data = await exchange.body()
+    obj = parse(data, media)
+    if not isinstance(obj, dict):
+        raise errors.bad_request(decoding.wrong(kind, "the body is not an object"))
+    _check_kind(kind, obj)
+    fault = decoding.decode_errors(kind, obj)
+    if fault:
+        raise errors.bad_request(fault)
+    if strictness != "Ignore":
+        _judge(exchange, kind, obj, data if media in JSON_TYPES else b"")
+    schema.drop_unknown(kind, obj)
+    return obj
+
+
+def _judge(exchange: Exchange, kind: Kind, obj: Object, data: bytes) -> None:
+    found = [f'duplicate field "{path}"' for path in duplicates(data)]
+    found += [f'unknown field "{path}"' for path in schema.unknown_fields(kind, obj)]
+    if not found:
+        return
+    if field_validation(exchange) == "Strict":
+        raise errors.bad_request(decoding.wrong(kind, f"strict decoding error: {', '.join(found)}"))
+    exchange.warnings.extend(found)
+
+
+def field_validation(exchange: Exchange) -> str:
+    """Return Strict, Warn or Ignore; Warn unless the client says otherwise."""
+    wanted = exchange.query.get("fieldValidation") or "Warn"
+    if wanted not in ("Strict", "Warn", "Ignore"):
+        cause = {
+            "reason": "FieldValueNotSupported",
+            "field": "fieldValidation",
+            "message": f'Unsupported value: "{wanted}": supported values: "Ignore", "Strict", "Warn"',
+        }
+        raise errors.invalid("CreateOptions", "meta.k8s.io", "", [cause])
+    return wanted
+
+
+def _check_kind(kind: Kind, obj: Object) -> None:
+    version = obj.setdefault("apiVersion", kind.api_version) or kind.api_version
+    name = obj.setdefault("kind", kind.kind) or kind.kind
+    if version != kind.api_version:
+        raise errors.bad_request(
+            f"the API version in the data ({version}) does not match the expected API version "
+            f"({kind.api_version})"
+        )
+    if name != kind.kind:
+        raise errors.bad_request(f'{name} in version "{kind.version}" cannot be handled as a {kind.kind}')
+
+
+class _Pairs(list[tuple[str, Any]]):
+    """A JSON object with its names as they were written."""
+
+
+class _Found(Exception):
+    """There are duplicates."""
+
+
+def duplicates(data: bytes) -> list[str]:
+    """Return the paths of the names that JSON text gives twice in one object."""
+    if not data:
+        return []
+
+    def watch(pairs: list[tuple[str, Any]]) -> None:
+        if len({name for name, _ in pairs}) != len(pairs):
+            raise _Found
+
+    try:
+        json.loads(data, object_pairs_hook=watch)
+    except _Found:
+        return list(_walk(json.loads(data, object_pairs_hook=_Pairs), ""))
+    return []
+
+
+def _walk(value: Any, path: str) -> list[str]:
+    found: list[str] = []
+    if isinstance(value, _Pairs):
+        seen: set[str] = set()
+        for name, inner in value:
+            below = f"{path}.{name}" if path else name
+            if name in seen:
+                found.append(below)
+            seen.add(name)
+            found += _walk(inner, below)
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            found += _walk(inner, f"{path}[{index}]")
+    return found

@@ -1,0 +1,124 @@
+"""One HTTP request and its answer over plain ASGI: reading with limits, answering with compression."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import urllib.parse
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
+from typing import Any
+
+import orjson
+
+from minikctl import errors
+
+Message = MutableMapping[str, Any]
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+BODY_LIMIT = 3 * 1024 * 1024
+COMPRESS_FROM = 128 * 1024
+
+JSON = "application/json"
+
+
+class Disconnected(Exception):
+    """The client has gone: there is nobody to answer."""
+
+
+class Exchange:
+    """A request that is answered once."""
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.method: str = scope.get("method", "GET")
+        self.path: str = scope["path"]
+        self.headers: Mapping[str, str] = {
+            name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]
+        }
+        query = scope.get("query_string", b"").decode("latin-1")
+        self.query: dict[str, str] = {}
+        self.queries: dict[str, list[str]] = urllib.parse.parse_qs(query, keep_blank_values=True)
+        for name, values in self.queries.items():
+            self.query[name] = values[0]
+        self.warnings: list[str] = []
+        self._receive = receive
+        self._send = send
+        self.started = False
+
+    def flag(self, name: str) -> bool:
+        """Tell whether a boolean query parameter is true; its bare name counts as true."""
+        value = self.query.get(name)
+        return value is not None and value not in ("false", "0", "False")
+
+    def number(self, name: str) -> int | None:
+        """Return a query parameter that must be a whole number."""
+        text = self.query.get(name)
+        if not text:
+            return None
+        try:
+            return int(text)
+        except ValueError:
+            raise errors.bad_request(f'strconv.ParseInt: parsing "{text}": invalid syntax ({name})') from None
+
+    async def body(self) -> bytes:
+        """Return the request's whole body; 413 if it is too big."""
+        chunks: list[bytes] = []
+        size = 0
+        while True:
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                raise Disconnected
+            chunks.append(message.get("body", b""))
+            size += len(chunks[-1])
+            if size > BODY_LIMIT:
+                text = f"Request entity too large: limit is {BODY_LIMIT}"
+                raise errors.StatusError(413, "RequestEntityTooLarge", text)
+            if not message.get("more_body"):
+                return b"".join(chunks)
+
+    async def gone(self) -> None:
+        """Return when the client has disconnected."""
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+
+    async def begin(self, status: int, content_type: str, headers: Sequence[tuple[str, str]] = ()) -> None:
+        """Send the answer's head; the body follows in chunks."""
+        self.started = True
+        all_headers = [("content-type", content_type), ("cache-control", "no-cache, private"), *headers]
+        all_headers.extend(("warning", f"299 - {quoted(text)}") for text in self.warnings)
+        encoded = [(name.encode("latin-1"), _latin(value)) for name, value in all_headers]
+        await self._send({"type": "http.response.start", "status": status, "headers": encoded})
+
+    async def chunk(self, data: bytes) -> None:
+        """Send a part of the body."""
+        await self._send({"type": "http.response.body", "body": data, "more_body": True})
+
+    async def end(self, data: bytes = b"") -> None:
+        """Send the last part of the body."""
+        await self._send({"type": "http.response.body", "body": data, "more_body": False})
+
+    async def answer(self, data: bytes, content_type: str = JSON, status: int = 200) -> None:
+        """Send a whole answer, compressed when it is big and the client understands that."""
+        headers: list[tuple[str, str]] = []
+        if len(data) >= COMPRESS_FROM and "gzip" in self.headers.get("accept-encoding", ""):
+            data = await asyncio.to_thread(gzip.compress, data, 1)
+            headers = [("content-encoding", "gzip"), ("vary", "Accept-Encoding")]
+        headers.append(("content-length", str(len(data))))
+        await self.begin(status, content_type, headers)
+        await self.end(b"" if self.method == "HEAD" else data)
+
+    async def answer_json(self, body: Any, status: int = 200) -> None:
+        """Send an object as JSON."""
+        pretty = self.query.get("pretty") in ("1", "true")
+        await self.answer(orjson.dumps(body, option=orjson.OPT_INDENT_2 if pretty else 0), JSON, status)
+
+
+def quoted(text: str) -> str:
+    """Return the text as a quoted-string of a header."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+def _latin(value: str) -> bytes:
+    return value.encode("latin-1", "replace").replace(b"\r", b" ").replace(b"\n", b" ")

@@ -1,0 +1,58 @@
+"""What a resource path names: ``/apis/apps/v1/namespaces/default/deployments/web/scale`` and its kin."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from minikctl.model import kinds
+from minikctl.model.kinds.base import Kind
+
+MORE_SUBRESOURCES = {"Pod": frozenset({"binding", "eviction"})}
+"""Subresources that act on an object instead of showing a part of it."""
+
+REFUSED = {"Pod": frozenset({"portforward"})}
+"""Subresources whose requests are understood, to be refused with a reason."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """A kind's collection, or with a name one object, or with a subresource one part of it."""
+
+    kind: Kind
+    namespace: str = ""
+    name: str = ""
+    subresource: str = ""
+
+
+def subresources(kind: Kind) -> frozenset[str]:
+    """Return the subresources that are served for a kind."""
+    return kind.subresources | MORE_SUBRESOURCES.get(kind.kind, frozenset())
+
+
+def parse(path: str) -> Target | None:
+    """Return what the path names, None if that is nothing that is served."""
+    parts = path.strip("/").split("/")
+    if parts[0] == "api":
+        group, rest = "", parts[1:]
+    elif parts[0] == "apis" and len(parts) > 1:
+        group, rest = parts[1], parts[2:]
+    else:
+        return None
+    if len(rest) < 2 or not all(rest):
+        return None
+    version, resource = rest[0], rest[1:]
+    if resource[0] == "namespaces" and len(resource) > 2 and resource[2] not in ("status", "finalize"):
+        return _target(kinds.find(group, version, resource[2]), resource[1], resource[3:])
+    return _target(kinds.find(group, version, resource[0]), "", resource[1:])
+
+
+def _target(kind: Kind | None, namespace: str, rest: list[str]) -> Target | None:
+    if kind is None or len(rest) > 2 or (namespace and not kind.namespaced):
+        return None
+    if rest and kind.namespaced and not namespace:
+        return None
+    subresource = rest[1] if len(rest) == 2 else ""
+    known = subresources(kind) | REFUSED.get(kind.kind, frozenset())
+    if subresource and subresource not in known:
+        return None
+    return Target(kind, namespace, rest[0] if rest else "", subresource)

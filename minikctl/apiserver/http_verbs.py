@@ -1,0 +1,252 @@
+"""The verbs of the API over HTTP: from a request to the registry and back."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import orjson
+
+from minikctl import errors
+from minikctl.apiserver import http_bodies, http_forms, http_watch, patching, subresources
+from minikctl.apiserver.http_exchange import Exchange
+from minikctl.apiserver.http_paths import Target
+from minikctl.apiserver.options import DeleteOptions, ListOptions, PatchOptions, WriteOptions
+from minikctl.apiserver.registry import Registry
+from minikctl.model import objects
+from minikctl.model.kinds.base import Kind
+from minikctl.model.objects import Object
+
+Handler = Callable[[Registry, Exchange, Target], Awaitable[None]]
+
+_RETURNED_WHEN_DELETED = ("Pod", "Service", "ServiceAccount", "Namespace")
+"""Kinds whose DELETE answers with the object; of others it answers with a Status once they are gone."""
+
+
+def handler(exchange: Exchange, target: Target) -> Handler | None:
+    """Return what serves the request, None if its method does not fit the path."""
+    method = "GET" if exchange.method == "HEAD" else exchange.method
+    if target.subresource:
+        return _SUBRESOURCES.get((target.subresource, method))
+    return _OBJECT.get(method) if target.name else _collection(target, method)
+
+
+def _collection(target: Target, method: str) -> Handler | None:
+    if method == "POST" and target.kind.namespaced and not target.namespace:
+        return None
+    return _COLLECTION.get(method)
+
+
+# --- reading --------------------------------------------------------------------------------------------
+
+
+async def _get(registry: Registry, exchange: Exchange, target: Target) -> None:
+    form = _form(exchange)
+    entry = registry.entry(target.kind, target.namespace, target.name)
+    data = http_forms.encode_entry(form, target.kind, entry, registry.clock.now())
+    await exchange.answer(_pretty(exchange, data), form.media)
+
+
+async def _list(registry: Registry, exchange: Exchange, target: Target) -> None:
+    if exchange.flag("watch"):
+        await http_watch.serve_watch(registry, exchange, target, _form(exchange))
+        return
+    form = _form(exchange)
+    page = registry.list(target.kind, target.namespace, _list_options(exchange))
+    data = http_forms.encode_list(form, target.kind, page, registry.clock.now())
+    await exchange.answer(_pretty(exchange, data), form.media)
+
+
+def _form(exchange: Exchange) -> http_forms.Form:
+    return http_forms.choose(exchange.headers.get("accept", ""), exchange.query.get("includeObject", ""))
+
+
+def _pretty(exchange: Exchange, data: bytes) -> bytes:
+    if exchange.query.get("pretty") in ("1", "true"):
+        return orjson.dumps(orjson.loads(data), option=orjson.OPT_INDENT_2) + b"\n"
+    return data
+
+
+def _list_options(exchange: Exchange) -> ListOptions:
+    query = exchange.query
+    return ListOptions(
+        labels=query.get("labelSelector", ""),
+        fields=query.get("fieldSelector", ""),
+        limit=exchange.number("limit") or 0,
+        continuation=query.get("continue", ""),
+        resource_version=query.get("resourceVersion", ""),
+        version_match=query.get("resourceVersionMatch", ""),
+    )
+
+
+# --- writing --------------------------------------------------------------------------------------------
+
+
+def _dry_run(values: list[str]) -> bool:
+    for value in values:
+        if value != "All":
+            cause = {
+                "reason": "FieldValueNotSupported",
+                "field": "dryRun",
+                "message": f'Unsupported value: "{value}": supported values: "All"',
+            }
+            raise errors.invalid("CreateOptions", "meta.k8s.io", "", [cause])
+    return bool(values)
+
+
+def _write_options(exchange: Exchange) -> WriteOptions:
+    return WriteOptions(dry_run=_dry_run(exchange.queries.get("dryRun", [])))
+
+
+async def _answer(registry: Registry, exchange: Exchange, kind: Kind, obj: Object, status: int = 200) -> None:
+    form = _form(exchange)
+    data = http_forms.encode_object(form, kind, obj, registry.clock.now())
+    await exchange.answer(_pretty(exchange, data), form.media, status)
+
+
+async def _create(registry: Registry, exchange: Exchange, target: Target) -> None:
+    obj = await http_bodies.read_resource(exchange, target.kind)
+    made = await registry.create(target.kind, target.namespace, obj, _write_options(exchange))
+    await _answer(registry, exchange, target.kind, made, 201)
+
+
+async def _update(registry: Registry, exchange: Exchange, target: Target) -> None:
+    obj = await http_bodies.read_resource(exchange, target.kind)
+    made = await registry.update(
+        target.kind,
+        target.namespace,
+        target.name,
+        obj,
+        _write_options(exchange),
+        subresource=target.subresource,
+    )
+    await _answer(registry, exchange, target.kind, made)
+
+
+async def _patch(registry: Registry, exchange: Exchange, target: Target) -> None:
+    body, options = await _read_patch(exchange, target.subresource)
+    patched = await registry.patch(target.kind, target.namespace, target.name, body, options)
+    exchange.warnings.extend(_unknown_in(target, body, options, exchange))
+    await _answer(registry, exchange, target.kind, patched)
+
+
+async def _read_patch(exchange: Exchange, subresource: str) -> tuple[Any, PatchOptions]:
+    media = http_bodies.media_type(exchange)
+    if media in http_bodies.APPLY:
+        raise http_bodies.unsupported(
+            ", ".join(http_bodies.PATCHES) + " (server-side apply is not served by this cluster)"
+        )
+    if media not in http_bodies.PATCHES:
+        raise http_bodies.unsupported(", ".join(http_bodies.PATCHES))
+    body = http_bodies.parse(await exchange.body(), "application/json")
+    options = PatchOptions(
+        type=http_bodies.PATCHES[media],
+        subresource=subresource,
+        dry_run=_dry_run(exchange.queries.get("dryRun", [])),
+        strict=http_bodies.field_validation(exchange) == "Strict",
+    )
+    return body, options
+
+
+def _unknown_in(target: Target, body: Any, options: PatchOptions, exchange: Exchange) -> list[str]:
+    """Return the warnings about fields of a patch that the kind does not have."""
+    if options.type == "json" or options.strict or http_bodies.field_validation(exchange) == "Ignore":
+        return []
+    return patching.unknown_fields(target.kind, body)
+
+
+# --- deleting -------------------------------------------------------------------------------------------
+
+
+async def _delete(registry: Registry, exchange: Exchange, target: Target) -> None:
+    options, dry_run = await _delete_options(exchange)
+    left, gone = await registry.delete(target.kind, target.namespace, target.name, options, dry_run=dry_run)
+    if gone and target.kind.kind not in _RETURNED_WHEN_DELETED:
+        kind = target.kind
+        details = {"name": target.name, "group": kind.group, "kind": kind.plural, "uid": objects.uid(left)}
+        left = subresources.success({field: value for field, value in details.items() if value})
+        await exchange.answer_json(left)
+    else:
+        await _answer(registry, exchange, target.kind, left)
+
+
+async def _delete_collection(registry: Registry, exchange: Exchange, target: Target) -> None:
+    options, dry_run = await _delete_options(exchange)
+    chosen = _list_options(exchange)
+    found = await registry.delete_collection(target.kind, target.namespace, chosen, options, dry_run=dry_run)
+    meta = {"resourceVersion": str(registry.feed.revision)}
+    head = {"kind": f"{target.kind.kind}List", "apiVersion": target.kind.api_version, "metadata": meta}
+    await exchange.answer_json({**head, "items": found})
+
+
+async def _delete_options(exchange: Exchange) -> tuple[DeleteOptions, bool]:
+    body = await http_bodies.read_optional(exchange)
+    query = exchange.query
+    if query.get("propagationPolicy"):
+        body.setdefault("propagationPolicy", query["propagationPolicy"])
+    if "orphanDependents" in query:
+        body.setdefault("orphanDependents", exchange.flag("orphanDependents"))
+    grace = exchange.number("gracePeriodSeconds")
+    if grace is not None:
+        body.setdefault("gracePeriodSeconds", grace)
+    dry_run = _dry_run([*exchange.queries.get("dryRun", []), *(body.get("dryRun") or [])])
+    return subresources.delete_options(body), dry_run
+
+
+# --- parts of objects -----------------------------------------------------------------------------------
+
+
+async def _get_scale(registry: Registry, exchange: Exchange, target: Target) -> None:
+    obj = registry.get(target.kind, target.namespace, target.name)
+    await exchange.answer_json(subresources.scale_of(obj))
+
+
+async def _update_scale(registry: Registry, exchange: Exchange, target: Target) -> None:
+    scale = await http_bodies.read(exchange)
+    made = await subresources.update_scale(
+        registry, target.kind, target.namespace, target.name, scale, _write_options(exchange)
+    )
+    await exchange.answer_json(made)
+
+
+async def _patch_scale(registry: Registry, exchange: Exchange, target: Target) -> None:
+    body, options = await _read_patch(exchange, "")
+    made = await subresources.patch_scale(registry, target.kind, target.namespace, target.name, body, options)
+    await exchange.answer_json(made)
+
+
+async def _bind(registry: Registry, exchange: Exchange, target: Target) -> None:
+    body = await http_bodies.read(exchange)
+    options = _write_options(exchange)
+    await exchange.answer_json(
+        await subresources.bind(registry, target.namespace, target.name, body, options), 201
+    )
+
+
+async def _evict(registry: Registry, exchange: Exchange, target: Target) -> None:
+    body = await http_bodies.read(exchange)
+    options = _write_options(exchange)
+    await exchange.answer_json(
+        await subresources.evict(registry, target.namespace, target.name, body, options), 201
+    )
+
+
+async def _finalize(registry: Registry, exchange: Exchange, target: Target) -> None:
+    body = await http_bodies.read_resource(exchange, target.kind)
+    made = await subresources.finalize(registry, target.name, body, _write_options(exchange))
+    await exchange.answer_json(made)
+
+
+_COLLECTION: dict[str, Handler] = {"GET": _list, "POST": _create, "DELETE": _delete_collection}
+_OBJECT: dict[str, Handler] = {"GET": _get, "PUT": _update, "PATCH": _patch, "DELETE": _delete}
+_SUBRESOURCES: dict[tuple[str, str], Handler] = {
+    ("status", "GET"): _get,
+    ("status", "PUT"): _update,
+    ("status", "PATCH"): _patch,
+    ("scale", "GET"): _get_scale,
+    ("scale", "PUT"): _update_scale,
+    ("scale", "PATCH"): _patch_scale,
+    ("binding", "POST"): _bind,
+    ("eviction", "POST"): _evict,
+    ("finalize", "PUT"): _finalize,
+}
