@@ -1,0 +1,59 @@
+"""The control plane's process: ``python -m minikctl.daemon --cluster NAME``."""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import logging
+import os
+import sys
+
+import uvloop
+
+from minikctl import errors
+from minikctl.client.home import ClusterHome
+from minikctl.daemon import plane, process
+
+logger = logging.getLogger("minikctl.daemon")
+
+
+def main() -> int:
+    """Run until SIGTERM; return the exit code."""
+    parser = argparse.ArgumentParser(prog="minikctl.daemon", description="Run a cluster's control plane.")
+    parser.add_argument("--cluster", default="", help="which one; default $MINIKCTL_CLUSTER, or default")
+    parser.add_argument("--log-level", default="INFO", choices=("DEBUG", "INFO", "WARNING", "ERROR"))
+    given = parser.parse_args()
+    os.umask(0o077)
+    try:
+        home = ClusterHome(given.cluster)
+        with process.only_one(home):
+            process.log_to(home, given.log_level)
+            return run(home)
+    except errors.UsageError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+
+
+def run(home: ClusterHome) -> int:
+    """Run the control plane of a cluster whose lock is held; return the exit code."""
+
+    async def work() -> None:
+        stop = process.stop_requested()
+        # What was imported stays for good: the collector need not look at it again and again.
+        gc.collect()
+        gc.freeze()
+        await plane.run(home, home.settings(), stop)
+
+    try:
+        uvloop.run(work())
+    except BaseExceptionGroup as group:
+        logger.exception("the control plane failed", exc_info=group)
+        return 1
+    except errors.MinikctlError as error:
+        logger.error("%s", error)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,32 @@
+"""What every part of the control plane works with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from minikctl.apiserver.local import LocalClient
+from minikctl.apiserver.registry import Registry
+from minikctl.client.home import ClusterHome, ClusterSettings
+from minikctl.client.informer import Informers
+from minikctl.runtime import clock as clocks
+from minikctl.runtime.executor import ApiExecutor
+from minikctl.runtime.recorder import Recorder
+
+
+@dataclass(frozen=True)
+class Core:
+    """The cluster's state and settings, the API in this process, and the ways to read and write it."""
+
+    home: ClusterHome
+    settings: ClusterSettings
+    clock: clocks.Clock
+    registry: Registry
+    client: LocalClient
+    informers: Informers
+    recorder: Recorder
+    executor: ApiExecutor
+
+    @property
+    def node(self) -> str:
+        """Return the name of the one node: the machine, as this cluster knows it."""
+        return f"minikctl-{self.settings.name}"

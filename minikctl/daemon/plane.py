@@ -1,0 +1,144 @@
+"""The control plane of one cluster: store, API server, controllers, and the world that they act on."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+from collections.abc import AsyncIterator, Coroutine
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import minikctl
+from minikctl import controllers
+from minikctl.apiserver import auth, bootstrap, expiry, http, pki
+from minikctl.apiserver.local import LocalClient
+from minikctl.apiserver.registry import Registry
+from minikctl.apiserver.registry import Settings as RegistrySettings
+from minikctl.client import kubeconfig
+from minikctl.client.home import ClusterHome, ClusterSettings
+from minikctl.client.informer import Informers
+from minikctl.daemon import server, world
+from minikctl.daemon.core import Core
+from minikctl.model import objects
+from minikctl.runtime import clock as clocks
+from minikctl.runtime.executor import ApiExecutor
+from minikctl.runtime.recorder import Recorder
+from minikctl.store import retention
+from minikctl.store.store import Store
+
+logger = logging.getLogger(__name__)
+
+Work = Coroutine[Any, Any, None]
+
+
+async def run(home: ClusterHome, settings: ClusterSettings, stop: asyncio.Event) -> None:
+    """Run the control plane until ``stop``; containers go on without it."""
+    sock = server.listen(settings.api_port)
+    settings = home.save(replace(settings, api_port=sock.getsockname()[1]))
+    keys = pki.ensure(home, settings)
+    async with opened(home, settings) as (store, core):
+        there = world.build(core)
+        app = http.build_app(core.registry, authenticate=auth.TokenAuthenticator(keys.token))
+        api = server.Server(app, sock, keys)
+        await bootstrap.bootstrap(core.registry)
+        announcement = Announcement(home, api.address, keys, core.clock)
+        async with asyncio.TaskGroup() as group:
+            serving = group.create_task(api.run(announcement.publish), name="api server")
+            background = [
+                group.create_task(work, name=name)
+                for name, work in _background(store, core, there, keys).items()
+            ]
+            await stop.wait()
+            logger.info("stopping")
+            home.remove("daemon.json")
+            await _end(background)
+            await core.registry.close()  # open watches end, so that the server need not wait for them
+            api.stop()
+            await serving
+        await there.close()
+
+
+def _background(store: Store, core: Core, there: world.World, keys: pki.Pki) -> dict[str, Work]:
+    node = controllers.Settings(core.node, http.VERSION, keys.ca_pem.decode(), there.facts)
+    loops = controllers.build(core.client, core.informers, core.executor, core.clock, node)
+    return {
+        "informers": core.informers.run(),
+        "events": core.recorder.run(),
+        "event expiry": expiry.expire_events(core.registry),
+        "retention": retention.keep(store, retention.Retention()),
+        "world": there.run(),
+        **{f"controller {loop.controller.name}": loop.run() for loop in loops},
+    }
+
+
+async def _end(tasks: list[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@contextlib.asynccontextmanager
+async def opened(home: ClusterHome, settings: ClusterSettings) -> AsyncIterator[tuple[Store, Core]]:
+    """Have the store open and the API's registry filled during the block."""
+    clock = clocks.SystemClock()
+    store = await Store.open(Path(home.store))
+    try:
+        registry = Registry(store, RegistrySettings(service_cidr=settings.service_cidr, clock=clock))
+        await registry.start()
+        try:
+            client = LocalClient(registry)
+            informers = Informers(client)
+            recorder = Recorder(client, clock, host=f"minikctl-{settings.name}")
+            executor = ApiExecutor(client, recorder, clock, informers.known)
+            yield store, Core(home, settings, clock, registry, client, informers, recorder, executor)
+        finally:
+            await registry.close()
+    finally:
+        await store.close()
+
+
+@dataclass(frozen=True)
+class Announcement:
+    """Tells clients where the API is, once it answers."""
+
+    home: ClusterHome
+    address: str
+    keys: pki.Pki
+    clock: clocks.Clock
+
+    def publish(self) -> None:
+        """Write the kubeconfig and ``daemon.json``."""
+        self._write_kubeconfig()
+        self.home.write_json(
+            "daemon.json",
+            {
+                "cluster": self.home.name,
+                "pid": os.getpid(),
+                "address": self.address,
+                "version": minikctl.__version__,
+                "started": objects.timestamp(self.clock.now()),
+            },
+        )
+        logger.info("cluster %s: the API answers at %s", self.home.name, self.address)
+
+    def _write_kubeconfig(self) -> None:
+        """Bring our entries up to date; what the user did to the file besides stays."""
+        own = kubeconfig.for_cluster(self.home.name, self.address, self.keys.ca_pem, self.keys.token)
+
+        def change(found: kubeconfig.Config) -> kubeconfig.Config:
+            merged = kubeconfig.merge_into(found, own)
+            merged["contexts"] = [_with_namespace(entry, found) for entry in merged["contexts"]]
+            return {**merged, "current-context": found.get("current-context") or own["current-context"]}
+
+        kubeconfig.edit(self.home.kubeconfig, change)
+
+
+def _with_namespace(entry: dict[str, Any], before: kubeconfig.Config) -> dict[str, Any]:
+    for known in before.get("contexts") or ():
+        namespace = (known.get("context") or {}).get("namespace")
+        if known["name"] == entry["name"] and namespace:
+            return {**entry, "context": {**entry["context"], "namespace": namespace}}
+    return entry

@@ -1,0 +1,85 @@
+"""What makes a process a daemon: one per cluster, a log of its own, an end on request."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import logging
+import logging.handlers
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from minikctl import errors
+from minikctl.client.home import ClusterHome
+
+LOG_BYTES = 5 << 20
+LOG_FILES = 2
+LOCK_PATIENCE_SECONDS = 0.5
+FORMAT = "%(asctime)s %(levelname).1s %(name)s: %(message)s"
+
+
+@contextmanager
+def only_one(home: ClusterHome) -> Iterator[None]:
+    """Hold the cluster's lock during the block; ``UsageError`` names the process that has it already."""
+    os.makedirs(home.path, mode=0o700, exist_ok=True)
+    handle = os.open(home.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        _take(handle, home)
+        home.remove("daemon.json")
+        os.ftruncate(handle, 0)
+        os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _take(handle: int, home: ClusterHome) -> None:
+    deadline = time.monotonic() + LOCK_PATIENCE_SECONDS
+    while True:
+        try:
+            return fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            # Whoever asks whether a control plane runs holds the lock for a moment too.
+            if time.monotonic() < deadline:
+                time.sleep(0.01)
+                continue
+        pid = os.pread(handle, 20, 0).decode(errors="replace").strip() or "unknown"
+        raise errors.UsageError(
+            f'cluster "{home.name}" already has a control plane on {home.path}: process {pid}'
+        )
+
+
+class _Rotating(logging.handlers.RotatingFileHandler):
+    """Takes standard output and error along to each new file, so that a crash is told in the newest."""
+
+    def doRollover(self) -> None:
+        super().doRollover()
+        if self.stream is not None:
+            os.dup2(self.stream.fileno(), 1)
+            os.dup2(self.stream.fileno(), 2)
+
+
+def log_to(home: ClusterHome, level: str = "INFO") -> None:
+    """Send the process's log to ``daemon.log``, or to a terminal if it was started at one."""
+    handler: logging.Handler
+    if sys.stderr.isatty():
+        handler = logging.StreamHandler()
+    else:
+        handler = _Rotating(home.daemon_log, maxBytes=LOG_BYTES, backupCount=LOG_FILES, encoding="utf-8")
+    handler.setFormatter(logging.Formatter(FORMAT))
+    root = logging.getLogger()
+    root.addHandler(handler)
+    root.setLevel(level)
+
+
+def stop_requested() -> asyncio.Event:
+    """Return what is set when the process is asked to end (SIGTERM, SIGINT)."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    return stop

@@ -1,0 +1,73 @@
+"""The two worlds that a cluster can live in: a Docker engine, or a simulation in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from minikctl import errors
+from minikctl.client.home import ClusterSettings
+from minikctl.controllers import node as node_controller
+from minikctl.drivers import engine as engines
+from minikctl.drivers import netns as netnses
+from minikctl.drivers.agent import FindAgent
+from minikctl.node import checks
+from minikctl.runtime import clock as clocks
+
+SIM_CPUS = 1000
+SIM_MEMORY_BYTES = 4 << 40
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """Drivers of one world; ``facts`` needs the node's address, ``netns`` a way to find the agent."""
+
+    engine: engines.Engine
+    netns: Callable[[FindAgent], netnses.Netns]
+    infra_image: Callable[[], Awaitable[str]]
+    facts: Callable[[str], node_controller.FactsSource]
+    prober: checks.Prober | None = None
+    """None: real checks."""
+
+
+def build(settings: ClusterSettings, clock: clocks.Clock) -> Runtime:
+    """Return the drivers of the runtime that the cluster was made with."""
+    match settings.runtime:
+        case "docker":
+            return docker(settings)
+        case "sim":
+            return simulated(clock)
+    raise errors.UsageError(f"unknown runtime {settings.runtime!r}: it is docker or sim")
+
+
+def docker(settings: ClusterSettings) -> Runtime:
+    """Return what works on a Docker engine, which need not run yet."""
+    from minikctl.drivers import agent, images
+    from minikctl.drivers.docker import DockerEngine
+
+    engine = DockerEngine(settings.name)
+    return Runtime(
+        engine,
+        netns=lambda find: agent.AgentNetns(engine, find),
+        infra_image=lambda: images.ensure_infra(engine),
+        facts=lambda address: node_controller.engine_facts(engine, address),
+    )
+
+
+def simulated(clock: clocks.Clock) -> Runtime:
+    """Return a world in memory: containers start at once and run for ever, nothing is reachable."""
+    from minikctl.drivers.fake_engine import FakeEngine
+    from minikctl.drivers.fake_netns import FakeNetns
+
+    engine = FakeEngine(clock, cpus=SIM_CPUS, memory_bytes=SIM_MEMORY_BYTES)
+
+    async def infra_image() -> str:
+        return "minikctl-infra:latest"
+
+    return Runtime(
+        engine,
+        netns=lambda _: FakeNetns(engine),
+        infra_image=infra_image,
+        facts=lambda address: node_controller.machine_facts(address, SIM_CPUS, SIM_MEMORY_BYTES),
+        prober=checks.PassingProber(clock),
+    )

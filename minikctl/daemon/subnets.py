@@ -1,0 +1,79 @@
+"""The cluster's engine network: found again, or made where it collides with nothing."""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+import socket
+import struct
+from collections.abc import Iterator, Sequence
+
+from minikctl import errors
+from minikctl.client.home import ClusterSettings
+from minikctl.drivers import engine as engines
+
+logger = logging.getLogger(__name__)
+
+Subnet = ipaddress.IPv4Network
+
+FIRST, LAST, PREFIX = 201, 250, 20
+LABEL = "minikctl.dev/cluster"
+ROUTES = "/proc/net/route"
+
+
+async def ensure(engine: engines.Engine, settings: ClusterSettings) -> engines.Network:
+    """Return the cluster's network, made if need be; ``DriverError`` says why there is none."""
+    present = await engine.networks()
+    for network in present:
+        if network.name == settings.network:
+            return network
+    if settings.pod_cidr:
+        return await _make(engine, settings, settings.pod_cidr)
+    taken = [subnet for network in present if (subnet := parsed(network.subnet))]
+    problem: errors.DriverError | None = None
+    for candidate in free(taken + host_routes()):
+        try:
+            return await _make(engine, settings, str(candidate))
+        except errors.EngineUnavailable:
+            raise
+        except errors.DriverError as error:
+            # Something that we could not see has it; the next one may do.
+            logger.info("network %s: %s", candidate, error)
+            problem = error
+    raise problem or errors.DriverError(f"no free network within 10.{FIRST}.0.0-10.{LAST}.255.255")
+
+
+async def _make(engine: engines.Engine, settings: ClusterSettings, subnet: str) -> engines.Network:
+    return await engine.create_network(settings.network, subnet, {LABEL: settings.name})
+
+
+def free(taken: Sequence[Subnet]) -> Iterator[Subnet]:
+    """Yield the ranges for pods that overlap with none of those that are taken."""
+    for second in range(FIRST, LAST + 1):
+        candidate = ipaddress.IPv4Network(f"10.{second}.0.0/{PREFIX}")
+        if not any(candidate.overlaps(subnet) for subnet in taken):
+            yield candidate
+
+
+def parsed(text: str) -> Subnet | None:
+    """Return the IPv4 range that a text names, None if it names none."""
+    try:
+        return ipaddress.IPv4Network(text, strict=False)
+    except ValueError:
+        return None
+
+
+def host_routes(path: str = ROUTES) -> list[Subnet]:
+    """Return the ranges to which the host has routes of its own, the default route aside."""
+    try:
+        with open(path, encoding="ascii") as source:
+            lines = source.read().splitlines()[1:]
+    except OSError:
+        return []
+    found = []
+    for line in lines:
+        fields = line.split()
+        address, mask = (socket.inet_ntoa(struct.pack("=I", int(fields[n], 16))) for n in (1, 7))
+        if mask != "0.0.0.0":
+            found.append(ipaddress.IPv4Network((address, mask)))
+    return found

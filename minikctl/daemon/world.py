@@ -1,0 +1,138 @@
+"""The part of the control plane that needs an engine: the node's pods and their network.
+
+The API answers without it.  While no engine answers, the Node says so and everything waits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from dataclasses import dataclass
+
+from minikctl import errors
+from minikctl.daemon import hostdns, networking, runtimes, subnets
+from minikctl.daemon.core import Core
+from minikctl.drivers import engine as engines
+from minikctl.network.settings import NetworkSettings
+from minikctl.node.agent import NodeAgent, NodeDrivers
+from minikctl.plan import node as node_plan
+from minikctl.plan.pod.view import NodeInfo
+from minikctl.runtime.backoff import Backoff
+
+logger = logging.getLogger(__name__)
+
+RETRY_SECONDS = 0.5
+RETRY_LIMIT_SECONDS = 2.0
+MEMORY_ROOT = "/dev/shm"
+UNANSWERED = "the container engine has not answered yet"
+
+
+@dataclass(frozen=True)
+class Place:
+    """What was found or made in the engine before the first pod."""
+
+    network: engines.Network
+    infra_image: str
+    info: engines.EngineInfo
+
+
+class World:
+    """The node and its network on one engine, which may come and go."""
+
+    def __init__(self, core: Core, runtime: runtimes.Runtime) -> None:
+        self._core = core
+        self._runtime = runtime
+        self._place: Place | None = None
+        self._agent: NodeAgent | None = None
+        self._problem = UNANSWERED
+
+    @property
+    def problem(self) -> str:
+        """Why pods cannot be run at present, "" when they can."""
+        return self._agent.problem if self._agent is not None else self._problem
+
+    async def facts(self) -> node_plan.Facts:
+        """Return what the machine is; ``DriverError`` says why the node is not ready."""
+        if self._place is None or self.problem:
+            raise errors.EngineUnavailable(self.problem)
+        return await self._runtime.facts(self._place.network.gateway)()
+
+    async def run(self) -> None:
+        """Run the node's pods and their network until cancelled; the containers go on then."""
+        self._place = place = await self._prepared()
+        network = networking.build(self._core, self._runtime, self._network_settings(place))
+        drivers = NodeDrivers(
+            self._runtime.engine,
+            network.sandboxes,
+            self._core.client,
+            self._core.informers,
+            self._core.recorder,
+            self._core.clock,
+            self._runtime.prober,
+        )
+        self._agent = agent = NodeAgent(drivers, self._node_info(place))
+        async with asyncio.TaskGroup() as group:
+            for name, work in network.works.items():
+                group.create_task(work, name=name)
+            group.create_task(agent.run(), name="node")
+
+    async def close(self) -> None:
+        """Let go of the engine."""
+        await self._runtime.engine.close()
+
+    async def _prepared(self) -> Place:
+        """Return once there are a network and the infrastructure image, however long it takes."""
+        delays: Backoff[None] = Backoff(RETRY_SECONDS, RETRY_LIMIT_SECONDS)
+        while True:
+            try:
+                return await self._prepare()
+            except (errors.DriverError, OSError) as error:
+                if str(error) != self._problem:
+                    logger.warning("waiting for the engine: %s", error)
+                self._problem = str(error)
+                await self._core.clock.sleep(delays.next(None))
+
+    async def _prepare(self) -> Place:
+        engine = self._runtime.engine
+        info = await engine.info()
+        network, image = await asyncio.gather(
+            subnets.ensure(engine, self._core.settings), self._runtime.infra_image()
+        )
+        logger.info("engine %s, network %s, image %s", info.version, network.subnet, image)
+        return Place(network, image, info)
+
+    def _network_settings(self, place: Place) -> NetworkSettings:
+        return NetworkSettings(
+            cluster=self._core.settings,
+            subnet=place.network.subnet,
+            gateway=place.network.gateway,
+            node=self._core.node,
+            directory=self._core.home.path,
+            infra_image=place.infra_image,
+            host_resolver=hostdns.servers(),
+        )
+
+    def _node_info(self, place: Place) -> NodeInfo:
+        settings = self._core.settings
+        memory = f"{MEMORY_ROOT}/minikctl-{settings.name}" if os.path.isdir(MEMORY_ROOT) else ""
+        return NodeInfo(
+            cluster=settings.name,
+            name=self._core.node,
+            host_ip=place.network.gateway,
+            network=settings.network,
+            pods_dir=self._core.home.file("pods"),
+            memory_dir=memory,
+            infra_image=place.infra_image,
+            dns_ip=settings.dns_ip,
+            domain=settings.domain,
+            resolver_lines=hostdns.lines(),
+            publish_ip=settings.publish,
+            cpus=place.info.cpus,
+            memory_bytes=place.info.memory_bytes,
+        )
+
+
+def build(core: Core) -> World:
+    """Return the world of the runtime that the cluster was made with."""
+    return World(core, runtimes.build(core.settings, core.clock))
