@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-_NAMED = re.compile(r"@(\w[\w.-]*)")
-_TARGET = re.compile(r"\b(?:goto|jump)\s+(\w[\w.-]*)")
+_NAMED = re.compile(r"@(\w[\w./-]*)")
+_TARGET = re.compile(r"\b(?:goto|jump)\s+(\w[\w./-]*)")
 _OBJECTS = ("chain", "map", "set")
 _NO_SUCH = "Error: Could not process rule: No such file or directory"
 _EXISTS = "Error: Could not process rule: File exists"
