@@ -53,8 +53,11 @@ def to_yaml(value: Any) -> str:
     import yaml
 
     class Dumper(yaml.SafeDumper):
-        def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
-            return super().increase_indent(flow, indentless=True)
+        """A dumper whose representers are its own."""
+
+        def ignore_aliases(self, data: Any) -> bool:
+            """Write everything out: an object that occurs twice is not an anchor."""
+            return True
 
     def text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
         style = (
