@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from minikctl.daemon.core import Core
 from minikctl.daemon.runtimes import Runtime
+from minikctl.drivers import bind
 from minikctl.drivers import engine as engines
-from minikctl.network import attach, publishers, rulebook, sync
+from minikctl.network import attach, dns, publishers, rulebook, sync, system
 from minikctl.network import settings as names
 from minikctl.network.settings import NetworkSettings
 from minikctl.network.tools import Tools
@@ -17,7 +18,7 @@ from minikctl.node.sandbox import SandboxNetwork
 from minikctl.runtime.loop import ControlLoop
 
 Work = Coroutine[Any, Any, None]
-AGENT_ROLE = "agent"
+AGENT_LABELS = {"minikctl.dev/pod-namespace": "kube-system", "minikctl.dev/container": "agent"}
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ def build(core: Core, runtime: Runtime, settings: NetworkSettings) -> Networking
     tools = Tools(core.informers, core.executor, core.recorder, runtime.engine, core.clock)
 
     async def find_agent() -> str | None:
-        return await running(runtime.engine, settings.name, AGENT_ROLE)
+        return await running(runtime.engine, {names.CLUSTER: settings.name, **AGENT_LABELS})
 
     async def discover() -> list[sync.Member]:
         return await attach.members(runtime.engine, settings.name)
@@ -47,6 +48,8 @@ def build(core: Core, runtime: Runtime, settings: NetworkSettings) -> Networking
     )
     publishing = publishers.Publishers(tools, rules, settings)
     balancing = publishers.LoadBalancers(tools, settings)
+    servers = bind.BindServers(system.update_secret(core.home))
+    naming = dns.ClusterDns(tools, servers, settings)
     return Networking(
         attach.PodNetwork(rules),
         {
@@ -54,13 +57,20 @@ def build(core: Core, runtime: Runtime, settings: NetworkSettings) -> Networking
             "publishers": ControlLoop(publishing, core.clock, workers=4).run(),
             "publisher events": publishing.follow(),
             "load balancers": ControlLoop(balancing, core.clock).run(),
+            "cluster dns": naming.run(),
         },
     )
 
 
-async def running(engine: engines.Engine, cluster: str, role: str) -> str | None:
-    """Return the id of the running container of the cluster that has that role."""
-    for container in await engine.list({names.CLUSTER: cluster, names.ROLE: role}):
+async def running(engine: engines.Engine, labels: Mapping[str, str]) -> str | None:
+    """Return the id of a running container with these labels."""
+    for container in await engine.list(labels):
         if container.status == "running":
             return container.id
     return None
+
+
+async def install(core: Core, settings: NetworkSettings) -> None:
+    """Have the system's pods in the API."""
+    values = {"dns_hash": system.write_dns_files(core.home, settings)}
+    await system.ensure(core.client, system.manifests(settings, values))

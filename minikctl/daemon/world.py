@@ -61,7 +61,9 @@ class World:
     async def run(self) -> None:
         """Run the node's pods and their network until cancelled; the containers go on then."""
         self._place = place = await self._prepared()
-        network = networking.build(self._core, self._runtime, self._network_settings(place))
+        settings = self._network_settings(place)
+        await networking.install(self._core, settings)
+        network = networking.build(self._core, self._runtime, settings)
         drivers = NodeDrivers(
             self._runtime.engine,
             network.sandboxes,

@@ -71,7 +71,7 @@ def manifests(settings: NetworkSettings, values: dict[str, str]) -> list[Object]
 
 
 async def ensure(client: Client, wanted: Sequence[Object]) -> None:
-    """Have the objects in the API as their manifests say; one that a user changed stays until its manifest changes."""
+    """Have the objects in the API; one that a user changed stays so until its manifest changes."""
     for obj in wanted:
         await _ensure_one(client, _marked(obj))
 
