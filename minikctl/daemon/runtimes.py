@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from minikctl import errors
 from minikctl.client.home import ClusterSettings
 from minikctl.controllers import node as node_controller
+from minikctl.drivers import bind
 from minikctl.drivers import engine as engines
 from minikctl.drivers import netns as netnses
 from minikctl.drivers.agent import FindAgent
@@ -20,12 +21,16 @@ SIM_MEMORY_BYTES = 4 << 40
 
 @dataclass(frozen=True)
 class Runtime:
-    """Drivers of one world; ``facts`` needs the node's address, ``netns`` a way to find the agent."""
+    """Drivers of one world; ``facts`` needs the node's address, ``netns`` a way to find the agent.
+
+    ``name_servers`` needs the key that their updates are signed with.
+    """
 
     engine: engines.Engine
     netns: Callable[[FindAgent], netnses.Netns]
     infra_image: Callable[[], Awaitable[str]]
     facts: Callable[[str], node_controller.FactsSource]
+    name_servers: Callable[[str], bind.NameServers]
     prober: checks.Prober | None = None
     """None: real checks."""
 
@@ -51,11 +56,13 @@ def docker(settings: ClusterSettings) -> Runtime:
         netns=lambda find: agent.AgentNetns(engine, find),
         infra_image=lambda: images.ensure_infra(engine),
         facts=lambda address: node_controller.engine_facts(engine, address),
+        name_servers=bind.BindServers,
     )
 
 
 def simulated(clock: clocks.Clock) -> Runtime:
     """Return a world in memory: containers start at once and run for ever, nothing is reachable."""
+    from minikctl.drivers.fake_bind import FakeNameServers
     from minikctl.drivers.fake_engine import FakeEngine
     from minikctl.drivers.fake_netns import FakeNetns
 
@@ -69,5 +76,6 @@ def simulated(clock: clocks.Clock) -> Runtime:
         netns=lambda _: FakeNetns(engine),
         infra_image=infra_image,
         facts=lambda address: node_controller.machine_facts(address, SIM_CPUS, SIM_MEMORY_BYTES),
+        name_servers=lambda _: FakeNameServers(),
         prober=checks.PassingProber(clock),
     )
