@@ -17,7 +17,7 @@ from minikctl.plan.pod.view import Failure, ImageState, NodeInfo, PodView, Probe
 NOW = datetime(2026, 5, 1, 12, 0, 0, tzinfo=UTC)
 UID = "0123456789abcdef"
 KEYS = {
-    "pod", "orphan", "containers", "config_maps", "secrets", "services", "images", "attached", "volumes_written",
+    "pod", "orphan", "containers", "config_maps", "secrets", "services", "images", "attached",
     "probes", "messages", "failures", "busy", "reported", "has_directory", "memory_dir",
 }  # fmt: skip
 

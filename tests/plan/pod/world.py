@@ -92,9 +92,7 @@ class World:
             case actions.AttachNetwork():
                 self.change(attached=view.attached | {action.container_id})
             case actions.WriteVolume():
-                self.change(
-                    volumes={**view.volumes, action.volume.name: action.volume}, has_directory=True
-                )
+                self.change(volumes={**view.volumes, action.volume.name: action.volume}, has_directory=True)
             case actions.RunContainer():
                 assert action.spec.name not in {c.name for c in view.containers}, action.spec.name
                 self._put(self._created(action.spec))
