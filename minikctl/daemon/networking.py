@@ -8,7 +8,6 @@ from typing import Any
 
 from minikctl.daemon.core import Core
 from minikctl.daemon.runtimes import Runtime
-from minikctl.drivers import bind
 from minikctl.drivers import engine as engines
 from minikctl.network import attach, dns, publishers, rulebook, sync, system
 from minikctl.network import settings as names
@@ -48,7 +47,7 @@ def build(core: Core, runtime: Runtime, settings: NetworkSettings) -> Networking
     )
     publishing = publishers.Publishers(tools, rules, settings)
     balancing = publishers.LoadBalancers(tools, settings)
-    servers = bind.BindServers(system.update_secret(core.home))
+    servers = runtime.name_servers(system.update_secret(core.home))
     naming = dns.ClusterDns(tools, servers, settings)
     return Networking(
         attach.PodNetwork(rules),
