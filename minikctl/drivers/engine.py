@@ -170,10 +170,6 @@ class Engine(Protocol):
         """Import the tar file at path ``archive`` as an image with Dockerfile ``changes``; return its id."""
         ...
 
-    async def tag(self, reference: str, repository: str, tag: str) -> None:
-        """Give an image another name."""
-        ...
-
     async def build_image(self, context: bytes, reference: str, labels: Mapping[str, str]) -> str:
         """Build an image from a tar with a Dockerfile; ``DriverError`` has the builder's words."""
         ...
