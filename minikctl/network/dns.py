@@ -163,7 +163,7 @@ class Feeder:
         if held is None:
             held = await self._client.records(self.address, zone)
             await self._client.update(self.address, zone, {key: frozenset({self._token})})
-        kept = {own: data for own, data in held.items() if own != key and not own[0].startswith("ns.dns.")}
+        kept = {own: data for own, data in held.items() if own != key and own[0] != f"ns.dns.{zone}."}
         for part in dns_records.batches(dns_records.difference(kept, wanted), MESSAGE_CHARACTERS):
             await self._client.update(self.address, zone, part, (key, self._token))
         self._held[zone] = wanted

@@ -1,0 +1,50 @@
+"""The Ingress proxy in memory, for tests and the simulated runtime."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from minikctl import errors
+from minikctl.drivers.haproxy import Refused
+
+
+class FakeProxy:
+    """Fits ``haproxy.Proxy``; ``refuses`` returns the words against a configuration, "" for none."""
+
+    def __init__(self) -> None:
+        self.files: dict[str, str] = {}
+        self.loads: list[dict[str, str]] = []
+        self.commands: list[str] = []
+        self.certificates: list[str] = []
+        self.refuses: Callable[[Mapping[str, str]], str] = lambda _: ""
+        self.answers = True
+
+    def held(self) -> Mapping[str, str]:
+        """Return the files in use."""
+        return dict(self.files)
+
+    def keep(self, files: Mapping[str, str]) -> None:
+        """Keep the files for the next start."""
+        self.files = dict(files)
+
+    async def load(self, container_id: str, files: Mapping[str, str]) -> None:
+        """Switch to these files."""
+        self._reach(container_id)
+        if words := self.refuses(files):
+            raise Refused(f"the Ingress configuration is refused: {words}", words)
+        self.files = dict(files)
+        self.loads.append(dict(files))
+
+    async def command(self, lines: Sequence[str]) -> None:
+        """Note the commands."""
+        self._reach("")
+        self.commands += lines
+
+    async def certificate(self, file: str, pem: str) -> None:
+        """Note the certificate."""
+        self._reach(pem)
+        self.certificates.append(file)
+
+    def _reach(self, what: str) -> None:
+        if not self.answers:
+            raise errors.DriverError(f"the Ingress proxy does not answer ({len(what)})")

@@ -1,0 +1,217 @@
+"""The Ingress proxy's files and process: a configuration is switched whole, and only if it is accepted.
+
+The directory is shared with the container.  Each configuration has a directory of its own; ``current`` is a
+link to the one in use, so that the proxy also starts with the last good one while no control plane runs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import os
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from minikctl import errors
+from minikctl.drivers.engine import Engine
+from minikctl.plan.ingress_haproxy import CONFIG
+
+MOUNT = "/ingress"
+"""Where the container sees the directory."""
+CURRENT = "current"
+SOCKETS = "run"
+TIMEOUT_SECONDS = 10.0
+RELOAD_SECONDS = 10.0
+_FAILURES = ("No such", "Invalid", "Permission denied", "Unknown", "Can't", "unable", "Error", "expects")
+
+
+class Refused(errors.DriverError):
+    """The proxy does not take a configuration; ``output`` is what it says."""
+
+
+class Proxy(Protocol):
+    """The Ingress proxy; failures are ``errors.DriverError``."""
+
+    def held(self) -> Mapping[str, str]:
+        """Return the files of the configuration in use, none if there is none yet."""
+        ...
+
+    def keep(self, files: Mapping[str, str]) -> None:
+        """Make these the files that the proxy starts with next time; a running one does not notice."""
+        ...
+
+    async def load(self, container_id: str, files: Mapping[str, str]) -> None:
+        """Switch to this configuration without losing a request; ``Refused`` leaves everything as it was."""
+        ...
+
+    async def command(self, lines: Sequence[str]) -> None:
+        """Give the running process these commands, in order."""
+        ...
+
+    async def certificate(self, file: str, pem: str) -> None:
+        """Replace a certificate in the running process."""
+        ...
+
+
+class HaproxyContainer:
+    """Fits ``Proxy``: the process is reached through its sockets in the shared directory."""
+
+    def __init__(self, engine: Engine, directory: str) -> None:
+        self._engine = engine
+        self._directory = Path(directory)
+
+    def prepare(self) -> None:
+        """Make the directories."""
+        (self._directory / SOCKETS).mkdir(mode=0o755, parents=True, exist_ok=True)
+
+    def held(self) -> Mapping[str, str]:
+        """Return the files of the configuration in use, none if there is none yet."""
+        base = self._directory / CURRENT
+        found = {}
+        with contextlib.suppress(OSError):
+            for path in sorted(base.rglob("*")):
+                if path.is_file():
+                    found[str(path.relative_to(base))] = path.read_text(encoding="utf-8")
+        return found
+
+    def keep(self, files: Mapping[str, str]) -> None:
+        """Make these the files that the proxy starts with next time; a running one does not notice."""
+        self.prepare()
+        self._switch(self._staged(files))
+
+    def _staged(self, files: Mapping[str, str]) -> str:
+        digest = hashlib.sha256(repr(sorted(files.items())).encode()).hexdigest()[:16]
+        name = f"config-{digest}"
+        target = self._directory / name
+        if target.exists():
+            return name
+        draft = self._directory / f".{name}"
+        shutil.rmtree(draft, ignore_errors=True)
+        for path, text in files.items():
+            place = draft / path
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_text(text, encoding="utf-8")
+        draft.rename(target)
+        return name
+
+    def _switch(self, name: str) -> None:
+        link = self._directory / f".{CURRENT}"
+        link.unlink(missing_ok=True)
+        link.symlink_to(name)
+        link.replace(self._directory / CURRENT)
+        for path in self._directory.glob("config-*"):
+            if path.name != name:
+                shutil.rmtree(path, ignore_errors=True)
+
+    async def load(self, container_id: str, files: Mapping[str, str]) -> None:
+        """Switch to this configuration without losing a request; ``Refused`` leaves everything as it was."""
+        before = self.held()
+        name = await asyncio.to_thread(self._staged, files)
+        argv = ("haproxy", "-c", "-f", f"{MOUNT}/{name}/{CONFIG}")
+        try:
+            code, output = await self._engine.run(container_id, argv, TIMEOUT_SECONDS)
+        except TimeoutError as error:
+            raise errors.DriverError("checking the Ingress configuration took too long") from error
+        if code != 0:
+            shutil.rmtree(self._directory / name, ignore_errors=True)
+            words = output.decode(errors="replace").strip()
+            raise Refused(f"the Ingress configuration is refused: {_first_alert(words)}", words)
+        await asyncio.to_thread(self._switch, name)
+        try:
+            await self._reload()
+        except errors.DriverError:
+            if before:
+                await asyncio.to_thread(self.keep, before)
+            raise
+
+    async def _reload(self) -> None:
+        """Return once a new worker serves; the old one finishes what it has begun."""
+        before = parse_processes(await self._ask("master.sock", "show proc"))
+        await self._ask("master.sock", "reload")
+        deadline = asyncio.get_running_loop().time() + RELOAD_SECONDS
+        while asyncio.get_running_loop().time() < deadline:
+            await asyncio.sleep(0.02)
+            with contextlib.suppress(errors.DriverError):
+                now = parse_processes(await self._ask("master.sock", "show proc"))
+                if now.failed > before.failed:
+                    raise Refused("the Ingress proxy could not load its configuration", "")
+                if now.reloads > before.reloads and now.workers - before.workers:
+                    return
+        raise errors.DriverError("the Ingress proxy did not finish reloading in time")
+
+    async def command(self, lines: Sequence[str]) -> None:
+        """Give the running process these commands, in order."""
+        for batch in _batches(lines, 50):
+            answer = await self._ask("admin.sock", "; ".join(batch))
+            if any(word in answer for word in _FAILURES):
+                raise errors.DriverError(f"the Ingress proxy refused a command: {answer.strip()}", answer)
+
+    async def certificate(self, file: str, pem: str) -> None:
+        """Replace a certificate in the running process."""
+        body = "\n".join(line for line in pem.splitlines() if line.strip())
+        answer = await self._ask("admin.sock", f"set ssl cert {file} <<\n{body}\n")
+        answer += await self._ask("admin.sock", f"commit ssl cert {file}")
+        if "Success" not in answer:
+            await self._ask("admin.sock", f"abort ssl cert {file}")
+            raise errors.DriverError(f"the Ingress proxy refused a certificate: {answer.strip()}", answer)
+
+    async def _ask(self, socket: str, command: str) -> str:
+        try:
+            async with asyncio.timeout(TIMEOUT_SECONDS):
+                return await self._exchange(socket, command)
+        except (OSError, TimeoutError) as error:
+            raise errors.DriverError(f"the Ingress proxy does not answer: {error}", str(error)) from error
+
+    async def _exchange(self, socket: str, command: str) -> str:
+        with self._short_path(socket) as path:
+            reader, writer = await asyncio.open_unix_connection(path)
+        try:
+            writer.write(command.encode() + b"\n")
+            writer.write_eof()
+            return (await reader.read(-1)).decode(errors="replace")
+        finally:
+            writer.close()
+
+    @contextlib.contextmanager
+    def _short_path(self, socket: str) -> Iterator[str]:
+        """Give a path for a socket, whose path may have 107 characters only, below an open directory."""
+        handle = os.open(self._directory / SOCKETS, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            yield f"/proc/self/fd/{handle}/{socket}"
+        finally:
+            os.close(handle)
+
+
+class Processes:
+    """What ``show proc`` tells: counts of reloads, and the pids of the workers in use."""
+
+    def __init__(self, reloads: int, failed: int, workers: frozenset[str]) -> None:
+        self.reloads = reloads
+        self.failed = failed
+        self.workers = workers
+
+
+def parse_processes(text: str) -> Processes:
+    """Return what the master says of its processes."""
+    reloads = failed = 0
+    workers: set[str] = set()
+    for line in text.splitlines():
+        words = line.replace("[failed:", "").replace("]", "").split()
+        if len(words) > 3 and words[1] == "master":
+            reloads, failed = int(words[2]), int(words[3])
+        elif len(words) > 2 and words[1] == "worker":
+            workers.add(words[0])
+    return Processes(reloads, failed, frozenset(workers))
+
+
+def _first_alert(words: str) -> str:
+    alerts = [line.partition(": ")[2] for line in words.splitlines() if line.startswith("[ALERT]")]
+    return alerts[0] if alerts else words
+
+
+def _batches(lines: Sequence[str], size: int) -> Iterator[Sequence[str]]:
+    for start in range(0, len(lines), size):
+        yield lines[start : start + size]

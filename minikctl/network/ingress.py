@@ -1,0 +1,240 @@
+"""The Ingress controller: routes from the API into the proxy, addresses and refusals back to the API."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterator, Mapping
+
+from minikctl import errors
+from minikctl.drivers.haproxy import Proxy, Refused
+from minikctl.model import kinds, objects
+from minikctl.model.actions import api
+from minikctl.model.objects import Key, Object
+from minikctl.network import certificates
+from minikctl.network.settings import NetworkSettings
+from minikctl.network.tools import Tools
+from minikctl.plan import ingress, ingress_haproxy, proxy_view
+from minikctl.plan.ingress import Certificate, Routing, View
+from minikctl.plan.ingress_haproxy import DEFAULT_CERTIFICATE, Rendered
+
+log = logging.getLogger(__name__)
+
+NAMESPACE = "kube-system"
+LABEL = ("app.kubernetes.io/name", "ingress")
+CONTAINER = "haproxy"
+COALESCE_SECONDS = 0.012
+RETRY_SECONDS = 0.2
+RETRY_LIMIT_SECONDS = 5.0
+
+
+class IngressBook:
+    """Reads all that routing depends on from the caches."""
+
+    def __init__(self, tools: Tools) -> None:
+        of = tools.informers.of
+        self._ingresses = of(kinds.INGRESS)
+        self._classes = of(kinds.INGRESS_CLASS)
+        self._services = of(kinds.SERVICE)
+        self._slices = of(kinds.ENDPOINT_SLICE)
+        self._secrets = of(kinds.SECRET)
+        self._pods = of(kinds.POD)
+        self._certificates: dict[Key, tuple[str, Certificate]] = {}
+
+    async def ready(self) -> None:
+        """Return once the caches are filled."""
+        for source in (
+            self._ingresses,
+            self._classes,
+            self._services,
+            self._slices,
+            self._secrets,
+            self._pods,
+        ):
+            await source.synced()
+
+    def subscribe(self, wake: asyncio.Event) -> None:
+        """Set the event on each change that may change routes."""
+
+        def changed(old: Object | None, new: Object | None) -> None:
+            del old, new
+            wake.set()
+
+        def secret(old: Object | None, new: Object | None) -> None:
+            if objects.key(new or old or {}) in ingress.secrets_of(self._ingresses.items()):
+                wake.set()
+
+        def pod(old: Object | None, new: Object | None) -> None:
+            if any(obj is not None and is_proxy(obj) for obj in (old, new)):
+                wake.set()
+
+        for source in (self._ingresses, self._classes, self._services, self._slices):
+            source.subscribe(changed)
+        self._secrets.subscribe(secret)
+        self._pods.subscribe(pod)
+
+    def view(self, refused: frozenset[Key]) -> View:
+        """Return what routes are made from now."""
+        found = tuple(self._ingresses.items())
+        return View(
+            ingresses=found,
+            classes=tuple(self._classes.items()),
+            services={objects.key(service): service for service in self._services.items()},
+            slices=proxy_view.slices_by_service(self._slices.items()),
+            certificates=dict(self._usable(found)),
+            refused=refused,
+        )
+
+    def _usable(self, found: tuple[Object, ...]) -> Iterator[tuple[Key, Certificate]]:
+        wanted = ingress.secrets_of(found)
+        self._certificates = {key: held for key, held in self._certificates.items() if key in wanted}
+        for key in wanted:
+            secret = self._secrets.get(*key)
+            if secret is None:
+                continue
+            revision = objects.resource_version(secret)
+            held = self._certificates.get(key)
+            if held is None or held[0] != revision:  # checking them costs
+                held = self._certificates[key] = revision, certificates.from_secret(secret)
+            yield key, held[1]
+
+    def ingresses(self) -> dict[Key, Object]:
+        """Return all Ingresses by their keys."""
+        return {objects.key(one): one for one in self._ingresses.items()}
+
+    def container(self) -> str:
+        """Return the id of the running proxy container, "" if there is none."""
+        for pod in self._pods.items(NAMESPACE):
+            if not is_proxy(pod) or objects.is_deleting(pod):
+                continue
+            for status in objects.status(pod).get("containerStatuses") or ():
+                if status.get("name") == CONTAINER and (status.get("state") or {}).get("running"):
+                    return str(status.get("containerID") or "").partition("://")[2]
+        return ""
+
+
+def is_proxy(pod: Object) -> bool:
+    """Tell whether the pod is the Ingress proxy's."""
+    return objects.namespace(pod) == NAMESPACE and objects.labels(pod).get(LABEL[0]) == LABEL[1]
+
+
+class IngressController:
+    """Keeps the proxy's configuration up to date: endpoints by commands, other routes by reload.
+
+    An Ingress that the proxy does not take is left out and told, so that all others are served.
+    """
+
+    def __init__(self, tools: Tools, proxy: Proxy, settings: NetworkSettings) -> None:
+        self._book = IngressBook(tools)
+        self._tools = tools
+        self._proxy = proxy
+        self._address = settings.cluster.ingress_ip
+        self._place = ingress_haproxy.Place()
+        self._wake = asyncio.Event()
+        self._loaded: Rendered | None = None
+        self._container = ""
+        self._refused: dict[Key, str] = {}
+        self._told: frozenset[tuple[Key, str, str]] = frozenset()
+        self._default_pem = ""
+
+    def prepare(self) -> None:
+        """Have a configuration there before the proxy first starts: it answers 404 to everything."""
+        held = self._proxy.held()
+        self._default_pem = held.get(DEFAULT_CERTIFICATE) or certificates.self_signed(self._tools.clock)
+        if not held:
+            self._proxy.keep(self._render(Routing(), {}).files)
+
+    async def run(self) -> None:
+        """Follow the API until cancelled."""
+        await self._book.ready()
+        self._book.subscribe(self._wake)
+        delay = RETRY_SECONDS
+        while True:
+            await self._wake.wait()
+            await self._tools.clock.sleep(COALESCE_SECONDS)
+            self._wake.clear()
+            try:
+                await self._round()
+                delay = RETRY_SECONDS
+            except errors.MinikctlError as error:
+                log.warning("ingress: %s", error)
+                self._loaded = None
+                self._wake.set()
+                await self._tools.clock.sleep(delay)
+                delay = min(delay * 2, RETRY_LIMIT_SECONDS)
+
+    async def _round(self) -> None:
+        container = self._book.container()
+        if not container:
+            return  # it starts with the last good configuration, and tells when it runs
+        if container != self._container:
+            self._container, self._loaded = container, None
+        present = self._book.ingresses()
+        self._forgive(present)
+        while True:
+            view = self._book.view(frozenset(self._refused))
+            routing = ingress.routing(view)
+            rendered = self._render(routing, view.certificates)
+            try:
+                await self._apply(container, rendered)
+                break
+            except Refused as error:
+                self._blame(error, rendered, present)
+        self._tell(routing, present)
+        await self._write_status(routing, present)
+
+    def _render(self, routing: Routing, found: Mapping[Key, Certificate]) -> Rendered:
+        slots = self._loaded.slots if self._loaded else {}
+        return ingress_haproxy.render(routing, found, self._default_pem, slots, self._place)
+
+    async def _apply(self, container: str, rendered: Rendered) -> None:
+        loaded = self._loaded
+        if loaded is None and self._proxy.held() == rendered.files:
+            # A new proxy has started with it; one that ran all the time was given it.
+            self._loaded = rendered
+            return
+        if loaded is None or loaded.structure != rendered.structure:
+            await self._proxy.load(container, rendered.files)
+        elif loaded.files != rendered.files:
+            self._proxy.keep(rendered.files)
+            for file, pem in rendered.certificates.items():
+                if loaded.certificates[file] != pem:
+                    await self._proxy.certificate(file, pem)
+            await self._proxy.command(ingress_haproxy.commands(loaded.slots, rendered.slots))
+        self._loaded = rendered
+
+    def _forgive(self, present: Mapping[Key, Object]) -> None:
+        """Try refused Ingresses again once they have changed."""
+        self._refused = {
+            key: revision
+            for key, revision in self._refused.items()
+            if key in present and str(objects.generation(present[key])) == revision
+        }
+
+    def _blame(self, error: Refused, rendered: Rendered, present: Mapping[Key, Object]) -> None:
+        """Tell the Ingresses that made the proxy refuse; raise if there is none to blame."""
+        guilty = {key for key in ingress_haproxy.culprits(error.output, rendered) if key in present}
+        if not guilty - set(self._refused):
+            raise error
+        for key in guilty:
+            self._refused[key] = str(objects.generation(present[key]))
+            message = f"left out, as the proxy refuses it: {error}"
+            self._tools.recorder.record(
+                api.RecordEvent(present[key], "Warning", "Refused", message, ingress.COMPONENT)
+            )
+
+    def _tell(self, routing: Routing, present: Mapping[Key, Object]) -> None:
+        """Record each problem once, when it appears."""
+        found = {(one.ingress, one.reason, one.message): one for one in routing.problems}
+        new = [one for key, one in found.items() if key not in self._told]
+        self._told = frozenset(found)
+        for event in ingress.events(new, present):
+            self._tools.recorder.record(event)
+
+    async def _write_status(self, routing: Routing, present: Mapping[Key, Object]) -> None:
+        patches = [
+            api.Patch(kinds.INGRESS, *objects.key(found), patch, "status")
+            for found, patch in ingress.status_changes(present.values(), routing.served, self._address)
+        ]
+        if patches:
+            await self._tools.actions.execute(kinds.INGRESS, {}, api.Plan(actions=tuple(patches)))
