@@ -6,6 +6,7 @@ The API answers without it.  While no engine answers, the Node says so and every
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 from dataclasses import dataclass
@@ -25,6 +26,8 @@ logger = logging.getLogger(__name__)
 RETRY_SECONDS = 0.5
 RETRY_LIMIT_SECONDS = 2.0
 MEMORY_ROOT = "/dev/shm"
+ANSWER_SECONDS = 3.0
+"""So long a question about the machine waits for an engine that is just being prepared."""
 UNANSWERED = "the container engine has not answered yet"
 
 
@@ -46,6 +49,7 @@ class World:
         self._place: Place | None = None
         self._agent: NodeAgent | None = None
         self._problem = UNANSWERED
+        self._is_prepared = asyncio.Event()
 
     @property
     def problem(self) -> str:
@@ -54,6 +58,9 @@ class World:
 
     async def facts(self) -> node_plan.Facts:
         """Return what the machine is; ``DriverError`` says why the node is not ready."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(ANSWER_SECONDS):
+                await self._is_prepared.wait()
         if self._place is None or self.problem:
             raise errors.EngineUnavailable(self.problem)
         return await self._runtime.facts(self._place.network.gateway)()
@@ -74,6 +81,7 @@ class World:
             self._runtime.prober,
         )
         self._agent = agent = NodeAgent(drivers, self._node_info(place))
+        self._is_prepared.set()
         async with asyncio.TaskGroup() as group:
             for name, work in network.works.items():
                 group.create_task(work, name=name)
