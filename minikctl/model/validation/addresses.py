@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-import re
 
 _SPECIAL = {
     "is_unspecified": "may not be unspecified (0.0.0.0 or ::)",
@@ -50,8 +49,3 @@ def cidr(value: str) -> list[str]:
     else:
         sound = "/" in value
     return [] if sound else ["must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"]
-
-
-def looks_like_ip(value: str) -> bool:
-    """Tell whether the value is an address where a name is wanted."""
-    return bool(re.search(r"[.:]", value)) and _parsed(value) is not None

@@ -24,10 +24,6 @@ _V1BETA1_FIELDS = (
     (".service.port.number", ".servicePort"),
     (".service.port", ".servicePort"),
 )
-_V1BETA1_WORDS = (
-    ("`defaultBackend`", "`backend`"),
-    ("port name or number is required", "servicePort is required"),
-)
 
 
 def validate(obj: Object, old: Object | None) -> list[Cause]:
@@ -43,8 +39,7 @@ def validate(obj: Object, old: Object | None) -> list[Cause]:
     for index, rule in enumerate(rules):
         found += _rule(rule, f"spec.rules[{index}]")
     for index, tls in enumerate(spec.get("tls") or ()):
-        for at, host in enumerate(tls.get("hosts") or ()):
-            found += _host(host, f"spec.tls[{index}].hosts[{at}]")
+        found += _tls(tls, f"spec.tls[{index}]")
     return [*found, *_class_name(obj, spec.get("ingressClassName"), old)]
 
 
@@ -59,12 +54,10 @@ def validate_as(convert: Callable[[Object], Object]) -> Callable[[Object, Object
 
 
 def _renamed(cause: Cause) -> Cause:
-    field, message = cause["field"], cause["message"]
+    field = cause["field"]
     for new, old in _V1BETA1_FIELDS:
         field = field.replace(new, old)
-    for new, old in _V1BETA1_WORDS:
-        message = message.replace(new, old)
-    return {**cause, "field": field, "message": message}
+    return {**cause, "field": field, "message": cause["message"].replace("`defaultBackend`", "`backend`")}
 
 
 def _class_name(obj: Object, name: str | None, old: Object | None) -> Iterator[Cause]:
@@ -75,13 +68,18 @@ def _class_name(obj: Object, name: str | None, old: Object | None) -> Iterator[C
         yield causes.invalid("spec.ingressClassName", name, fault)
     if annotated and old is None:
         detail = "can not be set when the class field is also set"
-        yield causes.invalid(f"metadata.annotations.{OLD_CLASS}", annotated, detail)
+        yield causes.invalid(f"annotations.{OLD_CLASS}", annotated, detail)
+
+
+def _tls(tls: dict[str, Any], path: str) -> Iterator[Cause]:
+    for index, host in enumerate(tls.get("hosts") or ()):
+        yield from _host(host, f"{path}.hosts[{index}]")
+    if secret := tls.get("secretName"):
+        for fault in names.dns_subdomain(secret):
+            yield causes.invalid(f"{path}.secretName", secret, fault)
 
 
 def _host(host: str, path: str) -> Iterator[Cause]:
-    if addresses.looks_like_ip(host):
-        yield causes.invalid(path, host, "must be a DNS name, not an IP address")
-        return
     faults = names.wildcard_subdomain(host) if "*" in host else names.dns_subdomain(host)
     for fault in faults:
         yield causes.invalid(path, host, fault)
@@ -89,6 +87,8 @@ def _host(host: str, path: str) -> Iterator[Cause]:
 
 def _rule(rule: dict[str, Any], path: str) -> Iterator[Cause]:
     if host := rule.get("host"):
+        if not addresses.ip(host):
+            yield causes.invalid(f"{path}.host", host, "must be a DNS name, not an IP address")
         yield from _host(host, f"{path}.host")
     for index, each in enumerate((rule.get("http") or {}).get("paths") or ()):
         at = f"{path}.http.paths[{index}]"
@@ -101,7 +101,7 @@ def _path(value: str, path_type: str | None, path: str) -> Iterator[Cause]:
     strict = path_type in ("Exact", "Prefix")
     if not value.startswith("/") and (strict or value):
         yield causes.invalid(path, value, "must be an absolute path")
-    elif strict:
+    if strict:
         for sequence in _BAD_SEQUENCES:
             if sequence in value:
                 yield causes.invalid(path, value, f"must not contain '{sequence}'")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from minikctl.model import causes, metadata, names, objects
@@ -11,6 +11,8 @@ from minikctl.model.objects import Object
 from minikctl.model.validation import addresses, ports
 
 AFFINITY_SECONDS = 10800
+_RANGES = "spec.LoadBalancerSourceRanges"
+"""Kubernetes names this field so in causes, capital L and all."""
 
 
 def default(obj: Object) -> None:
@@ -55,24 +57,28 @@ def _ports(spec: dict[str, Any]) -> Iterator[Cause]:
     found, kind = spec.get("ports") or (), spec.get("type")
     if not found and kind != "ExternalName" and spec.get("clusterIP") != "None":
         yield causes.required("spec.ports")
-    seen: set[tuple[str, Any]] = set()
     for index, port in enumerate(found):
         path = f"spec.ports[{index}]"
         yield from _port(port, path, len(found) > 1)
-        node_port, protocol = port.get("nodePort"), port.get("protocol")
-        if node_port and kind not in ("NodePort", "LoadBalancer"):
-            yield causes.forbidden(f"{path}.nodePort", f"may not be used when `type` is '{kind}'")
-        once = {
-            f"{path}.name": ("name", port.get("name")),
-            path: ("port", (protocol, port.get("port"))),
-            f"{path}.nodePort": ("nodePort", (protocol, node_port) if node_port else None),
-        }
-        values = {"name": port.get("name"), "nodePort": node_port}
-        for field, identity in once.items():
-            if identity[1] and identity in seen:
-                yield causes.duplicate(
-                    field, values.get(identity[0], {"protocol": protocol, "port": port.get("port")})
-                )
+        if port.get("nodePort") and kind == "ClusterIP":
+            yield causes.forbidden(f"{path}.nodePort", "may not be used when `type` is 'ClusterIP'")
+    yield from _duplicates(found)
+
+
+def _duplicates(found: Sequence[dict[str, Any]]) -> Iterator[Cause]:
+    """Yield each name, each (protocol, port) and each (protocol, node port) that an earlier port has."""
+    seen: set[tuple[str, Any, Any]] = set()
+    for index, port in enumerate(found):
+        path, protocol = f"spec.ports[{index}]", port.get("protocol")
+        shown = {"protocol": protocol, "port": port.get("port")}
+        once = [
+            (f"{path}.name", port.get("name"), ("name", "", port.get("name"))),
+            (path, shown, ("port", protocol, port.get("port"))),
+            (f"{path}.nodePort", port.get("nodePort"), ("nodePort", protocol, port.get("nodePort"))),
+        ]
+        for field, value, identity in once:
+            if value and identity in seen:
+                yield causes.duplicate(field, value)
             seen.add(identity)
 
 
@@ -93,10 +99,9 @@ def _port(port: dict[str, Any], path: str, name_needed: bool) -> Iterator[Cause]
 def _cluster_ip(spec: dict[str, Any]) -> Iterator[Cause]:
     kind, given, listed = spec.get("type"), spec.get("clusterIP"), spec.get("clusterIPs") or []
     if kind == "ExternalName":
-        if given or listed:
-            yield causes.invalid(
-                "spec.clusterIPs", listed or [given], "may not be set for ExternalName services"
-            )
+        for field in ("clusterIPs", "ipFamilies", "ipFamilyPolicy"):
+            if spec.get(field) or (field == "clusterIPs" and given):
+                yield causes.forbidden(f"spec.{field}", "may not be set for ExternalName services")
         return
     if listed and listed[0] != given:
         yield causes.invalid("spec.clusterIPs[0]", listed, "first value must match `clusterIP`")
@@ -123,11 +128,16 @@ def _external(spec: dict[str, Any]) -> Iterator[Cause]:
     if spec.get("type") == "LoadBalancer":
         for index, value in enumerate(spec.get("loadBalancerSourceRanges") or ()):
             for fault in addresses.cidr(value):
-                yield causes.invalid(f"spec.loadBalancerSourceRanges[{index}]", value, fault)
+                yield causes.invalid(f"{_RANGES}[{index}]", value, fault)
     else:
-        for field in ("loadBalancerClass", "loadBalancerSourceRanges", "allocateLoadBalancerNodePorts"):
+        paths = {
+            "loadBalancerClass": "spec.loadBalancerClass",
+            "loadBalancerSourceRanges": _RANGES,
+            "allocateLoadBalancerNodePorts": "spec.allocateLoadBalancerNodePorts",
+        }
+        for field, path in paths.items():
             if field in spec:
-                yield causes.forbidden(f"spec.{field}", "may only be used when `type` is 'LoadBalancer'")
+                yield causes.forbidden(path, "may only be used when `type` is 'LoadBalancer'")
 
 
 def _traffic(spec: dict[str, Any]) -> Iterator[Cause]:
