@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -212,8 +211,7 @@ def kubeconfig(options: KubeconfigOptions, session: Session) -> int:
         session.io.out.write(configs.dump(own))
         return 0
     path = configs.default_paths()[0]
-    target = configs.load(path) if os.path.exists(path) else configs.empty()
-    configs.write(path, configs.merge_into(target, own))
+    configs.edit(path, lambda found: configs.merge_into(found, own))
     session.io.say(f'''Context "{own["current-context"]}" added to {path}.''')
     return 0
 

@@ -141,7 +141,7 @@ class NamedOptions(Options):
 def use_context(options: NamedOptions, session: Session) -> int:
     """Make a context the current one; return the exit code."""
     name, path = flags.one(options.names, "CONTEXT_NAME"), _path(session)
-    config = kubeconfig.load(path)
+    config = kubeconfig.read(path)
     if name not in [entry["name"] for entry in config.get("contexts") or ()]:
         raise errors.UsageError(f'error: no context exists with the name: "{name}"')
     kubeconfig.write(path, {**config, "current-context": name})
@@ -152,7 +152,7 @@ def use_context(options: NamedOptions, session: Session) -> int:
 def delete_context(options: NamedOptions, session: Session) -> int:
     """Remove a context; return the exit code."""
     name, path = flags.one(options.names, "CONTEXT_NAME"), _path(session)
-    config = kubeconfig.load(path)
+    config = kubeconfig.read(path)
     kept = [entry for entry in config.get("contexts") or () if entry["name"] != name]
     if len(kept) == len(config.get("contexts") or ()):
         raise errors.UsageError(f"error: cannot delete context {name}, not in {path}")
@@ -177,7 +177,7 @@ class SetContextOptions(Options):
 def set_context(options: SetContextOptions, session: Session) -> int:
     """Change a context's namespace (-n) or user, or make the context; return the exit code."""
     path = _path(session)
-    config = kubeconfig.load(path)
+    config = kubeconfig.read(path)
     if bool(options.names) == options.current:
         raise errors.UsageError("error: you must specify a non-empty context name or --current")
     wanted = config.get("current-context", "") if options.current else flags.one(options.names)

@@ -54,7 +54,4 @@ def _forget_context(name: str) -> None:
         if not os.path.exists(path):
             continue
         with contextlib.suppress(errors.UsageError):
-            config = kubeconfig.load(path)
-            trimmed = kubeconfig.without(config, name)
-            if trimmed != config:
-                kubeconfig.write(path, trimmed)
+            kubeconfig.edit(path, lambda found: kubeconfig.without(found, name))
