@@ -192,6 +192,10 @@ def remove(paths: Iterable[str]) -> list[str]:
             continue
         except PermissionError:
             left.append(path)
+            continue
+        # The directory of all pods goes with the last of them; it is made again with the next.
+        with contextlib.suppress(OSError):
+            os.rmdir(os.path.dirname(path))
     return left
 
 

@@ -104,7 +104,7 @@ class EngineWatch:
             pause = RELIST_SECONDS
 
     def doubt(self) -> None:
-        """Have all containers listed soon: somebody found the engine gone, which the stream may not notice."""
+        """Have all containers listed soon: an action found the engine gone, the stream may not notice."""
         self._doubt.set()
 
     async def list_now(self, uid: str = "") -> None:
