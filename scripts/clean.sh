@@ -2,23 +2,50 @@
 # Leaves neither container, network, image, process nor state of minikctl behind.
 source "$(dirname "$0")/common.sh"
 
-if engine_answers; then
-  if [ -x "$MINIKCTL" ]; then say "Deleting the clusters"; "$MINIKCTL" cluster delete --all || true; fi
-  containers="$(docker ps -aq --filter label=minikctl.dev/cluster)"
-  if [ -n "$containers" ]; then say "Removing leftover containers"; docker rm -f $containers >/dev/null; fi
-  networks="$(docker network ls -q --filter label=minikctl.dev/cluster)"
-  if [ -n "$networks" ]; then say "Removing leftover networks"; docker network rm $networks >/dev/null; fi
-  images="$(docker images -q 'minikctl-*' | sort -u)"
-  if [ -n "$images" ]; then say "Removing the images"; docker rmi -f $images >/dev/null; fi
-elif [ -d "$STATE/clusters" ]; then
-  # No engine, so no containers run; the control planes' processes may.
+# end_daemons: end the control planes that still run, known by their state.
+end_daemons() {
+  local daemon pid
   for daemon in "$STATE"/clusters/*/daemon.json; do
     [ -e "$daemon" ] || continue
     pid="$(sed -n 's/.*"pid": *\([0-9]*\).*/\1/p' "$daemon")"
-    if [ -n "$pid" ] && grep -qs minikctl.daemon "/proc/$pid/cmdline"; then kill "$pid"; fi
+    if [ -n "$pid" ] && grep -qs minikctl "/proc/$pid/cmdline"; then
+      say "Ending a control plane (pid $pid)"
+      kill "$pid" 2>/dev/null || true
+    fi
   done
+}
+
+# sweep WHAT LIST... -- REMOVE...: remove what LIST prints.
+sweep() {
+  local what="$1" found; shift
+  local list=()
+  while [ "$1" != -- ]; do list+=("$1"); shift; done
+  shift
+  found="$("${list[@]}" | sort -u)"
+  if [ -n "$found" ]; then
+    say "Removing $what"
+    # shellcheck disable=SC2086
+    "$@" $found >/dev/null || note "some $what could not be removed; what Docker said stands above"
+  fi
+}
+
+if [ -x "$MINIKCTL" ] && [ -d "$STATE/clusters" ]; then
+  say "Deleting the clusters"
+  "$MINIKCTL" cluster delete --all || note "that went wrong; their parts are removed one by one"
+fi
+end_daemons
+if engine_answers; then
+  label=minikctl.dev/cluster
+  sweep "leftover containers" docker ps -aq --filter "label=$label" -- docker rm -fv
+  sweep "leftover networks" docker network ls -q --filter "label=$label" -- docker network rm
+  sweep "leftover volumes" docker volume ls -q --filter "label=$label" -- docker volume rm -f
+  sweep "the images" docker images -aq --filter label=minikctl.dev/image -- docker rmi -f
+elif command -v docker >/dev/null; then
+  note "no Docker engine answers at $(engine_address): containers, if it has any of ours, stay there"
 fi
 scripts/engine.sh stop
-say "Removing the state in $STATE"
-rm -rf "$STATE/clusters" "$ENGINE_LOG"
-rmdir "$STATE" 2>/dev/null || true
+if [ -d "$STATE" ]; then
+  say "Removing the state in $STATE"
+  rm -rf "$STATE/clusters" "$ENGINE_LOG"
+  rmdir "$STATE" 2>/dev/null || true
+fi

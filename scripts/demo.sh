@@ -2,14 +2,27 @@
 # The whole way: a cluster, the manifests of manifests/, and every way to reach the apps. Run it as often as you like.
 source "$(dirname "$0")/common.sh"
 
-show() { printf '\033[2m$ %s\033[0m\n' "$*"; "$@"; echo; }
-# Ask until it answers, for at most 30 s, then show the one that counts.
-answers() { for _ in $(seq 60); do curl -sf -m 3 -o /dev/null "$@" && return; sleep 0.5; done; fail "no answer: curl $*"; }
-jsonpath() { "$MINIKCTL" get "$1" "$2" -n tour -o "jsonpath=$3"; }
-# An address in a status may take a moment.
+MINIKCTL="$PWD/.venv/bin/minikctl"
+minikctl() { "$MINIKCTL" "$@"; }
+show() { printf '\033[2m$ %s\033[0m\n' "$*"; "$@"; }
+
+# expect WORDS COMMAND...: show a command whose answer has WORDS in it, asked again for up to half a minute.
+expect() {
+  local words="$1" said="" turn; shift
+  printf '\033[2m$ %s\033[0m\n' "$*"
+  for turn in $(seq 60); do
+    if said="$("$@" 2>&1)" && [[ "$said" == *"$words"* ]]; then printf '%s\n\n' "$said"; return; fi
+    sleep 0.5
+  done
+  printf '%s\n' "$said" >&2
+  fail "that answer should have had \"$words\" in it; try: $MINIKCTL get events -n tour"
+}
+
+# address KIND NAME: print the address in its status, which may take a moment.
 address() {
-  for _ in $(seq 60); do
-    found="$(jsonpath "$1" "$2" '{.status.loadBalancer.ingress[0].ip}')"
+  local found turn
+  for turn in $(seq 60); do
+    found="$(minikctl get "$1" "$2" -n tour -o 'jsonpath={.status.loadBalancer.ingress[0].ip}')"
     if [ -n "$found" ]; then echo "$found"; return; fi
     sleep 0.5
   done
@@ -17,31 +30,28 @@ address() {
 }
 
 say "Starting the cluster"
-show "$MINIKCTL" cluster start
+show minikctl cluster start
 say "Applying manifests/"
-show "$MINIKCTL" apply -f manifests/
+show minikctl apply -f manifests/
 say "Waiting for the apps"
-"$MINIKCTL" wait --for=condition=Available deployment --all -n tour --timeout=120s
-"$MINIKCTL" wait --for=condition=Ready pod/client -n tour --timeout=60s
+minikctl wait --for=condition=Available deployment --all -n tour --timeout=120s
+minikctl wait --for=condition=Ready pod/client -n tour --timeout=60s
 echo
-show "$MINIKCTL" get pods,services,ingress -n tour
+show minikctl get pods,services,ingress -n tour
+echo
 
 ingress="$(address ingress whale-ingress)"
 balancer="$(address service whale-lb)"
 
 say "Ingress: one address, two hosts, two Services"
-for host in a b; do
-  answers --resolve "$host.whale.hey:80:$ingress" "http://$host.whale.hey/"
-  show curl -s --resolve "$host.whale.hey:80:$ingress" "http://$host.whale.hey/"
-done
+expect "whale A" curl -sf -m 5 --resolve "a.whale.hey:80:$ingress" http://a.whale.hey/
+expect "whale B" curl -sf -m 5 --resolve "b.whale.hey:80:$ingress" http://b.whale.hey/
 say "NodePort: a port of this machine"
-answers http://127.0.0.1:30001/
-show curl -s http://127.0.0.1:30001/
+expect "whale A" curl -sf -m 5 http://127.0.0.1:30001/
 say "LoadBalancer: an address of its own, at once"
-answers "http://$balancer:8080/"
-show curl -s "http://$balancer:8080/"
+expect "whale B" curl -sf -m 5 "http://$balancer:8080/"
 say "DNS: a pod reaches a Service by its name"
-show "$MINIKCTL" exec -n tour client -- wget -qO- http://whale-svc-b.tour.svc.cluster.local/
+expect "whale B" minikctl exec -n tour client -- wget -qO- http://whale-svc-b.tour.svc.cluster.local/
 
-say "All of it works. Look around with $MINIKCTL, or with kubectl after: $MINIKCTL cluster kubeconfig --merge"
+say "All of it works. Look around with .venv/bin/minikctl, or with kubectl after: .venv/bin/minikctl cluster kubeconfig --merge"
 say "make clean takes everything away again."

@@ -1,52 +1,102 @@
 #!/usr/bin/env bash
 # Installs what is missing and nothing else; quick when nothing is.
+#   setup.sh        what it takes to run minikctl
+#   setup.sh dev    and what its tests, checks and benchmarks need
 source "$(dirname "$0")/common.sh"
 
-# command=package pairs: what the infrastructure image is assembled from, and what the tests and the demo run.
+# command=package pairs: the engine, what the images are assembled from, and what make itself runs.
 NEEDED=(
   dockerd=docker.io iptables=iptables nft=nftables named=bind9 haproxy=haproxy conntrack=conntrack
-  ip=iproute2 nsenter=util-linux busybox=busybox-static curl=curl git=git wrk=wrk zsh=zsh fish=fish
+  ip=iproute2 nsenter=util-linux dash=dash busybox=busybox-static curl=curl
 )
+PACKAGES=.
+if [ "${1:-}" = dev ]; then
+  NEEDED+=(git=git wrk=wrk zsh=zsh fish=fish)
+  PACKAGES='.[dev]'
+fi
+
+# The image of an engine that somebody else runs (Docker Desktop, a socket) needs no dockerd here.
+if engine_answers; then NEEDED=("${NEEDED[@]:2}"); fi
+
+find_python() { # a Python that is new enough and can make virtual environments
+  local candidate
+  for candidate in ${PYTHON:-} python3 python3.14 python3.13 python3.12 python3.11 /usr/bin/python3; do
+    if "$candidate" -c 'import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+      echo "$candidate"
+      return
+    fi
+  done
+}
+
+services() { # those of the missing packages whose services must not run: minikctl runs them in containers
+  local package
+  for package in "${missing[@]}"; do
+    case $package in
+      bind9) echo named ;;
+      haproxy) echo haproxy ;;
+    esac
+  done
+}
+
+install_packages() {
+  say "Installing Debian packages: ${missing[*]}"
+  export DEBIAN_FRONTEND=noninteractive
+  local policy=/usr/sbin/policy-rc.d log
+  log="$(mktemp /tmp/minikctl-apt.XXXXXX)"
+  if [ ! -e "$policy" ]; then
+    trap 'rm -f /usr/sbin/policy-rc.d' EXIT
+    printf '#!/bin/sh\nexit 101\n' >"$policy"
+    chmod +x "$policy"
+  fi
+  apt-get update -qq >"$log" 2>&1 ||
+    { tail -n 15 "$log" >&2; fail "apt-get update failed (its words stand above): is the network up?"; }
+  apt-get install -y -qq --no-install-recommends -o DPkg::Lock::Timeout=300 "${missing[@]}" >"$log" 2>&1 ||
+    { tail -n 15 "$log" >&2; fail "apt-get could not install ${missing[*]}; its words stand above"; }
+  rm -f "$log"
+  if [ -d /run/systemd/system ]; then
+    for service in $(services); do systemctl disable --quiet --now "$service" 2>/dev/null || true; done
+  fi
+}
 
 missing=()
 for pair in "${NEEDED[@]}"; do
-  PATH="$PATH:/usr/sbin:/sbin" command -v "${pair%%=*}" >/dev/null || missing+=("${pair#*=}")
+  command -v "${pair%%=*}" >/dev/null || missing+=("${pair#*=}")
 done
-
-# A Python that is new enough and can make virtual environments.
-python=""
-for candidate in python3 python3.13 python3.12 python3.11; do
-  if command -v "$candidate" >/dev/null &&
-     "$candidate" -c 'import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
-    python="$candidate"; break
-  fi
-done
+# An engine on a kernel with AppArmor refuses to start containers without its parser.
+if [ "$(cat /sys/module/apparmor/parameters/enabled 2>/dev/null)" = Y ] && [ ! -x /sbin/apparmor_parser ] &&
+   ! engine_answers; then missing+=(apparmor); fi
+python="$(find_python)"
 [ -n "$python" ] || missing+=(python3 python3-venv)
 
 if [ "${#missing[@]}" -gt 0 ]; then
-  command -v apt-get >/dev/null || fail "please install: ${missing[*]} (this script knows only apt-get)"
-  [ "$(id -u)" = 0 ] || fail "these Debian packages are missing: ${missing[*]}. Run: sudo apt-get install ${missing[*]}"
-  say "Installing Debian packages: ${missing[*]}"
-  export DEBIAN_FRONTEND=noninteractive
-  # Services that the packages bring must not start: minikctl runs them in containers.
-  printf '#!/bin/sh\nexit 101\n' > /usr/sbin/policy-rc.d.minikctl
-  chmod +x /usr/sbin/policy-rc.d.minikctl
-  if [ ! -e /usr/sbin/policy-rc.d ]; then ln -s policy-rc.d.minikctl /usr/sbin/policy-rc.d; fi
-  trap 'rm -f /usr/sbin/policy-rc.d.minikctl; [ -L /usr/sbin/policy-rc.d ] && rm -f /usr/sbin/policy-rc.d || true' EXIT
-  apt-get update -qq || fail "apt-get update failed: is the network up?"
-  apt-get install -y -qq --no-install-recommends "${missing[@]}" >/tmp/minikctl-apt.log 2>&1 ||
-    { tail -n 15 /tmp/minikctl-apt.log >&2; fail "apt-get could not install: ${missing[*]}"; }
-  python="${python:-python3}"
+  if ! command -v apt-get >/dev/null; then
+    [ -n "$python" ] || fail "Python 3.11 or newer with its venv module is missing; please install it"
+    note "not on this machine: ${missing[*]}. Images are built from a registry's base image instead."
+  elif [ "$(id -u)" != 0 ]; then
+    fail "Debian packages are missing and only root can install them. Run: sudo apt-get install ${missing[*]}"
+  else
+    install_packages
+    python="${python:-$(find_python)}"
+    [ -n "$python" ] || fail "this Debian has no Python 3.11 or newer: it is too old for minikctl"
+  fi
 fi
 
+# Two makes at once must not install into .venv at the same time.
+if command -v flock >/dev/null; then
+  exec 8>.venv.lock
+  flock 8
+fi
+if ! .venv/bin/python -c 'import pip' 2>/dev/null; then
+  say "Making the virtual environment .venv ($("$python" --version))"
+  "$python" -m venv --clear .venv || fail "python could not make .venv; what it said stands above"
+fi
+# What was installed last, and from what: anything else is installed anew.
+wanted="$PACKAGES $(cksum <pyproject.toml)"
 stamp=.venv/.minikctl-installed
-if [ ! -x .venv/bin/python ]; then
-  say "Making the virtual environment .venv with $("$python" --version)"
-  "$python" -m venv .venv || fail "python could not make .venv; remove that folder and run this again"
+if [ -x "$MINIKCTL" ] && grep -qsF "${wanted#* }" "$stamp" && { [ "$PACKAGES" = . ] || grep -qsF "$PACKAGES" "$stamp"; }; then
+  exit 0
 fi
-if [ ! -e "$stamp" ] || [ pyproject.toml -nt "$stamp" ] || [ ! -x .venv/bin/minikctl ]; then
-  say "Installing Python packages into .venv"
-  .venv/bin/python -m pip install -q --disable-pip-version-check -e '.[dev]' ||
-    fail "pip could not install the packages; what it said stands above"
-  touch "$stamp"
-fi
+say "Installing Python packages into .venv"
+.venv/bin/python -m pip install -q --disable-pip-version-check -e "$PACKAGES" ||
+  fail "pip could not install the packages (its words stand above): is the network up?"
+echo "$wanted" >"$stamp"

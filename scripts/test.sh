@@ -1,5 +1,10 @@
 #!/usr/bin/env bash
-# Every test: first the quick ones without containers, then the ones on real containers.
+# Every test: first the quick ones, then the ones on real containers, also when a quick one fails.
 source "$(dirname "$0")/common.sh"
-say "Running every test (the ones on real containers take a few minutes)"
-exec .venv/bin/python -m pytest -q --durations=5 "$@"
+
+code=0
+say "Tests without containers"
+.venv/bin/python -m pytest -q -m "not e2e" "$@" || code=$?
+say "Tests on real containers (a few minutes)"
+.venv/bin/python -m pytest -q -m e2e --durations=5 "$@" || code=$?
+exit "$code"
