@@ -9,7 +9,7 @@ from typing import Any
 from minikctl.daemon.core import Core
 from minikctl.daemon.runtimes import Runtime
 from minikctl.drivers import engine as engines
-from minikctl.network import attach, dns, publishers, rulebook, sync, system
+from minikctl.network import attach, dns, ingress, publishers, rulebook, sync, system
 from minikctl.network import settings as names
 from minikctl.network.settings import NetworkSettings
 from minikctl.network.tools import Tools
@@ -49,6 +49,8 @@ def build(core: Core, runtime: Runtime, settings: NetworkSettings) -> Networking
     balancing = publishers.LoadBalancers(tools, settings)
     servers = runtime.name_servers(system.update_secret(core.home))
     naming = dns.ClusterDns(tools, servers, settings)
+    routing = ingress.IngressController(tools, runtime.proxy(core.home.file("ingress")), settings)
+    routing.prepare()
     return Networking(
         attach.PodNetwork(rules),
         {
@@ -57,6 +59,7 @@ def build(core: Core, runtime: Runtime, settings: NetworkSettings) -> Networking
             "publisher events": publishing.follow(),
             "load balancers": ControlLoop(balancing, core.clock).run(),
             "cluster dns": naming.run(),
+            "ingress": routing.run(),
         },
     )
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from minikctl import errors
 from minikctl.client.home import ClusterSettings
 from minikctl.controllers import node as node_controller
-from minikctl.drivers import bind
+from minikctl.drivers import bind, haproxy
 from minikctl.drivers import engine as engines
 from minikctl.drivers import netns as netnses
 from minikctl.drivers.agent import FindAgent
@@ -23,7 +23,8 @@ SIM_MEMORY_BYTES = 4 << 40
 class Runtime:
     """Drivers of one world; ``facts`` needs the node's address, ``netns`` a way to find the agent.
 
-    ``name_servers`` needs the key that their updates are signed with.
+    ``name_servers`` needs the key that their updates are signed with, ``proxy`` the directory that it shares
+    with the Ingress proxy.
     """
 
     engine: engines.Engine
@@ -31,6 +32,7 @@ class Runtime:
     infra_image: Callable[[], Awaitable[str]]
     facts: Callable[[str], node_controller.FactsSource]
     name_servers: Callable[[str], bind.NameServers]
+    proxy: Callable[[str], haproxy.Proxy]
     prober: checks.Prober | None = None
     """None: real checks."""
 
@@ -57,6 +59,7 @@ def docker(settings: ClusterSettings) -> Runtime:
         infra_image=lambda: images.ensure_infra(engine),
         facts=lambda address: node_controller.engine_facts(engine, address),
         name_servers=bind.BindServers,
+        proxy=lambda directory: haproxy.HaproxyContainer(engine, directory),
     )
 
 
@@ -64,6 +67,7 @@ def simulated(clock: clocks.Clock) -> Runtime:
     """Return a world in memory: containers start at once and run for ever, nothing is reachable."""
     from minikctl.drivers.fake_bind import FakeNameServers
     from minikctl.drivers.fake_engine import FakeEngine
+    from minikctl.drivers.fake_haproxy import FakeProxy
     from minikctl.drivers.fake_netns import FakeNetns
 
     engine = FakeEngine(clock, cpus=SIM_CPUS, memory_bytes=SIM_MEMORY_BYTES)
@@ -77,5 +81,6 @@ def simulated(clock: clocks.Clock) -> Runtime:
         infra_image=infra_image,
         facts=lambda address: node_controller.machine_facts(address, SIM_CPUS, SIM_MEMORY_BYTES),
         name_servers=lambda _: FakeNameServers(),
+        proxy=lambda _: FakeProxy(),
         prober=checks.PassingProber(clock),
     )
