@@ -51,7 +51,7 @@ def of_version(group: str, version: str) -> list[Kind]:
 
 
 def short_names(kind: Kind) -> list[str]:
-    """Return the short names to announce: none for views of another group, so that kubectl finds one meaning."""
+    """Return the short names to announce: none for views of another group: one meaning each."""
     return [] if kind.storage and kind.storage[0] != kind.group else list(kind.short_names)
 
 

@@ -147,7 +147,7 @@ class _Application:
 
     async def _health(self, exchange: Exchange, parts: list[str]) -> None:
         failure = self._registry.feed.failure
-        checks = [Health("ping"), Health("store", str(failure) if failure else "")]
+        checks = [Health("ping"), Health("store", str(failure) or "closed" if failure else "")]
         if len(parts) == 2:
             checks = [check for check in checks if check.name == parts[1]]
             if not checks:

@@ -43,6 +43,13 @@ def begin_create(kind: Kind, obj: Object, namespace: str, now: datetime, uid: st
         obj.pop("status", None)
     if kind.kind == "Namespace":
         obj.setdefault("spec", {})["finalizers"] = ["kubernetes"]
+        _name_label(meta)
+
+
+def _name_label(meta: dict[str, Any]) -> None:
+    """Give a Namespace the label by which selectors can name it."""
+    if meta.get("name"):
+        meta["labels"] = {**(meta.get("labels") or {}), "kubernetes.io/metadata.name": meta["name"]}
 
 
 def place(kind: Kind, obj: Object, namespace: str) -> None:
@@ -102,6 +109,8 @@ def begin_update(kind: Kind, new: Object, old: Object, subresource: str = "") ->
         else:
             meta.pop(field, None)
     new["apiVersion"], new["kind"] = kind.api_version, kind.kind
+    if kind.kind == "Namespace":
+        _name_label(meta)
     if "status" in kind.subresources:
         new.pop("status", None)
         if "status" in old:
