@@ -7,9 +7,9 @@ This reads them from the binary's type information: ELF on a 64-bit little-endia
 independent, as Go's ``reflect`` would read it (internal/abi: Type, StructType, UncommonType).
 
 ``<group>/<version>/protobuf.json`` maps type names to {number: [JSON name, type, flags]}.  A type is a
-scalar's name, a type of the same file, ``<folder>#<name>`` for one of another file, ``[]T`` for a list, ``{}T``
-for a map.  Flags: ``o`` left out when empty, ``p`` told apart from empty, ``i`` its fields belong to the outer
-object.
+scalar's name, a type of the same file, ``<folder>#<name>`` for one of another file, ``[]T`` for a list,
+``{}T`` for a map.  Flags: ``o`` left out when empty, ``p`` told apart from empty, ``i`` its fields belong to
+the outer object.
 """
 
 from __future__ import annotations
