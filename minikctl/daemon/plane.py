@@ -41,7 +41,9 @@ async def run(home: ClusterHome, settings: ClusterSettings, stop: asyncio.Event)
     keys = pki.ensure(home, settings)
     async with opened(home, settings) as (store, core):
         there = world.build(core)
-        app = http.build_app(core.registry, authenticate=auth.TokenAuthenticator(keys.token))
+        app = http.build_app(
+            core.registry, authenticate=auth.TokenAuthenticator(keys.token), streams=there.streams
+        )
         api = server.Server(app, sock, keys)
         await bootstrap.bootstrap(core.registry)
         announcement = Announcement(home, api.address, keys, core.clock)

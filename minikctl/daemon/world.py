@@ -17,6 +17,7 @@ from minikctl.daemon.core import Core
 from minikctl.drivers import engine as engines
 from minikctl.network.settings import NetworkSettings
 from minikctl.node.agent import NodeAgent, NodeDrivers
+from minikctl.node.streams import EngineStreams
 from minikctl.plan import node as node_plan
 from minikctl.plan.pod.view import NodeInfo
 from minikctl.runtime.backoff import Backoff
@@ -50,6 +51,11 @@ class World:
         self._agent: NodeAgent | None = None
         self._problem = UNANSWERED
         self._is_prepared = asyncio.Event()
+
+    @property
+    def streams(self) -> EngineStreams:
+        """Logs and commands of pods, straight from the engine."""
+        return EngineStreams(self._runtime.engine, self._core.settings.name)
 
     @property
     def problem(self) -> str:
