@@ -214,7 +214,9 @@ def annotated(obj: dict[str, Any]) -> dict[str, Any]:
     metadata = dict(obj.get("metadata") or {})
     annotations = {k: v for k, v in (metadata.get("annotations") or {}).items() if k != LAST_APPLIED}
     bare = {**obj, "metadata": {**metadata, "annotations": annotations}}
-    text = json.dumps(bare, separators=(",", ":"), sort_keys=True) + "\n"
+    text = json.dumps(bare, separators=(",", ":"), sort_keys=True, ensure_ascii=False) + "\n"
+    for char in "<>&":  # as Go writes JSON, so that kubectl finds its own text again
+        text = text.replace(char, f"\\u{ord(char):04x}")
     metadata["annotations"] = {**annotations, LAST_APPLIED: text}
     return {**obj, "metadata": metadata}
 
