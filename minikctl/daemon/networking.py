@@ -55,7 +55,7 @@ def build(core: Core, runtime: Runtime, settings: NetworkSettings) -> Networking
         attach.PodNetwork(rules),
         {
             "rules": rules.run(),
-            "publishers": ControlLoop(publishing, core.clock, workers=4).run(),
+            "publishers": ControlLoop(publishing, core.clock, workers=4, backoff=publishers.backoff()).run(),
             "publisher events": publishing.follow(),
             "load balancers": ControlLoop(balancing, core.clock).run(),
             "cluster dns": naming.run(),

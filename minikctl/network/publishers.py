@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, assert_never
 
 from minikctl import errors
+from minikctl.drivers.engine import EngineEvent
 from minikctl.model import kinds, objects
 from minikctl.model.actions import api, network
 from minikctl.model.objects import Key, Object
@@ -16,10 +17,17 @@ from minikctl.network.settings import NetworkSettings
 from minikctl.network.sync import Member, RuleSync
 from minikctl.network.tools import Tools
 from minikctl.plan import loadbalancer, publisher
+from minikctl.runtime.backoff import Backoff
 
 log = logging.getLogger(__name__)
 
 RETRY_SECONDS = 1.0
+RETRY_LIMIT_SECONDS = 15.0
+
+
+def backoff() -> Backoff[Key]:
+    """Return how long a Service waits whose ports could not be published: each try makes a container."""
+    return Backoff(RETRY_SECONDS, RETRY_LIMIT_SECONDS)
 
 
 class Publishers:
@@ -42,6 +50,7 @@ class Publishers:
         )
         self._clock = tools.clock
         self._seen: set[Key] = set()
+        self._ours: set[str] = set()
         self._enqueue: Callable[[Key], None] = lambda _: None
 
     def subscribe(self, enqueue: Callable[[Key], None]) -> None:
@@ -58,11 +67,18 @@ class Publishers:
                     self._notice(service_of(container.labels))
                 async for event in self._engine.events(self._labels):
                     if event.action in ("die", "destroy"):
-                        self._rules.forget(event.container_id)
-                        self._notice(service_of(event.labels))
+                        self._ended(event)
             except errors.DriverError as error:
                 log.warning("following publishers: %s", error)
             await self._clock.sleep(RETRY_SECONDS)
+
+    def _ended(self, event: EngineEvent) -> None:
+        """Have a publisher replaced that ended, unless we are the ones who end it."""
+        self._rules.forget(event.container_id)
+        if event.container_id not in self._ours:
+            self._notice(service_of(event.labels))
+        elif event.action == "destroy":
+            self._ours.discard(event.container_id)
 
     def _notice(self, key: Key) -> None:
         self._seen.add(key)
@@ -95,8 +111,7 @@ class Publishers:
     async def _run(self, view: publisher.View, action: network.NetworkAction) -> None:
         match action:
             case network.RemovePublisher():
-                self._rules.forget(action.container_id)
-                await self._engine.remove(action.container_id)
+                await self._remove(action.container_id)
             case network.RunPublisher():
                 await self._start(view, action)
             case api.RecordEvent():
@@ -106,18 +121,24 @@ class Publishers:
             case _:
                 assert_never(action)
 
+    async def _remove(self, container_id: str) -> None:
+        self._ours.add(container_id)
+        self._rules.forget(container_id)
+        await self._engine.remove(container_id)
+
     async def _start(self, view: publisher.View, action: network.RunPublisher) -> None:
         container_id = ""
         try:
             container_id = await self._engine.create(action.spec)
+            self._ours.add(container_id)
             await self._engine.start(container_id)
             found = await self._engine.inspect(container_id)
             if found is not None and found.ip:
                 await self._rules.attach(Member(container_id, found.pid, found.ip, view.key))
+            self._ours.discard(container_id)
         except errors.DriverError as error:
             if container_id:
-                self._rules.forget(container_id)
-                await self._engine.remove(container_id)
+                await self._remove(container_id)
             if view.service is not None:
                 self._recorder.record(publisher.taken(view.service, str(error)))
             raise

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -21,6 +22,7 @@ COMPONENT = "service-publisher"
 PORTS = "ports"
 PORT_TYPE = "inet_proto . inet_service"
 HASH_LABEL = "minikctl.dev/spec-hash"
+_ENDPOINT = re.compile(r" on endpoint \S+ \([0-9a-f]{64}\)")
 PUBLISHED_TYPES = ("NodePort", "LoadBalancer")
 
 
@@ -169,4 +171,6 @@ def warning(service: objects.Object, reason: str, message: str) -> api.RecordEve
 
 def taken(service: objects.Object, words: str) -> api.RecordEvent:
     """Return the event that says in the engine's words why the ports could not be published."""
-    return warning(service, "PublishFailed", f"publishing the Service's ports failed: {words}")
+    # The container's id is another one in each attempt: without it equal events are counted as one.
+    said = _ENDPOINT.sub("", words)
+    return warning(service, "PublishFailed", f"publishing the Service's ports failed: {said}")

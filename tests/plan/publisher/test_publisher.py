@@ -98,9 +98,10 @@ def test_what_is_not_enforced_is_said() -> None:
 
 
 def test_a_taken_port_is_told_in_the_engines_words() -> None:
-    event = publisher.taken(WEB, "bind: address already in use")
+    words = f"driver failed on endpoint mk_web_{'x' * 8} ({'ab' * 32}): Bind for 127.0.0.1:30080 failed"
+    event = publisher.taken(WEB, words)
     assert event.type == "Warning"
-    assert event.message.endswith("bind: address already in use")
+    assert event.message.endswith("driver failed: Bind for 127.0.0.1:30080 failed")
 
 
 def tracer(found: Any, *slices: Any) -> Tracer:
