@@ -1,0 +1,140 @@
+"""The rendered configuration: what needs a reload, and what does not."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import pytest
+
+from minikctl.plan import ingress, ingress_haproxy
+from minikctl.plan.ingress_haproxy import Rendered
+from minikctl.plan.proxy_view import Target
+from tests.plan.ingress.cases import certificate, make, path, rule, view
+
+PLACE = ingress_haproxy.Place()
+
+
+def targets(*numbers: int) -> tuple[Target, ...]:
+    return tuple(Target(f"10.1.0.{number}", 8080) for number in numbers)
+
+
+def render(*ingresses: Any, slots: Any = None, certificates: Any = ()) -> Rendered:
+    found = view(*ingresses, certificates=certificates)
+    routes = ingress.routing(found)
+    return ingress_haproxy.render(routes, found.certificates, "default pem\n", slots or {}, PLACE)
+
+
+def with_endpoints(one: Any, slots: Any, *numbers: int) -> Rendered:
+    found = view(one)
+    routes = ingress.routing(found)
+    backends = {
+        name: dataclasses.replace(each, targets=targets(*numbers)) for name, each in routes.backends.items()
+    }
+    routes = dataclasses.replace(routes, backends=backends)
+    return ingress_haproxy.render(routes, {}, "default pem\n", slots, PLACE)
+
+
+WEB = make("i", rule("h", path("/", "a")))
+
+
+@pytest.mark.parametrize(
+    ("before", "wanted", "after"),
+    [
+        ((), (), (None,) * 4),
+        ((), (2, 3), (2, 3, None, None)),
+        ((2, 3, None, None), (3, 4), (4, 3, None, None)),
+        ((2, 3, None, None), (), (None,) * 4),
+        ((2, 3, 4, 5), (2, 3, 4, 5), (2, 3, 4, 5)),
+        ((2, None, None, None), (3, 4, 5, 6, 7), (3, 4, 5, 6, 7, None, None, None)),
+    ],
+)
+def test_servers_keep_their_slots(before: Any, wanted: Any, after: Any) -> None:
+    def row(numbers: Any) -> tuple[Target | None, ...]:
+        return tuple(targets(number)[0] if number else None for number in numbers)
+
+    assert ingress_haproxy.assign(row(before), targets(*wanted)) == row(after)
+
+
+def test_endpoints_change_by_commands() -> None:
+    one = with_endpoints(WEB, {}, 2, 3)
+    two = with_endpoints(WEB, one.slots, 3, 4, 5)
+    assert one.structure == two.structure
+    assert ingress_haproxy.commands(one.slots, two.slots) == (
+        "set server default_a_80/s1 state maint",
+        "set server default_a_80/s1 addr 10.1.0.4 port 8080",
+        "set server default_a_80/s1 state ready",
+        "set server default_a_80/s3 addr 10.1.0.5 port 8080",
+        "set server default_a_80/s3 state ready",
+    )
+    assert ingress_haproxy.commands(two.slots, with_endpoints(WEB, two.slots, 3).slots) == (
+        "set server default_a_80/s1 state maint",
+        "set server default_a_80/s3 state maint",
+    )
+    assert "server s2 10.1.0.3:8080\n" in two.files["haproxy.cfg"]
+    assert "server s4 127.0.0.1:9 disabled\n" in two.files["haproxy.cfg"]
+
+
+def test_more_endpoints_than_slots_need_a_reload() -> None:
+    one = with_endpoints(WEB, {}, 2)
+    assert with_endpoints(WEB, one.slots, 2, 3, 4, 5, 6).structure != one.structure
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        make("i", rule("other", path("/", "a"))),
+        make("i", rule("h", path("/x", "a"))),
+        make("i", rule("h", path("/", "a", "Exact"))),
+        make("i", rule("h", path("/", "b"))),
+        make(
+            "i", rule("h", path("/", "a")), defaultBackend={"service": {"name": "b", "port": {"number": 80}}}
+        ),
+    ],
+)
+def test_other_routes_need_a_reload(other: Any) -> None:
+    assert render(WEB).structure != render(other).structure
+
+
+def test_equal_input_gives_equal_files() -> None:
+    two = make("j", rule("*.w", path("/a", "b"), path("/b", "c")))
+    assert render(WEB, two) == render(two, WEB)
+
+
+def test_a_renewed_certificate_needs_no_reload_and_another_one_does() -> None:
+    def secured(name: str) -> Any:
+        return make("i", rule("h", path("/", "a")), tls=[{"hosts": ["h"], "secretName": name}])
+
+    old = render(secured("s"), certificates=[certificate("s")])
+    renewed = dataclasses.replace(certificate("s"), pem="new\n")
+    new = render(secured("s"), certificates=[renewed])
+    assert old.structure == new.structure
+    assert old.certificates["certs/default_s.pem"] != new.certificates["certs/default_s.pem"]
+    assert new.files["certs/default_s.pem"] == "new\n"
+    assert render(secured("t"), certificates=[certificate("t")]).structure != old.structure
+    assert old.files["crt-list.txt"] == "default.pem\ncerts/default_s.pem h\n"
+
+
+def test_maps_hold_the_routes() -> None:
+    found = render(
+        make(
+            "i",
+            rule("h", path("/", "a"), path("/e", "b", "Exact")),
+            rule("*.w", path("/x", "c")),
+            rule("", path("/any", "a")),
+        )
+    )
+    assert found.files["hosts.map"] == "h h\n"
+    assert found.files["wildcards.map"] == "w *.w\n"
+    assert found.files["exact.map"] == "h/e default_b_80\n"
+    assert found.files["prefixes.map"] == "*.w/x/ default_c_80\n*/any/ default_a_80\nh/ default_a_80\n"
+
+
+def test_a_refusal_is_traced_to_the_ingresses_behind_it() -> None:
+    tls = [{"hosts": ["h"], "secretName": "s"}]
+    one, two = make("one", rule("h", path("/", "a")), tls=tls), make("two", rule("i", path("/", "b")))
+    found = render(one, two, certificates=[certificate("s")])
+    words = "unable to load certificate from file '/ingress/config-1/certs/default_s.pem'."
+    assert ingress_haproxy.culprits(words, found) == {("default", "one")}
+    assert ingress_haproxy.culprits("parsing: backend 'default_b_80'", found) == {("default", "two")}
+    assert ingress_haproxy.culprits("out of memory", found) == frozenset()
