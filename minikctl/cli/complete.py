@@ -22,12 +22,12 @@ FILES = ":files"
 """The answer that tells the shell to complete file names."""
 
 
-
-
 class CompleteOptions(Options):
     """What a shell asks."""
 
-    descriptions: bool = flag("--descriptions", default=False, help="A tab and a description after each candidate.")
+    descriptions: bool = flag(
+        "--descriptions", default=False, help="A tab and a description after each candidate."
+    )
     words: tuple[str, ...] = after_dash()
 
 

@@ -92,7 +92,9 @@ class CompletionOptions(Options):
 def run(options: CompletionOptions, session: Session) -> int:
     """Print the completion script of a shell; return the exit code."""
     if not options.shells:
-        raise errors.UsageError("error: Shell not specified.\nSee 'minikctl completion -h' for help and examples")
+        raise errors.UsageError(
+            "error: Shell not specified.\nSee 'minikctl completion -h' for help and examples"
+        )
     if len(options.shells) > 1:
         raise errors.UsageError(
             "error: Too many arguments. Expected only the shell type.\n"

@@ -48,6 +48,19 @@ class Resource:
         return f"{singular}.{self.group}" if self.group else singular
 
 
+class UnknownType(errors.UsageError):
+    """The server serves no such type; ``near`` are types of similar names."""
+
+    def __init__(self, name: str, known: list[Resource]) -> None:
+        import difflib
+
+        kind, dot, group = name.partition(".")
+        place = f' in group "{group}"' if dot else ""
+        super().__init__(f'error: the server doesn\'t have a resource type "{kind}"{place}')
+        names = {word for resource in known for word in (resource.name, *resource.short_names)}
+        self.near = tuple(difflib.get_close_matches(kind.lower(), sorted(names), 2, 0.75))
+
+
 class Discovery:
     """The served resources; what is not found in the kept answer is asked for again."""
 
@@ -75,7 +88,7 @@ class Discovery:
             self.refresh()
             found = self._find(name)
         if found is None:
-            raise errors.UsageError(f'error: the server doesn\'t have a resource type "{name}"')
+            raise UnknownType(name, self.all())
         return found
 
     def category(self, name: str) -> list[Resource]:

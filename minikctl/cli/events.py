@@ -24,7 +24,9 @@ class EventsOptions(Options):
     """What ``events`` was asked."""
 
     subject: str = flag("--for", default="", help="Only those of TYPE/NAME.", complete="objects")
-    types: tuple[str, ...] = flag("--types", default=(), split=True, help="Normal, Warning.", complete="Normal Warning")
+    types: tuple[str, ...] = flag(
+        "--types", default=(), split=True, help="Normal, Warning.", complete="Normal Warning"
+    )
     all_namespaces: bool = flag("--all-namespaces", "-A", default=False, help="Every namespace.")
     watch: bool = flag("--watch", "-w", default=False, help="Go on with each new event.")
     output: str = flag("--output", "-o", default="", help="yaml, json, name.", complete="yaml json name")

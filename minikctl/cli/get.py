@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from minikctl import errors
-from minikctl.cli import selection
+from minikctl.cli import parsing, selection
 from minikctl.cli.commands import Command
 from minikctl.cli.flags import flag
 from minikctl.cli.output import table
@@ -74,9 +74,11 @@ def run(options: GetOptions, session: Session) -> int:
 
 def _check(options: GetOptions) -> None:
     if not options.arguments and not options.files:
-        raise errors.UsageError(
+        raise parsing.Verbatim(
             'You must specify the type of resource to get. Use "minikctl api-resources" '
             "for a complete list of supported resources.\n\nerror: Required resource not specified.\n"
+            'Use "minikctl explain <resource>" for a detailed description of that resource '
+            "(e.g. minikctl explain pods).\n"
             "See 'minikctl get -h' for help and examples"
         )
     if options.output_events and not (options.watch or options.watch_only):
@@ -184,6 +186,8 @@ def _table(options: GetOptions, target: Target, session: Session) -> dict[str, A
     if options.sort_by or options.label_columns or options.show_labels:
         query["includeObject"] = "Object" if options.sort_by else "Metadata"
     answer: dict[str, Any] = _listed(options, target, query, TABLE, session)
+    if answer.get("kind") != "Table":
+        answer = table.of_object(answer)
     if options.sort_by:
         from minikctl.cli.output import jsonpath
 
@@ -206,9 +210,7 @@ def _listed(
     field = "rows" if accept is TABLE else "items"
     whole: dict[str, Any] = {}
     while True:
-        body = session.client.request(
-            "GET", target.path(options.subresource), query=query, headers={"Accept": accept}
-        ).body
+        body = _read(options, target, query, accept, session)
         answer: dict[str, Any] = json.loads(body)
         if whole:
             answer[field] = whole[field] + (answer.get(field) or [])
@@ -217,6 +219,16 @@ def _listed(
         if not token or target.name:
             return whole
         query = {**query, "continue": token}
+
+
+def _read(options: GetOptions, target: Target, query: dict[str, Any], accept: str, session: Session) -> bytes:
+    path = target.path(options.subresource)
+    try:
+        return session.client.request("GET", path, query=query, headers={"Accept": accept}).body
+    except errors.StatusError as error:
+        if target.name or error.code not in (400, 404):
+            raise
+        raise selection.list_failure(error, target, options.labels, options.fields) from error
 
 
 def _objects(options: GetOptions, targets: list[Target], session: Session, printer: printers.Printer) -> int:

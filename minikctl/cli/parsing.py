@@ -23,6 +23,10 @@ class BadCommandLine(errors.UsageError):
         self.see = see
 
 
+class Verbatim(errors.UsageError):
+    """A failure whose text is printed as it stands."""
+
+
 class Parsed:
     """A command line taken apart."""
 

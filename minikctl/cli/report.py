@@ -42,7 +42,7 @@ def sentence(error: Exception) -> str:
     """Return the text that kubectl would print for this failure."""
     if isinstance(error, errors.StatusError):
         return status_sentence(error)
-    if isinstance(error, http.ConnectionRefused):
+    if isinstance(error, http.ConnectionRefused | parsing.Verbatim):
         return str(error)
     text = str(error) or type(error).__name__
     return text if text.startswith(("error:", "Error")) else f"error: {text}"
@@ -75,6 +75,10 @@ def hints(error: Exception) -> Iterable[str]:
         yield "`minikctl cluster start` starts the local control plane; `minikctl cluster status` shows it"
     if isinstance(error, errors.EngineUnavailable):
         yield "start Docker (`dockerd`, or `systemctl start docker`), or use `cluster start --runtime sim`"
+
+    near = getattr(error, "near", ())
+    if near:
+        yield f"did you mean {' or '.join(near)}?"
 
 
 def unknown_command(name: str, known: Iterable[str]) -> parsing.BadCommandLine:

@@ -37,7 +37,9 @@ class RunOptions(changing.Reported):
         help="Always, IfNotPresent or Never.",
         complete="Always IfNotPresent Never",
     )
-    is_command: bool = flag("--command", default=False, help="What follows -- replaces the image's entrypoint.")
+    is_command: bool = flag(
+        "--command", default=False, help="What follows -- replaces the image's entrypoint."
+    )
     stdin: bool = flag("--stdin", "-i", default=False, help="Pass standard input on; implies --attach.")
     tty: bool = flag("--tty", "-t", default=False, help="Give the container a terminal.")
     attach: bool = flag("--attach", default=False, help="Wait for the pod to run and join its output.")
@@ -153,10 +155,13 @@ COMMANDS = {
         "Run an image as a pod.",
         RunOptions,
         run,
-        usage="NAME --image=image [--env=\"key=value\"] [--port=port] -- [COMMAND] [args...]",
+        usage='NAME --image=image [--env="key=value"] [--port=port] -- [COMMAND] [args...]',
         examples=(
             ("A pod that serves", "minikctl run web --image=minikctl-demo:latest --port=8080"),
-            ("A shell that leaves nothing behind", "minikctl run -it --rm box --image=busybox --restart=Never -- sh"),
+            (
+                "A shell that leaves nothing behind",
+                "minikctl run -it --rm box --image=busybox --restart=Never -- sh",
+            ),
         ),
     )
 }

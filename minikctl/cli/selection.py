@@ -82,9 +82,7 @@ def _pair(argument: str, discovery: Discovery, namespace: str) -> Target:
             f"instead of 'minikctl get resource resource/<resource_name>'): {argument}"
         )
     if not kind or not name or "/" in name:
-        raise errors.UsageError(
-            f"error: arguments in resource/name form may not have more than one slash: {argument}"
-        )
+        raise errors.UsageError("error: arguments in resource/name form may not have more than one slash")
     return Target(discovery.find(kind), name, namespace)
 
 
@@ -96,13 +94,29 @@ def members(
     accept = {"Accept": METADATA_ONLY}
     found: list[Target] = []
     while True:
-        answer = session.client.request("GET", target.path(), query=query, headers=accept).json()
+        try:
+            answer = session.client.request("GET", target.path(), query=query, headers=accept).json()
+        except errors.StatusError as error:
+            if error.code not in (400, 404):
+                raise
+            raise list_failure(error, target, labels, fields) from error
         for item in answer.get("items") or ():
             metadata = item["metadata"]
             found.append(Target(target.resource, metadata["name"], metadata.get("namespace", "")))
         query["continue"] = (answer.get("metadata") or {}).get("continue")
         if not query["continue"]:
             return found
+
+
+def list_failure(error: errors.StatusError, target: Target, labels: str, fields: str) -> errors.StatusError:
+    """Return a list's failure in kubectl's words."""
+    resource = target.resource
+    named = f'"{resource.group}/{resource.version}, Resource={resource.name}"'
+    if labels or fields:
+        head = f'Unable to find {named} that match label selector "{labels}", field selector "{fields}"'
+    else:
+        head = f"Unable to list {named}"
+    return errors.StatusError(error.code, error.reason, f"{head}: {error.message}", details=error.details)
 
 
 def target_of(obj: dict[str, Any], session: Session) -> Target:

@@ -25,30 +25,45 @@ def run(options: VersionOptions, session: Session) -> int:
     """Print the versions; return the exit code."""
     if options.output not in ("", "yaml", "json"):
         raise errors.UsageError("error: --output must be 'yaml' or 'json'")
-    found: dict[str, Any] = {"clientVersion": {"gitVersion": f"v{minikctl.__version__}"}}
+    server: dict[str, Any] | None = None
     failure = None
     if not options.client:
         try:
-            found["serverVersion"] = session.client.request("GET", "/version").json()
+            server = session.client.request("GET", "/version").json()
         except errors.MinikctlError as error:
             failure = error
-    _print(found, options.output, session)
+    if options.output:
+        _print(server, options.output, session)
+    else:
+        session.io.say(f"Client Version: v{minikctl.__version__}")
+        if server:
+            session.io.say(f"Server Version: {server['gitVersion']}")
     if failure is not None:
         raise failure
     return 0
 
 
-def _print(found: dict[str, Any], output: str, session: Session) -> None:
-    if output:
-        from minikctl.cli.output import printers
+def _print(server: dict[str, Any] | None, output: str, session: Session) -> None:
+    from minikctl.cli.output import printers
 
-        printer = printers.of(output, lambda _: "")
-        assert printer is not None
-        session.io.out.write(printer([found], False))
-        return
-    session.io.say(f"Client Version: {found['clientVersion']['gitVersion']}")
-    if "serverVersion" in found:
-        session.io.say(f"Server Version: {found['serverVersion']['gitVersion']}")
+    printer = printers.of(output, lambda _: "")
+    assert printer is not None
+    found = {"clientVersion": _client(), **({"serverVersion": server} if server else {})}
+    session.io.say(printer([found], False).rstrip("\n") + ("\n" if output == "yaml" else ""))
+
+
+def _client() -> dict[str, str]:
+    import platform
+    import sys
+
+    major, minor = minikctl.__version__.split(".")[:2]
+    return {
+        "major": major,
+        "minor": minor,
+        "gitVersion": f"v{minikctl.__version__}",
+        "compiler": f"{sys.implementation.name} {platform.python_version()}",
+        "platform": f"{sys.platform}/{platform.machine()}",
+    }
 
 
 def options(_: Options, session: Session) -> int:

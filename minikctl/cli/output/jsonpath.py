@@ -26,7 +26,7 @@ _FILTER = re.compile(r"^(?P<left>.+?)\s*(?P<op>==|!=|<=|>=|<|>)\s*(?P<right>.+)$
 
 
 class BadTemplate(errors.UsageError):
-    """The template cannot be parsed."""
+    """The template cannot be parsed, or asks for what is not there."""
 
 
 @dataclass(frozen=True)
@@ -58,12 +58,18 @@ def relaxed(expression: str) -> str:
 
 def render(template: str, data: Any) -> str:
     """Return the template's text for that data; missing fields give nothing."""
-    return "".join(_render(_parse(template), data, data))
+    nodes = _parsed(template)
+    try:
+        return "".join(_render(nodes, data, data))
+    except IndexError as error:
+        raise BadTemplate(
+            f'error: error executing jsonpath "{template}": Error executing template: {error}'
+        ) from None
 
 
 def find(expression: str, data: Any) -> list[Any]:
     """Return every value that one expression selects."""
-    nodes = _parse(relaxed(expression))
+    nodes = _parsed(relaxed(expression))
     return [value for node in nodes if isinstance(node, _Path) for value in _walk(node, data, data)]
 
 
@@ -71,7 +77,14 @@ def text(value: Any) -> str:
     """Return a selected value as kubectl prints it: strings bare, the rest as JSON."""
     if isinstance(value, str):
         return value
-    return json.dumps(value, separators=(",", ":"))
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False, sort_keys=True)
+
+
+def _parsed(template: str) -> tuple[Any, ...]:
+    try:
+        return _parse(template)
+    except ValueError as error:
+        raise BadTemplate(f"error: error parsing jsonpath {template}, {error}") from None
 
 
 def _render(nodes: tuple[Any, ...], data: Any, root: Any) -> Iterator[str]:
@@ -99,7 +112,7 @@ def _parse(template: str) -> tuple[Any, ...]:
         inner, place = _braced(template, place)
         if inner == "end":
             if not stack:
-                raise BadTemplate(f"error: error parsing jsonpath {template}, unexpected {{end}}")
+                raise ValueError("not in range, nothing to end")
             path, outer = stack.pop()
             outer.append(_Range(path, tuple(nodes)))
             nodes = outer
@@ -111,7 +124,7 @@ def _parse(template: str) -> tuple[Any, ...]:
         else:
             nodes.append(_path(inner))
     if stack:
-        raise BadTemplate(f"error: error parsing jsonpath {template}, unclosed {{range}}")
+        raise ValueError("unexpected EOF, expected {{end}}")
     return tuple(nodes)
 
 
@@ -127,7 +140,7 @@ def _braced(template: str, place: int) -> tuple[str, int]:
             quote = char
         elif char == "}":
             return template[place + 1 : number].strip(), number + 1
-    raise BadTemplate(f"error: error parsing jsonpath {template}, unclosed action")
+    raise ValueError("unclosed action")
 
 
 def _unquote(quoted: str) -> str:
@@ -145,8 +158,8 @@ def _path(expression: str) -> _Path:
             steps.append(("deep", None))
             rest = rest[1:] if rest[2:3] != "[" else rest[2:]
         elif rest.startswith("["):
-            inner, rest = _bracketed(rest, expression)
-            steps.append(_bracket(inner, expression))
+            inner, rest = _bracketed(rest)
+            steps.append(_bracket(inner))
         elif rest.startswith("."):
             match = re.match(r"\.((?:\\.|[^.\[\s])*)", rest)
             assert match is not None
@@ -155,11 +168,11 @@ def _path(expression: str) -> _Path:
                 steps.append(("all", None) if name == "*" else ("field", name))
             rest = rest[match.end() :]
         else:
-            raise BadTemplate(f"error: unrecognized character in action: {rest[0]!r} in {{{expression}}}")
+            raise ValueError(f"unrecognized character in action: U+{ord(rest[0]):04X} {rest[0]!r}")
     return _Path(tuple(steps), rooted)
 
 
-def _bracketed(rest: str, expression: str) -> tuple[str, str]:
+def _bracketed(rest: str) -> tuple[str, str]:
     depth, quote = 0, ""
     for number, char in enumerate(rest):
         if quote:
@@ -172,10 +185,10 @@ def _bracketed(rest: str, expression: str) -> tuple[str, str]:
             depth -= 1
             if depth == 0:
                 return rest[1:number].strip(), rest[number + 1 :]
-    raise BadTemplate(f"error: unterminated array in {{{expression}}}")
+    raise ValueError("unterminated array")
 
 
-def _bracket(inner: str, expression: str) -> tuple[str, Any]:
+def _bracket(inner: str) -> tuple[str, Any]:
     if inner.startswith("?(") and inner.endswith(")"):
         return "filter", _filter(inner[2:-1].strip())
     if inner == "*":
@@ -186,7 +199,7 @@ def _bracket(inner: str, expression: str) -> tuple[str, Any]:
         return "slice", slice(*(int(part) if part else None for part in inner.split(":")))
     if re.fullmatch(r"-?\d+(,-?\d+)*", inner):
         return "index", tuple(int(part) for part in inner.split(","))
-    raise BadTemplate(f"error: invalid array index {inner} in {{{expression}}}")
+    raise ValueError(f"invalid array index {inner}")
 
 
 def _filter(condition: str) -> Callable[[Any, Any], bool]:
@@ -217,7 +230,7 @@ def _operand(source: str) -> Callable[[Any, Any], list[Any]]:
         try:
             literal = json.loads(source)
         except ValueError:
-            raise BadTemplate(f"error: cannot read {source} in a filter") from None
+            raise ValueError(f"unrecognized identifier {source}") from None
     return lambda item, root: [literal]
 
 
@@ -238,7 +251,10 @@ def _step(kind: str, argument: Any, item: Any, root: Any) -> Iterator[Any]:
         yield from _deep(item)
     elif isinstance(item, list):
         if kind == "index":
-            yield from (item[number] for number in argument if -len(item) <= number < len(item))
+            for number in argument:
+                if not -len(item) <= number < len(item):
+                    raise IndexError(f"array index out of bounds: index {number}, length {len(item)}")
+                yield item[number]
         elif kind == "slice":
             yield from item[argument]
         elif kind == "filter":

@@ -13,6 +13,14 @@ Object = dict[str, Any]
 Printer = Callable[[Sequence[Object], bool], str]
 """Gets objects and whether they are a list (rather than one that was named); returns the text."""
 
+_UNSAFE = (
+    ("<", "\\u003c"),
+    (">", "\\u003e"),
+    ("&", "\\u0026"),
+    ("\u2028", "\\u2028"),
+    ("\u2029", "\\u2029"),
+)
+
 FORMATS = (
     "custom-columns,custom-columns-file,go-template,go-template-file,json,jsonpath,jsonpath-as-json,"
     "jsonpath-file,kyaml,name,template,templatefile,wide,yaml"
@@ -44,29 +52,22 @@ def of(output: str, names: Callable[[Object], str], *, managed_fields: bool = Fa
 
 
 def to_json(value: Any) -> str:
-    """Return JSON as kubectl prints it."""
-    return json.dumps(value, indent=4, ensure_ascii=False)
+    """Return JSON as kubectl prints it: keys in order, and safe inside HTML."""
+    return _html_safe(json.dumps(value, indent=4, ensure_ascii=False, sort_keys=True))
+
+
+def _html_safe(text: str) -> str:
+    for char, code in _UNSAFE:
+        if char in text:
+            text = text.replace(char, code)
+    return text
 
 
 def to_yaml(value: Any) -> str:
-    """Return YAML with keys in order, text blocks readable."""
-    import yaml
+    """Return YAML as kubectl prints it."""
+    from minikctl.cli.output import yamltext
 
-    class Dumper(yaml.SafeDumper):
-        """A dumper whose representers are its own."""
-
-        def ignore_aliases(self, data: Any) -> bool:
-            """Write everything out: an object that occurs twice is not an anchor."""
-            return True
-
-    def text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
-        style = (
-            "|" if "\n" in value and not any(line != line.rstrip() for line in value.split("\n")) else None
-        )
-        return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
-
-    Dumper.add_representer(str, text)
-    return str(yaml.dump(value, Dumper=Dumper, sort_keys=True, allow_unicode=True, width=4096))
+    return yamltext.to_yaml(value)
 
 
 def without_managed_fields(obj: Object) -> Object:
@@ -85,7 +86,7 @@ def _wrapped(objects: Sequence[Object], many: bool) -> Object:
 
 def _jsonpath(template: str, form: str) -> Printer:
     if not template:
-        raise errors.UsageError(f"error: template format specified but no template given: {form}")
+        raise errors.UsageError("error: template format specified but no template given")
     return lambda objects, many: jsonpath.render(template, _wrapped(objects, many))
 
 

@@ -50,6 +50,19 @@ def align(rows: Sequence[Sequence[str]], *, padding: int = PADDING, minimum: int
     return [widths.line(row) for row in rows]
 
 
+def of_object(obj: dict[str, Any]) -> dict[str, Any]:
+    """Return a table for an answer that the server does not print: name and age."""
+    from datetime import UTC, datetime
+
+    from minikctl.model import durations, objects
+
+    metadata = obj.get("metadata") or {}
+    created = objects.parse_time(metadata.get("creationTimestamp"))
+    age = durations.human((datetime.now(UTC) - created).total_seconds()) if created else "<unknown>"
+    columns = [{"name": "Name"}, {"name": "Age"}]
+    return {"columnDefinitions": columns, "rows": [{"cells": [metadata.get("name", ""), age], "object": obj}]}
+
+
 def header(table: dict[str, Any], style: Style) -> list[str]:
     """Return the header cells."""
     shown = [c["name"].upper() for c in table.get("columnDefinitions") or () if _is_shown(c, style)]
