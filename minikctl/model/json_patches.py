@@ -6,8 +6,10 @@ import copy
 from collections.abc import Sequence
 from typing import Any
 
+from minikctl import errors
 
-class PatchError(Exception):
+
+class PatchError(errors.MinikctlError):
     """A patch that cannot be read or applied; the text says which part and why."""
 
 

@@ -35,8 +35,10 @@ class Requirement:
                 return self.key in labels
             case "DoesNotExist":
                 return self.key not in labels
-            case _:
+            case "Gt" | "Lt":
                 return self._compares(labels.get(self.key, ""))
+            case _:
+                return False
 
     def _compares(self, label: str) -> bool:
         if not re.fullmatch(r"[+-]?\d+", label, re.ASCII):
@@ -183,7 +185,7 @@ def of(selector: Mapping[str, Any] | None) -> Selector:
         return NOTHING
     exact = [Requirement(key, "In", (value,)) for key, value in (selector.get("matchLabels") or {}).items()]
     sets = [
-        Requirement(each["key"], each["operator"], tuple(each.get("values") or ()))
+        Requirement(each.get("key", ""), each.get("operator", ""), tuple(each.get("values") or ()))
         for each in selector.get("matchExpressions") or ()
     ]
     return Selector((*exact, *sets))

@@ -75,6 +75,7 @@ def test_selectors_in_objects() -> None:
     assert selector.matches(WEB)
     assert not selector.matches({"app": "web"})
     assert selectors.of({}).matches(WEB)
+    assert not selectors.of({"matchExpressions": [{"key": "x"}]}).matches(WEB)
     assert not selectors.of(None).matches(WEB)
     assert selectors.of_map({"app": "web"}).matches(WEB)
     assert not selectors.of_map({}).matches(WEB)
