@@ -137,6 +137,11 @@ class Collection:
             del self._changes[:surplus]
         self.wake()
 
+    @property
+    def watchers(self) -> int:
+        """The number of those who wait for the next change."""
+        return len(self._waiting)
+
     def wake(self) -> None:
         """Let everyone who waits look again."""
         waiting, self._waiting = self._waiting, set()

@@ -81,6 +81,16 @@ def api_group_list() -> dict[str, Any]:
     return {"kind": "APIGroupList", "apiVersion": "v1", "groups": listed}
 
 
+def no_custom_kinds(revision: int) -> dict[str, Any]:
+    """Return the list of custom kinds, which is empty."""
+    return {
+        "kind": "CustomResourceDefinitionList",
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "metadata": {"resourceVersion": str(revision)},
+        "items": [],
+    }
+
+
 def resource_list(group: str, version: str) -> dict[str, Any]:
     """Return what /apis/<group>/<version> answers."""
     resources = [each for kind in of_version(group, version) for each in _resources(kind)]

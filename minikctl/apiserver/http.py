@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 
 from minikctl import errors
-from minikctl.apiserver import discovery, http_paths, http_streams, http_verbs, openapi
+from minikctl.apiserver import discovery, http_paths, http_streams, http_verbs, openapi, openapi_protobuf
 from minikctl.apiserver.auth import User
 from minikctl.apiserver.http_exchange import Disconnected, Exchange, Receive, Scope, Send
 from minikctl.apiserver.registry import Registry
@@ -137,6 +137,9 @@ class _Application:
                 return discovery.api_versions(exchange.headers.get("host", ""))
             case ["apis"]:
                 return discovery.api_group_list()
+            case ["apis", "apiextensions.k8s.io", "v1", "customresourcedefinitions"]:
+                # kubectl looks here before it says that it does not know a kind.
+                return discovery.no_custom_kinds(self._registry.feed.revision)
             case ["api", version] if version in groups[""]:
                 return discovery.resource_list("", version)
             case ["apis", group] if group in groups:
@@ -192,11 +195,16 @@ async def _refuse(exchange: Exchange, error: errors.StatusError) -> None:
 async def _openapi(exchange: Exchange, parts: list[str]) -> None:
     match parts:
         case ["v2"]:
-            accept = exchange.headers.get("accept", "")
-            if accept and "json" not in accept and "*/*" not in accept:
-                text = "only the following media types are accepted: application/json"
+            accept = exchange.headers.get("accept", "") or "*/*"
+            if "json" in accept or "*/*" in accept:
+                await exchange.answer(openapi.version_2())
+            elif "proto-openapi.spec.v2" in accept:
+                await exchange.answer(openapi.version_2_protobuf(), openapi_protobuf.MEDIA)
+            else:
+                text = (
+                    f"only the following media types are accepted: application/json, {openapi_protobuf.MEDIA}"
+                )
                 raise errors.StatusError(406, "NotAcceptable", text)
-            await exchange.answer(openapi.version_2())
         case ["v3"]:
             await exchange.answer(openapi.index())
         case ["v3", "api", version] if version in discovery.groups()[""]:

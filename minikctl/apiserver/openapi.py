@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from minikctl.apiserver import discovery, http_paths
+from minikctl.apiserver import discovery, http_bodies, http_paths, openapi_protobuf
 from minikctl.model import structure
 from minikctl.model.kinds.base import Kind
 
@@ -152,7 +152,18 @@ def _operation(
     }
     if version2:
         found["produces"] = ["application/json", "application/yaml"]
+    if action == "patch":
+        _accept_patches(found, version2)
     return found
+
+
+def _accept_patches(operation: dict[str, Any], version2: bool) -> None:
+    """Announce the patch types: kubectl looks here whether it may send a strategic merge patch."""
+    if version2:
+        operation["consumes"] = list(http_bodies.PATCHES)
+    else:
+        content = {media: {"schema": {"type": "object"}} for media in http_bodies.PATCHES}
+        operation["requestBody"] = {"content": content}
 
 
 # --- documents --------------------------------------------------------------------------------------------
@@ -173,14 +184,24 @@ def version_3(group: str, version: str) -> bytes:
 
 @functools.cache
 def version_2() -> bytes:
-    """Return the OpenAPI 2 document of everything."""
+    """Return the OpenAPI 2 document of everything, as JSON."""
+    return orjson.dumps(_version_2())
+
+
+@functools.cache
+def version_2_protobuf() -> bytes:
+    """Return the OpenAPI 2 document of everything, as protobuf."""
+    return openapi_protobuf.encode(_version_2())
+
+
+def _version_2() -> dict[str, Any]:
     names = _Names("#/definitions/")
     paths: dict[str, Any] = {}
     for group, versions in discovery.groups().items():
         for version in versions:
             for kind in discovery.of_version(group, version):
                 paths.update(_paths(kind, names.kind(kind), version2=True))
-    return orjson.dumps({"swagger": "2.0", "info": _INFO, "paths": paths, "definitions": names.found})
+    return {"swagger": "2.0", "info": _INFO, "paths": paths, "definitions": names.found}
 
 
 @functools.cache

@@ -35,7 +35,7 @@ class Client:
     """Asks an application; ``headers`` go with each request."""
 
     def __init__(self, app: Application, token: str = TOKEN) -> None:
-        self._app = app
+        self.app = app
         self.headers = {"authorization": f"Bearer {token}"}
 
     def scope(self, method: str, url: str, headers: Mapping[str, str]) -> dict[str, Any]:
@@ -72,12 +72,12 @@ class Client:
                 answer.body += message.get("body", b"")
 
         async with asyncio.timeout(5):
-            await self._app(self.scope(method, url, headers or {}), receive, send)
+            await self.app(self.scope(method, url, headers or {}), receive, send)
         return answer
 
     async def stream(self, url: str, headers: Mapping[str, str] | None = None) -> Stream:
         """Begin a GET whose answer goes on."""
-        return Stream(self._app, self.scope("GET", url, headers or {}))
+        return Stream(self.app, self.scope("GET", url, headers or {}))
 
 
 class Stream:

@@ -446,7 +446,10 @@ async def test_openapi_describes_every_kind(client: Client) -> None:
     assert found == {(kind.group, kind.version, kind.kind) for kind in kinds.ALL}
     assert len((await client("GET", "/openapi/v2")).json()["definitions"]) > 100
     protobuf = {"accept": "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"}
-    assert (await client("GET", "/openapi/v2", headers=protobuf)).status == 406
+    answer = await client("GET", "/openapi/v2", headers=protobuf)
+    assert answer.header("content-type") == protobuf["accept"]
+    assert b"io.k8s.api.core.v1.PodSpec" in answer.body
+    assert (await client("GET", "/openapi/v2", headers={"accept": "text/xml"})).status == 406
 
 
 async def test_openapi_has_merge_keys_and_field_validation(client: Client) -> None:
