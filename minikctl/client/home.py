@@ -17,6 +17,8 @@ from typing import Any
 from minikctl import errors
 
 DEFAULT_CLUSTER = "default"
+SLOTS = 254
+_SOCKET_PATH_BYTES = 100
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?")
 
 
@@ -112,6 +114,12 @@ class ClusterHome:
         return self.file("kubeconfig")
 
     @property
+    def socket(self) -> str:
+        """The path of the API's Unix socket, "" where the path is too long for one."""
+        path = self.file("api.sock")
+        return path if len(os.fsencode(path)) <= _SOCKET_PATH_BYTES else ""
+
+    @property
     def lock(self) -> str:
         """The path of the file that a running control plane holds locked."""
         return self.file("daemon.lock")
@@ -201,11 +209,27 @@ def _locked(path: str) -> Iterator[None]:
 
 
 def _free_slot(root: str) -> int:
+    """Return a slot that no cluster of this root has and at whose address nothing answers.
+
+    Clusters of another root are unknown here: each root begins at a place of its own, so they rarely meet.
+    """
+    import zlib
+
     taken = set()
     for name in list_clusters(root):
         found = ClusterHome(name, root).read_json("cluster.json") or {}
         taken.add(found.get("slot"))
-    for slot in range(1, 255):
-        if slot not in taken:
+    first = 0 if root == root_directory() and "MINIKCTL_HOME" not in os.environ else zlib.crc32(root.encode())
+    for number in range(SLOTS):
+        slot = (first + number) % SLOTS + 1
+        if slot not in taken and not _answers(f"127.0.{slot}.1"):
             return slot
-    raise errors.UsageError("254 clusters are the most that fit on one machine; delete one")
+    raise errors.UsageError(f"{SLOTS} clusters are the most that fit on one machine; delete one")
+
+
+def _answers(address: str) -> bool:
+    import socket
+
+    with socket.socket() as probe:
+        probe.settimeout(0.2)
+        return probe.connect_ex((address, 80)) == 0

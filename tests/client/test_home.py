@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import stat
 from dataclasses import replace
 from pathlib import Path
@@ -51,17 +52,31 @@ def test_each_cluster_gets_addresses_of_its_own() -> None:
     first, second, third = ClusterHome("a"), ClusterHome("b"), ClusterHome("c")
     stale = second.settings()
     first.save(first.settings())
-    assert second.save(stale).slot == 2, "the slot that was free before is taken by now"
+    assert second.save(stale).slot != stale.slot, "the slot that was free before is taken by now"
     third.save(third.settings())
-    assert [home.settings().slot for home in (first, second, third)] == [1, 2, 3]
+    slots = [home.settings().slot for home in (first, second, third)]
+    assert len({*slots}) == 3
     assert (second.settings().ingress_ip, second.settings().load_balancer_range) == (
-        "127.0.2.1",
-        "127.0.2.0/24",
+        f"127.0.{slots[1]}.1",
+        f"127.0.{slots[1]}.0/24",
     )
     os.unlink(second.file("cluster.json"))
-    assert ClusterHome("d").settings().slot == 2
+    assert ClusterHome("d").settings().slot == slots[1]
     first.save(replace(first.settings(), api_port=1))
-    assert first.settings().slot == 1
+    assert first.settings().slot == slots[0]
+
+
+def test_an_address_at_which_something_answers_is_not_taken() -> None:
+    wanted = ClusterHome("a").settings()
+    with socket.create_server((wanted.ingress_ip, 80)):
+        assert ClusterHome("a").settings().slot != wanted.slot
+    assert ClusterHome("a").settings().slot == wanted.slot
+
+
+def test_listing_knows_only_made_clusters() -> None:
+    for name in ("a", "c"):
+        ClusterHome(name).save(ClusterHome(name).settings())
+    os.makedirs(ClusterHome("b").path)
     assert homes.list_clusters() == ["a", "c"]
 
 
