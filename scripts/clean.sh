@@ -46,6 +46,6 @@ fi
 scripts/engine.sh stop
 if [ -d "$STATE" ]; then
   say "Removing the state in $STATE"
-  rm -rf "$STATE/clusters" "$ENGINE_LOG"
+  rm -rf "$STATE/clusters" "$STATE/cache" "$ENGINE_LOG"
   rmdir "$STATE" 2>/dev/null || true
 fi

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import socket
 import threading
 from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -97,6 +98,7 @@ class Connection:
             return self._client
 
     def _connect(self) -> docker.APIClient:
+        self._knock()
         client = docker.APIClient(
             base_url=self.base_url,
             version="auto",
@@ -107,6 +109,13 @@ class Connection:
         # Proxies and .netrc have no say in talking to the engine; looking them up costs time in each request.
         client.trust_env = False
         return client
+
+    def _knock(self) -> None:
+        # The client leaks a socket for each attempt to reach an engine that is not there.
+        if "unix://" in self.base_url:
+            path = self.base_url.partition("unix://")[2]
+            with socket.socket(socket.AF_UNIX) as door:
+                door.connect(path)
 
     @contextlib.contextmanager
     def translated(self) -> Iterator[None]:

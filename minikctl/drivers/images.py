@@ -10,8 +10,10 @@ import asyncio
 import io
 import tarfile
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from minikctl import errors
 from minikctl.drivers import engine as engines
@@ -94,18 +96,35 @@ _DEMO = _Kind(
 )
 
 
-async def ensure_infra(engine: engines.Engine) -> str:
+class Sources(Protocol):
+    """Where a recipe's parts come from; ``rootfs.Sources`` is this machine."""
+
+    missing: list[str]
+
+    def fingerprint(self) -> str:
+        """Return a short text that changes when any of the parts does."""
+        ...
+
+    def write(self, archive: Path) -> None:
+        """Write the root filesystem to a tar file."""
+        ...
+
+
+FindSources = Callable[[rootfs.Recipe], Sources]
+
+
+async def ensure_infra(engine: engines.Engine, find: FindSources = rootfs.Sources) -> str:
     """Return the reference of an infrastructure image that is present and fits this machine's programs."""
-    return await _ensure(engine, _INFRA)
+    return await _ensure(engine, _INFRA, find)
 
 
-async def ensure_demo(engine: engines.Engine) -> str:
+async def ensure_demo(engine: engines.Engine, find: FindSources = rootfs.Sources) -> str:
     """Return the reference of the demo app's image, which is present."""
-    return await _ensure(engine, _DEMO)
+    return await _ensure(engine, _DEMO, find)
 
 
-async def _ensure(engine: engines.Engine, kind: _Kind) -> str:
-    sources = await asyncio.to_thread(rootfs.Sources, kind.recipe())
+async def _ensure(engine: engines.Engine, kind: _Kind, find: FindSources) -> str:
+    sources = await asyncio.to_thread(find, kind.recipe())
     if sources.missing:
         return await _built(engine, kind, sources.missing)
     fingerprint = await asyncio.to_thread(sources.fingerprint)
@@ -118,7 +137,7 @@ async def _ensure(engine: engines.Engine, kind: _Kind) -> str:
     return reference
 
 
-async def _assembled(engine: engines.Engine, kind: _Kind, sources: rootfs.Sources, reference: str) -> None:
+async def _assembled(engine: engines.Engine, kind: _Kind, sources: Sources, reference: str) -> None:
     with tempfile.TemporaryDirectory(prefix="minikctl-image-") as folder:
         archive = Path(folder) / "rootfs.tar"
         await asyncio.to_thread(sources.write, archive)
