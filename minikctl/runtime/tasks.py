@@ -36,6 +36,8 @@ class Tasks:
         task = asyncio.get_running_loop().create_task(self._guard(work, name), name=name)
         self._running.add(task)
         task.add_done_callback(self._running.discard)
+        # Work that was cancelled before its first step has not begun; closing it says that this is meant.
+        task.add_done_callback(lambda _: work.close())
         return task
 
     async def _guard(self, work: Coroutine[Any, Any, Any], name: str) -> None:

@@ -41,6 +41,28 @@ class RecordingNetwork:
         self.detached.append(sandbox)
 
 
+class ScriptedProber(checks.PassingProber):
+    """Passes everything but what a test wants to fail: by container name or by the whole check."""
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__(clock)
+        self.failing: list[Any] = []
+        self.asked: list[Any] = []
+        self.hooks: list[Any] = []
+
+    async def check(self, check: Any, container_id: str, timeout: float) -> checks.Result:
+        self.asked.append(check)
+        if check in self.failing:
+            return checks.Result(False, "it is broken")
+        return await super().check(check, container_id, timeout)
+
+    async def hook(self, hook: Any, container_id: str) -> checks.Result:
+        self.hooks.append(hook)
+        if hook in self.failing:
+            return checks.Result(False, "hook is broken")
+        return await super().hook(hook, container_id)
+
+
 class Events:
     """Keeps the events that are recorded."""
 
@@ -99,6 +121,27 @@ class Bench:
         entries = self.status(name).get("containerStatuses") or []
         entries += self.status(name).get("initContainerStatuses") or []
         return next((dict(entry) for entry in entries if entry["name"] == container), {})
+
+    async def until(self, condition: Callable[[], Any], advance: float = 0.1) -> None:
+        """Turn the clock a little at a time until the condition holds; threads get real time meanwhile."""
+        for _ in range(200):
+            if condition():
+                return
+            await self.clock.advance(advance)
+            await asyncio.sleep(0.002)
+        raise AssertionError(f"it never came to that; events: {[e.message for e in self.events.all]}")
+
+    def phase(self, name: str) -> str:
+        found = self.client.find(kinds.POD, "default", name)
+        return "" if found is None else str(objects.status(found).get("phase"))
+
+    def ready(self, name: str) -> bool:
+        found = self.client.find(kinds.POD, "default", name)
+        condition = objects.condition(found, "Ready") if found else None
+        return condition is not None and condition["status"] == "True"
+
+    def waiting(self, name: str, container: str = "app") -> str:
+        return str((self.container(name, container).get("state") or {}).get("waiting", {}).get("reason", ""))
 
     async def containers(self, role: str = "") -> list[Container]:
         labels = {names.CLUSTER: self.node.cluster} | ({names.ROLE: role} if role else {})

@@ -103,8 +103,7 @@ def tidy(state: PodState, draft: Draft) -> None:
         if (index > 0 or not runs(pause)) and not (sandbox_busy and pause.status == "created"):
             draft.add(RemoveContainer(pause.id, sandbox=True))
     for container in state.all:
-        kept = KEPT - 1 if container.starting else KEPT
-        for old in (*container.stale, *container.history[kept:]):
+        for old in (*container.stale, *container.history[KEPT:]):
             draft.add(RemoveContainer(old.id))
 
 

@@ -255,6 +255,4 @@ def _next_attempt(ordered: tuple[Container, ...], stored: Object) -> int:
     """Count on from what the engine has; from the stored status if the containers were taken away."""
     if ordered:
         return names.attempt(ordered[0]) + 1
-    if stored.get("containerID") or (stored.get("lastState") or {}).get("terminated"):
-        return int(stored.get("restartCount") or 0) + 1
-    return 0
+    return int(stored.get("restartCount") or 0) + bool(stored.get("containerID"))

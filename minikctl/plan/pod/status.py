@@ -10,6 +10,7 @@ from minikctl.plan.pod import conditions, deadline, ending, names, resources, st
 from minikctl.plan.pod.draft import Draft, Waiting
 
 START_ERROR = "StartError"
+LOST = "The container could not be located on its node. It used to be Running."
 Status = dict[str, Any]
 
 
@@ -73,10 +74,12 @@ def phase(pod: state.PodState, draft: Draft) -> str:
 def _container(pod: state.PodState, draft: Draft, container: state.ContainerState) -> Status:
     """Return one entry of containerStatuses."""
     latest = container.latest
+    if latest is None and container.stored and ending.outcome(pod):
+        return container.stored
     found: Status = {
         "name": container.name,
         "ready": is_ready(pod, draft, container),
-        "restartCount": _restarts(container),
+        "restartCount": names.attempt(latest) if latest is not None else container.next_attempt,
         "image": str(container.spec.get("image") or ""),
         "imageID": "",
         "started": container.started and not container.starting,
@@ -97,15 +100,24 @@ def _container(pod: state.PodState, draft: Draft, container: state.ContainerStat
         found["state"] = {"waiting": _waiting(pod, waiting)}
     if ended:
         found["lastState"] = {"terminated": ended[0]}
-    elif latest is None and container.stored.get("lastState"):
-        found["lastState"] = container.stored["lastState"]
+    elif latest is None:
+        found["lastState"] = _lost(container.stored)
     return found
 
 
-def _restarts(container: state.ContainerState) -> int:
-    if container.latest is not None:
-        return names.attempt(container.latest)
-    return int(container.stored.get("restartCount") or 0)
+def _lost(stored: Status) -> Status:
+    """Return the last state of a container of which only the stored status knows."""
+    if not stored.get("containerID"):
+        return dict(stored.get("lastState") or {})
+    state_ = stored.get("state") or {}
+    return {
+        "terminated": state_.get("terminated")
+        or {
+            "exitCode": 137,
+            "reason": "ContainerStatusUnknown",
+            "message": LOST,
+        }
+    }
 
 
 def _waiting(pod: state.PodState, waiting: Waiting | None) -> Status:
