@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from minikctl.model import decoding, kinds
@@ -57,6 +57,7 @@ def test_base64(text: str, fault: int) -> None:
     assert decoding.base64_fault(text) == fault
 
 
+@settings(deadline=None, max_examples=60)
 @given(st.binary())
 def test_base64_of_anything_is_sound(data: bytes) -> None:
     assert decoding.base64_fault(base64.b64encode(data).decode()) == -1

@@ -4,7 +4,7 @@ import copy
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from minikctl.model import patches
@@ -89,12 +89,14 @@ def test_merge(document: Any, patch: Any, outcome: Any) -> None:
     assert patches.merge(document, patch) == outcome
 
 
+@settings(deadline=None, max_examples=60)
 @given(OBJECTS, OBJECTS)
 def test_the_difference_leads_from_old_to_new(old: dict[str, Any], new: dict[str, Any]) -> None:
     assert patches.merge(old, patches.merge_diff(old, new)) == new
     assert patches.merge_diff(new, new) == {}
 
 
+@settings(deadline=None, max_examples=60)
 @given(VALUES, VALUES)
 def test_merge_changes_neither_side_and_is_idempotent(document: Any, patch: Any) -> None:
     before = copy.deepcopy((document, patch))

@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from minikctl.model import names
@@ -45,6 +45,7 @@ def test_template_hash() -> None:
     assert names.fnv1a(b"foobar") == 0xBF9CF968
 
 
+@settings(deadline=None, max_examples=60)
 @given(st.text(max_size=70))
 def test_a_label_is_a_subdomain_and_a_label_value(text: str) -> None:
     if not names.dns_label(text):

@@ -3,7 +3,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from minikctl.model import quantity
@@ -66,6 +66,7 @@ def test_units() -> None:
     assert [quantity.compare("1", other) for other in ("2", "1000m", "0.5")] == [-1, 0, 1]
 
 
+@settings(deadline=None, max_examples=60)
 @given(NUMBERS, SUFFIXES)
 def test_the_canonical_text_is_a_fixed_point(number: str, suffix: str) -> None:
     text = quantity.canonical(number + suffix)

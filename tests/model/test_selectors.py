@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from minikctl.model import kinds, selectors
@@ -60,6 +60,7 @@ def test_refusal(text: str, said: str) -> None:
     assert str(error.value).startswith(said)
 
 
+@settings(deadline=None, max_examples=60)
 @given(st.text(alphabet="ab=!,() <>in", max_size=12))
 def test_every_text_is_parsed_or_refused(text: str) -> None:
     try:

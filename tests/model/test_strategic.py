@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from minikctl.model import kinds, patches
@@ -92,6 +92,7 @@ def holds(outcome: Any, wanted: Any) -> bool:
     return bool(outcome == wanted)
 
 
+@settings(deadline=None, max_examples=60)
 @given(PODS, PODS, PODS)
 def test_apply_reaches_what_is_wanted_and_then_rests(
     original: Object, modified: Object, current: Object
@@ -102,12 +103,14 @@ def test_apply_reaches_what_is_wanted_and_then_rests(
     assert patches.three_way(modified, modified, outcome, kinds.POD) == {}
 
 
+@settings(deadline=None, max_examples=60)
 @given(PODS, PODS)
 def test_without_strangers_the_outcome_is_exact(original: Object, modified: Object) -> None:
     patch = patches.three_way(original, modified, original, kinds.POD)
     assert patches.strategic(kinds.POD, original, patch) == modified
 
 
+@settings(deadline=None, max_examples=60)
 @given(PODS, PODS, PODS)
 def test_a_merge_patch_reaches_it_too(original: Object, modified: Object, current: Object) -> None:
     outcome = patches.merge(current, patches.three_way(original, modified, current, None))
