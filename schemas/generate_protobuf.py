@@ -25,6 +25,8 @@ HERE = Path(__file__).parent
 FOLDERS = {
     "k8s.io/api/core/v1": "core/v1",
     "k8s.io/api/apps/v1": "apps/v1",
+    "k8s.io/api/authentication/v1": "authentication.k8s.io/v1",
+    "k8s.io/api/authorization/v1": "authorization.k8s.io/v1",
     "k8s.io/api/autoscaling/v1": "autoscaling/v1",
     "k8s.io/api/coordination/v1": "coordination.k8s.io/v1",
     "k8s.io/api/discovery/v1": "discovery.k8s.io/v1",
