@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from minikctl.apiserver import http_paths
+from minikctl.apiserver import http_paths, reviews
 from minikctl.model import kinds
 from minikctl.model.kinds.base import Kind
 
@@ -37,15 +37,15 @@ def _part(kind: Kind, subresource: str) -> tuple[tuple[str, str, str], list[str]
 def groups() -> dict[str, list[str]]:
     """Return the versions of each group, the preferred one first."""
     found: dict[str, list[str]] = {}
-    for kind in kinds.ALL:
-        versions = found.setdefault(kind.group, [])
-        if kind.version not in versions:
-            versions.append(kind.version)
+    served = [(kind.group, kind.version) for kind in kinds.ALL]
+    served += [(review.group, review.version) for review in reviews.ALL]
+    for group, version in dict.fromkeys(served):
+        found.setdefault(group, []).append(version)
     return found
 
 
 def of_version(group: str, version: str) -> list[Kind]:
-    """Return the kinds of one group and version, by plural."""
+    """Return the kinds of one group and version that are stored, by plural."""
     found = [kind for kind in kinds.ALL if (kind.group, kind.version) == (group, version)]
     return sorted(found, key=lambda kind: kind.plural)
 
@@ -94,6 +94,7 @@ def no_custom_kinds(revision: int) -> dict[str, Any]:
 def resource_list(group: str, version: str) -> dict[str, Any]:
     """Return what /apis/<group>/<version> answers."""
     resources = [each for kind in of_version(group, version) for each in _resources(kind)]
+    resources += [_review(review) for review in reviews.of_version(group, version)]
     return {
         "kind": "APIResourceList",
         **({"apiVersion": "v1"} if group else {}),
@@ -123,6 +124,26 @@ def _resources(kind: Kind) -> Iterable[dict[str, Any]]:
         yield {**part, "namespaced": kind.namespaced, "kind": name, "verbs": verbs}
 
 
+def _review(review: reviews.Review) -> dict[str, Any]:
+    return {
+        "name": review.plural,
+        "singularName": review.kind.lower(),
+        "namespaced": False,
+        "kind": review.kind,
+        "verbs": ["create"],
+    }
+
+
+def _discovered_review(review: reviews.Review) -> dict[str, Any]:
+    return {
+        "resource": review.plural,
+        "responseKind": _gvk(review.group, review.version, review.kind),
+        "scope": "Cluster",
+        "singularResource": review.kind.lower(),
+        "verbs": ["create"],
+    }
+
+
 def aggregated(core: bool) -> dict[str, Any]:
     """Return everything below /api (the core group) or /apis (all others) in one answer."""
     wanted = [group for group in groups() if (group == "") == core]
@@ -140,7 +161,10 @@ def _discovered(group: str, versions: Sequence[str]) -> dict[str, Any]:
         "versions": [
             {
                 "version": version,
-                "resources": [_discovered_resource(kind) for kind in of_version(group, version)],
+                "resources": [
+                    *(_discovered_resource(kind) for kind in of_version(group, version)),
+                    *(_discovered_review(review) for review in reviews.of_version(group, version)),
+                ],
                 "freshness": "Current",
             }
             for version in versions

@@ -14,7 +14,16 @@ from typing import Any
 import orjson
 
 from minikctl import errors
-from minikctl.apiserver import discovery, http_paths, http_streams, http_verbs, openapi, openapi_protobuf
+from minikctl.apiserver import (
+    discovery,
+    http_bodies,
+    http_paths,
+    http_streams,
+    http_verbs,
+    openapi,
+    openapi_protobuf,
+    reviews,
+)
 from minikctl.apiserver.auth import User
 from minikctl.apiserver.http_exchange import Disconnected, Exchange, Receive, Scope, Send
 from minikctl.apiserver.registry import Registry
@@ -87,8 +96,13 @@ class _Application:
     async def _route(self, exchange: Exchange) -> None:
         path = exchange.path.rstrip("/") or "/"
         first = path.split("/", 2)[1]
-        if f"/{first}" not in _OPEN and self._authenticate(exchange.headers) is None:
+        user = self._authenticate(exchange.headers)
+        if f"/{first}" not in _OPEN and user is None:
             raise errors.unauthorized()
+        review = reviews.find(path)
+        if review is not None and user is not None:
+            await _review(exchange, review, user)
+            return
         if first in ("api", "apis") and path.count("/") > 2:
             target = http_paths.parse(path)
             if target is not None:
@@ -190,6 +204,13 @@ async def _refuse(exchange: Exchange, error: errors.StatusError) -> None:
     if exchange.started:
         raise error
     await exchange.answer_json(error.status(), error.code)
+
+
+async def _review(exchange: Exchange, review: reviews.Review, user: User) -> None:
+    if exchange.method != "POST":
+        raise _no_method()
+    body = await http_bodies.read(exchange)
+    await exchange.answer_json(reviews.answer(review, body, user), 201)
 
 
 async def _openapi(exchange: Exchange, parts: list[str]) -> None:

@@ -56,16 +56,22 @@ def parse(data: bytes, media: str) -> Any:
         except orjson.JSONDecodeError as error:
             raise errors.bad_request(f"the object provided is unrecognized (invalid JSON): {error}") from None
     if media in YAML_TYPES:
-        try:
-            return yaml.load(data, Loader=_Loader)
-        except yaml.YAMLError as error:
-            raise errors.bad_request(f"error converting YAML to JSON: {error}") from None
+        return _yaml(data)
     if media == protobuf.MEDIA:
         try:
             return protobuf.decode(data)
         except protobuf.ProtobufError as error:
             raise errors.bad_request(f"the object provided is unrecognized: {error}") from None
     raise unsupported(READABLE)
+
+
+def _yaml(data: bytes) -> Any:
+    """Return what YAML describes, as JSON would: keys are text, and there is nothing that JSON has not."""
+    try:
+        found = yaml.load(data, Loader=_Loader)
+        return orjson.loads(orjson.dumps(found, option=orjson.OPT_NON_STR_KEYS))
+    except (yaml.YAMLError, orjson.JSONEncodeError) as error:
+        raise errors.bad_request(f"error converting YAML to JSON: {error}") from None
 
 
 async def read(exchange: Exchange) -> Object:
@@ -164,6 +170,8 @@ def duplicates(data: bytes) -> list[str]:
         json.loads(data, object_pairs_hook=watch)
     except _Found:
         return list(_walk(json.loads(data, object_pairs_hook=_Pairs), ""))
+    except RecursionError:
+        raise errors.bad_request("the object is nested too deeply") from None
     return []
 
 

@@ -47,11 +47,16 @@ def selection(kind: Kind, labels: str, fields: str) -> Selection:
     except selectors.SelectorError as error:
         raise errors.bad_request(str(error)) from None
     name = by_field.name()
+
+    def fields_match(obj: Object) -> bool:
+        # A view's field names are those of the view.
+        return by_field.matches(kind.from_storage(obj) if kind.storage else obj)
+
     if not labels:
-        return Selection(name, by_field.matches)
+        return Selection(name, fields_match)
     if not fields:
         return Selection(name, lambda obj: by_label.matches(objects.labels(obj)))
-    return Selection(name, lambda obj: by_label.matches(objects.labels(obj)) and by_field.matches(obj))
+    return Selection(name, lambda obj: by_label.matches(objects.labels(obj)) and fields_match(obj))
 
 
 def page(

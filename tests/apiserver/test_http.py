@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from minikctl.apiserver import discovery
+from minikctl.apiserver import discovery, reviews
 from minikctl.apiserver.auth import TokenAuthenticator
 from minikctl.apiserver.http import build_app
 from minikctl.apiserver.registry import Registry
@@ -428,7 +428,7 @@ async def test_aggregated_discovery_says_the_same(client: Client) -> None:
             for version in group["versions"]:
                 for each in version["resources"]:
                     listed.add((group["metadata"].get("name", ""), version["version"], each["resource"]))
-    assert listed == {(kind.group, kind.version, kind.plural) for kind in kinds.ALL}
+    assert listed == {(kind.group, kind.version, kind.plural) for kind in (*kinds.ALL, *reviews.ALL)}
 
 
 async def test_openapi_describes_every_kind(client: Client) -> None:
@@ -458,3 +458,17 @@ async def test_openapi_has_merge_keys_and_field_validation(client: Client) -> No
     assert containers["x-kubernetes-patch-merge-key"] == "name"
     patch = document["paths"]["/apis/apps/v1/namespaces/{namespace}/deployments/{name}"]["patch"]
     assert "fieldValidation" in {each["name"] for each in patch["parameters"]}
+
+
+# --- questions about the caller ---------------------------------------------------------------------------
+
+
+async def test_whoever_has_the_token_is_the_administrator(client: Client) -> None:
+    who = await client("POST", "/apis/authentication.k8s.io/v1/selfsubjectreviews", {"spec": {}})
+    assert who.json()["status"]["userInfo"]["username"] == "kubernetes-admin"
+    base = "/apis/authorization.k8s.io/v1"
+    access = {"spec": {"resourceAttributes": {"verb": "get", "resource": "pods"}}}
+    assert (await client("POST", f"{base}/selfsubjectaccessreviews", access)).json()["status"]["allowed"]
+    rules = await client("POST", f"{base}/selfsubjectrulesreviews", {"spec": {"namespace": "default"}})
+    assert rules.json()["status"]["resourceRules"][0]["verbs"] == ["*"]
+    assert (await client("GET", f"{base}/selfsubjectaccessreviews")).status == 405

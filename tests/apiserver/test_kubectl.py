@@ -217,6 +217,8 @@ async def test_resources_and_explanations(server: Served) -> None:
     explained = await ok(server, "explain", "deployment.spec.strategy")
     assert "rollingUpdate\t<RollingUpdateDeployment>" in explained
     assert "v1.36.2+minikctl" in await ok(server, "version")
+    assert await ok(server, "auth", "can-i", "delete", "pods") == "yes\n"
+    assert "kubernetes-admin" in await ok(server, "auth", "whoami")
     assert "readyz check passed" in await ok(server, "get", "--raw", "/readyz?verbose")
 
 
