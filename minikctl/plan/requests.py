@@ -29,11 +29,6 @@ def of_pod(pod: Object) -> Amounts:
     return _sum({**asked, **whole}, _amounts(spec.get("overhead")))
 
 
-def total(pods: Iterable[Object]) -> Amounts:
-    """Return what the pods ask for together."""
-    return _total(of_pod(pod) for pod in pods)
-
-
 def allocatable(node: Object) -> Amounts:
     """Return what the node has to give."""
     status = objects.status(node)

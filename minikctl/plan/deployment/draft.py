@@ -81,9 +81,9 @@ class Draft:
         self.conditions = conditions.put(self.conditions, progressing(status, reason, message, self.now))
 
     def actions(self) -> tuple[ApiAction, ...]:
-        """Return what to do, ReplicaSets first."""
+        """Return what to do, a new ReplicaSet first."""
         found: list[ApiAction] = []
-        for each in self.all:
+        for each in sorted(self.all, key=lambda each: bool(each.uid)):
             if not each.uid:
                 found.append(Create(kinds.REPLICA_SET, each.object))
             elif each.is_edited:

@@ -73,8 +73,13 @@ class ReplicaSet:
 
     @property
     def available(self) -> int:
-        """Return how many of its pods are available."""
-        return self.counted("availableReplicas")
+        """Return how many of the pods that it shall keep are available."""
+        return min(self.counted("availableReplicas"), self.replicas)
+
+    @property
+    def is_observed(self) -> bool:
+        """Tell whether its status speaks of what it is asked for now."""
+        return self.counted("observedGeneration") >= objects.generation(self.original)
 
     @property
     def annotations(self) -> Mapping[str, str]:

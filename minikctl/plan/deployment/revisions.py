@@ -106,8 +106,7 @@ def clean_up(draft: Draft) -> None:
         return
     kept = [each for each in draft.old if not objects.is_deleting(each.object)]
     for each in sorted(kept, key=lambda each: each.revision)[: max(len(kept) - limit, 0)]:
-        observed = each.counted("observedGeneration") >= objects.generation(each.object)
-        if each.replicas == 0 and each.counted("replicas") == 0 and observed:
+        if each.replicas == 0 and each.counted("replicas") == 0 and each.is_observed:
             draft.delete(each)
 
 

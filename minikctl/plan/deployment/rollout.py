@@ -53,7 +53,7 @@ def _grow(draft: Draft) -> bool:
 
 def _shrink(draft: Draft) -> bool:
     new = draft.new
-    if new is None or parts.total(draft.old) == 0:
+    if new is None or parts.total(draft.old) == 0 or not _is_settled(draft):
         return False
     least = draft.deployment.replicas - draft.deployment.max_unavailable
     # Pods of the new ReplicaSet that are not available yet count as missing: they must not cost old ones.
@@ -63,6 +63,11 @@ def _shrink(draft: Draft) -> bool:
     unhealthy = _drop_unhealthy(draft, spare)
     healthy = _drop_healthy(draft, least)
     return unhealthy or healthy
+
+
+def _is_settled(draft: Draft) -> bool:
+    """Tell whether all counts are true: pods that are about to go must not be counted on."""
+    return all(each.is_observed for each in parts.active(draft.all))
 
 
 def _oldest_first(draft: Draft) -> list[ReplicaSet]:
@@ -81,7 +86,7 @@ def _drop_unhealthy(draft: Draft, spare: int) -> bool:
 
 
 def _drop_healthy(draft: Draft, least: int) -> bool:
-    spare = parts.total_counted(draft.all, "availableReplicas") - least
+    spare = sum(each.available for each in draft.all) - least
     dropped = 0
     for each in _oldest_first(draft):
         count = min(spare - dropped, each.replicas)

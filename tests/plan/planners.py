@@ -1,0 +1,150 @@
+"""The planners under test, each reading its view from a world as its controller does from caches."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from minikctl.controllers.deployment import DeploymentController
+from minikctl.controllers.namespace import NAMESPACED, ServiceAccountController
+from minikctl.controllers.replicaset import ReplicaSetController
+from minikctl.controllers.scheduler import SchedulerController
+from minikctl.controllers.services import EndpointsController, EndpointSliceController
+from minikctl.model import kinds, objects
+from minikctl.model.objects import Key
+from minikctl.plan import (
+    endpoints,
+    endpointslice,
+    garbage,
+    namespace,
+    node,
+    pod_garbage,
+    replicaset,
+    scheduler,
+    service_account,
+)
+from minikctl.plan.deployment import planner as deployment
+from minikctl.runtime.clock import SystemClock
+from minikctl.runtime.executor import ApiExecutor
+from tests.fakes.client import FakeClient
+from tests.fakes.clock import FakeClock
+from tests.plan.cases import Planner
+from tests.plan.world import World
+
+
+class _Silent:
+    def record(self, action: object) -> None:
+        """Say nothing."""
+
+
+def _executor() -> ApiExecutor:
+    """Return one that no planner test uses."""
+    return ApiExecutor(FakeClient(), _Silent(), FakeClock(), lambda _: None)
+
+
+def _key(case: dict[str, Any]) -> Key:
+    found = case.get("key") or ["default", "web"]
+    return found[0], found[1]
+
+
+def _cached(controller: Any, *extra: Any) -> Any:
+    def view(world: World, case: dict[str, Any]) -> Any:
+        return controller(world, _executor(), SystemClock(), *extra).view(_key(case))
+
+    return view
+
+
+REPLICA_SET = Planner(kinds.REPLICA_SET, _cached(ReplicaSetController), replicaset.desired, replicaset.failed)
+
+
+def _pods_follow(world: World, case: dict[str, Any]) -> None:
+    """Have ReplicaSets get the pods that they ask for; those of ``stuck`` ones never become available."""
+    for each in list(world.of(kinds.REPLICA_SET).items()):
+        wanted = objects.spec(each)["replicas"]
+        counts = {"replicas": wanted, "observedGeneration": objects.generation(each)}
+        if objects.name(each) not in case.get("stuck", ()):
+            counts |= {"readyReplicas": wanted, "availableReplicas": wanted}
+        world.put({**each, "status": {**objects.status(each), **counts}})
+    for pod in list(world.of(kinds.POD).items()):
+        if objects.is_deleting(pod):
+            world.remove(kinds.POD, *objects.key(pod))
+
+
+DEPLOYMENT = Planner(
+    kinds.DEPLOYMENT,
+    _cached(DeploymentController),
+    deployment.desired,
+    deployment.failed,
+    react=_pods_follow,
+)
+ENDPOINT_SLICE = Planner(kinds.SERVICE, _cached(EndpointSliceController), endpointslice.desired)
+ENDPOINTS = Planner(kinds.SERVICE, _cached(EndpointsController), endpoints.desired)
+SERVICE_ACCOUNT = Planner(kinds.NAMESPACE, _cached(ServiceAccountController, "CA"), service_account.desired)
+SCHEDULER = Planner(kinds.POD, _cached(SchedulerController), scheduler.desired)
+
+
+def _namespace_view(world: World, case: dict[str, Any]) -> namespace.View | None:
+    found = world.of(kinds.NAMESPACE).get("", _key(case)[1])
+    if found is None:
+        return None
+    contents = tuple((kind, tuple(world.of(kind).items(objects.name(found)))) for kind in NAMESPACED)
+    return namespace.View(found, contents)
+
+
+NAMESPACE = Planner(kinds.NAMESPACE, _namespace_view, namespace.desired, namespace.failed)
+
+
+def _node_view(world: World, case: dict[str, Any]) -> node.View:
+    facts = {
+        "cpus": 4,
+        "memory_bytes": 8 << 30,
+        "architecture": "amd64",
+        "operating_system": "linux",
+        "kernel": "6.1.0",
+        "os_image": "Debian GNU/Linux 12",
+        "runtime": "docker://20.10",
+        "address": "10.201.0.1",
+    }
+    given = case.get("facts") or {}
+    if given != "unknown":
+        facts |= given
+    return node.View(
+        "one",
+        "v1.36.2",
+        world.of(kinds.NODE).get("", "one"),
+        world.of(kinds.LEASE).get(node.LEASE_NAMESPACE, "one"),
+        None if given == "unknown" else node.Facts(**facts),
+        str(case.get("trouble") or ""),
+    )
+
+
+NODE = Planner(kinds.NODE, _node_view, node.desired)
+
+
+def _pod_garbage_view(world: World, case: dict[str, Any]) -> pod_garbage.View:
+    moments = {name: objects.parse_time(text) for name, text in (case.get("missing") or {}).items()}
+    missing = {name: moment for name, moment in moments.items() if moment is not None}
+    return pod_garbage.View(tuple(world.of(kinds.POD).items()), missing)
+
+
+POD_GARBAGE = Planner(kinds.POD, _pod_garbage_view, pod_garbage.desired)
+
+
+def _garbage_view(world: World, case: dict[str, Any]) -> garbage.View | None:
+    kind = next(each for each in kinds.ALL if each.kind == case.get("kind", "Pod"))
+    found = world.of(kind).get(*_key(case))
+    if found is None:
+        return None
+    owners = []
+    for reference in objects.meta(found).get("ownerReferences") or ():
+        state = (case.get("owners") or {}).get(reference["name"], "absent")
+        owners.append(garbage.Owner(reference["uid"], state))
+    dependents = [
+        garbage.Dependent(each, obj)
+        for each in (kinds.POD, kinds.REPLICA_SET)
+        for obj in world.of(each).items()
+        if any(ref["uid"] == objects.uid(found) for ref in objects.meta(obj).get("ownerReferences") or ())
+    ]
+    return garbage.View(kind, found, tuple(owners), tuple(dependents))
+
+
+GARBAGE = Planner(kinds.POD, _garbage_view, garbage.desired)

@@ -1,0 +1,175 @@
+"""Short forms of objects for cases: ``- pod: {name: a, of: web}`` instead of twenty lines."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from minikctl.model import objects
+from minikctl.model.objects import Object
+
+Fields = dict[str, Any]
+
+
+def expand(entry: Fields, now: datetime) -> Object:
+    """Return the object that an entry of ``given`` stands for; a whole object stands for itself."""
+    if "kind" in entry:
+        return _placed(entry)
+    ((short, fields),) = entry.items()
+    return _placed(_BUILDERS[short](dict(fields or {}), now))
+
+
+def _placed(obj: Object) -> Object:
+    metadata = dict(obj.get("metadata") or {})
+    if obj["kind"] not in ("Node", "Namespace", "IngressClass"):
+        metadata.setdefault("namespace", "default")
+    return {**obj, "metadata": metadata}
+
+
+def ago(now: datetime, seconds: float) -> str:
+    """Return the text of a moment in the past."""
+    return objects.timestamp(now - timedelta(seconds=seconds))
+
+
+def _metadata(fields: Fields, now: datetime) -> dict[str, Any]:
+    metadata: dict[str, Any] = {"name": fields.pop("name")}
+    metadata["uid"] = fields.pop("uid", f"{metadata['name']}-uid")
+    for name in ("namespace", "labels", "annotations", "finalizers", "ownerReferences", "generation"):
+        if name in fields:
+            metadata[name] = fields.pop(name)
+    metadata["creationTimestamp"] = ago(now, fields.pop("age", 3600))
+    if fields.pop("deleting", False):
+        metadata["deletionTimestamp"] = objects.timestamp(now)
+        if fields.pop("grace", False):
+            metadata["deletionGracePeriodSeconds"] = 30
+    return metadata
+
+
+def _owned(metadata: dict[str, Any], kind: str, api: str, owner: str | None) -> None:
+    if owner is not None:
+        reference = {"apiVersion": api, "kind": kind, "name": owner, "uid": f"{owner}-uid"}
+        metadata["ownerReferences"] = [{**reference, "controller": True, "blockOwnerDeletion": True}]
+
+
+def _pod(fields: Fields, now: datetime) -> Object:
+    grace = {"grace": True} if fields.get("deleting") and fields.get("node", "one") else {}
+    metadata = _metadata({**fields, **grace}, now)
+    metadata.setdefault("labels", {"app": "web"})
+    _owned(metadata, "ReplicaSet", "apps/v1", fields.get("of"))
+    spec: dict[str, Any] = {"containers": fields.get("containers") or [{"name": "main", "image": "demo"}]}
+    node = fields.get("node", "one")
+    if node:
+        spec["nodeName"] = node
+    spec.update(fields.get("spec") or {})
+    status: dict[str, Any] = {"phase": fields.get("phase", "Running")}
+    if fields.get("ip"):
+        status |= {"podIP": fields["ip"], "podIPs": [{"ip": fields["ip"]}]}
+    ready = fields.get("ready")
+    if ready is not None:
+        since = {"lastTransitionTime": ago(now, ready)} if ready is not True else {}
+        told = "False" if ready is False else "True"
+        status["conditions"] = [{"type": "Ready", "status": told, **({} if ready is False else since)}]
+    if fields.get("restarts") is not None:
+        status["containerStatuses"] = [{"name": "main", "restartCount": fields["restarts"]}]
+    status.update(fields.get("status") or {})
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec, "status": status}
+
+
+def _template(app: str, image: str, extra: dict[str, str] | None = None) -> dict[str, Any]:
+    labels = {"app": app, **(extra or {})}
+    return {"metadata": {"labels": labels}, "spec": {"containers": [{"name": "main", "image": image}]}}
+
+
+def _replica_set(fields: Fields, now: datetime) -> Object:
+    app = fields.get("app", "web")
+    suffix = {"pod-template-hash": fields["hash"]} if "hash" in fields else {}
+    labels = {"app": app, **suffix}
+    metadata = _metadata({"labels": labels, "generation": 1, **fields}, now)
+    _owned(metadata, "Deployment", "apps/v1", fields.get("of"))
+    replicas = fields.get("replicas", 1)
+    notes = dict(metadata.get("annotations") or {})
+    for short, name in (("revision", "revision"), ("desired", "desired-replicas"), ("max", "max-replicas")):
+        if short in fields:
+            notes[f"deployment.kubernetes.io/{name}"] = str(fields[short])
+    if notes:
+        metadata["annotations"] = notes
+    spec = {
+        "replicas": replicas,
+        "selector": {"matchLabels": labels},
+        "template": _template(app, fields.get("image", "demo:1"), suffix),
+        **(fields.get("spec") or {}),
+    }
+    available = fields.get("available", 0)
+    counts = {"replicas": fields.get("actual", replicas), "observedGeneration": 1}
+    counts |= {"readyReplicas": available, "availableReplicas": available} if available else {}
+    status = {**counts, **(fields.get("status") or {})}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "ReplicaSet",
+        "metadata": metadata,
+        "spec": spec,
+        "status": status,
+    }
+
+
+def _deployment(fields: Fields, now: datetime) -> Object:
+    app = fields.get("app", "web")
+    spec = {
+        "replicas": fields.get("replicas", 3),
+        "selector": {"matchLabels": {"app": app}},
+        "template": _template(app, fields.get("image", "demo:1")),
+        "progressDeadlineSeconds": 600,
+        "revisionHistoryLimit": 10,
+        **(fields.get("spec") or {}),
+    }
+    metadata = _metadata({"generation": 1, **fields}, now)
+    found = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": spec}
+    return {**found, "status": fields["status"]} if "status" in fields else found
+
+
+def _service(fields: Fields, now: datetime) -> Object:
+    spec = {
+        "selector": {"app": "web"},
+        "clusterIP": "10.96.0.20",
+        "ipFamilies": ["IPv4"],
+        "ports": [{"port": 80, "protocol": "TCP", "targetPort": 8080}],
+        **(fields.get("spec") or {}),
+    }
+    return {"apiVersion": "v1", "kind": "Service", "metadata": _metadata(fields, now), "spec": spec}
+
+
+def _node(fields: Fields, now: datetime) -> Object:
+    amounts = {"cpu": "4", "memory": "8Gi", "pods": "110", **(fields.get("allocatable") or {})}
+    return {
+        "apiVersion": "v1",
+        "kind": "Node",
+        "metadata": _metadata(fields, now),
+        "spec": fields.get("spec") or {},
+        "status": {"allocatable": amounts, **(fields.get("status") or {})},
+    }
+
+
+def _namespace(fields: Fields, now: datetime) -> Object:
+    return {
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "metadata": _metadata(fields, now),
+        "spec": {"finalizers": fields.get("holds", ["kubernetes"])},
+        "status": {"phase": "Active", **(fields.get("status") or {})},
+    }
+
+
+def _config_map(fields: Fields, now: datetime) -> Object:
+    found = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": _metadata(fields, now)}
+    return {**found, "data": fields["data"]} if "data" in fields else found
+
+
+_BUILDERS = {
+    "pod": _pod,
+    "replicaSet": _replica_set,
+    "deployment": _deployment,
+    "service": _service,
+    "node": _node,
+    "namespace": _namespace,
+    "configMap": _config_map,
+}
