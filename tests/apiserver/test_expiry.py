@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+from minikctl.apiserver.expiry import expire_events
+from minikctl.apiserver.registry import Registry, Settings
+from minikctl.model import kinds, objects
+from minikctl.store.store import Store
+from tests.apiserver.samples import Object
+from tests.fakes.clock import FakeClock
+
+
+def event(name: str, last: str) -> Object:
+    about = {"kind": "Pod", "namespace": "default", "name": "web"}
+    return {
+        "metadata": {"name": name},
+        "involvedObject": about,
+        "lastTimestamp": last,
+        "reason": "R",
+        "type": "Normal",
+    }
+
+
+async def test_events_are_kept_for_an_hour_after_they_were_last_seen(store: Store) -> None:
+    clock = FakeClock()
+    registry = Registry(store, Settings(clock=clock))
+    await registry.start()
+    await registry.create(kinds.NAMESPACE, "", {"metadata": {"name": "default"}})
+    expiring = asyncio.create_task(expire_events(registry))
+    await registry.create(kinds.EVENT, "default", event("old", objects.timestamp(clock.now())))
+    await clock.advance(1800)
+    await registry.create(kinds.EVENT, "default", event("new", objects.timestamp(clock.now())))
+    await clock.advance(1900)
+    async with asyncio.timeout(2):
+        while len(registry.list(kinds.EVENT, "").entries) > 1:
+            await asyncio.sleep(0.01)
+    assert [entry.key for entry in registry.list(kinds.EVENT, "").entries] == [("default", "new")]
+    expiring.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await expiring
+    await registry.close()
