@@ -90,8 +90,9 @@ async def _ensure_one(client: Client, obj: Object) -> None:
         return
     if objects.annotations(current).get(APPLIED) == objects.annotations(obj)[APPLIED]:
         return
-    body = {key: value for key, value in obj.items() if key not in ("apiVersion", "kind")}
-    await client.patch(kind, name, namespace, body, type="strategic")
+    # Not a patch: the two ports of a DNS server share their merge key, the number.
+    metadata = {**obj["metadata"], "resourceVersion": objects.resource_version(current)}
+    await client.update(kind, {**obj, "metadata": metadata})
 
 
 def _marked(obj: Object) -> Object:
