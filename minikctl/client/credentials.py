@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from minikctl import errors
-from minikctl.client.kubeconfig import Endpoint
+from minikctl.client.endpoint import Endpoint
 
 VERSIONS = ("client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1")
 

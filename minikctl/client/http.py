@@ -6,7 +6,6 @@ Imports are kept to what every command needs; TLS is loaded only for https.
 from __future__ import annotations
 
 import contextlib
-import http.client
 import json
 import socket
 from collections.abc import Iterator, Mapping
@@ -15,13 +14,14 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode, urlsplit
 
 from minikctl import errors
+from minikctl.client import wire
+from minikctl.client.endpoint import Endpoint
 
 if TYPE_CHECKING:
     import ssl
 
-    from minikctl.client.kubeconfig import Endpoint
-
 AGENT = "minikctl"
+CONNECT_SECONDS = 30.0
 
 
 class ConnectionRefused(errors.MinikctlError):
@@ -30,10 +30,10 @@ class ConnectionRefused(errors.MinikctlError):
 
 @dataclass(frozen=True)
 class Response:
-    """A whole answer; ``warnings`` are the texts of its Warning headers."""
+    """A whole answer; header names are in lower case, ``warnings`` are the texts of Warning headers."""
 
     status: int
-    headers: Mapping[str, str]
+    headers: wire.Headers
     body: bytes
     warnings: tuple[str, ...] = ()
 
@@ -45,31 +45,31 @@ class Response:
 class Stream:
     """An answer that is read while it grows; close it to end it."""
 
-    def __init__(self, connection: http.client.HTTPConnection, response: http.client.HTTPResponse) -> None:
+    def __init__(self, connection: wire.Connection, reply: wire.Reply) -> None:
         self._connection = connection
-        self._response = response
+        self._reply = reply
+
+    def __enter__(self) -> Stream:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def lines(self) -> Iterator[bytes]:
-        """Yield each line as it comes, until the server ends the stream."""
-        try:
-            while line := self._response.readline():
-                yield line
-        except (http.client.HTTPException, OSError, AttributeError):
-            return
+        """Yield each line as it comes, until the server or ``close`` ends the stream."""
+        with contextlib.suppress(wire.WireError, OSError, ValueError):
+            yield from self._reply.lines()
 
     def chunks(self) -> Iterator[bytes]:
-        """Yield bytes as they come, until the server ends the stream."""
-        try:
-            while data := self._response.read1(65536):
-                yield data
-        except (http.client.HTTPException, OSError, AttributeError):
-            return
+        """Yield bytes as they come, until the server or ``close`` ends the stream."""
+        with contextlib.suppress(wire.WireError, OSError, ValueError):
+            yield from iter(self._reply.some, b"")
 
     def close(self) -> None:
         """End the stream, also from another thread."""
-        if self._connection.sock is not None:
-            with contextlib.suppress(OSError):
-                self._connection.sock.shutdown(socket.SHUT_RDWR)
+        # A reader in another thread must come out of its wait before the connection is closed.
+        with contextlib.suppress(OSError):
+            self._connection.sock.shutdown(socket.SHUT_RDWR)
         self._connection.close()
 
 
@@ -81,7 +81,13 @@ class HttpClient:
         self._url = urlsplit(endpoint.server)
         self._timeout = timeout_seconds
         self._tls: ssl.SSLContext | None = None
-        self._idle: http.client.HTTPConnection | None = None
+        self._idle: wire.Connection | None = None
+
+    def __enter__(self) -> HttpClient:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def request(
         self,
@@ -97,12 +103,15 @@ class HttpClient:
         ``body`` is sent as JSON unless it is bytes already.
         """
         target, sent, data = self._prepare(path, body, query, headers)
-        response = self._exchange(method, target, data, sent)
-        content = response.read()
-        warnings = tuple(_warning(text) for text in response.headers.get_all("Warning") or ())
-        if response.status >= 400:
-            raise _failure(response.status, content)
-        return Response(response.status, dict(response.headers.items()), content, warnings)
+        with _reported(self._url.netloc):
+            reply = self._exchange(method, target, sent, data)
+            content = reply.read()
+        if self._idle is not None and not self._idle.reusable:
+            self.close()
+        warnings = tuple(_warning(text) for text in reply.headers.all("warning"))
+        if reply.status >= 400:
+            raise _failure(reply.status, content)
+        return Response(reply.status, reply.headers, content, warnings)
 
     def stream(
         self,
@@ -114,15 +123,20 @@ class HttpClient:
     ) -> Stream:
         """Send a request whose answer is read while it grows."""
         target, sent, data = self._prepare(path, None, query, headers)
-        connection = self._connect(timeout=None)
-        with _reported(self._host()):
-            connection.request(method, target, data, sent)
-            response = connection.getresponse()
-        if response.status >= 400:
-            content = response.read()
-            connection.close()
-            raise _failure(response.status, content)
-        return Stream(connection, response)
+        with _reported(self._url.netloc):
+            connection = self._connect()
+            try:
+                connection.send(method, target, sent, data)
+                reply = connection.reply(method)
+                if reply.status < 400:
+                    connection.sock.settimeout(None)
+                    return Stream(connection, reply)
+                content = reply.read()
+            except BaseException:
+                connection.close()
+                raise
+        connection.close()
+        raise _failure(reply.status, content)
 
     def close(self) -> None:
         """Close the idle connection."""
@@ -156,7 +170,8 @@ class HttpClient:
     def _prepare(
         self, path: str, body: Any, query: Mapping[str, Any] | None, headers: Mapping[str, str] | None
     ) -> tuple[str, dict[str, str], bytes | None]:
-        sent = {"Accept": "application/json", "User-Agent": AGENT, **self.authorization(), **(headers or {})}
+        sent = {"Host": self._url.netloc, "Accept": "application/json", "User-Agent": AGENT}
+        sent |= {**self.authorization(), **(headers or {})}
         data: bytes | None = None
         if body is not None:
             data = body if isinstance(body, bytes) else json.dumps(body).encode()
@@ -164,56 +179,41 @@ class HttpClient:
         return self.url_path(path, query), sent, data
 
     def _exchange(
-        self, method: str, target: str, data: bytes | None, headers: dict[str, str]
-    ) -> http.client.HTTPResponse:
-        fresh = self._idle is None
-        connection = self._idle or self._connect(self._timeout)
-        self._idle = connection
+        self, method: str, target: str, headers: Mapping[str, str], data: bytes | None
+    ) -> wire.Reply:
+        is_fresh = self._idle is None
         try:
-            with _reported(self._host()):
-                try:
-                    connection.request(method, target, data, headers)
-                    return connection.getresponse()
-                except (http.client.RemoteDisconnected, BrokenPipeError, ConnectionResetError):
-                    if fresh:
-                        raise
-                    # The server closed a connection that had been idle: nothing of this request was heard.
-                    self.close()
-                    return self._exchange(method, target, data, headers)
+            self._idle = connection = self._idle or self._connect()
+            connection.send(method, target, headers, data)
+            return connection.reply(method)
+        except (wire.Closed, BrokenPipeError, ConnectionResetError):
+            self.close()
+            if is_fresh:
+                raise
         except BaseException:
             self.close()
             raise
+        # The server closed a connection that had been idle: nothing of this request was heard.
+        return self._exchange(method, target, headers, data)
 
-    def _host(self) -> str:
-        return self._url.netloc
-
-    def _connect(self, timeout: float | None) -> http.client.HTTPConnection:
-        host, port = self._url.hostname or "localhost", self._url.port
-        connection: http.client.HTTPConnection
-        if self._url.scheme == "https":
-            name = self.endpoint.server_name or host
-            connection = _Encrypted(host, port or 443, timeout, self.tls(), name)
-        else:
-            connection = http.client.HTTPConnection(host, port or 80, timeout=timeout)
-        with _reported(self._host()):
-            connection.connect()
-        return connection
-
-
-class _Encrypted(http.client.HTTPConnection):
-    """Verifies the server's certificate for a name that need not be the host's."""
-
-    def __init__(
-        self, host: str, port: int, timeout: float | None, context: ssl.SSLContext, name: str
-    ) -> None:
-        super().__init__(host, port, timeout=timeout)
-        self._context = context
-        self._name = name
-
-    def connect(self) -> None:
-        """Connect and shake hands."""
-        super().connect()
-        self.sock = self._context.wrap_socket(self.sock, server_hostname=self._name)
+    def _connect(self) -> wire.Connection:
+        if self.endpoint.socket:
+            local = socket.socket(socket.AF_UNIX)
+            local.settimeout(self._timeout)
+            local.connect(self.endpoint.socket)
+            return wire.Connection(local)
+        is_encrypted = self._url.scheme == "https"
+        host, port = self._url.hostname or "localhost", self._url.port or (443 if is_encrypted else 80)
+        sock = socket.create_connection((host, port), self._timeout or CONNECT_SECONDS)
+        try:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if is_encrypted:
+                sock = self.tls().wrap_socket(sock, server_hostname=self.endpoint.server_name or host)
+        except BaseException:
+            sock.close()
+            raise
+        sock.settimeout(self._timeout)
+        return wire.Connection(sock)
 
 
 class _reported:
@@ -226,14 +226,14 @@ class _reported:
         return None
 
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
-        if isinstance(error, ConnectionRefusedError):
+        if isinstance(error, TimeoutError):
+            raise ConnectionRefused(f"Unable to connect to the server: {self._host}: timed out") from error
+        if isinstance(error, ConnectionRefusedError | FileNotFoundError):
             raise ConnectionRefused(
                 f"The connection to the server {self._host} was refused"
                 " - did you specify the right host or port?"
             ) from error
-        if isinstance(error, TimeoutError):
-            raise ConnectionRefused(f"Unable to connect to the server: {self._host}: timed out") from error
-        if isinstance(error, OSError | http.client.HTTPException):
+        if isinstance(error, OSError | wire.WireError):
             raise ConnectionRefused(f"Unable to connect to the server: {error}") from error
 
 

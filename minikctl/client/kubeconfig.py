@@ -8,32 +8,14 @@ import contextlib
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
-import yaml
-
 from minikctl import errors
+from minikctl.client.endpoint import Endpoint as Endpoint
 
 Config = dict[str, Any]
 
 LOCK_SECONDS = 3.0
-
-
-@dataclass(frozen=True)
-class Endpoint:
-    """How to reach and authenticate with one API server; the ``*_data`` are PEM bytes."""
-
-    server: str
-    namespace: str = "default"
-    token: str = ""
-    ca_data: bytes = b""
-    cert_data: bytes = b""
-    key_data: bytes = b""
-    insecure: bool = False
-    server_name: str = ""
-    username: str = ""
-    password: str = ""
 
 
 _SECTIONS = ("clusters", "users", "contexts")
@@ -52,6 +34,8 @@ def load(path: str) -> Config:
 
 def read(path: str) -> Config:
     """Return the file's content as it stands; ``UsageError`` when it is no kubeconfig."""
+    import yaml  # takes longer than a request, and most commands read no kubeconfig
+
     try:
         with open(path, "rb") as source:
             found = yaml.load(source, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
@@ -135,6 +119,8 @@ def without(target: Config, name: str) -> Config:
 
 def dump(config: Config) -> str:
     """Return the YAML text."""
+    import yaml
+
     return str(yaml.dump(config, Dumper=getattr(yaml, "CSafeDumper", yaml.SafeDumper), sort_keys=False))
 
 

@@ -8,8 +8,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -69,13 +67,13 @@ def ensure_running(home: ClusterHome, progress: Callable[[str], None] | None = N
     if progress is not None:
         progress(f"Starting the control plane of cluster {home.name}")
     said = _log_size(home)
-    process = None if is_running(home) else _spawn(home)
+    child = None if is_running(home) else _Child(home)
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         found = status(home)
         if found:
             return str(found["address"])
-        if process is not None and process.poll() is not None and not is_running(home):
+        if child is not None and child.has_ended() and not is_running(home):
             raise errors.UsageError(f"the control plane did not start:\n{_tail(home, said)}")
         time.sleep(POLL_SECONDS)
     raise errors.UsageError(
@@ -85,6 +83,8 @@ def ensure_running(home: ClusterHome, progress: Callable[[str], None] | None = N
 
 def stop(home: ClusterHome) -> bool:
     """Stop the control plane and leave the apps running; False when none ran."""
+    import signal
+
     pid = holder(home)
     if not pid:
         return False
@@ -98,20 +98,36 @@ def stop(home: ClusterHome) -> bool:
     raise errors.UsageError(f"the control plane (pid {pid}) did not stop within {STOP_SECONDS:.0f} s")
 
 
-def _spawn(home: ClusterHome) -> subprocess.Popen[bytes]:
-    os.makedirs(home.path, mode=0o700, exist_ok=True)
-    # The directory must be the one that we mean, whatever the environment of the two says.
-    environment = {**os.environ, "MINIKCTL_HOME": home.root}
-    with open(os.open(home.daemon_log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab") as log:
-        return subprocess.Popen(
-            [sys.executable, "-m", "minikctl.daemon", "--cluster", home.name],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-            cwd="/",
-            env=environment,
-        )
+class _Child:
+    """The control plane that this process has started; it lives on without us."""
+
+    def __init__(self, home: ClusterHome) -> None:
+        os.makedirs(home.path, mode=0o700, exist_ok=True)
+        log = os.open(home.daemon_log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        nothing = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            self._pid = os.posix_spawn(
+                sys.executable,
+                [sys.executable, "-m", "minikctl.daemon", "--cluster", home.name],
+                # The directory must be the one that we mean, whatever the environment says.
+                {**os.environ, "MINIKCTL_HOME": home.root},
+                file_actions=[
+                    (os.POSIX_SPAWN_DUP2, nothing, 0),
+                    (os.POSIX_SPAWN_DUP2, log, 1),
+                    (os.POSIX_SPAWN_DUP2, log, 2),
+                ],
+                setsid=True,
+            )
+        finally:
+            os.close(nothing)
+            os.close(log)
+        self._ended = False
+
+    def has_ended(self) -> bool:
+        """Tell whether it is gone."""
+        with contextlib.suppress(ChildProcessError):
+            self._ended = self._ended or os.waitpid(self._pid, os.WNOHANG)[0] != 0
+        return self._ended
 
 
 def _log_size(home: ClusterHome) -> int:

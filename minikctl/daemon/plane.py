@@ -44,7 +44,7 @@ async def run(home: ClusterHome, settings: ClusterSettings, stop: asyncio.Event)
         app = http.build_app(
             core.registry, authenticate=auth.TokenAuthenticator(keys.token), streams=there.streams
         )
-        api = server.Server(app, sock, keys)
+        api = server.Server(app, sock, keys, home.socket)
         await bootstrap.bootstrap(core.registry)
         announcement = Announcement(home, api.address, keys, core.clock)
         async with asyncio.TaskGroup() as group:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import errno
 import logging
+import os
 import socket
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -21,6 +22,8 @@ HOST = "127.0.0.1"
 BACKLOG = 512
 CLOSE_SECONDS = 3
 """So long open requests may take to end when the server stops."""
+FLUSH_SECONDS = 0.05
+"""So long their last bytes have to leave."""
 
 
 def listen(port: int) -> socket.socket:
@@ -66,30 +69,32 @@ class _Uvicorn(uvicorn.Server):
         """Wait until stopped; nothing here needs uvicorn's ten ticks a second."""
         await self.stopping.wait()
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Let open requests end; unlike uvicorn's own way, idle TLS connections are not waited for."""
+        for server in self.servers:
+            server.close()
+        for sock in sockets or ():
+            sock.close()
+        for connection in list(self.server_state.connections):
+            connection.shutdown()
+        if self.server_state.tasks:
+            _, late = await asyncio.wait(self.server_state.tasks, timeout=CLOSE_SECONDS)
+            for task in late:
+                task.cancel()
+        await asyncio.sleep(FLUSH_SECONDS)
+
 
 class Server:
-    """Serves an ASGI application on a socket until stopped."""
+    """Serves an ASGI application until stopped: on a loopback port with TLS, and on a Unix socket without.
 
-    def __init__(self, app: Any, sock: socket.socket, pki: Pki) -> None:
+    Only the owner of the state directory gets at the Unix socket; it spares the CLI the cost of TLS.
+    """
+
+    def __init__(self, app: Any, sock: socket.socket, pki: Pki, path: str = "") -> None:
         self._sock = sock
-        config = uvicorn.Config(
-            app,
-            ssl_certfile=pki.cert_file,
-            ssl_keyfile=pki.key_file,
-            http="httptools",
-            ws="websockets-sansio",
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            date_header=False,
-            backlog=BACKLOG,
-            # kubectl and client libraries keep connections for minutes; closing them early costs a handshake.
-            timeout_keep_alive=180,
-            timeout_graceful_shutdown=CLOSE_SECONDS,
-            h11_max_incomplete_event_size=1 << 20,
-        )
-        self._server = _Uvicorn(config)
+        self._path = path
+        self._tls = _Uvicorn(_config(app, ssl_certfile=pki.cert_file, ssl_keyfile=pki.key_file))
+        self._local = _Uvicorn(_config(app, uds=path)) if path else None
 
     @property
     def address(self) -> str:
@@ -99,10 +104,45 @@ class Server:
 
     async def run(self, on_started: Callable[[], None]) -> None:
         """Serve until ``stop``; ``on_started`` is called as soon as requests are answered."""
-        self._server.on_started = on_started
-        await self._server.serve(sockets=[self._sock])
+        self._tls.on_started = on_started
+        async with asyncio.TaskGroup() as group:
+            if self._local is not None:
+                started = asyncio.Event()
+                self._local.on_started = started.set
+                _unlink(self._path)  # one that was killed leaves it
+                group.create_task(self._local.serve(), name="api on the unix socket")
+                await started.wait()
+                os.chmod(self._path, 0o600)
+            group.create_task(self._tls.serve(sockets=[self._sock]), name="api on loopback")
+        _unlink(self._path)
 
     def stop(self) -> None:
         """Take no more requests and let ``run`` return once the open ones have ended."""
-        self._server.should_exit = True
-        self._server.stopping.set()
+        for server in (self._tls, self._local):
+            if server is not None:
+                server.should_exit = True
+                server.stopping.set()
+
+
+def _config(app: Any, **more: Any) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        http="httptools",
+        ws="websockets-sansio",
+        lifespan="off",
+        log_config=None,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        date_header=False,
+        backlog=BACKLOG,
+        # kubectl and client libraries keep connections for minutes; closing them early costs a handshake.
+        timeout_keep_alive=180,
+        **more,
+    )
+
+
+def _unlink(path: str) -> None:
+    if path:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)

@@ -26,6 +26,7 @@ logger = logging.getLogger(__name__)
 
 RETRY_SECONDS = 0.5
 RETRY_LIMIT_SECONDS = 2.0
+RESTART_LIMIT_SECONDS = 30.0
 MEMORY_ROOT = "/dev/shm"
 ANSWER_SECONDS = 3.0
 """So long a question about the machine waits for an engine that is just being prepared."""
@@ -72,7 +73,20 @@ class World:
         return await self._runtime.facts(self._place.network.gateway)()
 
     async def run(self) -> None:
-        """Run the node's pods and their network until cancelled; the containers go on then."""
+        """Run the node's pods and their network until cancelled; the containers go on then.
+
+        A failure that nothing below expected is told, and all of this begins anew: the API never ends by it.
+        """
+        delays: Backoff[None] = Backoff(RETRY_SECONDS, RESTART_LIMIT_SECONDS)
+        while True:
+            try:
+                await self._run()
+            except Exception as error:
+                logger.exception("the node failed; it starts again", exc_info=error)
+                self._agent, self._problem = None, f"the node failed: {_first(error)}"
+                await self._core.clock.sleep(delays.next(None))
+
+    async def _run(self) -> None:
         self._place = place = await self._prepared()
         settings = self._network_settings(place)
         await networking.install(self._core, settings)
@@ -147,6 +161,11 @@ class World:
             cpus=place.info.cpus,
             memory_bytes=place.info.memory_bytes,
         )
+
+
+def _first(error: BaseException) -> BaseException:
+    """Return what a group of failures began with."""
+    return _first(error.exceptions[0]) if isinstance(error, BaseExceptionGroup) else error
 
 
 def build(core: Core) -> World:

@@ -138,7 +138,7 @@ class Store:
         return (await self._writer.write(key, value, expected or -1)).row
 
     async def delete(self, key: str, expected: int | None = None) -> Row:
-        """End the key if its revision is the expected one (None: any) and return that row; else ``Mismatch``."""
+        """End the key if its revision is the expected one (None: any), return that row; else ``Mismatch``."""
         return (await self._writer.write(key, None, None if expected is None else expected or -1)).row
 
     async def compact(self, revision: int) -> int:

@@ -16,7 +16,7 @@ from minikctl.client import kubeconfig
 from minikctl.client.kubeconfig import Config
 
 
-def config(user: dict[str, Any] | None = None, **cluster: Any) -> Config:
+def config(user: dict[str, Any] | None = None, **cluster: object) -> Config:
     found = kubeconfig.empty()
     found["clusters"] = [{"name": "c", "cluster": {"server": "https://1.2.3.4:6443/", **cluster}}]
     found["users"] = [{"name": "u", "user": user or {"token": "t"}}]

@@ -1,0 +1,26 @@
+"""Where an API server is and how to prove who we are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """How to reach and authenticate with one API server; the ``*_data`` are PEM bytes.
+
+    ``socket`` is the path of a Unix socket that the same server listens on, "" for none.  Requests go there,
+    without TLS, and ``server`` is only what messages call it.
+    """
+
+    server: str
+    namespace: str = "default"
+    token: str = ""
+    ca_data: bytes = b""
+    cert_data: bytes = b""
+    key_data: bytes = b""
+    insecure: bool = False
+    server_name: str = ""
+    username: str = ""
+    password: str = ""
+    socket: str = ""

@@ -1,0 +1,224 @@
+"""The real process, with the simulated runtime."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import contextlib
+import os
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from minikctl import errors
+from minikctl.client import kubeconfig, launcher
+from minikctl.client.endpoint import Endpoint
+from minikctl.client.home import ClusterHome, ClusterSettings
+from minikctl.client.http import ConnectionRefused, HttpClient
+
+
+@pytest.fixture
+def home() -> Iterator[ClusterHome]:
+    # Not pytest's own directory: its path is too long for a Unix socket.
+    with tempfile.TemporaryDirectory(prefix="minikctl-test-") as root:
+        found = ClusterHome("lab", root)
+        found.save(ClusterSettings("lab", runtime="sim", egress=False))
+        yield found
+        launcher.stop(found)
+
+
+Connect = Callable[[], HttpClient]
+
+
+@pytest.fixture
+def connect(home: ClusterHome) -> Iterator[Connect]:
+    with contextlib.ExitStack() as opened:
+
+        def make() -> HttpClient:
+            endpoint = kubeconfig.resolve(kubeconfig.load(home.kubeconfig))
+            return opened.enter_context(HttpClient(endpoint, timeout_seconds=5))
+
+        yield make
+
+
+def create_config(http: HttpClient, name: str) -> None:
+    body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}}
+    http.request("POST", "/api/v1/namespaces/default/configmaps", body)
+
+
+def config_names(http: HttpClient) -> list[str]:
+    found = http.request("GET", "/api/v1/namespaces/default/configmaps").json()["items"]
+    return sorted(
+        item["metadata"]["name"] for item in found if item["metadata"]["name"] != "kube-root-ca.crt"
+    )
+
+
+def until(condition: Callable[[], Any], seconds: float = 10.0) -> Any:
+    deadline = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < deadline, "it did not come to that"
+        time.sleep(0.02)
+    return found
+
+
+def test_start_stop_and_start_again(home: ClusterHome, connect: Connect) -> None:
+    told: list[str] = []
+    address = launcher.ensure_running(home, told.append)
+    assert told == ["Starting the control plane of cluster lab"]
+    status = launcher.status(home)
+    assert status is not None
+    assert status["address"] == address == connect().endpoint.server
+    assert launcher.ensure_running(home) == address
+    assert (launcher.status(home) or {})["pid"] == status["pid"], "it was not started twice"
+    with_http = connect()
+    create_config(with_http, "kept")
+    token = with_http.endpoint.token
+    before = with_http.request("GET", "/api/v1/secrets").json()["metadata"]["resourceVersion"]
+
+    begun = time.monotonic()
+    watch = with_http.stream("GET", "/api/v1/secrets", query={"watch": True, "resourceVersion": before})
+    assert launcher.stop(home)
+    with watch:
+        assert list(watch.lines()) == [], "the watch was ended, not left hanging"
+    assert time.monotonic() - begun < 3
+    assert not launcher.stop(home)
+    assert (launcher.status(home), home.daemon()) == (None, None)
+    with pytest.raises(ConnectionRefused, match="was refused - did you specify the right host or port"):
+        connect().request("GET", "/version")
+
+    assert launcher.ensure_running(home) == address, "clients keep their address"
+    again = connect()
+    assert again.endpoint.token == token
+    assert config_names(again) == ["kept"]
+
+
+def test_the_unix_socket_needs_the_token_too(home: ClusterHome, connect: Connect) -> None:
+    address = launcher.ensure_running(home)
+    assert stat.S_IMODE(os.stat(home.socket).st_mode) == 0o600
+    token = connect().endpoint.token
+    with HttpClient(Endpoint(address, token=token, socket=home.socket)) as http:
+        create_config(http, "by-socket")
+    assert config_names(connect()) == ["by-socket"]
+    refused = pytest.raises(errors.StatusError, match="Unauthorized")
+    with HttpClient(Endpoint(address, socket=home.socket)) as nobody, refused:
+        create_config(nobody, "x")
+    launcher.stop(home)
+    assert not os.path.exists(home.socket)
+
+
+def test_a_second_control_plane_is_refused(home: ClusterHome) -> None:
+    launcher.ensure_running(home)
+    done = subprocess.run(
+        [sys.executable, "-m", "minikctl.daemon", "--cluster", "lab"],
+        env={**os.environ, "MINIKCTL_HOME": home.root},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr == (
+        f'cluster "lab" already has a control plane on {home.path}: process {launcher.holder(home)}\n'
+    )
+
+
+def test_several_commands_at_once_start_one(home: ClusterHome) -> None:
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        addresses = set(pool.map(lambda _: launcher.ensure_running(home), range(3)))
+    assert len(addresses) == 1
+
+
+def test_kill_loses_nothing_acknowledged(home: ClusterHome, connect: Connect) -> None:
+    acknowledged = []
+    for turn in range(2):
+        launcher.ensure_running(home)
+        http = connect()
+        for number in range(20):
+            create_config(http, f"c-{turn}-{number}")
+            acknowledged.append(f"c-{turn}-{number}")
+        os.kill(launcher.holder(home), signal.SIGKILL)
+        until(lambda: not launcher.is_running(home))
+        assert launcher.status(home) is None
+    launcher.ensure_running(home)
+    assert config_names(connect()) == sorted(acknowledged)
+
+
+def test_a_damaged_store_is_named(home: ClusterHome) -> None:
+    home.write("store.db", b"this is no database, " * 100)
+    with pytest.raises(errors.UsageError) as refused:
+        launcher.ensure_running(home)
+    assert str(refused.value).startswith("the control plane did not start:\n")
+    assert "store.db: file is not a database: the file is damaged" in str(refused.value)
+
+
+def test_a_taken_port_is_left_to_its_owner(home: ClusterHome, connect: Connect) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        home.save(replace(home.settings(), api_port=port))
+        address = launcher.ensure_running(home)
+        assert not address.endswith(f":{port}")
+        assert home.settings().api_port == int(address.rpartition(":")[2])
+        assert connect().request("GET", "/version").json()["gitVersion"].endswith("+minikctl")
+
+
+def test_the_users_namespace_survives(home: ClusterHome, connect: Connect) -> None:
+    launcher.ensure_running(home)
+    launcher.stop(home)
+    config = kubeconfig.load(home.kubeconfig)
+    config["contexts"][0]["context"]["namespace"] = "apps"
+    kubeconfig.write(home.kubeconfig, config)
+    launcher.ensure_running(home)
+    assert connect().endpoint.namespace == "apps"
+
+
+def test_without_an_engine_the_api_answers_and_the_node_says_why(
+    home: ClusterHome, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "unix:///nonexistent/docker.sock")
+    home.save(replace(home.settings(), runtime="docker"))
+    launcher.ensure_running(home)
+    http = connect()
+
+    def ready() -> dict[str, Any] | None:
+        for node in http.request("GET", "/api/v1/nodes").json()["items"]:
+            for condition in node.get("status", {}).get("conditions", ()):
+                if condition["type"] == "Ready":
+                    return dict(condition)
+        return None
+
+    condition = until(ready)
+    assert condition["status"] != "True"
+    assert "/nonexistent/docker.sock" in condition["message"]
+    create_config(http, "works")
+
+
+def test_pods_run_in_the_simulation(home: ClusterHome, connect: Connect) -> None:
+    launcher.ensure_running(home)
+    http = connect()
+    pod = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "web"},
+        "spec": {"containers": [{"name": "web", "image": "web:1"}]},
+    }
+    until(lambda: http.request("GET", "/api/v1/nodes").json()["items"])
+    http.request("POST", "/api/v1/namespaces/default/pods", pod)
+    path = "/api/v1/namespaces/default/pods/web"
+    until(lambda: http.request("GET", path).json().get("status", {}).get("phase") == "Running")
+    http.request("DELETE", path, {"gracePeriodSeconds": 0})
+
+    def gone() -> bool:
+        try:
+            http.request("GET", path)
+        except errors.StatusError as error:
+            return error.code == 404
+        return False
+
+    until(gone)

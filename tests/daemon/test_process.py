@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from minikctl import errors
+from minikctl.client import launcher
+from minikctl.client.home import ClusterHome
+from minikctl.daemon import process
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> ClusterHome:
+    return ClusterHome("lab", str(tmp_path))
+
+
+def test_only_one_holds_the_cluster(home: ClusterHome, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "LOCK_PATIENCE_SECONDS", 0.02)
+    assert (launcher.is_running(home), launcher.holder(home)) == (False, 0)
+    home.write_json("daemon.json", {"pid": 1, "address": "of one that was killed"})
+    with process.only_one(home):
+        assert home.daemon() is None
+        assert (launcher.is_running(home), launcher.holder(home)) == (True, os.getpid())
+        again = pytest.raises(
+            errors.UsageError, match=f"already has a control plane .* process {os.getpid()}$"
+        )
+        with again, process.only_one(home):
+            raise AssertionError("never here")
+        assert launcher.holder(home) == os.getpid()
+    assert not launcher.is_running(home)
+
+
+def test_who_only_asks_does_not_keep_others_out(home: ClusterHome) -> None:
+    asking = (
+        "import sys; from minikctl.client import home, launcher\n"
+        f"found = home.ClusterHome('lab', {home.root!r})\n"
+        "print(flush=True)\n"
+        "while not launcher.is_running(found): pass\n"
+    )
+    with process.only_one(home):
+        pass
+    askers = [subprocess.Popen([sys.executable, "-c", asking], stdout=subprocess.PIPE) for _ in range(2)]
+    for asker in askers:
+        assert asker.stdout is not None
+        asker.stdout.readline()
+    with process.only_one(home):
+        for asker in askers:
+            assert asker.wait(5) == 0
+            asker.stdout.close()  # type: ignore[union-attr]
+
+
+def test_status_is_of_the_process_that_holds_the_lock(home: ClusterHome) -> None:
+    with process.only_one(home):
+        assert launcher.status(home) is None
+        home.write_json("daemon.json", {"pid": os.getpid(), "address": "here"})
+        assert (launcher.status(home) or {})["address"] == "here"
+        home.write_json("daemon.json", {"pid": 1, "address": "elsewhere"})
+        assert launcher.status(home) is None
+
+
+def test_the_log_is_rotated_and_takes_the_crash_along(home: ClusterHome) -> None:
+    text = (
+        "import logging, sys; from minikctl.client.home import ClusterHome\n"
+        "from minikctl.daemon import process\n"
+        "process.LOG_BYTES = 1500\n"
+        f"process.log_to(ClusterHome('lab', {home.root!r}))\n"
+        "for number in range(60): logging.info('line %d of the log', number)\n"
+        "raise SystemExit('crashed')\n"
+    )
+    os.makedirs(home.path)
+    with open(home.daemon_log, "ab") as log:
+        subprocess.run([sys.executable, "-c", text], stdout=log, stderr=log, check=False)
+    newest = Path(home.daemon_log).read_text()
+    assert newest.splitlines()[-2].endswith("line 59 of the log")
+    assert newest.splitlines()[-1] == "crashed"
+    assert sorted(path.name for path in Path(home.path).iterdir()) == [
+        "daemon.log",
+        "daemon.log.1",
+        "daemon.log.2",
+    ]
