@@ -67,7 +67,7 @@ def cluster(*start: str) -> Iterator[Cluster]:
     home = tempfile.mkdtemp(prefix="minikctl-bench-")
     made = Cluster(home)
     try:
-        made.run("cluster", "start", *(start or ("--no-egress",)))
+        made.run("cluster", "start", *(start or ("--egress=false",)))
         yield made
     finally:
         made.run("cluster", "delete", check=False)

@@ -173,7 +173,7 @@ def _ingress(cluster: Cluster, server: str) -> Row:
     docker(
         "run", "-d", "--name", name, "--label", "minikctl.dev/bench=1", "--network", f"minikctl-{cluster.name}",
         "-p", "127.0.0.1::8000", "--entrypoint", "sh", "minikctl-infra:latest", "-c",
-        f"printf '%s' \"$0\" > /tmp/h.cfg && exec haproxy -f /tmp/h.cfg", config,
+        "printf '%s' \"$0\" > /tmp/h.cfg && exec haproxy -f /tmp/h.cfg", config,
     )  # fmt: skip
     try:
         time.sleep(1)

@@ -45,7 +45,7 @@ def _ours(cluster: Cluster) -> float:
     cluster.run("apply", "-f", "-", stdin=MANIFEST % PODS)
     cluster.run("wait", "--for=condition=Available", "deployment/bench", "--timeout=120s")
     cluster.run(
-        "wait", "--for=jsonpath={.status.readyReplicas}=%d" % PODS, "deployment/bench", "--timeout=120s"
+        "wait", f"--for=jsonpath={{.status.readyReplicas}}={PODS}", "deployment/bench", "--timeout=120s"
     )
     took = time.perf_counter() - begun
     cluster.run("delete", "deployment", "bench", "--cascade=foreground")
