@@ -119,6 +119,8 @@ class _Application:
         handler = http_verbs.handler(exchange, target)
         if handler is None:
             raise _no_method()
+        if target.kind.deprecation:
+            exchange.warnings.append(target.kind.deprecation)
         await handler(self._registry, exchange, target)
 
     async def _describe(self, path: str, exchange: Exchange) -> None:

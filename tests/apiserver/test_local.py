@@ -60,3 +60,15 @@ async def test_views_are_converted(client: Client) -> None:
     old = await client.get(kinds.INGRESS_EXTENSIONS, "web", "default")
     assert old["apiVersion"] == "extensions/v1beta1"
     assert old["spec"]["rules"][0]["http"]["paths"][0]["backend"] == {"serviceName": "web", "servicePort": 80}
+
+
+async def test_a_controller_can_end_a_namespace(client: Client) -> None:
+    await client.create(kinds.NAMESPACE, {"metadata": {"name": "team"}})
+    ending = await client.delete(kinds.NAMESPACE, "team")
+    assert ending["status"]["phase"] == "Terminating"
+    told = {**ending, "status": {**ending["status"], "conditions": []}}
+    ending = await client.update(kinds.NAMESPACE, told, subresource="status")
+    released = {**ending, "spec": {"finalizers": []}}
+    await client.update(kinds.NAMESPACE, released, subresource="finalize")
+    with pytest.raises(StatusError, match='namespaces "team" not found'):
+        await client.get(kinds.NAMESPACE, "team")
