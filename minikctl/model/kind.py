@@ -49,7 +49,7 @@ class Kind:
     (old is None on create).  ``selectable`` gives field-selector values beyond metadata.name/namespace.
     ``storage`` is the version under which objects are kept when it is another (``to_storage`` and
     ``from_storage`` convert).  ``has_generation``: metadata.generation counts spec changes.
-    ``name_rule`` returns what is wrong with a name.
+    ``name_rule`` returns what is wrong with a name.  ``deprecation`` goes with each answer as a warning.
     """
 
     group: str
@@ -69,6 +69,7 @@ class Kind:
     from_storage: Callable[[Object], Object] = same
     has_generation: bool = False
     name_rule: names.Rule = names.dns_subdomain
+    deprecation: str = ""
 
     @property
     def api_version(self) -> str:

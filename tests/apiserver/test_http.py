@@ -206,6 +206,13 @@ async def test_patches_with_unknown_fields(client: Client) -> None:
     assert warned.header("warning") == '299 - "unknown field \\"spec.foo\\""'
 
 
+async def test_deprecated_versions_come_with_a_warning(client: Client) -> None:
+    listed = await client("GET", "/apis/extensions/v1beta1/namespaces/default/ingresses")
+    assert listed.header("warning").startswith('299 - "extensions/v1beta1 Ingress is deprecated in v1.14+')
+    current = await client("GET", "/apis/networking.k8s.io/v1/namespaces/default/ingresses")
+    assert current.header("warning") == ""
+
+
 # --- parts of objects -------------------------------------------------------------------------------------
 
 

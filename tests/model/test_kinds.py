@@ -25,3 +25,9 @@ def test_field_selector_values() -> None:
     assert kinds.POD.selectable["spec.nodeName"](pod) == "n"
     assert kinds.POD.selectable["status.phase"](pod) == ""
     assert kinds.EVENT.selectable["source"]({"reportingComponent": "k"}) == "k"
+
+
+def test_deprecations_name_what_to_use_instead() -> None:
+    for kind in (kinds.INGRESS_V1BETA1, kinds.INGRESS_EXTENSIONS, kinds.ENDPOINTS):
+        assert kind.deprecation.startswith(f"{kind.api_version} {kind.kind} is deprecated in ")
+    assert not kinds.INGRESS.deprecation

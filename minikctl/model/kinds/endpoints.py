@@ -25,6 +25,7 @@ KIND = Kind(
     "Endpoints",
     "endpoints",
     short_names=("ep",),
+    deprecation="v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice",
     validate=endpoints.validate,
     columns=(cells.NAME, Column("Endpoints", _addresses), cells.AGE),
 )

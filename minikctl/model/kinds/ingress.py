@@ -11,6 +11,8 @@ from minikctl.model.kinds.service import balancer_addresses
 from minikctl.model.objects import Object
 from minikctl.model.validation import ingress
 
+_INSTEAD = "unavailable in v1.22+; use networking.k8s.io/v1 Ingress"
+
 
 def _hosts(obj: Object, _now: datetime) -> str:
     rules = objects.spec(obj).get("rules") or ()
@@ -54,9 +56,11 @@ KIND_V1BETA1 = _view(
     "networking.k8s.io",
     "v1beta1",
     from_storage=functools.partial(conversion.ingress_to_v1beta1, "networking.k8s.io/v1beta1"),
+    deprecation=f"networking.k8s.io/v1beta1 Ingress is deprecated in v1.19+, {_INSTEAD}",
 )
 KIND_EXTENSIONS = _view(
     "extensions",
     "v1beta1",
     from_storage=functools.partial(conversion.ingress_to_v1beta1, "extensions/v1beta1"),
+    deprecation=f"extensions/v1beta1 Ingress is deprecated in v1.14+, {_INSTEAD}",
 )
