@@ -1,0 +1,235 @@
+"""What the Ingress proxy must do, held by the one in memory and by HAProxy."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import shutil
+import socket
+import ssl
+import subprocess
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from minikctl import errors
+from minikctl.drivers.fake_haproxy import FakeProxy
+from minikctl.drivers.haproxy import MOUNT, HaproxyContainer, Proxy, Refused
+from minikctl.network import certificates
+from minikctl.plan import ingress, ingress_haproxy
+from minikctl.plan.ingress_haproxy import Rendered
+from minikctl.plan.proxy_view import Target
+from minikctl.runtime.clock import SystemClock
+from tests.plan.ingress.cases import certificate, make, path, rule, view
+
+pytestmark = pytest.mark.timeout(20)
+
+PEM = certificates.self_signed(SystemClock())
+OTHER_PEM = certificates.self_signed(SystemClock())
+
+
+class LocalEngine:
+    """The part of an engine that the driver uses: commands run on this machine."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+
+    async def run(self, container_id: str, argv: Sequence[str], timeout_seconds: float) -> tuple[int, bytes]:
+        words = [word.replace(MOUNT, str(self.directory)) for word in argv]
+        done = await asyncio.to_thread(
+            subprocess.run, words, capture_output=True, timeout=timeout_seconds, check=False
+        )
+        return done.returncode, done.stdout + done.stderr + container_id.encode()
+
+
+@dataclasses.dataclass
+class Bench:
+    """A proxy and how to start it; ``ports`` are those of HTTP and HTTPS, none when nothing is real."""
+
+    proxy: Proxy
+    place: ingress_haproxy.Place
+    start: Callable[[], None]
+    real: bool
+
+    def rendered(self, *ingresses: Any, pem: str = PEM, slots: Any = None, targets: Any = ()) -> Rendered:
+        found = view(*ingresses, certificates=[dataclasses.replace(certificate("s"), pem=pem)])
+        routes = ingress.routing(found)
+        backends = {
+            name: dataclasses.replace(one, targets=tuple(targets)) for name, one in routes.backends.items()
+        }
+        routes = dataclasses.replace(routes, backends=backends)
+        return ingress_haproxy.render(routes, found.certificates, PEM, slots or {}, self.place)
+
+    async def answer(self, host: str) -> tuple[int, str]:
+        """Return status and body of a request, each on a connection of its own."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.place.http_port)
+        writer.write(f"GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
+        text = (await reader.read(-1)).decode()
+        writer.close()
+        head, _, body = text.partition("\r\n\r\n")
+        return int(head.split()[1]), body
+
+    def shown(self, host: str) -> bytes:
+        """Return the certificate for a name."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        with (
+            socket.create_connection(("127.0.0.1", self.place.https_port), timeout=3) as raw,
+            context.wrap_socket(raw, server_hostname=host) as wrapped,
+        ):
+            return wrapped.getpeercert(binary_form=True) or b""
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        return int(found.getsockname()[1])
+
+
+@pytest.fixture(params=["fake", "haproxy"])
+def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
+    place = ingress_haproxy.Place(free_port(), free_port(), str(tmp_path / "run"))
+    if request.param == "fake":
+        yield Bench(FakeProxy(), place, lambda: None, real=False)
+        return
+    if shutil.which("haproxy") is None:
+        pytest.skip("HAProxy is not installed")
+    running: list[subprocess.Popen[bytes]] = []
+
+    def start() -> None:
+        words = [
+            "haproxy",
+            "-W",
+            "-S",
+            f"{tmp_path}/run/master.sock",
+            "-f",
+            f"{tmp_path}/current/haproxy.cfg",
+        ]
+        running.append(subprocess.Popen(words, stderr=subprocess.DEVNULL))
+
+    engine: Any = LocalEngine(tmp_path)
+    try:
+        yield Bench(HaproxyContainer(engine, str(tmp_path)), place, start, real=True)
+    finally:
+        for process in running:
+            process.kill()
+            process.wait()
+
+
+async def started(bench: Bench, rendered: Rendered) -> None:
+    """Keep a first configuration and start the proxy with it."""
+    bench.proxy.keep(rendered.files)
+    bench.start()
+    for _ in range(100):
+        try:
+            await bench.proxy.command(["show info"])
+            return
+        except errors.DriverError:
+            await asyncio.sleep(0.03)
+    raise AssertionError("the proxy does not answer")
+
+
+WEB = make("web", rule("h", path("/", "a")))
+
+
+async def test_what_is_kept_is_held(bench: Bench) -> None:
+    assert bench.proxy.held() == {}
+    first, second = bench.rendered(), bench.rendered(WEB)
+    bench.proxy.keep(first.files)
+    bench.proxy.keep(second.files)
+    assert bench.proxy.held() == second.files
+
+
+async def test_a_loaded_configuration_is_held_and_serves(bench: Bench) -> None:
+    await started(bench, bench.rendered())
+    rendered = bench.rendered(WEB)
+    await bench.proxy.load("c", rendered.files)
+    assert bench.proxy.held() == rendered.files
+    if bench.real:
+        assert (await bench.answer("h"))[0] == 503
+        assert await bench.answer("other") == (404, "no rule of any Ingress matches\n")
+
+
+async def test_a_refused_configuration_leaves_the_last_good_one(bench: Bench) -> None:
+    good = bench.rendered(WEB)
+    await started(bench, good)
+    bad = {**good.files, "haproxy.cfg": good.files["haproxy.cfg"] + "  nonsense default_a_80\n"}
+    if isinstance(bench.proxy, FakeProxy):
+        bench.proxy.refuses = lambda files: "unknown keyword" if files == bad else ""
+    with pytest.raises(Refused, match="unknown keyword"):
+        await bench.proxy.load("c", bad)
+    assert bench.proxy.held() == good.files
+    await bench.proxy.load("c", bench.rendered(WEB, make("more", rule("i", path("/", "b")))).files)
+
+
+async def test_endpoints_change_in_the_running_process(bench: Bench) -> None:
+    async with serving("one") as one, serving("two") as two:
+        first = bench.rendered(WEB, targets=[Target("127.0.0.1", one)])
+        await started(bench, first)
+        second = bench.rendered(WEB, slots=first.slots, targets=[Target("127.0.0.1", two)])
+        if bench.real:
+            assert await bench.answer("h") == (200, "one")
+        await bench.proxy.command(ingress_haproxy.commands(first.slots, second.slots))
+        if bench.real:
+            assert await bench.answer("h") == (200, "two")
+            with pytest.raises(errors.DriverError, match="No such"):
+                await bench.proxy.command(["set server nobody/s1 state ready"])
+
+
+async def test_a_certificate_changes_in_the_running_process(bench: Bench) -> None:
+    secured = make("s", rule("h", path("/", "a")), tls=[{"hosts": ["h"], "secretName": "s"}])
+    await started(bench, bench.rendered(secured))
+    await bench.proxy.certificate("certs/default_s.pem", OTHER_PEM)
+    if bench.real:
+        wanted = ssl.PEM_cert_to_DER_cert(OTHER_PEM.partition("-----BEGIN PRIVATE")[0])
+        assert await asyncio.to_thread(bench.shown, "h") == wanted
+        assert await asyncio.to_thread(bench.shown, "other") != wanted
+        with pytest.raises(errors.DriverError):
+            await bench.proxy.certificate("certs/default_s.pem", "nonsense")
+
+
+async def test_reloading_loses_no_request(bench: Bench) -> None:
+    async with serving("one") as port:
+        target = [Target("127.0.0.1", port)]
+        await started(bench, bench.rendered(WEB, targets=target))
+        for number in range(3):
+            extra = make(f"extra-{number}", rule(f"extra-{number}", path("/", "b")))
+            load = bench.proxy.load("c", bench.rendered(WEB, extra, targets=target).files)
+            done = asyncio.ensure_future(load)
+            while bench.real and not done.done():
+                assert await bench.answer("h") == (200, "one")
+            await done
+
+
+async def test_a_proxy_that_does_not_run_is_an_error(bench: Bench) -> None:
+    if isinstance(bench.proxy, FakeProxy):
+        bench.proxy.answers = False
+    rendered = bench.rendered()
+    bench.proxy.keep(rendered.files)
+    with pytest.raises(errors.DriverError):
+        await bench.proxy.command(["show info"])
+    with pytest.raises(errors.DriverError):
+        await bench.proxy.load("c", bench.rendered(WEB).files)
+    assert bench.proxy.held() == rendered.files
+
+
+class serving:
+    """An HTTP server on loopback that answers each request with a word; gives its port."""
+
+    def __init__(self, word: str) -> None:
+        self.word = word
+
+    async def __aenter__(self) -> int:
+        self.server = await asyncio.start_server(self.answer, "127.0.0.1", 0)
+        return int(self.server.sockets[0].getsockname()[1])
+
+    async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(self.word)}\r\nConnection: close\r\n\r\n"
+        writer.write(head.encode() + self.word.encode())
+        await writer.drain()
+        writer.close()
+
+    async def __aexit__(self, *error: object) -> None:
+        self.server.close()

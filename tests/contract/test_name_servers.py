@@ -1,0 +1,134 @@
+"""What filling name servers must do, held by the ones in memory and by BIND."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import shutil
+import socket
+import subprocess
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from minikctl import errors
+from minikctl.drivers.bind import BindServers, NameServers, Restarted
+from minikctl.drivers.fake_bind import FakeNameServers
+from minikctl.plan import dns_zones
+
+pytestmark = pytest.mark.timeout(20)
+
+SECRET = base64.b64encode(b"not much of a secret").decode()
+ADDRESS = "127.0.0.1"
+ZONE = "cluster.local"
+MARKER = ("_minikctl.cluster.local.", "TXT")
+WEB = ("web.default.svc.cluster.local.", "A")
+ALIAS = ("alias.default.svc.cluster.local.", "CNAME")
+PORT = ("_http._tcp.web.default.svc.cluster.local.", "SRV")
+
+
+def free_port() -> int:
+    with socket.create_server((ADDRESS, 0)) as found:
+        return int(found.getsockname()[1])
+
+
+@pytest.fixture(scope="module")
+def bind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BindServers]:
+    """Yield a driver that speaks to a name server of its own on loopback."""
+    named = shutil.which("named", path="/usr/sbin:/usr/bin:/sbin:/bin")
+    if named is None:
+        pytest.skip("BIND is not installed")
+    folder, port = tmp_path_factory.mktemp("named"), free_port()
+    zones = dns_zones.zones(ZONE, ["10.96.0.0/16"])
+    config = dns_zones.ServerConfig(ZONE, zones, "10.96.0.10", SECRET, zone_dir=str(folder))
+    for name, text in dns_zones.files(config).items():
+        (folder / name).write_text(text.replace("port 53 { any; }", f"port {port} {{ {ADDRESS}; }}"))
+    with Path(folder / "log").open("w") as log:
+        process = subprocess.Popen([named, "-f", "-n", "1", "-c", folder / "named.conf"], stderr=log)
+    try:
+        yield BindServers(SECRET, port=port)
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest_asyncio.fixture(params=["fake", "bind"])
+async def servers(request: pytest.FixtureRequest) -> AsyncIterator[NameServers]:
+    """Yield a driver whose server holds nothing of a test."""
+    if request.param == "fake":
+        yield FakeNameServers()
+        return
+    found: BindServers = request.getfixturevalue("bind")
+    for _ in range(100):
+        try:
+            held = await found.records(ADDRESS, ZONE)
+            break
+        except errors.DriverError:
+            await asyncio.sleep(0.05)
+    await found.update(ADDRESS, ZONE, {key: frozenset() for key in held if not key[0].startswith("ns.dns")})
+    yield found
+
+
+async def held(servers: NameServers) -> dict[tuple[str, str], set[str]]:
+    found = await servers.records(ADDRESS, ZONE)
+    return {key: set(data) for key, data in found.items() if not key[0].startswith("ns.dns")}
+
+
+async def test_record_sets_are_replaced_whole(servers: NameServers) -> None:
+    srv = frozenset({"0 100 80 web.default.svc.cluster.local."})
+    await servers.update(ADDRESS, ZONE, {WEB: frozenset({"10.0.0.1", "10.0.0.2"}), PORT: srv})
+    await servers.update(ADDRESS, ZONE, {WEB: frozenset({"10.0.0.3"})})
+    assert await held(servers) == {WEB: {"10.0.0.3"}, PORT: set(srv)}
+
+
+async def test_an_empty_set_deletes(servers: NameServers) -> None:
+    await servers.update(ADDRESS, ZONE, {WEB: frozenset({"10.0.0.1"})})
+    await servers.update(ADDRESS, ZONE, {WEB: frozenset()})
+    assert await held(servers) == {}
+
+
+async def test_an_alias_and_an_address_take_each_others_place(servers: NameServers) -> None:
+    address = (ALIAS[0], "A")
+    await servers.update(ADDRESS, ZONE, {ALIAS: frozenset({"web.example."})})
+    await servers.update(ADDRESS, ZONE, {ALIAS: frozenset(), address: frozenset({"10.0.0.1"})})
+    assert await held(servers) == {address: {"10.0.0.1"}}
+    await servers.update(ADDRESS, ZONE, {address: frozenset(), ALIAS: frozenset({"web.example."})})
+    assert await held(servers) == {ALIAS: {"web.example."}}
+
+
+async def test_an_update_that_expects_the_marker_changes_nothing_without_it(servers: NameServers) -> None:
+    expected = (MARKER, '"one"')
+    with pytest.raises(Restarted):
+        await servers.update(ADDRESS, ZONE, {WEB: frozenset({"10.0.0.1"})}, expected)
+    await servers.update(ADDRESS, ZONE, {MARKER: frozenset({'"two"'})})
+    with pytest.raises(Restarted):
+        await servers.update(ADDRESS, ZONE, {WEB: frozenset({"10.0.0.1"})}, expected)
+    assert await held(servers) == {MARKER: {'"two"'}}
+    await servers.update(ADDRESS, ZONE, {WEB: frozenset({"10.0.0.1"})}, (MARKER, '"two"'))
+    assert (await held(servers))[WEB] == {"10.0.0.1"}
+
+
+async def test_many_records_are_one_message(servers: NameServers) -> None:
+    many = {(f"s{n}.default.svc.cluster.local.", "A"): frozenset({f"10.0.1.{n}"}) for n in range(250)}
+    await servers.update(ADDRESS, ZONE, many)
+    assert len(await held(servers)) == 250
+
+
+async def test_a_server_that_is_not_there_is_an_error() -> None:
+    nobody = BindServers(SECRET, port=free_port())
+    with pytest.raises(errors.DriverError, match=ADDRESS):
+        await nobody.records(ADDRESS, ZONE)
+    with pytest.raises(errors.DriverError, match=ADDRESS):
+        await nobody.update(ADDRESS, ZONE, {WEB: frozenset({"10.0.0.1"})})
+    fake = FakeNameServers()
+    fake.down.add(ADDRESS)
+    with pytest.raises(errors.DriverError, match=ADDRESS):
+        await fake.records(ADDRESS, ZONE)
+
+
+async def test_a_wrong_key_is_refused(bind: BindServers, servers: NameServers) -> None:
+    stranger = BindServers(base64.b64encode(b"another secret").decode(), port=bind._port)
+    with pytest.raises(errors.DriverError):
+        await stranger.update(ADDRESS, ZONE, {WEB: frozenset({"10.0.0.1"})})
