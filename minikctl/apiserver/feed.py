@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Iterable
 
 import orjson
@@ -60,7 +61,7 @@ class Feed:
                 if collection is not None:
                     collection.load(cache.Entry(key, row.revision, orjson.loads(row.value)))
         self.revision = begin
-        self._task = asyncio.create_task(self._follow(begin), name="apiserver-feed")
+        self._task = asyncio.create_task(self._follow(), name="apiserver-feed")
         await self.reached(newest)
 
     async def stop(self) -> None:
@@ -87,10 +88,13 @@ class Feed:
         """Undo ``expect`` when the write did not happen."""
         self._decoded.pop(value, None)
 
-    async def _follow(self, begin: int) -> None:
+    async def _follow(self) -> None:
         try:
-            async for event in self._store.watch("", begin):
-                self._take(event)
+            while True:
+                # Dropped for being slow, the feed reads on in the log: nothing is lost but time.
+                with contextlib.suppress(stores.WatcherTooSlow):
+                    async for event in self._store.watch("", self.revision):
+                        self._take(event)
         except BaseException as error:
             self.failure = error
             raise

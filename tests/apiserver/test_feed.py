@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from minikctl.apiserver.registry import Registry
+from minikctl.errors import StoreError
+from minikctl.model import kinds
+from minikctl.store.store import Event, Store, WatcherTooSlow
+from tests.apiserver import samples
+
+
+class Slow(Store):
+    """Drops each watcher after every third event."""
+
+    async def watch(self, prefix: str, revision: int) -> AsyncIterator[Event]:
+        count = 0
+        async for event in super().watch(prefix, revision):
+            yield event
+            count += 1
+            if count == 3:
+                raise WatcherTooSlow("too slow")
+
+
+@pytest.fixture
+async def slow(tmp_path: Path) -> AsyncIterator[Store]:
+    store = await Slow.open(tmp_path / "store.db")
+    yield store
+    await store.close()
+
+
+async def test_a_dropped_feed_reads_on(slow: Store) -> None:
+    registry = Registry(slow)
+    await registry.start()
+    await registry.create(kinds.NAMESPACE, "", {"metadata": {"name": "default"}})
+    made = [registry.create(kinds.CONFIG_MAP, "default", samples.config_map(f"m{n}")) for n in range(20)]
+    await asyncio.gather(*made)
+    assert len(registry.list(kinds.CONFIG_MAP, "").entries) == 20
+    await registry.close()
+
+
+async def test_a_closed_feed_refuses_to_wait(registry: Registry) -> None:
+    await registry.close()
+    with pytest.raises(StoreError, match="the store's watch has ended"):
+        await registry.create(kinds.CONFIG_MAP, "default", samples.config_map())
+
+
+async def test_after_a_restart_old_and_new_states_are_known(registry: Registry, store: Store) -> None:
+    await registry.create(kinds.CONFIG_MAP, "default", samples.config_map("kept", a="1"))
+    await registry.create(kinds.CONFIG_MAP, "default", samples.config_map("gone"))
+    await store.compact(store.revision)
+    await registry.delete(kinds.CONFIG_MAP, "default", "gone")
+    made = await registry.create(kinds.CONFIG_MAP, "default", samples.config_map("new"))
+    again = Registry(store)
+    await again.start()
+    found = [entry.object for entry in again.list(kinds.CONFIG_MAP, "").entries]
+    assert [each["metadata"]["name"] for each in found] == ["kept", "new"]
+    assert found[1] == made
+    await again.close()
