@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,10 +10,11 @@ from minikctl.client import base as clients
 from minikctl.controllers import base, garbage
 from minikctl.controllers.deployment import DeploymentController
 from minikctl.controllers.namespace import NamespaceController, ServiceAccountController
-from minikctl.controllers.node import FactsSource, NodeController
+from minikctl.controllers.node import FactsSource, Machine, NodeController, never
 from minikctl.controllers.replicaset import ReplicaSetController
 from minikctl.controllers.scheduler import PodGarbageController, SchedulerController
 from minikctl.controllers.services import EndpointsController, EndpointSliceController
+from minikctl.plan.node import Facts
 from minikctl.runtime import clock as clocks
 from minikctl.runtime.executor import ApiExecutor
 from minikctl.runtime.loop import ControlLoop
@@ -20,12 +22,17 @@ from minikctl.runtime.loop import ControlLoop
 
 @dataclass(frozen=True)
 class Settings:
-    """What the controllers must be told: the node's name and version, the CA's PEM text, the node's facts."""
+    """What the controllers must be told: the node's name and version, the CA's PEM text, the node's facts.
+
+    ``changes`` takes what is called when the facts may have changed; ``known`` are those known beforehand.
+    """
 
     node: str
     version: str
     ca: str
     facts: FactsSource
+    changes: Callable[[Callable[[], None]], None] = never
+    known: Facts | None = None
 
 
 def build(
@@ -38,6 +45,7 @@ def build(
     """Return the loops of all controllers; each has a ``run()`` for the daemon's task group."""
     namespaced = tuple(kind for kind in garbage.FOLLOWED if kind.namespaced)
     identity = (settings.node, settings.version)
+    machine = Machine(settings.facts, settings.changes, settings.known)
     return [
         ControlLoop(DeploymentController(caches, executor, clock), clock, workers=4),
         ControlLoop(ReplicaSetController(caches, executor, clock), clock, workers=4),
@@ -48,5 +56,5 @@ def build(
         ControlLoop(ServiceAccountController(caches, executor, clock, settings.ca), clock),
         ControlLoop(garbage.GarbageController(caches, executor, client), clock, workers=4),
         ControlLoop(PodGarbageController(caches, executor, clock), clock),
-        ControlLoop(NodeController(caches, executor, clock, identity, settings.facts), clock),
+        ControlLoop(NodeController(caches, executor, clock, identity, machine), clock),
     ]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import platform
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from datetime import datetime
 
 from minikctl import errors
@@ -19,6 +21,24 @@ from minikctl.runtime.executor import ApiExecutor
 FactsSource = Callable[[], Awaitable[node.Facts]]
 
 
+def never(changed: Callable[[], None]) -> None:
+    """Promise nothing: the machine is only looked at from time to time."""
+    del changed
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Where the node learns about its machine.
+
+    ``facts`` raises when the engine does not answer; ``subscribe`` takes what is called when that may have
+    changed; ``known`` is what is known of the machine without its engine.
+    """
+
+    facts: FactsSource
+    subscribe: Callable[[Callable[[], None]], None] = never
+    known: node.Facts | None = None
+
+
 class NodeController(base.ApiController[node.View]):
     """Key: ("", the node's name); asked again in time for each renewal of the Lease."""
 
@@ -32,18 +52,19 @@ class NodeController(base.ApiController[node.View]):
         executor: ApiExecutor,
         clock: clocks.Clock,
         identity: tuple[str, str],
-        facts: FactsSource,
+        machine: Machine,
     ) -> None:
-        """``identity`` is the node's name and version; ``facts`` raises when the engine does not answer."""
+        """``identity`` is the node's name and version."""
         super().__init__(caches, executor, clock)
         self._name, self._version = identity
-        self._source = facts
-        self._facts: node.Facts | None = None
+        self._machine = machine
+        self._facts = machine.known
 
     def subscribe(self, enqueue: base.Enqueue) -> None:
         """Follow the node; it is looked after even before it exists."""
         self.caches.of(kinds.LEASE)
         base.on_change(self.caches.of(kinds.NODE), base.own_key, enqueue)
+        self._machine.subscribe(lambda: enqueue(("", self._name)))
         enqueue(("", self._name))
 
     async def observe(self, key: Key) -> node.View | None:
@@ -52,7 +73,7 @@ class NodeController(base.ApiController[node.View]):
             return None
         trouble = ""
         try:
-            self._facts = await self._source()
+            self._facts = await self._machine.facts()
         except errors.DriverError as error:
             trouble = str(error)
         return node.View(
@@ -91,20 +112,16 @@ def engine_facts(engine: Engine, address: str) -> FactsSource:
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm"}
 
 
-def machine_facts(address: str, cpus: int, memory_bytes: int) -> FactsSource:
-    """Return facts of a simulated node: this machine's kernel, and the size that is given."""
-
-    async def facts() -> node.Facts:
-        machine = platform.machine()
-        return node.Facts(
-            cpus=cpus,
-            memory_bytes=memory_bytes,
-            architecture=_ARCHITECTURES.get(machine, machine),
-            operating_system="linux",
-            kernel=platform.release(),
-            os_image=platform.system(),
-            runtime="sim://1",
-            address=address,
-        )
-
-    return facts
+def machine(runtime: str, address: str = "", cpus: int = 0, memory_bytes: int = 0) -> node.Facts:
+    """Return what this machine says of itself without an engine; its own size unless one is given."""
+    architecture = platform.machine()
+    return node.Facts(
+        cpus=cpus or os.cpu_count() or 1,
+        memory_bytes=memory_bytes or os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
+        architecture=_ARCHITECTURES.get(architecture, architecture),
+        operating_system="linux",
+        kernel=platform.release(),
+        os_image=platform.system(),
+        runtime=runtime,
+        address=address,
+    )

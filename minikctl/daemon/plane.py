@@ -64,7 +64,8 @@ async def run(home: ClusterHome, settings: ClusterSettings, stop: asyncio.Event)
 
 
 def _background(store: Store, core: Core, there: world.World, keys: pki.Pki) -> dict[str, Work]:
-    node = controllers.Settings(core.node, http.VERSION, keys.ca_pem.decode(), there.facts)
+    ca = keys.ca_pem.decode()
+    node = controllers.Settings(core.node, http.VERSION, ca, there.facts, there.subscribe, there.known)
     loops = controllers.build(core.client, core.informers, core.executor, core.clock, node)
     return {
         "informers": core.informers.run(),

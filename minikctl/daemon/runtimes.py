@@ -13,6 +13,7 @@ from minikctl.drivers import engine as engines
 from minikctl.drivers import netns as netnses
 from minikctl.drivers.agent import FindAgent
 from minikctl.node import checks
+from minikctl.plan import node as node_plan
 from minikctl.runtime import clock as clocks
 
 SIM_CPUS = 1000
@@ -23,6 +24,7 @@ SIM_MEMORY_BYTES = 4 << 40
 class Runtime:
     """Drivers of one world; ``facts`` needs the node's address, ``netns`` a way to find the agent.
 
+    ``known`` are the facts before the engine answers, None if it always does.
     ``name_servers`` needs the key that their updates are signed with, ``proxy`` the directory that it shares
     with the Ingress proxy.
     """
@@ -31,6 +33,7 @@ class Runtime:
     netns: Callable[[FindAgent], netnses.Netns]
     infra_image: Callable[[], Awaitable[str]]
     facts: Callable[[str], node_controller.FactsSource]
+    known: node_plan.Facts | None
     name_servers: Callable[[str], bind.NameServers]
     proxy: Callable[[str], haproxy.Proxy]
     prober: checks.Prober | None = None
@@ -58,6 +61,7 @@ def docker(settings: ClusterSettings) -> Runtime:
         netns=lambda find: agent.AgentNetns(engine, find),
         infra_image=lambda: images.ensure_infra(engine),
         facts=lambda address: node_controller.engine_facts(engine, address),
+        known=node_controller.machine("docker://unknown"),
         name_servers=bind.BindServers,
         proxy=lambda directory: haproxy.HaproxyContainer(engine, directory),
     )
@@ -75,11 +79,18 @@ def simulated(clock: clocks.Clock) -> Runtime:
     async def infra_image() -> str:
         return "minikctl-infra:latest"
 
+    def simulated_facts(address: str) -> node_controller.FactsSource:
+        async def facts() -> node_plan.Facts:
+            return node_controller.machine("sim://1", address, SIM_CPUS, SIM_MEMORY_BYTES)
+
+        return facts
+
     return Runtime(
         engine,
         netns=lambda _: FakeNetns(engine),
         infra_image=infra_image,
-        facts=lambda address: node_controller.machine_facts(address, SIM_CPUS, SIM_MEMORY_BYTES),
+        facts=simulated_facts,
+        known=None,
         name_servers=lambda _: FakeNameServers(),
         proxy=lambda _: FakeProxy(),
         prober=checks.PassingProber(clock),

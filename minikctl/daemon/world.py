@@ -6,9 +6,9 @@ The API answers without it.  While no engine answers, the Node says so and every
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from minikctl import errors
@@ -28,8 +28,6 @@ RETRY_SECONDS = 0.5
 RETRY_LIMIT_SECONDS = 2.0
 RESTART_LIMIT_SECONDS = 30.0
 MEMORY_ROOT = "/dev/shm"
-ANSWER_SECONDS = 3.0
-"""So long a question about the machine waits for an engine that is just being prepared."""
 UNANSWERED = "the container engine has not answered yet"
 
 
@@ -51,7 +49,7 @@ class World:
         self._place: Place | None = None
         self._agent: NodeAgent | None = None
         self._problem = UNANSWERED
-        self._is_prepared = asyncio.Event()
+        self._listeners: list[Callable[[], None]] = []
 
     @property
     def streams(self) -> EngineStreams:
@@ -65,12 +63,27 @@ class World:
 
     async def facts(self) -> node_plan.Facts:
         """Return what the machine is; ``DriverError`` says why the node is not ready."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(ANSWER_SECONDS):
-                await self._is_prepared.wait()
         if self._place is None or self.problem:
             raise errors.EngineUnavailable(self.problem)
         return await self._runtime.facts(self._place.network.gateway)()
+
+    @property
+    def known(self) -> node_plan.Facts | None:
+        """What is known of the machine before its engine answers."""
+        return self._runtime.known
+
+    def subscribe(self, changed: Callable[[], None]) -> None:
+        """Call back whenever ``problem`` has changed."""
+        self._listeners.append(changed)
+
+    def _tell(self) -> None:
+        for listener in self._listeners:
+            listener()
+
+    def _fail(self, problem: str) -> None:
+        if problem != self._problem:
+            self._problem = problem
+            self._tell()
 
     async def run(self) -> None:
         """Run the node's pods and their network until cancelled; the containers go on then.
@@ -83,7 +96,8 @@ class World:
                 await self._run()
             except Exception as error:
                 logger.exception("the node failed; it starts again", exc_info=error)
-                self._agent, self._problem = None, f"the node failed: {_first(error)}"
+                self._agent = None
+                self._fail(f"the node failed: {_first(error)}")
                 await self._core.clock.sleep(delays.next(None))
 
     async def _run(self) -> None:
@@ -99,9 +113,9 @@ class World:
             self._core.recorder,
             self._core.clock,
             self._runtime.prober,
+            self._tell,
         )
         self._agent = agent = NodeAgent(drivers, self._node_info(place))
-        self._is_prepared.set()
         async with asyncio.TaskGroup() as group:
             for name, work in network.works.items():
                 group.create_task(work, name=name)
@@ -120,7 +134,7 @@ class World:
             except (errors.DriverError, OSError) as error:
                 if str(error) != self._problem:
                     logger.warning("waiting for the engine: %s", error)
-                self._problem = str(error)
+                self._fail(str(error))
                 await self._core.clock.sleep(delays.next(None))
 
     async def _prepare(self) -> Place:

@@ -61,6 +61,8 @@ class NodeDrivers:
     clock: clocks.Clock
     prober: checks.Prober | None = None
     """None: real checks, over the network and through the engine."""
+    told: Callable[[], None] = lambda: None
+    """Called whenever ``NodeAgent.problem`` has changed."""
 
 
 class NodeAgent:
@@ -292,13 +294,16 @@ class NodeAgent:
                 await self._changed(container)
         if not uid and self._problem:
             self._problem = ""
+            self._drivers.told()
             for known_uid in list(self._records):
                 self.wake(known_uid)
 
     def _lost(self, reason: str) -> None:
         if not self._problem:
             log.warning("the engine is gone: %s", reason)
-        self._problem = reason or "the Docker engine does not answer"
+        before, self._problem = self._problem, reason or "the Docker engine does not answer"
+        if self._problem != before:
+            self._drivers.told()
 
     def _expects(self, event: engines.EngineEvent) -> bool:
         """Tell whether this process is starting that container and looks at it when it has."""

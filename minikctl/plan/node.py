@@ -162,8 +162,9 @@ def _described(view: View, facts: Facts) -> dict[str, Any]:
         del capacity["ephemeral-storage"]
     return {
         "addresses": [
-            {"type": "InternalIP", "address": facts.address},
-            {"type": "Hostname", "address": view.name},
+            {"type": type_, "address": address}
+            for type_, address in (("InternalIP", facts.address), ("Hostname", view.name))
+            if address
         ],
         "capacity": capacity,
         "allocatable": dict(capacity),
