@@ -53,6 +53,10 @@ class StatusError(MinikctlError):
             body["details"] = self.details
         return body
 
+    def has_cause(self, reason: str) -> bool:
+        """Tell whether one of the causes has that reason."""
+        return any(cause.get("reason") == reason for cause in self.details.get("causes") or ())
+
     @classmethod
     def from_status(cls, status: Mapping[str, Any]) -> StatusError:
         """Return the error that a ``metav1.Status`` object describes."""

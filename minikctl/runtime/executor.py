@@ -144,8 +144,8 @@ class ApiExecutor:
         try:
             return _seen(action.kind, await self._client.create(action.kind, action.object))
         except errors.StatusError as error:
-            if error.reason == "AlreadyExists":
-                # The cache will show it; its name tells that it is what was wanted.
+            # What exists is seen in the cache in time; in a namespace that ends, nothing is wanted any more.
+            if error.reason == "AlreadyExists" or error.has_cause("NamespaceTerminating"):
                 return None
             raise
 

@@ -44,7 +44,8 @@ class Recorder:
             try:
                 await self.write(action)
             except Exception as error:  # noqa: BLE001 - an Event must never stop the control plane
-                log.warning("event %s %r is lost: %s", action.reason, action.message, error)
+                level = logging.DEBUG if _is_moot(error) else logging.WARNING
+                log.log(level, "event %s %r is lost: %s", action.reason, action.message, error)
             finally:
                 self._queue.task_done()
 
@@ -109,6 +110,13 @@ class Recorder:
         self._last_stamp = stamp
         suffix = f".{stamp:x}"
         return objects.name(action.regarding)[: NAME_LIMIT - len(suffix)] + suffix
+
+
+def _is_moot(error: Exception) -> bool:
+    """Tell whether there is no place any more for an Event: its namespace ends, or is gone."""
+    if not isinstance(error, errors.StatusError):
+        return False
+    return error.reason == "NotFound" or error.has_cause("NamespaceTerminating")
 
 
 def _namespace(action: RecordEvent) -> str:
