@@ -107,7 +107,7 @@ class Session:
 
     def _local_endpoint(self) -> Endpoint:
         from minikctl.client import launcher
-        from minikctl.client.kubeconfig import Endpoint
+        from minikctl.client.endpoint import Endpoint
 
         if self._starts:
             address = launcher.ensure_running(self.home, self.io.warn if self.io.err.isatty() else None)
@@ -117,7 +117,8 @@ class Session:
             authority = source.read()
         with open(self.home.file("pki", "admin.token"), encoding="ascii") as source_text:
             token = source_text.read().strip()
-        return Endpoint(address, self._local_namespace(), token, authority)
+        socket = self.home.socket if os.path.exists(self.home.socket) else ""
+        return Endpoint(address, self._local_namespace(), token, authority, socket=socket)
 
     def _local_namespace(self) -> str:
         try:
