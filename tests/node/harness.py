@@ -88,7 +88,7 @@ class Bench:
     client: FakeClient
     clock: Any
     node: NodeInfo
-    prober: checks.Prober | None = None
+    prober: Any = None
     network: RecordingNetwork = field(default_factory=RecordingNetwork)
     events: Events = field(default_factory=Events)
     agent: NodeAgent | None = None
