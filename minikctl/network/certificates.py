@@ -26,8 +26,8 @@ def from_secret(secret: Object) -> Certificate:
     key = objects.key(secret)
     data = secret.get("data") or {}
     try:
-        chain = base64.b64decode(data["tls.crt"])
-        private = base64.b64decode(data["tls.key"])
+        chain = base64.b64decode(data["tls.crt"], validate=True)
+        private = base64.b64decode(data["tls.key"], validate=True)
     except KeyError as error:
         return Certificate(key, "", f'Secret "{key[1]}" has no {error.args[0]}')
     except binascii.Error:

@@ -108,7 +108,7 @@ class IngressBook:
             if not is_proxy(pod) or objects.is_deleting(pod):
                 continue
             for status in objects.status(pod).get("containerStatuses") or ():
-                if status.get("name") == CONTAINER and (status.get("state") or {}).get("running"):
+                if status.get("name") == CONTAINER and "running" in (status.get("state") or {}):
                     return str(status.get("containerID") or "").partition("://")[2]
         return ""
 
@@ -133,6 +133,7 @@ class IngressController:
         self._wake = asyncio.Event()
         self._loaded: Rendered | None = None
         self._container = ""
+        self._is_first = True
         self._refused: dict[Key, str] = {}
         self._told: frozenset[tuple[Key, str, str]] = frozenset()
         self._default_pem = ""
@@ -189,8 +190,9 @@ class IngressController:
 
     async def _apply(self, container: str, rendered: Rendered) -> None:
         loaded = self._loaded
-        if loaded is None and self._proxy.held() == rendered.files:
-            # A new proxy has started with it; one that ran all the time was given it.
+        unchanged, self._is_first = self._is_first and self._proxy.held() == rendered.files, False
+        if unchanged:
+            # The proxy has started with this, or was given it by an earlier control plane.
             self._loaded = rendered
             return
         if loaded is None or loaded.structure != rendered.structure:

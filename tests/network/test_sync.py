@@ -12,21 +12,17 @@ import pytest
 import pytest_asyncio
 
 from minikctl import errors
-from minikctl.client.home import ClusterSettings
 from minikctl.client.informer import Informers
 from minikctl.model import kinds
 from minikctl.network.rulebook import RuleBook
-from minikctl.network.settings import NetworkSettings
 from minikctl.network.sync import ATTACH_SECONDS, RESYNC_SECONDS, Member, RuleSync
 from tests.fakes.client import FakeClient
 from tests.fakes.clock import FakeClock, settle
+from tests.network.bench import SETTINGS
 from tests.network.fakes import TableNetns
 from tests.packets.tracer import Packet, Tracer
 from tests.plan.proxy import cases
 
-SETTINGS = NetworkSettings(
-    ClusterSettings("test", pod_cidr="10.1.0.0/20"), "10.1.0.0/20", "10.1.0.1", "here", "/nowhere", "infra"
-)
 POD = Member("pod-1", 101, "10.1.0.9")
 OTHER = Member("pod-2", 102, "10.1.0.8")
 VIP = Packet("10.96.0.20", 80)

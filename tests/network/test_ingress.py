@@ -1,0 +1,245 @@
+"""The Ingress controller: what reaches the proxy, and what is told to the API."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import pytest
+
+from minikctl import errors
+from minikctl.drivers.fake_haproxy import FakeProxy
+from minikctl.model import kinds, objects
+from minikctl.network import certificates, ingress
+from tests.network.bench import SETTINGS, Surroundings
+from tests.plan.ingress.cases import OURS, make, path, rule
+from tests.plan.proxy import cases
+
+PEM = certificates.self_signed(Surroundings().clock)
+OTHER = certificates.self_signed(Surroundings().clock)
+
+
+def secret(name: str, pem: str = PEM) -> Any:
+    chain, _, key = pem.partition("-----BEGIN PRIVATE KEY")
+    data = {"tls.crt": chain, "tls.key": "-----BEGIN PRIVATE KEY" + key}
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"namespace": "default", "name": name},
+        "data": {part: base64.b64encode(text.encode()).decode() for part, text in data.items()},
+    }
+
+
+def proxy_pod(container: str = "c1", **metadata: Any) -> Any:
+    status = {"name": "haproxy", "state": {"running": {}}, "containerID": f"docker://{container}"}
+    labels = {"app.kubernetes.io/name": "ingress"}
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"namespace": "kube-system", "name": "ingress", "labels": labels, **metadata},
+        "status": {"containerStatuses": [{"name": "other"}, status] if container else []},
+    }
+
+
+class World(Surroundings):
+    """Surroundings with an Ingress proxy."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.proxy = FakeProxy()
+        self.controller = ingress.IngressController(self.tools, self.proxy, SETTINGS)
+        self.client.put({"apiVersion": "networking.k8s.io/v1", "kind": "IngressClass", **OURS})
+        self.serve("10.1.0.2")
+        self.controller.prepare()
+
+    def serve(self, *addresses: str) -> None:
+        self.client.put(cases.service("a"))
+        piece = cases.endpoint_slice("a", *addresses)
+        self.client.put({"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", **piece})
+
+    def address(self, name: str = "web") -> Any:
+        found = self.client.find(kinds.INGRESS, "default", name)
+        assert found is not None
+        return (objects.status(found).get("loadBalancer") or {}).get("ingress")
+
+
+WEB = make("web", rule("h", path("/", "a")))
+
+
+async def test_before_the_proxy_runs_there_is_a_configuration_that_it_can_start_with() -> None:
+    world = World()
+    assert "no rule of any Ingress matches" in world.proxy.files["haproxy.cfg"]
+    first = dict(world.proxy.files)
+    ingress.IngressController(world.tools, world.proxy, SETTINGS).prepare()
+    assert world.proxy.files == first
+
+
+async def test_routes_reach_the_proxy_and_the_address_the_ingress() -> None:
+    world = World()
+    world.client.put(WEB)
+    async with world.running(world.controller.run()):
+        await world.turn()
+        assert world.proxy.loads == []
+        assert world.address() is None
+        world.client.put(proxy_pod())
+        await world.turn()
+        assert "h/ default_a_80\n" in world.proxy.files["prefixes.map"]
+        assert world.address() == [{"ip": "127.0.1.1"}]
+
+
+async def test_endpoints_change_without_a_reload() -> None:
+    world = World()
+    world.client.put(WEB)
+    world.client.put(proxy_pod())
+    async with world.running(world.controller.run()):
+        await world.turn()
+        count = len(world.proxy.loads)
+        world.serve("10.1.0.2", "10.1.0.3")
+        await world.turn()
+        assert len(world.proxy.loads) == count
+        assert "set server default_a_80/s2 addr 10.1.0.3 port 8080" in world.proxy.commands
+        assert "10.1.0.3:8080" in world.proxy.files["haproxy.cfg"]
+
+
+async def test_a_restarted_control_plane_does_not_reload_what_is_right() -> None:
+    world = World()
+    world.client.put(WEB)
+    world.client.put(proxy_pod())
+    async with world.running(world.controller.run()):
+        await world.turn()
+    loads = len(world.proxy.loads)
+    later = Surroundings(client=world.client, clock=world.clock)
+    controller = ingress.IngressController(later.tools, world.proxy, SETTINGS)
+    controller.prepare()
+    async with later.running(controller.run()):
+        await later.turn()
+        assert len(world.proxy.loads) == loads
+
+
+async def test_commands_that_fail_end_in_a_reload() -> None:
+    world = World()
+    world.client.put(WEB)
+    world.client.put(proxy_pod())
+    async with world.running(world.controller.run()):
+        await world.turn()
+        count = len(world.proxy.loads)
+        world.proxy.answers = False
+        world.serve("10.1.0.3")
+        await world.turn(1)
+        world.proxy.answers = True
+        await world.turn(5)
+        assert len(world.proxy.loads) == count + 1
+        assert "10.1.0.3:8080" in world.proxy.files["haproxy.cfg"]
+
+
+async def test_a_certificate_is_renewed_without_a_reload() -> None:
+    world = World()
+    world.client.put(secret("s"))
+    world.client.put(make("web", rule("h", path("/", "a")), tls=[{"hosts": ["h"], "secretName": "s"}]))
+    world.client.put(proxy_pod())
+    async with world.running(world.controller.run()):
+        await world.turn()
+        count = len(world.proxy.loads)
+        world.client.put(secret("s", OTHER))
+        world.client.put(secret("unrelated"))
+        await world.turn()
+        assert world.proxy.certificates == ["certs/default_s.pem"]
+        assert len(world.proxy.loads) == count
+
+
+async def test_a_refused_ingress_is_left_out_and_told_until_it_changes() -> None:
+    world = World()
+    bad = make("bad", rule("i", path("/", "b")))
+    world.proxy.refuses = lambda files: "default_b_80" if "i/ " in files["prefixes.map"] else ""
+    world.client.put(WEB)
+    world.client.put(bad)
+    world.client.put(proxy_pod())
+    async with world.running(world.controller.run()):
+        await world.turn()
+        assert world.proxy.files["prefixes.map"] == "h/ default_a_80\n"
+        assert world.events.reasons("bad").count("Refused") == 1
+        assert (world.address("web"), world.address("bad")) == ([{"ip": "127.0.1.1"}], None)
+        mended = make("bad", rule("j", path("/", "b")))
+        mended["metadata"]["generation"] = 2
+        world.client.put(mended)
+        await world.turn()
+        assert world.address("bad") == [{"ip": "127.0.1.1"}]
+
+
+async def test_a_refusal_that_nobody_is_to_blame_for_keeps_the_last_good_routes() -> None:
+    world = World()
+    world.client.put(WEB)
+    world.client.put(proxy_pod())
+    async with world.running(world.controller.run()):
+        await world.turn()
+        good = dict(world.proxy.files)
+        world.proxy.refuses = lambda _: "out of memory"
+        world.client.put(make("more", rule("i", path("/", "a"))))
+        await world.turn(2)
+        assert world.proxy.files == good
+        world.proxy.refuses = lambda _: ""
+        await world.turn(5)
+        assert "i/ default_a_80\n" in world.proxy.files["prefixes.map"]
+
+
+async def test_problems_are_told_once() -> None:
+    world = World()
+    world.client.put(make("web", rule("h", path("/", "missing"))))
+    world.client.put(proxy_pod())
+    async with world.running(world.controller.run()):
+        await world.turn()
+        world.serve("10.1.0.9")
+        await world.turn()
+        assert world.events.reasons("web") == ["ServiceNotFound"]
+
+
+async def test_a_new_proxy_is_given_everything_and_one_that_ends_nothing() -> None:
+    world = World()
+    world.client.put(WEB)
+    world.client.put(proxy_pod())
+    async with world.running(world.controller.run()):
+        await world.turn()
+        world.client.put(proxy_pod(deletionTimestamp="2026-01-01T00:00:00Z"))
+        world.client.put(make("more", rule("i", path("/", "a"))))
+        count = len(world.proxy.loads)
+        await world.turn()
+        assert len(world.proxy.loads) == count
+        world.client.put(proxy_pod("c2"))
+        await world.turn()
+        assert "i/ default_a_80\n" in world.proxy.files["prefixes.map"]
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        (lambda data: data.pop("tls.key"), "has no tls.key"),
+        (lambda data: data.update({"tls.crt": "!"}), "is not base64"),
+        (lambda data: data.update({"tls.crt": "eA=="}), "tls.crt is not a PEM certificate"),
+        (lambda data: data.update({"tls.key": "eA=="}), "tls.key is not a PEM private key"),
+        (lambda data: data.update(tls_of(OTHER)), "tls.key does not belong to tls.crt"),
+        (lambda _: None, ""),
+    ],
+)
+def test_secrets_are_checked(change: Any, problem: str) -> None:
+    found = secret("s")
+    change(found["data"])
+    made = certificates.from_secret(found)
+    assert problem in made.problem
+    assert bool(made.pem) is not bool(problem)
+
+
+def tls_of(pem: str) -> dict[str, str]:
+    return {"tls.key": secret("x", pem)["data"]["tls.key"]}
+
+
+async def test_an_unreachable_api_is_not_the_end() -> None:
+    world = World()
+    world.client.put(WEB)
+    world.client.put(proxy_pod())
+    refused = errors.StatusError(500, "InternalError", "not now")
+    world.client.failures.append(lambda verb, *_: refused if verb == "patch" else None)
+    async with world.running(world.controller.run()):
+        await world.turn()
+        world.client.failures.clear()
+        await world.turn(10)
+        assert world.address() == [{"ip": "127.0.1.1"}]

@@ -1,0 +1,162 @@
+"""Publishers and load balancer addresses on a simulated engine."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from minikctl import errors
+from minikctl.model import kinds, objects
+from minikctl.network import attach, publishers
+from minikctl.network.rulebook import RuleBook
+from minikctl.network.sync import Member, RuleSync
+from minikctl.runtime.loop import ControlLoop
+from tests.network.bench import SETTINGS, Surroundings
+from tests.network.fakes import TableNetns
+from tests.packets.tracer import Packet, Tracer
+from tests.plan.proxy import cases
+
+ALL = {"minikctl.dev/cluster": "test"}
+
+
+def web(node_port: int = 30080, **spec: Any) -> Any:
+    return cases.service("web", type="NodePort", ports=[{"port": 80, "nodePort": node_port}], **spec)
+
+
+class World(Surroundings):
+    """Surroundings with all that publishes Services."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.netns = TableNetns()
+
+        async def discover() -> list[Member]:
+            return await attach.members(self.engine, "test")
+
+        self.rules = RuleSync(
+            self.netns, RuleBook(self.informers, SETTINGS), SETTINGS.facts(()), discover, self.clock
+        )
+        self.publishers = publishers.Publishers(self.tools, self.rules, SETTINGS)
+        self.balancers = publishers.LoadBalancers(self.tools, SETTINGS)
+        piece = cases.endpoint_slice("web", "10.1.0.2")
+        self.client.put({"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", **piece})
+
+    async def prepare(self) -> None:
+        await self.engine.create_network("minikctl-test", "10.1.0.0/20", ALL)
+
+    def all(self) -> Any:
+        return self.running(
+            self.rules.run(),
+            self.publishers.follow(),
+            ControlLoop(self.publishers, self.clock, backoff=publishers.backoff()).run(),
+            ControlLoop(self.balancers, self.clock).run(),
+        )
+
+    async def published(self) -> list[tuple[str, int]]:
+        found = await self.engine.list(ALL)
+        ports = [port for one in found if one.status == "running" for port in one.ports]
+        return sorted((port.host_ip, port.host_port) for port in ports)
+
+
+async def test_a_node_port_is_published_and_forwarded() -> None:
+    world = World()
+    await world.prepare()
+    world.client.put(web())
+    async with world.all():
+        await world.turn(1)
+        assert await world.published() == [("127.0.0.1", 30080)]
+        (one,) = await world.engine.list(ALL)
+        fate = Tracer(world.netns.tables[one.id]).forward(Packet(one.ip, 80, source="10.1.0.1"))
+        assert (fate.address, fate.port) == ("10.1.0.2", 8080)
+
+
+async def test_ports_follow_the_service() -> None:
+    world = World()
+    await world.prepare()
+    world.client.put(web())
+    async with world.all():
+        await world.turn(1)
+        world.client.put(web(30081))
+        await world.turn(1)
+        assert await world.published() == [("127.0.0.1", 30081)]
+        world.client.put(cases.service("web"))
+        await world.turn(1)
+        assert await world.engine.list(ALL) == []
+        world.client.put(web())
+        await world.turn(1)
+        world.client.remove(kinds.SERVICE, "default", "web")
+        await world.turn(1)
+        assert await world.engine.list(ALL) == []
+
+
+async def test_a_publisher_that_ends_is_replaced() -> None:
+    world = World()
+    await world.prepare()
+    world.client.put(web())
+    async with world.all():
+        await world.turn(1)
+        (before,) = await world.engine.list(ALL)
+        world.engine.finish(before.id, 137)
+        await world.turn(1)
+        (after,) = await world.engine.list(ALL)
+        assert after.id != before.id
+        assert await world.published() == [("127.0.0.1", 30080)]
+
+
+async def test_a_taken_port_is_told_and_tried_again_ever_more_rarely() -> None:
+    world = World()
+    await world.prepare()
+    world.engine.fail("start", *(errors.PortTaken("port is already allocated") for _ in range(3)))
+    world.client.put(web())
+    async with world.all():
+        await world.turn(0.5)
+        assert world.events.reasons("web") == ["PublishFailed"]
+        assert await world.engine.list(ALL) == []
+        await world.turn(1)
+        assert world.events.reasons("web") == ["PublishFailed"] * 2
+        await world.turn(10)
+        assert await world.published() == [("127.0.0.1", 30080)]
+        assert world.events.reasons("web") == ["PublishFailed"] * 3
+
+
+async def test_publishers_of_services_that_went_meanwhile_are_removed() -> None:
+    world = World()
+    await world.prepare()
+    world.client.put(web())
+    async with world.all():
+        await world.turn(1)
+    world.client.remove(kinds.SERVICE, "default", "web")
+    later = World(client=world.client, clock=world.clock)
+    later.engine = world.engine
+    later.tools = later.tools.__class__(
+        later.informers, later.tools.actions, later.events, world.engine, later.clock
+    )
+    later.publishers = publishers.Publishers(later.tools, later.rules, SETTINGS)
+    async with later.running(later.publishers.follow(), ControlLoop(later.publishers, later.clock).run()):
+        await later.turn(1)
+        assert await later.engine.list(ALL) == []
+
+
+async def test_a_load_balancer_gets_an_address_and_is_published_there() -> None:
+    world = World()
+    await world.prepare()
+    world.client.put(cases.service("web", type="LoadBalancer", ports=[{"port": 80, "nodePort": 30080}]))
+    async with world.all():
+        await world.turn(1)
+        found = world.client.find(kinds.SERVICE, "default", "web")
+        assert found is not None
+        assert objects.status(found)["loadBalancer"]["ingress"] == [{"ip": "127.0.1.2", "ipMode": "VIP"}]
+        assert await world.published() == [("127.0.0.1", 30080), ("127.0.1.2", 80)]
+        assert "EnsuredLoadBalancer" in world.events.reasons("web")
+
+
+async def test_an_engine_that_goes_away_is_waited_for() -> None:
+    world = World()
+    await world.prepare()
+    async with world.all():
+        await world.turn(1)
+        world.engine.available = False
+        world.client.put(web())
+        await world.turn(3)
+        world.engine.available = True
+        await world.turn(30)
+        assert await world.published() == [("127.0.0.1", 30080)]
