@@ -198,11 +198,11 @@ class IngressController:
         if loaded is None or loaded.structure != rendered.structure:
             await self._proxy.load(container, rendered.files)
         elif loaded.files != rendered.files:
-            self._proxy.keep(rendered.files)
             for file, pem in rendered.certificates.items():
                 if loaded.certificates[file] != pem:
                     await self._proxy.certificate(file, pem)
             await self._proxy.command(ingress_haproxy.commands(loaded.slots, rendered.slots))
+            self._proxy.keep(rendered.files)  # last: what is held is never ahead of what runs
         self._loaded = rendered
 
     def _forgive(self, present: Mapping[Key, Object]) -> None:
