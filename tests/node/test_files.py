@@ -1,0 +1,167 @@
+"""The node's files on the host."""
+
+from __future__ import annotations
+
+import os
+import socket
+import stat
+from pathlib import Path
+
+import pytest
+
+from minikctl.model.actions.node import (
+    FilesVolume,
+    HostFile,
+    HostVolume,
+    ScratchVolume,
+    SubPath,
+    VolumeFile,
+)
+from minikctl.node import files
+from minikctl.node.failures import NodeFailure
+
+
+def volume(path: Path, gid: int | None = None, **contents: str) -> FilesVolume:
+    made = tuple(VolumeFile(name.replace("_", "/"), text.encode(), 0o640) for name, text in contents.items())
+    return FilesVolume("v", str(path), made, gid)
+
+
+def seen(path: Path) -> dict[str, str]:
+    """Return what a container sees: names that do not begin with two dots."""
+    found = {}
+    for base, _, names in os.walk(path, followlinks=True):
+        for name in names:
+            shown = os.path.relpath(os.path.join(base, name), path)
+            if not shown.startswith(".."):
+                found[shown] = Path(base, name).read_text()
+    return found
+
+
+def test_files_appear_change_and_go_as_one(tmp_path: Path) -> None:
+    files.write_volume(volume(tmp_path, a="1", sub_b="2"))
+    assert seen(tmp_path) == {"a": "1", "sub/b": "2"}
+    first = os.readlink(tmp_path / "..data")
+    assert stat.S_IMODE(os.stat(tmp_path / "a").st_mode) == 0o640
+    files.write_volume(volume(tmp_path, a="3", c="4"))
+    assert seen(tmp_path) == {"a": "3", "c": "4"}
+    second = os.readlink(tmp_path / "..data")
+    assert first != second
+    assert not (tmp_path / first).exists()
+
+
+def test_what_is_there_already_is_left_alone(tmp_path: Path) -> None:
+    files.write_volume(volume(tmp_path, a="1"))
+    first = os.readlink(tmp_path / "..data")
+    (tmp_path / "a").unlink()
+    files.write_volume(volume(tmp_path, a="1"))
+    assert os.readlink(tmp_path / "..data") == first
+    assert seen(tmp_path) == {"a": "1"}
+    (tmp_path / first / "a").chmod(0o600)
+    files.write_volume(volume(tmp_path, a="1"))
+    assert os.readlink(tmp_path / "..data") != first
+
+
+def test_what_a_crash_left_behind_is_cleared(tmp_path: Path) -> None:
+    (tmp_path / "..half").mkdir()
+    (tmp_path / "..data_tmp").symlink_to("nowhere")
+    files.write_volume(volume(tmp_path, a="1"))
+    assert seen(tmp_path) == {"a": "1"}
+    assert not (tmp_path / "..half").exists()
+
+
+def test_a_group_may_read(tmp_path: Path) -> None:
+    made = FilesVolume("v", str(tmp_path), (VolumeFile("a", b"", 0o400),), os.getgid())
+    files.write_volume(made)
+    assert stat.S_IMODE(os.stat(tmp_path / "a").st_mode) == 0o440
+    files.write_volume(made)
+
+
+def test_scratch_is_for_everyone(tmp_path: Path) -> None:
+    files.write_volume(ScratchVolume("v", str(tmp_path / "a" / "b")))
+    assert stat.S_IMODE(os.stat(tmp_path / "a" / "b").st_mode) == 0o777
+    files.write_volume(ScratchVolume("v", str(tmp_path / "c"), os.getgid()))
+    assert stat.S_IMODE(os.stat(tmp_path / "c").st_mode) == 0o2777
+
+
+@pytest.mark.parametrize("type_", ["", "DirectoryOrCreate", "FileOrCreate"])
+def test_host_paths_may_be_made(tmp_path: Path, type_: str) -> None:
+    path = tmp_path / "deep"
+    for _ in range(2):
+        files.write_volume(HostVolume("v", str(path), type_))
+    assert path.is_file() if type_ == "FileOrCreate" else path.is_dir()
+
+
+@pytest.mark.parametrize(
+    ("type_", "word"),
+    [
+        ("Directory", "a directory"),
+        ("DirectoryOrCreate", "a directory"),
+        ("Socket", "a socket file"),
+        ("CharDevice", "a character device"),
+        ("BlockDevice", "a block device"),
+    ],
+)
+def test_host_paths_are_checked(tmp_path: Path, type_: str, word: str) -> None:
+    path = tmp_path / "file"
+    path.write_text("")
+    with pytest.raises(NodeFailure) as caught:
+        files.check_host_path(str(path), type_)
+    assert caught.value.message == f"hostPath type check failed: {path} is not {word}"
+
+
+def test_host_paths_of_their_type_pass(tmp_path: Path) -> None:
+    path = str(tmp_path / "s")
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(path)
+        files.check_host_path(path, "Socket")
+    files.check_host_path("/dev/null", "CharDevice")
+    files.check_host_path(str(tmp_path), "Directory")
+    with pytest.raises(NodeFailure, match="is not a file"):
+        files.check_host_path(str(tmp_path / "none"), "File")
+    with pytest.raises(NodeFailure, match="Odd is an invalid volume type"):
+        files.check_host_path(str(tmp_path), "Odd")
+
+
+def test_mounted_files_keep_their_identity(tmp_path: Path) -> None:
+    path = tmp_path / "a" / "hosts"
+    files.write_host_files([HostFile(str(path), "one")])
+    before = path.stat().st_ino
+    files.write_host_files([HostFile(str(path), "two", 0o666)])
+    assert path.read_text() == "two"
+    assert path.stat().st_ino == before
+    assert stat.S_IMODE(path.stat().st_mode) == 0o666
+    files.write_host_files([HostFile(str(path), None, 0o600)])
+    assert path.read_text() == "two"
+
+
+def test_sub_paths_stay_inside(tmp_path: Path) -> None:
+    root = tmp_path / "v"
+    root.mkdir(mode=0o777)
+    (root / "out").symlink_to("/etc")
+    (root / "in").symlink_to("real")
+    found = files.resolve_sub_paths([SubPath(str(root), "a/b"), SubPath(str(root), "in")])
+    assert found == {f"{root}/a/b": str(root / "a/b"), f"{root}/in": str(root / "real")}
+    assert (root / "a/b").is_dir()
+    with pytest.raises(NodeFailure, match="leaves it"):
+        files.resolve_sub_paths([SubPath(str(root), "out/passwd")])
+    with pytest.raises(NodeFailure, match="does not exist"):
+        files.resolve_sub_paths([SubPath(str(root), "none", create=False)])
+
+
+def test_removal_is_complete_and_harmless_when_repeated(tmp_path: Path) -> None:
+    pods = tmp_path / "pods"
+    (pods / "a" / "b").mkdir(parents=True)
+    (pods / "c").mkdir()
+    assert files.remove([str(pods / "a"), str(pods / "none")]) == []
+    assert files.pod_uids(str(pods)) == ["c"]
+    assert files.remove([str(pods / "c")]) == []
+    assert not pods.exists()
+    assert files.pod_uids(str(pods)) == []
+
+
+def test_tails(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    path.write_text("abcdef")
+    assert files.read_tail(str(path), 4) == "cdef"
+    assert files.read_tail(str(path), 99) == "abcdef"
+    assert files.read_tail(str(tmp_path / "none"), 4) == ""
