@@ -198,10 +198,7 @@ class HttpClient:
 
     def _connect(self) -> wire.Connection:
         if self.endpoint.socket:
-            local = socket.socket(socket.AF_UNIX)
-            local.settimeout(self._timeout)
-            local.connect(self.endpoint.socket)
-            return wire.Connection(local)
+            return wire.Connection(_local(self.endpoint.socket, self._timeout))
         is_encrypted = self._url.scheme == "https"
         host, port = self._url.hostname or "localhost", self._url.port or (443 if is_encrypted else 80)
         sock = socket.create_connection((host, port), self._timeout or CONNECT_SECONDS)
@@ -214,6 +211,17 @@ class HttpClient:
             raise
         sock.settimeout(self._timeout)
         return wire.Connection(sock)
+
+
+def _local(path: str, timeout: float | None) -> socket.socket:
+    sock = socket.socket(socket.AF_UNIX)
+    try:
+        sock.settimeout(timeout)
+        sock.connect(path)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
 
 
 class _reported:
@@ -280,8 +288,14 @@ def _failure(status: int, content: bytes) -> errors.StatusError:
 
 def _warning(header: str) -> str:
     """Return the text of a Warning header such as ``299 - "unknown field"``."""
-    _, _, quoted = header.partition(' "')
-    return quoted.rstrip('"').replace('\\"', '"') if quoted else header
+    _, opened, rest = header.partition(' "')
+    text = ""
+    characters = iter(rest)
+    for character in characters:
+        if character == '"':
+            break
+        text += next(characters, "") if character == "\\" else character
+    return text if opened else header
 
 
 def _query_text(value: Any) -> str | list[str]:

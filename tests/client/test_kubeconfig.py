@@ -16,9 +16,9 @@ from minikctl.client import kubeconfig
 from minikctl.client.kubeconfig import Config
 
 
-def config(user: dict[str, Any] | None = None, **cluster: object) -> Config:
+def config(user: dict[str, Any] | None = None, cluster: dict[str, Any] | None = None) -> Config:
     found = kubeconfig.empty()
-    found["clusters"] = [{"name": "c", "cluster": {"server": "https://1.2.3.4:6443/", **cluster}}]
+    found["clusters"] = [{"name": "c", "cluster": {"server": "https://1.2.3.4:6443/", **(cluster or {})}}]
     found["users"] = [{"name": "u", "user": user or {"token": "t"}}]
     found["contexts"] = [{"name": "x", "context": {"cluster": "c", "user": "u", "namespace": "apps"}}]
     found["current-context"] = "x"
@@ -33,7 +33,9 @@ def put(path: Path, content: Config) -> str:
 
 def test_resolves_token_and_authority() -> None:
     ca = base64.b64encode(b"PEM").decode()
-    found = kubeconfig.resolve(config(**{"certificate-authority-data": ca, "tls-server-name": "kubernetes"}))
+    found = kubeconfig.resolve(
+        config(None, {"certificate-authority-data": ca, "tls-server-name": "kubernetes"})
+    )
     assert (found.server, found.namespace, found.token) == ("https://1.2.3.4:6443", "apps", "t")
     assert (found.ca_data, found.server_name, found.insecure) == (b"PEM", "kubernetes", False)
 
@@ -42,7 +44,7 @@ def test_files_are_relative_to_the_kubeconfig(tmp_path: Path) -> None:
     for name in ("ca.crt", "me.crt", "me.key", "token"):
         (tmp_path / name).write_text(f"{name}\n")
     user = {"client-certificate": "me.crt", "client-key": "me.key", "tokenFile": "token", "token": "old"}
-    path = put(tmp_path / "config", config(user, **{"certificate-authority": "ca.crt"}))
+    path = put(tmp_path / "config", config(user, {"certificate-authority": "ca.crt"}))
     found = kubeconfig.resolve(kubeconfig.load(path))
     assert (found.ca_data, found.cert_data, found.key_data) == (b"ca.crt\n", b"me.crt\n", b"me.key\n")
     assert found.token == "token"
@@ -56,16 +58,16 @@ def test_files_are_relative_to_the_kubeconfig(tmp_path: Path) -> None:
         ({**config(), "clusters": []}, "", 'error: cluster "c" does not exist'),
         ({**config(), "users": []}, "", 'error: auth info "u" does not exist'),
         (
-            config(**{"proxy-url": "http://p"}),
+            config(None, {"proxy-url": "http://p"}),
             "",
             "error: kubeconfig entries with 'proxy-url' are not supported",
         ),
         (config({"auth-provider": {"name": "gcp"}}), "", "'auth-provider' are not supported"),
         (config({"token": "t", "as": "root"}), "", "'as' are not supported"),
         (config({"tokenFile": "/nonexistent"}), "", "unable to read /nonexistent: No such file"),
-        (config(**{"certificate-authority-data": "?"}), "", "certificate-authority-data: "),
+        (config(None, {"certificate-authority-data": "?"}), "", "certificate-authority-data: "),
         (
-            config(**{"certificate-authority-data": "UEVN", "insecure-skip-tls-verify": True}),
+            config(None, {"certificate-authority-data": "UEVN", "insecure-skip-tls-verify": True}),
             "",
             "root certificates file with the insecure flag is not allowed",
         ),
