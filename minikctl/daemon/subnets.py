@@ -21,7 +21,7 @@ LABEL = "minikctl.dev/cluster"
 ROUTES = "/proc/net/route"
 
 
-async def ensure(engine: engines.Engine, settings: ClusterSettings) -> engines.Network:
+async def ensure(engine: engines.Engine, settings: ClusterSettings, routes: str = ROUTES) -> engines.Network:
     """Return the cluster's network, made if need be; ``DriverError`` says why there is none."""
     present = await engine.networks()
     for network in present:
@@ -31,7 +31,7 @@ async def ensure(engine: engines.Engine, settings: ClusterSettings) -> engines.N
         return await _make(engine, settings, settings.pod_cidr)
     taken = [subnet for network in present if (subnet := parsed(network.subnet))]
     problem: errors.DriverError | None = None
-    for candidate in free(taken + host_routes()):
+    for candidate in free(taken + host_routes(routes)):
         try:
             return await _make(engine, settings, str(candidate))
         except errors.EngineUnavailable:
@@ -63,7 +63,7 @@ def parsed(text: str) -> Subnet | None:
         return None
 
 
-def host_routes(path: str = ROUTES) -> list[Subnet]:
+def host_routes(path: str) -> list[Subnet]:
     """Return the ranges to which the host has routes of its own, the default route aside."""
     try:
         with open(path, encoding="ascii") as source:
