@@ -7,7 +7,7 @@ import json
 from minikctl import errors
 from minikctl.cli import changing, manifests, report, selection
 from minikctl.cli.commands import Command
-from minikctl.cli.flags import flag, rest
+from minikctl.cli.flags import BadArguments, flag, rest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class ApplyOptions(changing.Reported):
         help="strict: refuse unknown fields; warn: say which they are; ignore: drop them silently.",
         complete="strict warn ignore",
     )
-    words: tuple[str, ...] = rest()
+    words: tuple[str, ...] = rest(default=())
 
 
 def run(options: ApplyOptions, session: Session) -> int:
@@ -72,9 +72,7 @@ def _validate(options: ApplyOptions) -> None:
     if not options.files:
         raise errors.UsageError("error: must specify one of -f and -k")
     if options.words:
-        raise errors.UsageError(
-            f"error: Unexpected args: [{' '.join(options.words)}]\nSee 'minikctl apply -h' for help and examples"
-        )
+        raise BadArguments(f"Unexpected args: [{' '.join(options.words)}]")
     changing.check_dry_run(options.dry_run)
     if options.server_side and options.dry_run == "client":
         raise errors.UsageError(

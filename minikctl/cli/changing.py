@@ -12,7 +12,7 @@ from minikctl.cli.selection import Target
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from typing import Any
 
     from minikctl.cli.session import Session
@@ -28,7 +28,7 @@ class Reported(Options):
     dry_run: str = flag(
         "--dry-run",
         default="none",
-        bare="unchanged",
+        bare="client",
         help="none, client (change nothing) or server (let the server check, change nothing).",
         complete="none client server",
     )
@@ -41,7 +41,7 @@ class Reported(Options):
 class Chosen(Reported):
     """Which objects, and how to report on them."""
 
-    arguments: tuple[str, ...] = rest("(-f FILENAME | TYPE NAME | TYPE/NAME)", complete="objects")
+    arguments: tuple[str, ...] = rest("(-f FILENAME | TYPE NAME | TYPE/NAME)", default=(), complete="objects")
     files: tuple[str, ...] = flag(
         "--filename", "-f", default=(), split=True, help="Files that name objects.", complete="files"
     )
@@ -52,19 +52,14 @@ class Chosen(Reported):
 
 def check_dry_run(value: str) -> None:
     """Refuse a --dry-run value that is none, in kubectl's words."""
-    if value == "unchanged":
-        raise errors.UsageError(
-            "error: --dry-run flag without a value was specified. "
-            'A value must be set: "none", "server", or "client".'
-        )
     if value not in DRY_RUNS:
         raise errors.UsageError(
             f'error: Invalid dry-run value ({value}). Must be "none", "server", or "client".'
         )
 
 
-def targets(chosen: Chosen, session: Session) -> list[Target]:
-    """Return the objects that the command line names."""
+def targets(chosen: Chosen, session: Session, *, takes_all: bool = False) -> list[Target]:
+    """Return the objects that the command line names; with ``takes_all`` a type alone means all of its objects."""
     check_dry_run(chosen.dry_run)
     if chosen.files:
         documents = manifests.sound(chosen.files, chosen.recursive, session.io)
@@ -72,31 +67,32 @@ def targets(chosen: Chosen, session: Session) -> list[Target]:
     parsed = selection.parse(chosen.arguments, session.discovery, session.namespace)
     if all(target.name for target in parsed):
         return parsed
-    if not (chosen.all or chosen.labels):
+    if not (chosen.all or chosen.labels or takes_all):
         raise errors.UsageError("error: resource(s) were provided, but no name was specified")
     return [found for target in parsed for found in selection.members(target, session, labels=chosen.labels)]
 
 
 def patch_each(
     chosen: Chosen,
+    found: Sequence[Target],
     session: Session,
     make: Callable[[dict[str, Any]], dict[str, Any]],
-    said: str,
-    *,
-    unchanged: str = "",
-    media: str = MERGE,
+    said: tuple[str, str],
 ) -> int:
-    """Patch every chosen object with what ``make`` returns for it ({}: nothing to do); return the exit code."""
+    """Merge-patch every object with what ``make`` returns for it ({}: nothing to do); return the exit code.
+
+    ``said`` is what is printed of a changed object, and of one that was so already.
+    """
     failed = False
-    for target in targets(chosen, session):
+    for target in found:
         try:
             current: dict[str, Any] = session.client.request("GET", target.path()).json()
-            result, changed = _patch(chosen, target, current, make(current), media, session)
+            result, changed = _patch(chosen, target, current, make(current), session)
         except errors.MinikctlError as error:
             session.io.warn(report.sentence(error))
             failed = True
             continue
-        tell(chosen, target, result, said if changed else unchanged or f"{said} (no change)", session)
+        tell(chosen, target, result, said[0] if changed else said[1], session)
     return 1 if failed else 0
 
 
@@ -105,14 +101,13 @@ def _patch(
     target: Target,
     current: dict[str, Any],
     body: dict[str, Any],
-    media: str,
     session: Session,
 ) -> tuple[dict[str, Any], bool]:
     if not body:
         return current, False
     if chosen.dry_run == "client":
         return current, True
-    result = send_patch(target, body, media, chosen, session)
+    result = send_patch(target, body, MERGE, chosen, session)
     before = current["metadata"].get("resourceVersion")
     return result, chosen.dry_run == "server" or result["metadata"].get("resourceVersion") != before
 

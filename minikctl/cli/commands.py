@@ -74,5 +74,5 @@ def options_of(command: Command, parsed: parsing.Parsed) -> flags.Options:
     if positional is not None:
         given[positional.dest] = tuple(arguments)
     elif arguments:
-        raise parsing.BadCommandLine(f"unexpected arguments: {arguments}")
+        raise flags.BadArguments(f"unexpected arguments: [{' '.join(arguments)}]")
     return command.options(**given)

@@ -13,6 +13,7 @@ from minikctl.cli.settings import Settings
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
     from minikctl.cli.flags import Flag
     from minikctl.cli.session import Session
@@ -28,7 +29,7 @@ class CompleteOptions(Options):
     descriptions: bool = flag(
         "--descriptions", default=False, help="A tab and a description after each candidate."
     )
-    words: tuple[str, ...] = after_dash()
+    words: tuple[str, ...] = after_dash(default=())
 
 
 def run(options: CompleteOptions, asked: Session) -> int:
@@ -100,7 +101,7 @@ class Line:
     def session(self, io: session.Io) -> Session:
         """Return a session for what the line says of cluster and namespace; it starts no control plane."""
         names = ("namespace", "cluster", "context", "kubeconfig", "server")
-        given = {name: os.path.expanduser(self.given[name]) for name in names if name in self.given}
+        given: dict[str, Any] = {n: os.path.expanduser(self.given[n]) for n in names if n in self.given}
         return session.Session(Settings(**given, request_timeout=TIMEOUT), io, starts=False)
 
 

@@ -5,9 +5,8 @@ The scripts call ``minikctl __complete -- WORD…``, which prints a candidate a 
 
 from __future__ import annotations
 
-from minikctl import errors
 from minikctl.cli.commands import Command
-from minikctl.cli.flags import Options, rest
+from minikctl.cli.flags import BadArguments, Options, rest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -86,25 +85,17 @@ SCRIPTS = {"bash": BASH, "zsh": ZSH, "fish": FISH}
 class CompletionOptions(Options):
     """What ``completion`` was asked."""
 
-    shells: tuple[str, ...] = rest("SHELL", complete="bash zsh fish")
+    shells: tuple[str, ...] = rest("SHELL", default=(), complete="bash zsh fish")
 
 
 def run(options: CompletionOptions, session: Session) -> int:
     """Print the completion script of a shell; return the exit code."""
     if not options.shells:
-        raise errors.UsageError(
-            "error: Shell not specified.\nSee 'minikctl completion -h' for help and examples"
-        )
+        raise BadArguments("Shell not specified.")
     if len(options.shells) > 1:
-        raise errors.UsageError(
-            "error: Too many arguments. Expected only the shell type.\n"
-            "See 'minikctl completion -h' for help and examples"
-        )
+        raise BadArguments("Too many arguments. Expected only the shell type.")
     if options.shells[0] not in SCRIPTS:
-        raise errors.UsageError(
-            f'error: Unsupported shell type "{options.shells[0]}".\n'
-            "See 'minikctl completion -h' for help and examples"
-        )
+        raise BadArguments(f'Unsupported shell type "{options.shells[0]}".')
     session.io.out.write(SCRIPTS[options.shells[0]])
     return 0
 

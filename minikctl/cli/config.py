@@ -92,7 +92,7 @@ def current_context(options: Options, session: Session) -> int:
 class ListOptions(Options):
     """What ``config get-contexts`` was asked."""
 
-    names: tuple[str, ...] = rest("[NAME...]", complete="contexts")
+    names: tuple[str, ...] = rest("[NAME...]", default=(), complete="contexts")
     output: str = flag("--output", "-o", default="", help="name: only names.", complete="name")
     no_headers: bool = flag("--no-headers", default=False, help="No header line.")
 
@@ -135,7 +135,7 @@ def get_users(options: Options, session: Session) -> int:
 class NamedOptions(Options):
     """Which context a ``config`` command is about."""
 
-    names: tuple[str, ...] = rest("CONTEXT_NAME", complete="contexts")
+    names: tuple[str, ...] = rest("CONTEXT_NAME", default=(), complete="contexts")
 
 
 def use_context(options: NamedOptions, session: Session) -> int:
@@ -169,7 +169,7 @@ def delete_context(options: NamedOptions, session: Session) -> int:
 class SetContextOptions(Options):
     """What ``config set-context`` was asked."""
 
-    names: tuple[str, ...] = rest("[NAME | --current]", complete="contexts")
+    names: tuple[str, ...] = rest("[NAME | --current]", default=(), complete="contexts")
     current: bool = flag("--current", default=False, help="Change the current context.")
     user: str = flag("--user", default="", help="The user entry.")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from minikctl import errors
 from minikctl.cli import changing, flags, generators, manifests, report, selection
 from minikctl.cli.commands import Command
@@ -45,16 +47,14 @@ class CreateOptions(changing.Reported):
         help="strict, warn or ignore unknown fields.",
         complete="strict warn ignore",
     )
-    words: tuple[str, ...] = rest()
+    words: tuple[str, ...] = rest(default=())
 
 
 def create(options: CreateOptions, session: Session) -> int:
     """Create the objects of manifests; return the exit code."""
     changing.check_dry_run(options.dry_run)
     if options.words:
-        raise errors.UsageError(
-            f"error: Unexpected args: [{' '.join(options.words)}]\nSee 'minikctl create -h' for help and examples"
-        )
+        raise flags.BadArguments(f"Unexpected args: [{' '.join(options.words)}]")
     if not options.files:
         raise errors.UsageError("error: must specify one of -f and -k")
     failed = False
@@ -105,10 +105,21 @@ def make(options: changing.Reported, obj: dict[str, Any], session: Session, said
     return 0
 
 
+def _generate(options: changing.Reported, obj: dict[str, Any], session: Session) -> int:
+    """Create what a generator made; a refusal is told in kubectl's words."""
+    try:
+        return make(options, obj, session)
+    except errors.StatusError as error:
+        if obj["kind"] == "Namespace":
+            raise
+        kind = f"{obj['spec']['type']} service" if obj["kind"] == "Service" else obj["kind"].lower()
+        raise errors.UsageError(f"error: failed to create {kind}: {error.message}") from error
+
+
 class NameOptions(changing.Reported):
     """What a generator of objects without fields takes."""
 
-    names: tuple[str, ...] = rest("NAME")
+    names: tuple[str, ...] = rest("NAME", default=())
 
 
 class EntriesOptions(NameOptions):
@@ -154,7 +165,7 @@ class DeploymentOptions(NameOptions):
     images: tuple[str, ...] = flag("--image", default=(), split=True, help="The image of a container.")
     replicas: int = flag("--replicas", "-r", default=1, help="How many pods.")
     port: int = flag("--port", default=-1, help="The port that the container listens on.")
-    command: tuple[str, ...] = after_dash()
+    command: tuple[str, ...] = after_dash(default=())
 
 
 class ServiceOptions(NameOptions):
@@ -193,7 +204,7 @@ def _generator(form: Callable[[Any, str], dict[str, Any]]) -> Callable[[Any, Ses
     """Return a command that creates what ``form`` makes of its options and the only name."""
 
     def run(options: NameOptions, session: Session) -> int:
-        return make(options, form(options, flags.one(options.names)), session)
+        return _generate(options, form(options, flags.one(options.names)), session)
 
     return run
 
@@ -216,7 +227,11 @@ def _secret(options: SecretOptions, name: str) -> dict[str, Any]:
 def _tls(options: TlsOptions, name: str) -> dict[str, Any]:
     if not options.cert or not options.key:
         raise errors.UsageError("error: key and cert must be specified")
-    entries = {"tls.crt": generators.read(options.cert), "tls.key": generators.read(options.key)}
+    files = {"tls.crt": options.cert, "tls.key": options.key}
+    for path in files.values():
+        if not os.path.isfile(path):
+            raise errors.UsageError(f"error: Cannot read file {path}, open {path}: no such file or directory")
+    entries = {key: generators.read(path) for key, path in files.items()}
     return generators.secret(name, entries, "kubernetes.io/tls")
 
 

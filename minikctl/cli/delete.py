@@ -45,7 +45,7 @@ class DeleteOptions(selection.Selecting):
     dry_run: str = flag(
         "--dry-run",
         default="none",
-        bare="unchanged",
+        bare="client",
         help="none, client or server.",
         complete="none client server",
     )
@@ -94,7 +94,7 @@ def _validate(options: DeleteOptions) -> None:
             "error: --force and --grace-period greater than 0 cannot be specified together"
         )
     if options.all and options.labels:
-        raise errors.UsageError("error: cannot set --all and --selector at the same time")
+        raise errors.UsageError("error: setting 'all' parameter but found a non empty selector. ")
     if options.output not in ("", "name"):
         raise errors.UsageError(
             f"error: unexpected -o output mode: {options.output}. We only support '-o name'"
@@ -116,6 +116,10 @@ def _targets(options: DeleteOptions, session: Session) -> list[Target]:
     namespace = "" if options.all_namespaces else session.namespace
     parsed = selection.parse(options.arguments, session.discovery, namespace)
     if any(target.name for target in parsed):
+        if options.all or options.labels:
+            raise errors.UsageError("error: name cannot be provided when a selector is specified")
+        if options.all_namespaces:
+            raise errors.UsageError("error: a resource cannot be retrieved by name across all namespaces")
         return parsed
     if not (options.all or options.labels or options.fields):
         raise errors.UsageError("error: resource(s) were provided, but no name was specified")

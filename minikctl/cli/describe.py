@@ -19,28 +19,30 @@ if TYPE_CHECKING:
 class DescribeOptions(selection.Selecting):
     """What ``describe`` was asked."""
 
-    events: bool = flag("--show-events", default=True, help="With its events.")
+    events: bool | None = flag(
+        "--show-events", default=None, help="With their events; if not given, those of a single object."
+    )
 
 
 def run(options: DescribeOptions, session: Session) -> int:
     """Describe every object that is meant; return the exit code."""
-    failed, first = False, True
+    failed = False
+    found: list[dict[str, Any]] = []
     for target in _targets(options, session):
         try:
-            found = _objects(target, options.labels, session)
+            members = _objects(target, options.labels, session)
         except errors.StatusError as error:
             session.io.warn(report.sentence(error))
             failed = True
             continue
-        if not found:
-            where = f" in {target.namespace} namespace." if target.namespace else ""
+        if not members:
+            where = "" if options.all_namespaces else f" in {session.namespace} namespace."
             session.io.warn(f"No resources found{where}")
-        for obj in found:
-            if not first:
-                session.io.out.write("\n\n")
-            first = False
-            for line in describing.lines(obj, _Reader(session, target, options.events)):
-                session.io.say(line)
+        found += members
+    shows_events = len(found) == 1 if options.events is None else options.events
+    reader = _Reader(session, shows_events)
+    for number, obj in enumerate(found):
+        session.io.out.write(("\n\n" if number else "") + describing.text(obj, reader))
     return 1 if failed else 0
 
 
@@ -82,9 +84,8 @@ def _objects(target: Target, labels: str, session: Session) -> list[dict[str, An
 class _Reader:
     """Reads what else a description needs; what cannot be read is left out."""
 
-    def __init__(self, session: Session, target: Target, events: bool) -> None:
+    def __init__(self, session: Session, events: bool) -> None:
         self._session = session
-        self._target = target
         self.shows_events = events
 
     def listed(self, resource: str, namespace: str, **query: str) -> list[dict[str, Any]]:
@@ -95,6 +96,15 @@ class _Reader:
         except errors.MinikctlError:
             return []
         return list(answer.get("items") or ())
+
+    def one(self, resource: str, namespace: str, name: str) -> dict[str, Any] | None:
+        """Return an object, None when it cannot be had."""
+        try:
+            target = Target(self._session.discovery.find(resource), name, namespace)
+            found: dict[str, Any] = self._session.client.request("GET", target.path()).json()
+        except errors.MinikctlError:
+            return None
+        return found
 
     def events(self, obj: dict[str, Any]) -> list[dict[str, Any]]:
         """Return the object's events."""

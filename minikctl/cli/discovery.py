@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from minikctl import errors
-from minikctl.client.http import HttpClient, path_of
+from minikctl.client.http import HttpClient
 
 ACCEPT = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json"
 FRESH_SECONDS = 600

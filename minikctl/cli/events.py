@@ -35,6 +35,8 @@ class EventsOptions(Options):
 
 def run(options: EventsOptions, session: Session) -> int:
     """Print events, oldest first; return the exit code."""
+    if any(name.lower() not in ("normal", "warning") for name in options.types):
+        raise errors.UsageError("error: valid --types are Normal or Warning")
     namespace = "" if options.all_namespaces else session.namespace
     target = Target(session.discovery.find("events"), "", namespace)
     query = {"fieldSelector": _fields(options, session)}
@@ -62,7 +64,7 @@ def _fields(options: EventsOptions, session: Session) -> str:
     if not options.subject:
         return ""
     if "/" not in options.subject:
-        raise errors.UsageError(f"error: --for must be in resource/name form, got {options.subject}")
+        raise errors.UsageError("error: --for must be in resource/name form")
     subject = selection.parse([options.subject], session.discovery, session.namespace)[0]
     return f"involvedObject.kind={subject.resource.kind},involvedObject.name={subject.name}"
 
@@ -91,11 +93,11 @@ def _print(options: EventsOptions, found: list[dict[str, Any]], session: Session
 
 
 def _row(event: dict[str, Any]) -> list[str]:
-    from minikctl.cli.output import describing
+    from minikctl.cli.output.describing import common
 
     about = event.get("involvedObject") or {}
     return [
-        describing.event_age(event),
+        common.event_age(event),
         str(event.get("type", "")),
         str(event.get("reason", "")),
         f"{about.get('kind', '')}/{about.get('name', '')}",

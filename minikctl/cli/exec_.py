@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from minikctl import errors
 from minikctl.cli import pods
 from minikctl.cli.commands import Command
-from minikctl.cli.flags import Options, after_dash, flag, rest
+from minikctl.cli.flags import BadArguments, Options, after_dash, flag, rest
 
 if TYPE_CHECKING:
     from minikctl.cli.session import Session
@@ -25,8 +25,8 @@ CHUNK = 32 * 1024
 class ExecOptions(Options):
     """What ``exec`` was asked."""
 
-    arguments: tuple[str, ...] = rest("(POD | TYPE/NAME)", complete="pods")
-    command: tuple[str, ...] = after_dash()
+    arguments: tuple[str, ...] = rest("(POD | TYPE/NAME)", default=(), complete="pods")
+    command: tuple[str, ...] = after_dash(default=())
     container: str = flag("--container", "-c", default="", help="The container.", complete="containers")
     stdin: bool = flag("--stdin", "-i", default=False, help="Pass standard input on.")
     tty: bool = flag("--tty", "-t", default=False, help="Give the command a terminal.")
@@ -38,9 +38,8 @@ def run(options: ExecOptions, session: Session) -> int:
     if not options.arguments:
         raise errors.UsageError("error: pod, type/name or --filename must be specified")
     if len(options.arguments) > 1:
-        raise errors.UsageError(
-            "error: exec [POD] [COMMAND] is not supported anymore. Use exec [POD] -- [COMMAND] instead\n"
-            "See 'minikctl exec -h' for help and examples"
+        raise BadArguments(
+            "exec [POD] [COMMAND] is not supported anymore. Use exec [POD] -- [COMMAND] instead"
         )
     if not options.command:
         raise errors.UsageError("error: you must specify at least one command for the container")

@@ -59,7 +59,6 @@ def _service(options: ExposeOptions, source: dict[str, Any], target: Target) -> 
     labels = _pairs(options.new_labels) or source["metadata"].get("labels")
     if labels:
         obj["metadata"]["labels"] = labels
-    obj["metadata"]["namespace"] = target.namespace
     return {**obj, "status": {"loadBalancer": {}}}
 
 
@@ -109,7 +108,7 @@ def _selector(options: ExposeOptions, source: dict[str, Any], target: Target) ->
     selector = (source.get("spec") or {}).get("selector") or {}
     found: dict[str, str] = selector.get("matchLabels", selector)
     if not found or "matchExpressions" in selector:
-        raise errors.UsageError(f"error: cannot expose a {target.resource.kind}: no simple selector to use")
+        raise errors.UsageError(f"error: cannot expose a {target.resource.kind}")
     return found
 
 

@@ -81,10 +81,14 @@ def after_dash(*, default: tuple[str, ...] = ()) -> Any:
     return Flag(("--",), default, "", {})
 
 
+class BadArguments(errors.UsageError):
+    """The arguments are not what the command takes; its help is worth a look."""
+
+
 def one(arguments: Sequence[str], what: str = "NAME") -> str:
-    """Return the only argument; ``UsageError`` in kubectl's words when there are none or more."""
+    """Return the only argument; ``BadArguments`` in kubectl's words when there are none or more."""
     if len(arguments) != 1:
-        raise errors.UsageError(f"error: exactly one {what} is required, got {len(arguments)}")
+        raise BadArguments(f"exactly one {what} is required, got {len(arguments)}")
     return arguments[0]
 
 
@@ -106,7 +110,7 @@ class Options:
 
     def __init_subclass__(cls) -> None:
         found = dict(cls.FLAGS)
-        for dest, kind in cls.__dict__.get("__annotations__", {}).items():
+        for dest, kind in getattr(cls, "__annotations__", {}).items():
             declared = cls.__dict__.get(dest)
             if isinstance(declared, Flag):
                 declared.dest, declared.kind = dest, _KINDS[kind]
@@ -124,7 +128,7 @@ class Options:
         raise AttributeError(f"{type(self).__name__} is frozen")
 
     def __eq__(self, other: object) -> bool:
-        return type(self) is type(other) and self.as_dict() == other.as_dict()  # type: ignore[attr-defined]
+        return type(self) is type(other) and self.as_dict() == other.as_dict()
 
     __hash__ = None  # type: ignore[assignment]
 

@@ -7,7 +7,7 @@ import threading
 from minikctl import errors
 from minikctl.cli import pods, timespan
 from minikctl.cli.commands import Command
-from minikctl.cli.flags import Options, flag, rest
+from minikctl.cli.flags import BadArguments, Options, flag, rest
 from minikctl.client import http
 
 TYPE_CHECKING = False
@@ -18,12 +18,16 @@ if TYPE_CHECKING:
 
 MAX_FOLLOWED = 5
 SELECTED_TAIL = 10
+EXPECTED = (
+    "expected 'logs [-f] [-p] (POD | TYPE/NAME) [-c CONTAINER]'.\n"
+    "POD or TYPE/NAME is a required argument for the logs command"
+)
 
 
 class LogsOptions(Options):
     """What ``logs`` was asked."""
 
-    arguments: tuple[str, ...] = rest("(POD | TYPE/NAME) [CONTAINER]", complete="pods")
+    arguments: tuple[str, ...] = rest("(POD | TYPE/NAME) [CONTAINER]", default=(), complete="pods")
     container: str = flag("--container", "-c", default="", help="The container.", complete="containers")
     follow: bool = flag("--follow", "-f", default=False, help="Go on as more is written.")
     previous: bool = flag("--previous", "-p", default=False, help="Of the run before the last restart.")
@@ -71,7 +75,7 @@ def run(options: LogsOptions, session: Session) -> int:
 
 def _sources(options: LogsOptions, session: Session) -> list[tuple[dict[str, Any], str]]:
     if len(options.arguments) > 2:
-        raise errors.UsageError("error: expected 'logs [-f] [-p] (POD | TYPE/NAME) [-c CONTAINER]'.")
+        raise BadArguments(EXPECTED)
     if options.labels:
         if options.arguments:
             raise errors.UsageError("error: only a selector (-l) or a POD name is allowed")
@@ -79,20 +83,27 @@ def _sources(options: LogsOptions, session: Session) -> list[tuple[dict[str, Any
         if not found:
             session.io.warn(f"No resources found in {session.namespace} namespace.")
     elif options.arguments:
-        found = pods.named(options.arguments[0], session)
+        found = _named(options.arguments[0], session)
         if len(found) > 1 and not options.all_pods:
             session.io.warn(f"Found {len(found)} pods, using pod/{found[0]['metadata']['name']}")
             found = found[:1]
     else:
-        raise errors.UsageError(
-            "error: expected 'logs [-f] [-p] (POD | TYPE/NAME) [-c CONTAINER]'.\n"
-            "POD or TYPE/NAME is a required argument for the logs command\n"
-            "See 'minikctl logs -h' for help and examples"
-        )
+        raise BadArguments(EXPECTED)
     if options.all_containers:
         return [(pod, name) for pod in found for name in pods.containers(pod)]
     asked = options.container or "".join(options.arguments[1:])
     return [(pod, pods.container(pod, asked, session)) for pod in found]
+
+
+def _named(argument: str, session: Session) -> list[dict[str, Any]]:
+    try:
+        return pods.named(argument, session)
+    except errors.StatusError as error:
+        if error.code != 404:
+            raise
+        raise errors.UsageError(
+            f'error: error from server (NotFound): {error.message} in namespace "{session.namespace}"'
+        ) from error
 
 
 def _query(options: LogsOptions, container: str) -> dict[str, Any]:

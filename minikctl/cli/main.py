@@ -10,7 +10,7 @@ import importlib
 import os
 import sys
 
-from minikctl.cli import catalog, commands, parsing, session
+from minikctl.cli import catalog, commands, flags, parsing, session
 from minikctl.cli.settings import Settings
 
 TYPE_CHECKING = False
@@ -97,7 +97,11 @@ def _dispatch(
 
         usage.of(path, command, io)
         return 0 if parsed.wants_help else 1
-    return command.run(commands.options_of(command, parsed), session.Session(settings, io))
+    try:
+        return command.run(commands.options_of(command, parsed), session.Session(settings, io))
+    except flags.BadArguments as error:
+        see = f"See '{' '.join(path)} -h' for help and examples"
+        raise parsing.BadCommandLine(f"{error}\n{see}") from error
 
 
 def _overview(words: list[str], io: session.Io) -> int:

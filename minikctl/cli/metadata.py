@@ -6,7 +6,6 @@ from minikctl import errors
 from minikctl.cli import changing
 from minikctl.cli.commands import Command
 from minikctl.cli.flags import flag
-from minikctl.cli.output import table
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -56,13 +55,10 @@ def _run(options: MetadataOptions, session: Session, field: str) -> int:
         existing = current["metadata"].get(field) or {}
         taken = [k for k, v in changes.items() if v is not None and k in existing and existing[k] != v]
         if taken and not options.overwrite:
-            key = taken[0]
-            raise errors.UsageError(
-                f"error: '{key}' already has a value ({existing[key]}), and --overwrite is false"
-            )
+            raise errors.UsageError(_clash(field, {key: existing[key] for key in taken}))
         for key, value in changes.items():
-            if value is None and key not in existing:
-                session.io.warn(f'{word} "{key}" not found.')
+            if value is None and key not in existing and field == "labels":
+                session.io.say(f'{word} "{key}" not found.')
         changed = {key: value for key, value in changes.items() if existing.get(key) != value}
         if not changed:
             return {}
@@ -73,10 +69,17 @@ def _run(options: MetadataOptions, session: Session, field: str) -> int:
 
     if field == "labels":
         only_removes = all(value is None for value in changes.values())
-        return changing.patch_each(
-            chosen, session, make, "unlabeled" if only_removes else said, unchanged="not labeled"
-        )
-    return changing.patch_each(chosen, session, make, said, unchanged=said)
+        sentences = ("unlabeled" if only_removes else said, "not labeled")
+    else:
+        sentences = (said, said)
+    return changing.patch_each(chosen, changing.targets(chosen, session), session, make, sentences)
+
+
+def _clash(field: str, taken: dict[str, str]) -> str:
+    held = [f"'{key}' already has a value ({value})" for key, value in taken.items()]
+    if field == "labels":
+        return f"error: {held[0]}, and --overwrite is false"
+    return f"error: --overwrite is false but found the following declared annotation(s): {'; '.join(held)}"
 
 
 def _is_change(argument: str) -> bool:
@@ -97,7 +100,7 @@ def _list(options: MetadataOptions, session: Session, field: str) -> int:
     for target in changing.targets(options, session):
         current = session.client.request("GET", target.path()).json()
         for key, value in sorted((current["metadata"].get(field) or {}).items()):
-            session.io.say(f"{key}={table.one_line(value)}")
+            session.io.say(f"{key}={value}")
     return 0
 
 

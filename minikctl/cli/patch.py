@@ -61,7 +61,10 @@ def _patch(options: PatchOptions, target: Target, body: Any, session: Session) -
         result = changing.send_patch(target, body, MEDIA[options.type], options, session, options.subresource)
         before = current["metadata"].get("resourceVersion")
         same = options.dry_run == "none" and result["metadata"].get("resourceVersion") == before
-    changing.tell(options, target, result, "patched (no change)" if same else "patched", session)
+    said = "patched (no change)" if same else "patched"
+    if options.dry_run == "server":  # kubectl says so of a client's dry run only
+        options = PatchOptions(output=options.output)
+    changing.tell(options, target, result, said, session)
 
 
 def _body(text: str, path: str) -> Any:

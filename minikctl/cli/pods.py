@@ -59,16 +59,21 @@ def container(pod: dict[str, Any], asked: str, session: Session) -> str:
     name = pod["metadata"]["name"]
     if asked:
         if asked not in containers(pod):
-            raise errors.UsageError(f"error: container {asked} is not valid for pod {name}")
+            listed = ", ".join(_listed(pod))
+            raise errors.UsageError(f"error: container {asked} is not valid for pod {name} out of: {listed}")
         return asked
     apps = containers(pod, init=False)
     preferred = (pod["metadata"].get("annotations") or {}).get(DEFAULT_CONTAINER)
     chosen = preferred if preferred in apps else apps[0]
     if len(containers(pod)) > 1 and not preferred:
-        spec = pod.get("spec") or {}
-        listed = apps + [f"{entry['name']} (init)" for entry in spec.get("initContainers") or ()]
-        session.io.warn(f'Defaulted container "{chosen}" out of: {", ".join(listed)}')
+        session.io.warn(f'Defaulted container "{chosen}" out of: {", ".join(_listed(pod))}')
     return chosen
+
+
+def _listed(pod: dict[str, Any]) -> list[str]:
+    spec = pod.get("spec") or {}
+    marks = {"containers": "", "initContainers": " (init)", "ephemeralContainers": " (ephem)"}
+    return [entry["name"] + mark for group, mark in marks.items() for entry in spec.get(group) or ()]
 
 
 def log_path(pod: dict[str, Any], subresource: str, session: Session) -> str:

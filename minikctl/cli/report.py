@@ -12,7 +12,6 @@ from minikctl.client import http
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from typing import Any
 
     from minikctl.cli.session import Io
 
@@ -52,21 +51,22 @@ def status_sentence(error: errors.StatusError, context: str = "") -> str:
     """Return the text for a ``metav1.Status``; ``context`` is such as ``error when creating "x.yaml"``."""
     if error.reason == "Unauthorized":
         return "error: You must be logged in to the server (Unauthorized)"
-    causes = error.details.get("causes")
-    if error.reason == "Invalid" and causes and not context:
-        kind, name = error.details.get("kind", ""), error.details.get("name", "")
-        lines = [f'The {kind} "{name}" is invalid: ']
-        if len(causes) == 1:
-            return lines[0] + _cause(causes[0])
-        return "\n".join(lines + [f"* {_cause(cause)}" for cause in causes])
+    if error.reason == "Invalid" and not context:
+        return _invalid(error)
     reason = f" ({error.reason})" if error.reason else ""
     where = f": {context}" if context else ""
     return f"Error from server{reason}{where}: {error.message}"
 
 
-def _cause(cause: dict[str, Any]) -> str:
-    field = cause.get("field")
-    return f"{field}: {cause.get('message', '')}" if field else str(cause.get("message", ""))
+def _invalid(error: errors.StatusError) -> str:
+    if not error.details:
+        return f"The request is invalid: {error.message}"
+    kind, name = error.details.get("kind", ""), error.details.get("name", "")
+    head = f'The {kind} "{name}" is invalid' if kind or name else "The request is invalid"
+    causes = [f"{c.get('field', '')}: {c.get('message', '')}" for c in error.details.get("causes") or ()]
+    if len(causes) > 1:
+        return "\n".join([f"{head}: ", *(f"* {cause}" for cause in causes)])
+    return f"{head}: {causes[0]}" if causes else head
 
 
 def hints(error: Exception) -> Iterable[str]:

@@ -9,7 +9,7 @@ from minikctl import errors
 from minikctl.cli import changing, timespan
 from minikctl.cli.commands import Command
 from minikctl.cli.flags import flag
-from minikctl.cli.output import printers, table
+from minikctl.cli.output import describing, table
 from minikctl.cli.selection import Target
 
 TYPE_CHECKING = False
@@ -23,6 +23,12 @@ CAUSE = "kubernetes.io/change-cause"
 RESTARTED = "kubectl.kubernetes.io/restartedAt"
 HASH = "pod-template-hash"
 POLL_SECONDS = 0.2
+LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+WARNING = (
+    "Warning: resource {target} was previously managed with 'minikctl apply'. Rolling back will not update the "
+    "kubectl.kubernetes.io/last-applied-configuration annotation, which may cause unexpected behavior on future "
+    "'minikctl apply' operations. Consider using 'minikctl apply' with your previous configuration file instead."
+)
 
 
 class RolloutOptions(changing.Chosen):
@@ -52,10 +58,17 @@ class UndoOptions(RolloutOptions):
 def _targets(options: RolloutOptions, session: Session) -> list[Target]:
     if not options.arguments and not options.files:
         raise errors.UsageError("error: required resource not specified")
-    found = changing.targets(options, session)
-    for target in found:
-        if target.resource.qualified != "deployments.apps":
-            raise errors.UsageError(f"error: no rollouter has been implemented for {target.resource.kind!r}")
+    return changing.targets(options, session, takes_all=True)
+
+
+def _deployment(target: Target, refusal: str, session: Session) -> dict[str, Any]:
+    """Return the Deployment; other kinds, once they are known to exist, are refused."""
+    found: dict[str, Any] = session.client.request("GET", target.path()).json()
+    if target.resource.qualified != "deployments.apps":
+        raise errors.UsageError(
+            "error: "
+            + refusal.format(kind=target.resource.kind, name=f'{target.resource.qualified} "{target.name}"')
+        )
     return found
 
 
@@ -71,7 +84,7 @@ def status(options: StatusOptions, session: Session) -> int:
 def _follow(target: Target, session: Session, options: StatusOptions, deadline: float | None) -> None:
     said = ""
     while True:
-        deployment = session.client.request("GET", target.path()).json()
+        deployment = _deployment(target, "no status viewer has been implemented for {kind}", session)
         if options.revision and options.revision != _revision(deployment):
             raise errors.UsageError(
                 f"error: desired revision ({options.revision}) is different from the running revision "
@@ -128,8 +141,10 @@ def restart(options: RolloutOptions, session: Session) -> int:
             )
         return body
 
-    _targets(options, session)
-    return changing.patch_each(options, session, make, "restarted")
+    found = _targets(options, session)
+    for target in found:
+        _deployment(target, "{name} restarting is not supported", session)
+    return changing.patch_each(options, found, session, make, ("restarted", "restarted"))
 
 
 def pause(options: RolloutOptions, session: Session) -> int:
@@ -149,13 +164,16 @@ def _set_paused(options: RolloutOptions, session: Session, *, paused: bool) -> i
             raise errors.UsageError(f'error: deployments.apps "{current["metadata"]["name"]}" is {state}')
         return {"spec": {"paused": True if paused else None}}
 
-    _targets(options, session)
-    return changing.patch_each(options, session, make, "paused" if paused else "resumed")
+    doing = "pausing" if paused else "resuming"
+    found = _targets(options, session)
+    for target in found:
+        _deployment(target, f"{{name}} {doing} is not supported", session)
+    said = "paused" if paused else "resumed"
+    return changing.patch_each(options, found, session, make, (said, said))
 
 
-def _revisions(target: Target, session: Session) -> dict[int, dict[str, Any]]:
+def _revisions(target: Target, deployment: dict[str, Any], session: Session) -> dict[int, dict[str, Any]]:
     """Return the ReplicaSets of a Deployment by their revision."""
-    deployment = session.client.request("GET", target.path()).json()
     place = Target(session.discovery.find("replicasets.apps"), "", target.namespace)
     found: dict[int, dict[str, Any]] = {}
     for replica_set in session.client.request("GET", place.path()).json()["items"]:
@@ -169,12 +187,14 @@ def _revisions(target: Target, session: Session) -> dict[int, dict[str, Any]]:
 def history(options: HistoryOptions, session: Session) -> int:
     """List the revisions of Deployments, or show one; return the exit code."""
     for target in _targets(options, session):
-        revisions = _revisions(target, session)
+        refusal = 'error retrieving history for "{kind}", no visitor method exists for {{ {kind}}}'
+        deployment = _deployment(target, refusal, session)
+        revisions = _revisions(target, deployment, session)
         if options.revision:
             if options.revision not in revisions:
                 raise errors.UsageError("error: unable to find the specified revision")
             session.io.say(f"{target.title} with revision #{options.revision}")
-            session.io.out.write(printers.to_yaml(_template(revisions[options.revision])))
+            session.io.out.write(describing.template(revisions[options.revision]["spec"]["template"]) + "\n")
             continue
         session.io.say(f"{target.title} ")
         rows = [["REVISION", "CHANGE-CAUSE"]]
@@ -196,12 +216,11 @@ def undo(options: UndoOptions, session: Session) -> int:
 
 def _undo(target: Target, options: UndoOptions, session: Session) -> None:
     wanted = options.to_revision
-    deployment = session.client.request("GET", target.path()).json()
-    if deployment["spec"].get("paused"):
-        raise errors.UsageError(
-            'error: you cannot rollback a paused deployment; resume it first with "rollout resume" and try again'
-        )
-    revisions = _revisions(target, session)
+    refusal = 'error retrieving rollbacker for "{kind}", no visitor method exists for {{ {kind}}}'
+    deployment = _deployment(target, refusal, session)
+    if LAST_APPLIED in (deployment["metadata"].get("annotations") or {}):
+        session.io.warn(WARNING.format(target=f"{target.resource.name}/{target.name}"))
+    revisions = _revisions(target, deployment, session)
     numbers = sorted(revisions)
     if not wanted and len(numbers) < 2:
         raise errors.UsageError(f'error: no rollout history found for deployment "{target.name}"')
@@ -209,6 +228,11 @@ def _undo(target: Target, options: UndoOptions, session: Session) -> None:
     if chosen not in revisions:
         raise errors.UsageError(f"error: unable to find specified revision {wanted} in history")
     template = _template(revisions[chosen])
+    if deployment["spec"].get("paused"):
+        raise errors.UsageError(
+            f"error: you cannot rollback a paused deployment; "
+            f"resume it first with 'minikctl rollout resume deployment/{target.name}' and try again"
+        )
     if template == deployment["spec"]["template"]:
         session.io.say(
             f"{target.title} skipped rollback (current template already matches revision {chosen})"

@@ -22,8 +22,8 @@ POLL_SECONDS = 0.2
 class RunOptions(changing.Reported):
     """What ``run`` was asked."""
 
-    names: tuple[str, ...] = rest("NAME")
-    words: tuple[str, ...] = after_dash()
+    names: tuple[str, ...] = rest("NAME", default=())
+    words: tuple[str, ...] = after_dash(default=())
     image: str = flag("--image", default="", help="The image to run.")
     env: tuple[str, ...] = flag("--env", default=(), help="An environment variable: KEY=VALUE.")
     port: str = flag("--port", default="", help="The port that the container listens on.")
@@ -50,16 +50,20 @@ class RunOptions(changing.Reported):
 
 def run(options: RunOptions, session: Session) -> int:
     """Create the pod, and attach to it if asked; return the exit code."""
-    name = flags.one(options.names)
     if not options.image:
         raise errors.UsageError('error: required flag(s) "image" not set')
+    if not options.names:
+        raise flags.BadArguments("NAME is required for run")
+    name = flags.one(options.names)
     attach = options.attach or options.stdin
     if options.remove and not attach:
         raise errors.UsageError("error: --rm should only be used for attached containers")
     if options.expose and not options.port:
         raise errors.UsageError("error: --port must be set when exposing a service")
     if options.restart not in ("Always", "OnFailure", "Never"):
-        raise errors.UsageError(f"error: invalid restart policy: {options.restart}")
+        raise errors.UsageError(
+            f"error: invalid restart policy: {options.restart}, valid values are: Always, OnFailure, Never"
+        )
     pod = _pod(options, name)
     if options.expose:
         service = generators.service(name, "ClusterIP", [options.port], selector=pod["metadata"]["labels"])

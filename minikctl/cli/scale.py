@@ -13,10 +13,13 @@ if TYPE_CHECKING:
     from minikctl.cli.session import Session
 
 
+NOT_GIVEN = -(10**9)
+
+
 class ScaleOptions(changing.Chosen):
     """What ``scale`` was asked."""
 
-    replicas: int = flag("--replicas", default=-1, help="How many there shall be.")
+    replicas: int = flag("--replicas", default=NOT_GIVEN, help="How many there shall be.")
     current: int = flag("--current-replicas", default=-1, help="Only if there are so many now.")
     resource_version: str = flag(
         "--resource-version", default="", help="Only if the object is at this version."
@@ -27,7 +30,9 @@ def run(options: ScaleOptions, session: Session) -> int:
     """Set the number of replicas; return the exit code."""
     if options.replicas < 0:
         raise errors.UsageError(
-            "error: The --replicas=COUNT flag is required, and COUNT must be greater than or equal to 0"
+            'error: required flag(s) "replicas" not set'
+            if options.replicas == NOT_GIVEN
+            else "error: The --replicas=COUNT flag is required, and COUNT must be greater than or equal to 0"
         )
     found = changing.targets(options, session)
     if not found:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class Selecting(Options):
     """How verbs that read or remove objects are told which."""
 
-    arguments: tuple[str, ...] = rest("(TYPE [NAME...] | TYPE/NAME ...)", complete="objects")
+    arguments: tuple[str, ...] = rest("(TYPE [NAME...] | TYPE/NAME ...)", default=(), complete="objects")
     files: tuple[str, ...] = flag(
         "--filename", "-f", default=(), split=True, help="Files that name objects.", complete="files"
     )

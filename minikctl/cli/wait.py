@@ -42,16 +42,22 @@ def run(options: WaitOptions, session: Session) -> int:
     """Wait for all objects and all conditions, in order; return the exit code."""
     if not options.conditions:
         raise errors.UsageError("error: unrecognized condition: []")
+    wanted = [
+        (text, None if text.lower() in ("delete", "create") else test(text)) for text in options.conditions
+    ]
     seconds = timespan.seconds(options.timeout)
     deadline = time.monotonic() + (delete.WEEK_SECONDS if seconds < 0 else seconds)
-    failed = False
-    for condition in options.conditions:
+    failures: list[str] = []
+    for condition, meets in wanted:
         targets = _targets(options, condition, deadline, session)
         if not targets and condition.lower() != "delete":
             raise errors.UsageError("error: no matching resources found")
         for target in targets:
-            failed = not _one(condition, target, deadline, session) or failed
-    return 1 if failed else 0
+            failures += _one(condition.lower(), meets, target, deadline, session)
+    head = "error: " if len(failures) == 1 else ""
+    for failure in failures:
+        session.io.warn(head + failure)
+    return 1 if failures else 0
 
 
 def _targets(options: WaitOptions, condition: str, deadline: float, session: Session) -> list[Target]:
@@ -77,25 +83,26 @@ def _targets(options: WaitOptions, condition: str, deadline: float, session: Ses
         time.sleep(POLL_SECONDS)
 
 
-def _one(condition: str, target: Target, deadline: float, session: Session) -> bool:
-    lowered = condition.lower()
-    if lowered == "delete":
-        done = _deleted(target, deadline, session)
-    elif lowered == "create":
-        done = _created(target, deadline, session)
+def _one(condition: str, meets: Test | None, target: Target, deadline: float, session: Session) -> list[str]:
+    """Wait for one object; return what to complain of."""
+    once = time.monotonic() >= deadline
+    if condition == "delete":
+        if _read(target, session) is None:
+            return []
+        done = delete.gone(target, "", deadline, session)
+    elif condition == "create":
+        if not _created(target, deadline, session):
+            return ["timed out waiting for the condition"]
+        done = True
     else:
-        done = _meets(test(condition), target, deadline, session)
-    place = f"{target.resource.name}/{target.name}"
-    if not done:
-        session.io.warn(f"error: timed out waiting for the condition on {place}")
-    else:
-        session.io.say(f"{target.title} {'condition met'}")
+        assert meets is not None
+        done = _meets(meets, target, deadline, session)
+    if done:
+        session.io.say(f"{target.title} condition met")
         session.io.out.flush()
-    return done
-
-
-def _deleted(target: Target, deadline: float, session: Session) -> bool:
-    return delete.gone(target, "", deadline, session)
+        return []
+    place = f"{target.resource.name}/{target.name}"
+    return [f"condition not met for {place}" if once else f"timed out waiting for the condition on {place}"]
 
 
 def _created(target: Target, deadline: float, session: Session) -> bool:

@@ -41,7 +41,7 @@ def of(output: str, names: Callable[[Object], str], *, managed_fields: bool = Fa
         "jsonpath-file": lambda: _jsonpath(read_template(argument), form),
         "jsonpath-as-json": lambda: _jsonpath_json(argument),
         "custom-columns": lambda: _columns(argument),
-        "custom-columns-file": lambda: _columns_file(argument)(argument),
+        "custom-columns-file": lambda: _columns_file(argument),
     }
     if form not in makers:
         raise errors.UsageError(

@@ -1,0 +1,109 @@
+"""Volumes in descriptions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from minikctl.cli.output.describing.sheet import Sheet
+
+Object = dict[str, Any]
+
+
+def volumes(sheet: Sheet, found: list[Object] | None, margin: str) -> None:
+    """Write a pod's volumes."""
+    if not found:
+        sheet.row(0, f"{margin}Volumes:", "<none>")
+        return
+    sheet.row(0, f"{margin}Volumes:")
+    name_margin = f"{margin} " if margin else "  "
+    for volume in found:
+        sheet.row(0, f"{name_margin}{volume['name']}:")
+        kind = next((key for key in volume if key in SOURCES), None)
+        if kind is None:
+            sheet.row(2, "<unknown>")
+        else:
+            SOURCES[kind](sheet, volume[kind])
+
+
+def _optional(source: Object) -> str:
+    return str(bool(source.get("optional"))).lower()
+
+
+def _empty_dir(sheet: Sheet, source: Object) -> None:
+    sheet.row(2, "Type:", "EmptyDir (a temporary directory that shares a pod's lifetime)")
+    sheet.row(2, "Medium:", source.get("medium", ""))
+    sheet.row(2, "SizeLimit:", source.get("sizeLimit") or "<unset>")
+
+
+def _host_path(sheet: Sheet, source: Object) -> None:
+    sheet.row(2, "Type:", "HostPath (bare host directory volume)")
+    sheet.row(2, "Path:", source.get("path", ""))
+    sheet.row(2, "HostPathType:", source.get("type", "") if "type" in source else "<none>")
+
+
+def _secret(sheet: Sheet, source: Object) -> None:
+    sheet.row(2, "Type:", "Secret (a volume populated by a Secret)")
+    sheet.row(2, "SecretName:", source.get("secretName", ""))
+    sheet.row(2, "Optional:", _optional(source))
+
+
+def _config_map(sheet: Sheet, source: Object) -> None:
+    sheet.row(2, "Type:", "ConfigMap (a volume populated by a ConfigMap)")
+    sheet.row(2, "Name:", source.get("name", ""))
+    sheet.row(2, "Optional:", _optional(source))
+
+
+def _downward(sheet: Sheet, source: Object) -> None:
+    sheet.row(2, "Type:", "DownwardAPI (a volume populated by information about the pod)")
+    sheet.row(2, "Items:")
+    _items(sheet, source)
+
+
+def _items(sheet: Sheet, source: Object) -> None:
+    for item in source.get("items") or ():
+        for key, field in (("fieldRef", "fieldPath"), ("resourceFieldRef", "resource")):
+            if key in item:
+                sheet.row(3, f"{item[key].get(field, '')} -> {item.get('path', '')}")
+
+
+def _projected(sheet: Sheet, source: Object) -> None:
+    sheet.row(2, "Type:", "Projected (a volume that contains injected data from multiple sources)")
+    for part in source.get("sources") or ():
+        if "secret" in part:
+            sheet.row(2, "SecretName:", part["secret"].get("name", ""))
+            sheet.row(2, "Optional:", _optional(part["secret"]))
+        elif "downwardAPI" in part:
+            sheet.row(2, "DownwardAPI:", "true")
+        elif "configMap" in part:
+            sheet.row(2, "ConfigMapName:", part["configMap"].get("name", ""))
+            sheet.row(2, "Optional:", _optional(part["configMap"]))
+        elif "serviceAccountToken" in part:
+            seconds = part["serviceAccountToken"].get("expirationSeconds", 3600)
+            sheet.row(2, "TokenExpirationSeconds:", seconds)
+
+
+def _claim(sheet: Sheet, source: Object) -> None:
+    kind = "PersistentVolumeClaim (a reference to a PersistentVolumeClaim in the same namespace)"
+    sheet.row(2, "Type:", kind)
+    sheet.row(2, "ClaimName:", source.get("claimName", ""))
+    sheet.row(2, "ReadOnly:", str(bool(source.get("readOnly"))).lower())
+
+
+def _nfs(sheet: Sheet, source: Object) -> None:
+    sheet.row(2, "Type:", "NFS (an NFS mount that lasts the lifetime of a pod)")
+    sheet.row(2, "Server:", source.get("server", ""))
+    sheet.row(2, "Path:", source.get("path", ""))
+    sheet.row(2, "ReadOnly:", str(bool(source.get("readOnly"))).lower())
+
+
+SOURCES: dict[str, Callable[[Sheet, Object], None]] = {
+    "emptyDir": _empty_dir,
+    "hostPath": _host_path,
+    "secret": _secret,
+    "configMap": _config_map,
+    "downwardAPI": _downward,
+    "projected": _projected,
+    "persistentVolumeClaim": _claim,
+    "nfs": _nfs,
+}
