@@ -8,11 +8,9 @@ import logging
 import os
 import sys
 
-import uvloop
-
 from minikctl import errors
 from minikctl.client.home import ClusterHome
-from minikctl.daemon import plane, process
+from minikctl.daemon import process
 
 logger = logging.getLogger("minikctl.daemon")
 
@@ -37,13 +35,17 @@ def main() -> int:
 
 def run(home: ClusterHome) -> int:
     """Run the control plane of a cluster whose lock is held; return the exit code."""
+    # What is imported stays for good: the collector need not look at it again and again.
+    gc.disable()
+    import uvloop
+
+    from minikctl.daemon import plane
+
+    gc.freeze()
+    gc.enable()
 
     async def work() -> None:
-        stop = process.stop_requested()
-        # What was imported stays for good: the collector need not look at it again and again.
-        gc.collect()
-        gc.freeze()
-        await plane.run(home, home.settings(), stop)
+        await plane.run(home, home.settings(), process.stop_requested())
 
     try:
         uvloop.run(work())
