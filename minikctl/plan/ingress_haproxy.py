@@ -128,7 +128,7 @@ def certificate_list(secrets: Mapping[Key, tuple[str, ...]]) -> str:
 
 def configuration(routing: Routing, slots: Slots, place: Place) -> str:
     """Return haproxy.cfg."""
-    parts = [head(place), frontend(place, routing.default)]
+    parts = [head(place), frontend(place, routing)]
     parts += [backend(name, slots[name]) for name in sorted(slots)]
     return "\n".join(parts)
 
@@ -163,32 +163,45 @@ DEFAULTS = (
     "option redispatch 1",
     "retry-on conn-failure empty-response",
 )
-_FOUND = "{ var(txn.backend) -m found }"
-_RULE_FOUND = "{ var(txn.rule) -m found }"
-FRONTEND = (
+_UNLESS_RULE = "if !{ var(txn.rule) -m found }"
+_UNLESS_BACKEND = "if !{ var(txn.backend) -m found }"
+FORWARDING = (
     "http-request disable-l7-retry unless METH_GET",
     "http-request set-header X-Forwarded-For %[src]",
     "http-request set-header X-Forwarded-Host %[req.hdr(host)]",
     "http-request set-header X-Forwarded-Proto %[ssl_fc,iif(https,http)]",
-    "http-request set-var(txn.path) path",
-    "http-request set-var(txn.host) req.hdr(host),host_only,lower",
-    "http-request set-var(txn.rule) var(txn.host),map_str(hosts.map)",
-    f"http-request set-var(txn.rule) var(txn.host),field(2,.,0),map_str(wildcards.map) if !{_RULE_FOUND}",
-    f"http-request set-var(txn.rule) str({ANY_HOST}) if !{_RULE_FOUND}",
-    "http-request set-var(txn.backend) var(txn.rule),concat(,txn.path),map_str(exact.map)",
-    f"http-request set-var(txn.backend) var(txn.rule),concat(,txn.path,/),map_beg(prefixes.map) if !{_FOUND}",
-    f"use_backend %[var(txn.backend)] if {_FOUND}",
 )
 NO_RULE = 'http-request return status 404 content-type text/plain string "no rule of any Ingress matches\\n"'
 
 
-def frontend(place: Place, default: str) -> str:
+def frontend(place: Place, routing: Routing) -> str:
     """Return the frontend, and where goes what no rule matches."""
     tls = f"bind :{place.https_port} ssl crt-list {CERTIFICATE_LIST} alpn h2,http/1.1"
-    found = section(
-        "frontend web", (f"bind :{place.http_port}", tls), FRONTEND, f"default_backend {default or NOT_FOUND}"
-    )
+    listeners = (f"bind :{place.http_port}", tls)
+    fallback = f"default_backend {routing.default or NOT_FOUND}"
+    found = section("frontend web", listeners, FORWARDING, lookups(routing), fallback)
     return found + section(f"backend {NOT_FOUND}", NO_RULE)
+
+
+def lookups(routing: Routing) -> list[str]:
+    """Return the rules that find a request's backend: those only that these routes need, as each costs."""
+    found = [
+        "http-request set-var(txn.path) path",
+        "http-request set-var(txn.host) req.hdr(host),host_only,lower",
+        "http-request set-var(txn.rule) var(txn.host),map_str(hosts.map)",
+    ]
+    if any(host.startswith("*.") for host in routing.hosts):
+        wildcard = "var(txn.host),field(2,.,0),map_str(wildcards.map)"
+        found.append(f"http-request set-var(txn.rule) {wildcard} {_UNLESS_RULE}")
+    if ANY_HOST in routing.hosts:
+        found.append(f"http-request set-var(txn.rule) str({ANY_HOST}) {_UNLESS_RULE}")
+    prefix = "http-request set-var(txn.backend) var(txn.rule),concat(,txn.path,/),map_beg(prefixes.map)"
+    if routing.exact:
+        exact = "var(txn.rule),concat(,txn.path),map_str(exact.map)"
+        found += [f"http-request set-var(txn.backend) {exact}", f"{prefix} {_UNLESS_BACKEND}"]
+    else:
+        found.append(prefix)
+    return [*found, "use_backend %[var(txn.backend)] if { var(txn.backend) -m found }"]
 
 
 def backend(name: str, slots: Sequence[Target | None]) -> str:

@@ -130,6 +130,16 @@ def test_maps_hold_the_routes() -> None:
     assert found.files["prefixes.map"] == "*.w/x/ default_c_80\n*/any/ default_a_80\nh/ default_a_80\n"
 
 
+def test_only_the_lookups_that_routes_need_are_made() -> None:
+    plain = render(WEB).files["haproxy.cfg"]
+    assert "map_str(hosts.map)" in plain
+    assert not [name for name in ("wildcards.map", "exact.map", "str(*)") if name in plain]
+    whole = render(make("i", rule("*.w", path("/", "a", "Exact")), rule("", path("/", "b")))).files[
+        "haproxy.cfg"
+    ]
+    assert all(name in whole for name in ("wildcards.map", "exact.map", "str(*)"))
+
+
 def test_a_refusal_is_traced_to_the_ingresses_behind_it() -> None:
     tls = [{"hosts": ["h"], "secretName": "s"}]
     one, two = make("one", rule("h", path("/", "a")), tls=tls), make("two", rule("i", path("/", "b")))
