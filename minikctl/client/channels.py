@@ -1,6 +1,7 @@
 """Exec and attach over WebSocket, from the client's side: subprotocol v5.channel.k8s.io, or v4.
 
-Channels: 0 stdin, 1 stdout, 2 stderr, 3 the outcome as a metav1.Status, 4 the terminal size, 255 (v5) closes one.
+Channels: 0 stdin, 1 stdout, 2 stderr, 3 the outcome as a metav1.Status, 4 the terminal's size,
+255 (v5) closes one.
 """
 
 from __future__ import annotations
