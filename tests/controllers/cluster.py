@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from typing import Any
 
 from minikctl import controllers
-from minikctl.client.base import Client
+from minikctl.client.base import Client, DeleteOptions
 from minikctl.client.informer import Informers
 from minikctl.model import kinds, objects
 from minikctl.model.kinds.base import Kind
@@ -38,6 +38,11 @@ class Machine:
     def __init__(self) -> None:
         self.facts = FACTS
         self.error: Exception | None = None
+        self.changed: Callable[[], None] = lambda: None
+
+    def subscribe(self, changed: Callable[[], None]) -> None:
+        """Take what a test calls when the engine came or went."""
+        self.changed = changed
 
     async def __call__(self) -> node.Facts:
         """Return the facts or raise the error."""
@@ -60,7 +65,9 @@ class Cluster:
         self.informers = Informers(client)
         self.recorder = Recorder(client, clock)
         self.executor = ApiExecutor(client, self.recorder, clock, self.informers.known)
-        settings = controllers.Settings(NODE, "v1.36.2+minikctl", "CERTIFICATE", self.machine)
+        settings = controllers.Settings(
+            NODE, "v1.36.2+minikctl", "CERTIFICATE", self.machine, self.machine.subscribe
+        )
         self.loops = controllers.build(client, self.informers, self.executor, clock, settings)
 
     @contextlib.asynccontextmanager
@@ -79,9 +86,13 @@ class Cluster:
     async def settle(self) -> None:
         """Let everything happen that needs no time."""
         quiet = 0
-        while quiet < 3:
+        for _ in range(500):
             await settle(20)
             quiet = 0 if any(loop.queue.busy for loop in self.loops) else quiet + 1
+            if quiet == 3:
+                return
+        busy = [loop.controller.name for loop in self.loops if loop.queue.busy]
+        raise AssertionError(f"these controllers do not come to rest without time: {busy}")
 
     async def turn(self, seconds: float) -> None:
         """Turn the clock."""
@@ -114,8 +125,6 @@ class Cluster:
 
     async def end_pods(self) -> int:
         """Have pods that are asked to end be gone; return how many."""
-        from minikctl.client.base import DeleteOptions
-
         ended = 0
         for pod in await self.all(kinds.POD, ""):
             if objects.is_deleting(pod):
@@ -142,6 +151,20 @@ def run(pod: Object, clock: FakeClock, number: int, *, ready: bool) -> Object:
     address = f"10.201.{number // 250}.{number % 250 + 2}"
     status = {"phase": "Running", "podIP": address, "podIPs": [{"ip": address}], "conditions": conditions}
     return {**pod, "status": status}
+
+
+def service(name: str = "web") -> Object:
+    """Return a Service of the pods labelled app=web."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": name, "namespace": "default"},
+        "spec": {
+            "selector": {"app": "web"},
+            "clusterIP": "10.96.0.20",
+            "ports": [{"port": 80, "protocol": "TCP", "targetPort": 8080}],
+        },
+    }
 
 
 def namespace(name: str = "default") -> Object:

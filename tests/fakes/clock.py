@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 import itertools
+import math
 from datetime import UTC, datetime, timedelta
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -44,7 +45,8 @@ class FakeClock:
             await asyncio.sleep(0)
             return
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        due = self._now + timedelta(seconds=seconds)
+        # Rounded up to the clock's resolution: who slept until a moment must not wake before it.
+        due = self._now + timedelta(microseconds=math.ceil(seconds * 1_000_000))
         heapq.heappush(self._sleepers, (due, next(self._order), future))
         await future
 

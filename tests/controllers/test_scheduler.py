@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+from minikctl.model import kinds, objects
+from minikctl.model.objects import Object
+from tests.controllers.cluster import Cluster
+from tests.fakes.client import FakeClient
+
+
+def pod(name: str, cpu: str = "1", **spec: object) -> Object:
+    """Return a Pod that asks for so much."""
+    container = {"name": "main", "image": "demo", "resources": {"requests": {"cpu": cpu}}}
+    metadata = {"name": name, "namespace": "default"}
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": metadata,
+        "spec": {"containers": [container], **spec},
+    }
+
+
+async def message(cluster: Cluster, name: str) -> str | None:
+    """Return what PodScheduled says, None if the pod has a node."""
+    found = await cluster.client.get(kinds.POD, name, "default")
+    if objects.spec(found).get("nodeName"):
+        return None
+    return str((objects.condition(found, "PodScheduled") or {}).get("message"))
+
+
+async def test_a_pod_waits_for_room(cluster: Cluster) -> None:
+    async with cluster.running():
+        await cluster.apply(pod("first", "3"))
+        await cluster.apply(pod("second", "2"))
+        assert await message(cluster, "first") is None
+        assert await message(cluster, "second") == "0/1 nodes are available: 1 Insufficient cpu."
+        assert ("FailedScheduling", "0/1 nodes are available: 1 Insufficient cpu.") in await cluster.events()
+        await cluster.client.delete(kinds.POD, "first", "default")
+        await cluster.end_pods()
+        assert await message(cluster, "second") is None
+
+
+async def test_a_finished_pod_makes_room(cluster: Cluster) -> None:
+    async with cluster.running():
+        await cluster.apply(pod("first", "3"))
+        await cluster.apply(pod("second", "2"))
+        found = await cluster.client.get(kinds.POD, "first", "default")
+        done = {**found, "status": {"phase": "Succeeded"}}
+        await cluster.client.update(kinds.POD, done, subresource="status")
+        await cluster.settle()
+        assert await message(cluster, "second") is None
+
+
+async def test_a_node_that_grows_or_is_uncordoned_takes_waiting_pods(cluster: Cluster) -> None:
+    async with cluster.running():
+        await cluster.client.patch(kinds.NODE, "one", "", {"spec": {"unschedulable": True}})
+        await cluster.settle()
+        await cluster.apply(pod("first", "6"))
+        assert await message(cluster, "first") == "0/1 nodes are available: 1 node(s) were unschedulable."
+        await cluster.client.patch(kinds.NODE, "one", "", {"spec": {"unschedulable": None}})
+        await cluster.settle()
+        assert await message(cluster, "first") == "0/1 nodes are available: 1 Insufficient cpu."
+        cluster.machine.resize(8)
+        await cluster.turn(11)
+        assert await message(cluster, "first") is None
+
+
+async def test_pods_of_a_vanished_node_are_removed(cluster: Cluster) -> None:
+    client = cluster.client
+    assert isinstance(client, FakeClient)
+    async with cluster.running():
+        other = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "two"}, "spec": {}, "status": {}}
+        await cluster.apply(other)
+        await cluster.apply(pod("stray", nodeName="two"))
+        await cluster.turn(60)
+        assert len(await cluster.all(kinds.POD)) == 1
+        await client.delete(kinds.NODE, "two")
+        await cluster.turn(30)
+        assert len(await cluster.all(kinds.POD)) == 1, "it may come back"
+        await cluster.turn(11)
+        assert await cluster.all(kinds.POD) == []
