@@ -28,7 +28,8 @@ def remove(home: ClusterHome, io: Io) -> None:
                     f"error: the containers of cluster {home.name} cannot be removed: {error}"
                 ) from error
             io.warn(f"{error}; there is no such cluster")
-    shutil.rmtree(home.path, ignore_errors=True)
+    for path in filter(None, (home.memory, home.path)):
+        shutil.rmtree(path, ignore_errors=True)
     _forget_context(home.name)
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -27,7 +26,6 @@ logger = logging.getLogger(__name__)
 RETRY_SECONDS = 0.5
 RETRY_LIMIT_SECONDS = 2.0
 RESTART_LIMIT_SECONDS = 30.0
-MEMORY_ROOT = "/dev/shm"
 UNANSWERED = "the container engine has not answered yet"
 
 
@@ -159,14 +157,13 @@ class World:
 
     def _node_info(self, place: Place) -> NodeInfo:
         settings = self._core.settings
-        memory = f"{MEMORY_ROOT}/minikctl-{settings.name}" if os.path.isdir(MEMORY_ROOT) else ""
         return NodeInfo(
             cluster=settings.name,
             name=self._core.node,
             host_ip=place.network.gateway,
             network=settings.network,
             pods_dir=self._core.home.file("pods"),
-            memory_dir=memory,
+            memory_dir=self._core.home.memory,
             infra_image=place.infra_image,
             dns_ip=settings.dns_ip,
             domain=settings.domain,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import concurrent.futures
 import contextlib
 import os
+import shutil
 import signal
 import socket
 import stat
@@ -33,6 +34,7 @@ def home() -> Iterator[ClusterHome]:
         found.save(ClusterSettings("lab", runtime="sim", egress=False))
         yield found
         launcher.stop(found)
+        shutil.rmtree(found.memory, ignore_errors=True)
 
 
 Connect = Callable[[], HttpClient]
