@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import assert_never
 
 from minikctl import errors
@@ -15,13 +15,14 @@ from minikctl.model import kinds
 from minikctl.model.actions import api
 from minikctl.model.actions import node as actions
 from minikctl.model.containers import ContainerSpec
-from minikctl.node import checks, files, images, observe, probes, statuses
+from minikctl.node import checks, cleaning, files, images, observe, probes, statuses
 from minikctl.node.failures import NodeFailure
 from minikctl.node.record import PodRecord
 from minikctl.node.sandbox import Sandbox, SandboxNetwork
 from minikctl.plan.pod import events
 from minikctl.plan.pod.view import NodeInfo, ProbeState
 from minikctl.runtime import clock as clocks
+from minikctl.runtime import tasks
 
 Record = Callable[[api.RecordEvent], None]
 MIN_STOP_SECONDS = 2
@@ -220,7 +221,8 @@ class NodeExecutor:
             if not result.passed:
                 tell("Warning", "FailedPreStopHook", f"PreStopHook failed: {result.output}")
 
-        await within(self._drivers.clock, action.grace_seconds, run())
+        # Whatever the hook does, the grace period goes on.
+        await tasks.first(run(), self._drivers.clock.sleep(action.grace_seconds))
 
     async def _remove(self, record: PodRecord, action: actions.RemoveContainer) -> None:
         container = record.containers.get(action.container_id)
@@ -233,27 +235,9 @@ class NodeExecutor:
     async def _remove_directory(self, record: PodRecord, action: actions.RemovePodDir) -> None:
         left = await asyncio.to_thread(files.remove, action.paths)
         for path in left:
-            await self._remove_as_root(path)
+            await cleaning.remove_as_root(self._engine, self._node, path, self._drivers.clock)
         record.volumes.clear()
         record.has_directory = False
-
-    async def _remove_as_root(self, path: str) -> None:
-        """Remove what containers wrote as root and this process may not touch, from inside a container."""
-        parent, _, name = path.rpartition("/")
-        spec = ContainerSpec(
-            name=f"mk_{self._node.cluster}_remove_{name[:36]}",
-            image=self._node.infra_image,
-            labels={"minikctl.dev/cluster": self._node.cluster, "minikctl.dev/role": "cleaner"},
-            entrypoint=("/bin/rm", "-rf", f"/pods/{name}"),
-            mounts=(engines.Mount(parent, "/pods"),),
-        )
-        container_id = await self._engine.create(spec)
-        try:
-            await self._engine.start(container_id)
-            while (found := await self._engine.inspect(container_id)) and found.status == "running":
-                await self._drivers.clock.sleep(0.1)
-        finally:
-            await self._engine.remove(container_id)
 
     def _start_probe(self, record: PodRecord, action: actions.StartProbe) -> None:
         key = (action.container_id, action.probe.kind)
@@ -278,20 +262,6 @@ class NodeExecutor:
         except errors.StatusError as error:
             if error.reason not in ("NotFound", "Conflict"):
                 raise
-
-
-async def within(clock: clocks.Clock, seconds: float, work: Awaitable[None]) -> None:
-    """Wait for the work, but no longer than that time by the clock; what is late is cancelled."""
-    task = asyncio.ensure_future(work)
-    limit = asyncio.ensure_future(clock.sleep(seconds))
-    try:
-        await asyncio.wait((task, limit), return_when=asyncio.FIRST_COMPLETED)
-        if task.done():
-            task.result()
-    finally:
-        for each in (task, limit):
-            each.cancel()
-        await asyncio.gather(task, limit, return_exceptions=True)
 
 
 def _explained(error: errors.DriverError, spec: ContainerSpec) -> str:

@@ -16,6 +16,7 @@ from minikctl.client.base import DeleteOptions
 from minikctl.drivers import docker, images
 from minikctl.drivers.engine import ContainerSpec, ExecOptions, LogOptions
 from minikctl.model import kinds, objects
+from minikctl.node import cleaning
 from minikctl.node.streams import EngineStreams
 from minikctl.plan.pod import names
 from minikctl.runtime.clock import SystemClock
@@ -361,6 +362,14 @@ async def test_files_that_belong_to_root_in_a_volume_are_removed_with_it(bench: 
         await bench.client.delete(kinds.POD, "web", "default")
         await eventually(lambda: not bench.client.all(kinds.POD), 15)
         assert not Path(bench.node.pods_dir).exists()
+
+
+async def test_a_container_removes_what_this_process_may_not(bench: Bench, tmp_path: Path) -> None:
+    (tmp_path / "pods" / "uid-1" / "deep").mkdir(parents=True)
+    path = str(tmp_path / "pods" / "uid-1")
+    await cleaning.remove_as_root(bench.engine, bench.node, path, bench.clock)
+    assert list((tmp_path / "pods").iterdir()) == []
+    assert await bench.containers() == []
 
 
 async def test_containers_are_labelled_and_named_for_their_pod(bench: Bench) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import copy
 from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from minikctl import errors
@@ -148,7 +148,8 @@ class FakeClient:
             return self._end(kind, old)
         if objects.is_deleting(old):
             return old
-        meta = {**old["metadata"], "deletionTimestamp": objects.timestamp(self._now())}
+        end = objects.timestamp(self._now() + timedelta(seconds=grace))
+        meta = {**old["metadata"], "deletionTimestamp": end}
         return self._store(kind, {**old, "metadata": {**meta, "deletionGracePeriodSeconds": grace}})
 
     async def watch(

@@ -488,6 +488,19 @@ async def test_a_status_from_an_outdated_pod_is_made_anew(bench: Bench) -> None:
         await bench.until(lambda: bench.ready("web"))
 
 
+async def test_a_refused_status_is_made_anew(bench: Bench) -> None:
+    conflicts = [errors.conflict("pods", "", "web", "the object has been modified")] * 3
+
+    def failing(verb: str, *_: str) -> Exception | None:
+        return conflicts.pop() if verb == "patch status" and conflicts else None
+
+    bench.client.failures.append(failing)
+    async with bench.running():
+        put(bench, pod("web"))
+        await bench.until(lambda: bench.ready("web"))
+        assert not conflicts
+
+
 async def test_a_server_that_fails_is_asked_again(bench: Bench) -> None:
     failures = [errors.StatusError(500, "InternalError", "disk full")] * 2
 

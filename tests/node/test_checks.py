@@ -300,7 +300,7 @@ def test_messages_of_the_health_protocol() -> None:
 async def test_commands_are_judged_by_their_exit_code() -> None:
     clock = FakeClock()
     engine = FakeEngine(clock)
-    container = await engine.create(ContainerSpec("a", "demo:1", {}))
+    container = await engine.create(ContainerSpec("app", "demo:1", {}))
     await engine.start(container)
     prober = RealProber(engine, clock)
     assert (await prober.check(ExecCheck(("true",)), container, 1)).passed

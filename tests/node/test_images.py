@@ -1,0 +1,94 @@
+"""Getting images with logins, together, and when the engine behaves oddly."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+
+import pytest
+
+from minikctl import errors
+from minikctl.drivers.fake_engine import FakeEngine
+from minikctl.model.actions.node import EnsureImage
+from minikctl.node.failures import NodeFailure
+from minikctl.node.images import Images
+from minikctl.runtime.tasks import Tasks
+from tests.fakes.clock import FakeClock
+
+
+class Registry(FakeEngine):
+    """Lets in who has the right login; ``forgets``: what was pulled is not there then."""
+
+    def __init__(
+        self, clock: FakeClock, *, password: str = "", forgets: bool = False, hangs: bool = False
+    ) -> None:
+        super().__init__(clock)
+        self.password = password
+        self.forgets = forgets
+        self.hangs = hangs
+        self.pulls: list[str] = []
+
+    async def pull(self, reference: str, auth: Mapping[str, str] | None = None) -> None:
+        given = (auth or {}).get("password", "")
+        self.pulls.append(given)
+        await (asyncio.Event().wait() if self.hangs else asyncio.sleep(0))
+        if given != self.password:
+            raise errors.ImageMissing("denied")
+        if not self.forgets:
+            await super().pull(reference)
+
+
+def wanted(*passwords: str) -> EnsureImage:
+    auths = tuple({"password": password} for password in passwords)
+    return EnsureImage("app", "remote/x:1", "IfNotPresent", auths)
+
+
+async def ensure(engine: Registry, *actions: EnsureImage) -> list[str]:
+    told: list[str] = []
+    tasks = Tasks()
+    images = Images(engine, FakeClock(), tasks)
+    try:
+        await asyncio.gather(*(images.ensure(each, lambda *event: told.append(event[2])) for each in actions))
+    finally:
+        await tasks.idle()
+    return told
+
+
+async def test_logins_are_tried_in_order_and_then_none() -> None:
+    engine = Registry(FakeClock(), password="right")
+    await ensure(engine, wanted("wrong", "right", "unused"))
+    assert engine.pulls == ["wrong", "right"]
+    open_to_all = Registry(FakeClock())
+    await ensure(open_to_all, wanted("wrong"))
+    assert open_to_all.pulls == ["wrong", ""]
+
+
+async def test_one_pull_serves_all_who_wait() -> None:
+    engine = Registry(FakeClock())
+    told = await ensure(engine, wanted(), wanted(), wanted())
+    assert engine.pulls == [""]
+    assert told.count('Pulling image "remote/x:1"') == 3
+
+
+async def test_a_failed_pull_fails_for_all_who_wait() -> None:
+    engine = Registry(FakeClock(), password="right")
+    with pytest.raises(NodeFailure, match="denied"):
+        await ensure(engine, wanted(), wanted())
+
+
+async def test_an_image_that_does_not_arrive_is_a_failure() -> None:
+    engine = Registry(FakeClock(), forgets=True)
+    with pytest.raises(NodeFailure, match="the engine pulled remote/x:1 but does not have it"):
+        await ensure(engine, wanted())
+
+
+async def test_a_pull_that_is_cut_off_wakes_who_wait() -> None:
+    engine = Registry(FakeClock(), hangs=True)
+    tasks = Tasks()
+    images = Images(engine, FakeClock(), tasks)
+    waiting = asyncio.create_task(images.ensure(wanted(), lambda *_: None))
+    while not engine.pulls:
+        await asyncio.sleep(0)
+    await tasks.close()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
