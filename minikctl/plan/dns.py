@@ -15,6 +15,12 @@ EMBEDDED_RESOLVER = "127.0.0.11"
 """Docker's own resolver, which is in every network namespace of a user-defined network."""
 
 
+NO_CLUSTER_DNS = (
+    "Cluster DNS cannot be reached from the host's network, which has no routes to Services; "
+    "the host's resolver is used"
+)
+
+
 @dataclass(frozen=True)
 class Resolver:
     """The three lists of a resolv.conf; an option is (name, value), value "" for a flag."""
@@ -38,18 +44,22 @@ def resolv_conf(pod: objects.Object, dns_ip: str, domain: str, host_lines: Seque
 
 
 def resolution(pod: objects.Object, dns_ip: str, domain: str, host_lines: Sequence[str]) -> Resolution:
-    """Return the pod's resolv.conf and the warnings about what exceeded the resolver's limits."""
+    """Return the pod's resolv.conf and the warnings about what it cannot be."""
     spec = objects.spec(pod)
     policy = spec.get("dnsPolicy") or "ClusterFirst"
     host_network = bool(spec.get("hostNetwork"))
     host = parse(host_lines) if host_network else reachable(parse(host_lines))
     if policy == "None":
         base = Resolver()
-    elif policy == "Default" or (policy == "ClusterFirst" and host_network):
+    elif policy == "Default" or host_network:
         base = host
     else:
         base = Resolver((dns_ip,), cluster_searches(pod, domain) + host.searches, (("ndots", "5"),))
-    return limited(merged(base, spec.get("dnsConfig") or {}))
+    found = limited(merged(base, spec.get("dnsConfig") or {}))
+    if policy == "ClusterFirstWithHostNet" and host_network:
+        # Service addresses are not routed in the host's namespace: a query would leave the machine.
+        return Resolution(found.text, (NO_CLUSTER_DNS, *found.warnings))
+    return found
 
 
 def cluster_searches(pod: objects.Object, domain: str) -> tuple[str, ...]:

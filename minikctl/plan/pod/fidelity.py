@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from minikctl.model.objects import Object
+from minikctl.plan import dns
 from minikctl.plan.pod import events
 from minikctl.plan.pod.draft import Draft
 from minikctl.plan.pod.state import PodState
@@ -16,11 +17,15 @@ _CONTAINER_FIELDS = ("volumeDevices", "resizePolicy", "restartPolicyRules")
 
 
 def report(state: PodState, draft: Draft) -> None:
-    """Report the fields, if the pod has any."""
+    """Report the fields, if the pod has any, and what its resolver cannot be told."""
     found = sorted(set(fields(state)))
     if found:
         message = f"Accepted but not enforced on this node: {', '.join(found)}"
         draft.report("fidelity", events.warning(state.pod, REASON, message))
+    node = state.view.node
+    resolution = dns.resolution(state.pod, node.dns_ip, node.domain, node.resolver_lines)
+    for number, message in enumerate(resolution.warnings):
+        draft.report(f"dns {number}", events.warning(state.pod, "DNSConfigForming", message))
 
 
 def fields(state: PodState) -> Iterator[str]:

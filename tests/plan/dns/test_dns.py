@@ -31,7 +31,8 @@ def pod(**spec: Any) -> Any:
         ({}, CLUSTER + "options ndots:5\n"),
         ({"dnsPolicy": "ClusterFirst"}, CLUSTER + "options ndots:5\n"),
         ({"dnsPolicy": "ClusterFirst", "hostNetwork": True}, OF_HOST),
-        ({"dnsPolicy": "ClusterFirstWithHostNet", "hostNetwork": True}, CLUSTER + "options ndots:5\n"),
+        ({"dnsPolicy": "ClusterFirstWithHostNet"}, CLUSTER + "options ndots:5\n"),
+        ({"dnsPolicy": "ClusterFirstWithHostNet", "hostNetwork": True}, OF_HOST),
         ({"dnsPolicy": "Default"}, OF_HOST),
         ({"dnsPolicy": "None"}, ""),
         (
@@ -61,6 +62,11 @@ def test_each_policy_gives_its_resolver(spec: Any, wanted: str) -> None:
 @pytest.mark.parametrize("lines", [["nameserver 127.0.0.53", "nameserver ::1"], []])
 def test_a_host_resolver_on_loopback_is_reached_through_the_engines(lines: list[str]) -> None:
     assert dns.resolv_conf(pod(dnsPolicy="Default"), "", "", lines) == "nameserver 127.0.0.11\n"
+
+
+def test_that_the_hosts_network_has_no_cluster_dns_is_told() -> None:
+    found = dns.resolution(pod(dnsPolicy="ClusterFirstWithHostNet", hostNetwork=True), "x", "y", HOST)
+    assert found.warnings == (dns.NO_CLUSTER_DNS,)
 
 
 def test_too_many_nameservers_are_cut_and_told() -> None:
