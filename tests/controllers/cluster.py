@@ -128,9 +128,8 @@ class Cluster:
         ended = 0
         for pod in await self.all(kinds.POD, ""):
             if objects.is_deleting(pod):
-                await self.client.delete(
-                    kinds.POD, *reversed(objects.key(pod)), DeleteOptions(grace_seconds=0)
-                )
+                namespace, name = objects.key(pod)
+                await self.client.delete(kinds.POD, name, namespace, DeleteOptions(grace_seconds=0))
                 ended += 1
         await self.settle()
         return ended

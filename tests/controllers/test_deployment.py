@@ -21,7 +21,7 @@ async def change(cluster: Cluster, **spec: object) -> Object:
 
 def template(image: str) -> Object:
     """Return a pod template."""
-    return deployment(image=image)["spec"]["template"]
+    return dict(deployment(image=image)["spec"]["template"])
 
 
 async def roll(cluster: Cluster) -> int:

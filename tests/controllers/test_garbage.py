@@ -5,6 +5,7 @@ import pytest
 from minikctl import errors
 from minikctl.client.base import DeleteOptions, Propagation
 from minikctl.model import kinds, objects
+from minikctl.model.objects import Object
 from tests.controllers.cluster import Cluster, deployment
 from tests.fakes.client import FakeClient
 
@@ -101,7 +102,7 @@ async def test_an_owner_under_an_old_name_is_another_one(cluster: Cluster) -> No
     client = cluster.client
     assert isinstance(client, FakeClient)
     async with cluster.running():
-        owner = {
+        owner: Object = {
             "apiVersion": "v1",
             "kind": "ConfigMap",
             "metadata": {"name": "owner", "namespace": "default"},
@@ -113,6 +114,6 @@ async def test_an_owner_under_an_old_name_is_another_one(cluster: Cluster) -> No
             "ownerReferences": [objects.owner_reference(made)],
         }
         await cluster.apply({"apiVersion": "v1", "kind": "Secret", "metadata": metadata})
-        client.put({**owner, "metadata": {**owner["metadata"], "uid": "second"}})
+        client.put({**owner, "metadata": {**objects.meta(owner), "uid": "second"}})
         await cluster.settle()
         assert await cluster.all(kinds.SECRET) == []

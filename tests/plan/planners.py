@@ -94,7 +94,7 @@ NAMESPACE = Planner(kinds.NAMESPACE, _namespace_view, namespace.desired, namespa
 
 
 def _node_view(world: World, case: dict[str, Any]) -> node.View:
-    facts = {
+    facts: dict[str, Any] = {
         "cpus": 4,
         "memory_bytes": 8 << 30,
         "architecture": "amd64",

@@ -194,12 +194,12 @@ async def test_the_first_failure_stops_the_plan() -> None:
 async def test_other_refusals_are_failures(verb: str) -> None:
     world = World(thing("a"))
     world.client.failures.append(lambda *_: errors.bad_request("no"))
-    action = {
+    actions: dict[str, ApiAction] = {
         "delete": Delete(kinds.CONFIG_MAP, "default", "a"),
         "patch": Patch(kinds.CONFIG_MAP, "default", "a", {}),
-    }[verb]
+    }
     with pytest.raises(errors.ActionFailed):
-        await world.run(action)
+        await world.run(actions[verb])
 
 
 async def test_a_plan_ends_when_the_caches_show_it() -> None:

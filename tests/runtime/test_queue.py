@@ -64,6 +64,26 @@ async def test_a_cancelled_getter_passes_its_wake_up_on(clock: FakeClock) -> Non
     assert await second == "a"
 
 
+async def test_a_getter_that_is_about_to_be_cancelled_is_not_woken(clock: FakeClock) -> None:
+    queue: WorkQueue[str] = WorkQueue(clock)
+    first, second = (asyncio.create_task(queue.get()) for _ in range(2))
+    await settle()
+    first.cancel()
+    queue.add("a")
+    assert await second == "a"
+
+
+async def test_a_woken_getter_may_be_cancelled_when_its_key_is_taken(clock: FakeClock) -> None:
+    queue: WorkQueue[str] = WorkQueue(clock)
+    getter = asyncio.create_task(queue.get())
+    await settle()
+    queue.add("a")
+    getter.cancel()
+    assert await queue.get() == "a"
+    await settle()
+    assert getter.cancelled()
+
+
 async def test_cancelling_the_only_getter_keeps_the_key(clock: FakeClock) -> None:
     queue: WorkQueue[str] = WorkQueue(clock)
     getter = asyncio.create_task(queue.get())
