@@ -95,6 +95,7 @@ def _jsonpath_json(template: str) -> Printer:
 
 
 def read_template(path: str) -> str:
+    """Return a file's text; ``UsageError`` when it cannot be read."""
     try:
         with open(path, encoding="utf-8") as source:
             return source.read()
