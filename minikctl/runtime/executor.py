@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol, assert_never
 
@@ -15,14 +14,13 @@ from minikctl.model import objects
 from minikctl.model.actions import api
 from minikctl.model.kinds.base import Kind
 from minikctl.model.objects import Key, Object
+from minikctl.runtime import batching, tasks
 from minikctl.runtime import clock as clocks
-from minikctl.runtime import tasks
 
 log = logging.getLogger(__name__)
 
 SETTLE_SECONDS = 5.0
 """So long a plan waits at most until the caches show what it wrote."""
-MAX_CONCURRENT = 64
 
 Watcher = Callable[[Object | None, Object | None], None]
 
@@ -62,14 +60,6 @@ class Written:
     uid: str = ""
 
 
-@dataclass(frozen=True)
-class Unit:
-    """One action and the Events that tell of its success."""
-
-    action: api.ApiAction
-    events: tuple[api.RecordEvent, ...] = ()
-
-
 class ApiExecutor:
     """Carries out plans so that no key is planned again before the caches show what it wrote.
 
@@ -105,7 +95,7 @@ class ApiExecutor:
 
     async def run(self, actions: Iterable[api.ApiAction], written: list[Written]) -> None:
         """Carry out the actions in order; neighbours that create or delete the same kind go together."""
-        for batch in batches(units(actions)):
+        for batch in batching.batches(batching.units(actions)):
             results = await asyncio.gather(
                 *(self._run_unit(unit, written) for unit in batch), return_exceptions=True
             )
@@ -113,7 +103,7 @@ class ApiExecutor:
                 if isinstance(result, BaseException):
                     raise result
 
-    async def _run_unit(self, unit: Unit, written: list[Written]) -> None:
+    async def _run_unit(self, unit: batching.Unit, written: list[Written]) -> None:
         try:
             done = await self._run_action(unit.action)
         except errors.StatusError as error:
@@ -186,7 +176,7 @@ class ApiExecutor:
                 latest = done.revision  # our own write of a moment ago is no conflict
         metadata = {**objects.meta(subject), "resourceVersion": latest}
         update = api.Update(kind, {**subject, "metadata": metadata, "status": status}, "status")
-        await self._run_unit(Unit(update), written)
+        await self._run_unit(batching.Unit(update), written)
 
     async def _settle(self, written: list[Written]) -> None:
         """Return when the caches show all of it, or when waiting longer would help nobody."""
@@ -224,71 +214,6 @@ class ApiExecutor:
                 waiting.set()
 
         cache.subscribe(changed)
-
-
-def units(actions: Iterable[api.ApiAction]) -> Iterator[Unit]:
-    """Group each action with the Events that directly follow it."""
-    pending: api.ApiAction | None = None
-    events: list[api.RecordEvent] = []
-    for action in actions:
-        if isinstance(action, api.RecordEvent) and pending is not None:
-            events.append(action)
-            continue
-        if pending is not None:
-            yield Unit(pending, tuple(events))
-        events = []
-        pending = None if isinstance(action, api.RecordEvent) else action
-        if pending is None:
-            yield Unit(action)
-    if pending is not None:
-        yield Unit(pending, tuple(events))
-
-
-def batches(found: Iterable[Unit]) -> Iterator[list[Unit]]:
-    """Split into parts that may run at once, in order; what touches the same object stays in order.
-
-    Creations start slowly (1, 2, 4, …) so that a refusal is met once and not by each of hundreds.
-    """
-    for (action_type, _), group in itertools.groupby(found, key=_batch_key):
-        left = list(group)
-        size = _FIRST_BATCH.get(action_type, 1)
-        while left:
-            count = _distinct(left[:size])
-            yield left[:count]
-            left = left[count:]
-            if action_type is api.Create:
-                size = min(size * 2, MAX_CONCURRENT)
-
-
-_FIRST_BATCH: dict[type[Any], int] = {api.Create: 1, api.Delete: MAX_CONCURRENT, api.Patch: MAX_CONCURRENT}
-
-
-def _distinct(found: list[Unit]) -> int:
-    """Return how many of the units, from the first on, are about different objects."""
-    seen: set[Key] = set()
-    for unit in found:
-        key = _key(unit.action)
-        if key in seen:
-            break
-        seen.add(key)
-    return max(len(seen), 1)
-
-
-def _key(action: api.ApiAction) -> Key:
-    match action:
-        case api.Create() | api.Update():
-            return objects.key(action.object)
-        case api.Patch() | api.Delete():
-            return action.namespace, action.name
-        case api.RecordEvent():
-            return objects.key(action.regarding)
-        case _:
-            assert_never(action)
-
-
-def _batch_key(unit: Unit) -> tuple[type[Any], str]:
-    action = unit.action
-    return type(action), "" if isinstance(action, api.RecordEvent) else action.kind.resource
 
 
 def _seen(kind: Kind, found: Object) -> Written:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -247,28 +247,3 @@ async def test_waiting_for_a_cache_has_an_end() -> None:
     task = asyncio.create_task(world.run(Create(kinds.CONFIG_MAP, thing("a"))))
     await world.clock.advance(executors.SETTLE_SECONDS)
     assert task.done()
-
-
-def sizes(*actions: ApiAction) -> Iterator[int]:
-    """Return how many actions go together."""
-    return map(len, executors.batches(executors.units(actions)))
-
-
-def test_creations_start_slowly() -> None:
-    creations = [Create(kinds.CONFIG_MAP, thing(str(number))) for number in range(200)]
-    assert list(sizes(*creations)) == [1, 2, 4, 8, 16, 32, 64, 64, 9]
-
-
-def test_deletions_and_patches_of_different_objects_go_together() -> None:
-    deletions = [Delete(kinds.POD, "default", str(number)) for number in range(70)]
-    assert list(sizes(*deletions)) == [64, 6]
-    patches = [Patch(kinds.POD, "default", name, {}) for name in ("a", "b", "a", "c")]
-    assert list(sizes(*patches)) == [2, 2]
-
-
-def test_other_actions_go_one_by_one() -> None:
-    updates = [Update(kinds.POD, pod("a")), Update(kinds.POD, pod("b"))]
-    assert list(sizes(*updates)) == [1, 1]
-    assert list(sizes(event("a"), event("b"))) == [1, 1]
-    assert list(sizes()) == []
-    assert list(sizes(Create(kinds.POD, pod()), Create(kinds.CONFIG_MAP, thing("a")))) == [1, 1]
