@@ -87,6 +87,12 @@ def hosts(state: PodState) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
+def resolution(state: PodState) -> dns.Resolution:
+    """Return the pod's resolv.conf, and what did not fit into it."""
+    node = state.view.node
+    return dns.resolution(state.pod, node.dns_ip, node.domain, node.resolver_lines)
+
+
 def shared_files(
     state: PodState, container: objects.Object
 ) -> tuple[tuple[HostFile, ...], tuple[Mount, ...]]:
@@ -94,8 +100,7 @@ def shared_files(
     view = state.view
     own = {str(mount.get("mountPath")) for mount in container.get("volumeMounts") or ()}
     base = names.pod_dir(view.node, view.uid)
-    text = dns.resolv_conf(state.pod, view.node.dns_ip, view.node.domain, view.node.resolver_lines)
-    found = [("/etc/resolv.conf", f"{base}/resolv.conf", text)]
+    found = [("/etc/resolv.conf", f"{base}/resolv.conf", resolution(state).text)]
     if not state.host_network:
         found.append(("/etc/hosts", f"{base}/hosts", hosts(state)))
     chosen = [entry for entry in found if entry[0] not in own]
