@@ -14,7 +14,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from minikctl.client.home import ClusterHome, ClusterSettings
+from minikctl.client.home import ClusterHome
+from minikctl.client.settings import ClusterSettings
 
 CA_DAYS = 3650
 SERVER_DAYS = 365

@@ -63,8 +63,19 @@ def run(options: ApplyOptions, session: Session) -> int:
             documents.append(document)
     if not documents and not failed:
         raise errors.UsageError("error: no objects passed to apply")
+    results: list[tuple[Target, str, dict[str, Any]]] = []
     for document in ordered(documents):
-        failed = not _apply_one(options, document, session) or failed
+        try:
+            results.append(_apply_one(options, document, session))
+        except errors.MinikctlError as error:
+            session.io.warn(_complaint(error, document))
+            failed = True
+            continue
+        if options.output in ("", "name"):
+            target, outcome, result = results[-1]
+            changing.tell(options, target, result, outcome, session)
+    if options.output not in ("", "name"):
+        _print(options, [result for _, _, result in results], session)
     return 1 if failed else 0
 
 
@@ -88,22 +99,32 @@ def ordered(documents: list[manifests.Document]) -> list[manifests.Document]:
     return sorted(documents, key=lambda document: ranks.get(document.object["kind"], len(ORDER)))
 
 
-def _apply_one(options: ApplyOptions, document: manifests.Document, session: Session) -> bool:
-    try:
-        target = selection.target_of(document.object, session)
-        if not target.name:
-            raise errors.UsageError("metadata.name: Required value: apply needs the object's name")
-        wanted = _completed(document.object, target)
-        outcome, result = _send(options, wanted, target, session)
-    except errors.StatusError as error:
-        session.io.warn(f"{_sentence(error, document)}\n  in {document.place}{_object_name(document.object)}")
-        return False
-    except errors.UsageError as error:
-        text = str(error).removeprefix("error: ")
-        session.io.warn(f"error: {document.place}{_object_name(document.object)}: {text}")
-        return False
-    changing.tell(options, target, result, outcome, session)
-    return True
+def _print(options: ApplyOptions, found: list[dict[str, Any]], session: Session) -> None:
+    from minikctl.cli.output import printers
+
+    printer = printers.of(options.output, lambda _: "")
+    if printer is not None and found:
+        listed = {"apiVersion": "v1", "items": found, "kind": "List", "metadata": {}}
+        session.io.out.write(printer(found if len(found) == 1 else [listed], False))
+
+
+def _apply_one(
+    options: ApplyOptions, document: manifests.Document, session: Session
+) -> tuple[Target, str, dict[str, Any]]:
+    target = selection.target_of(document.object, session)
+    if not target.name:
+        raise errors.UsageError("metadata.name: Required value: apply needs the object's name")
+    return target, *_send(options, _completed(document.object, target), target, session)
+
+
+def _complaint(error: errors.MinikctlError, document: manifests.Document) -> str:
+    """Return what is wrong, and with which document of which file."""
+    where = f"{document.place}{_object_name(document.object)}"
+    if isinstance(error, errors.StatusError):
+        return f"{_sentence(error, document)}\n  in {where}"
+    if isinstance(error, errors.UsageError):
+        return f"error: {where}: {str(error).removeprefix('error: ')}"
+    raise error
 
 
 def _sentence(error: errors.StatusError, document: manifests.Document) -> str:

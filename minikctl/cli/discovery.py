@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from minikctl import errors
 from minikctl.client.http import HttpClient
@@ -17,8 +15,7 @@ ACCEPT = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,a
 FRESH_SECONDS = 600
 
 
-@dataclass(frozen=True)
-class Resource:
+class Resource(NamedTuple):
     """One resource as discovery tells of it."""
 
     group: str
@@ -66,8 +63,8 @@ class Discovery:
 
     def __init__(self, client: HttpClient, cache_directory: str) -> None:
         self._client = client
-        digest = hashlib.sha256(client.endpoint.server.encode()).hexdigest()[:16]
-        self._file = os.path.join(cache_directory, f"discovery-{digest}.json")
+        place = "".join(char if char.isalnum() or char in ".-" else "_" for char in client.endpoint.server)
+        self._file = os.path.join(cache_directory, f"discovery-{place}.json")
         self._resources: list[Resource] | None = None
         self._is_fresh = False
 
@@ -136,7 +133,7 @@ class Discovery:
             os.makedirs(os.path.dirname(self._file), mode=0o700, exist_ok=True)
             staged = f"{self._file}.{os.getpid()}"
             with open(staged, "w", encoding="utf-8") as sink:
-                json.dump([asdict(resource) for resource in found], sink)
+                json.dump([resource._asdict() for resource in found], sink)
             os.replace(staged, self._file)
         except OSError:
             pass  # a cache that cannot be kept costs time, nothing else

@@ -70,8 +70,10 @@ def _content(text: str) -> str:
 def _parsed(text: str) -> dict[str, Any]:
     import yaml
 
+    from minikctl.cli import yamlload
+
     try:
-        found = yaml.safe_load(text)
+        found = yamlload.load(text)
     except yaml.YAMLError as error:
         raise errors.UsageError(f"error: the edited file had a syntax error: {error}") from error
     if not isinstance(found, dict):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 import yaml
 
 from minikctl import errors
+from minikctl.cli import yamlload
 
 if TYPE_CHECKING:
     from minikctl.cli.session import Io
@@ -111,7 +112,7 @@ def parse(text: str, source: str) -> Iterator[Document | BadDocument]:
     """Yield the documents of one text; after a syntax error the next one goes on at its ``---``."""
     for index, (line, part) in enumerate(_split(text), 1):
         try:
-            found = yaml.load(part, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+            found = yamlload.load(part)
         except yaml.YAMLError as error:
             yield BadDocument(_syntax(error, source, index, line))
             continue
@@ -132,7 +133,7 @@ def _objects(found: Any, source: str, index: int, line: int) -> Iterator[Documen
         for item in found["items"]:
             yield from _objects(item, source, index, line)
     else:
-        yield Document(_plain(found), source, index, line)
+        yield Document(found, source, index, line)
 
 
 def _split(text: str) -> Iterator[tuple[int, str]]:
@@ -157,14 +158,3 @@ def _syntax(error: yaml.YAMLError, source: str, index: int, line: int) -> str:
         return f"error parsing {source} (document {index}): {problem}"
     where = f"line {line + mark.line}, column {mark.column + 1}"
     return f"error parsing {source} (document {index}): {where}: {problem}"
-
-
-def _plain(value: Any) -> Any:
-    """Return the value with YAML's dates as the text that JSON would have."""
-    if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_plain(item) for item in value]
-    if hasattr(value, "isoformat"):
-        return value.isoformat().replace("+00:00", "Z")
-    return value

@@ -70,6 +70,8 @@ def _patch(options: PatchOptions, target: Target, body: Any, session: Session) -
 def _body(text: str, path: str) -> Any:
     import yaml
 
+    from minikctl.cli import yamlload
+
     if bool(text) == bool(path):
         raise errors.UsageError(
             "error: must specify --patch or --patch-file containing the contents of the patch"
@@ -77,7 +79,7 @@ def _body(text: str, path: str) -> Any:
     if path:
         text = printers.read_template(path)
     try:
-        return yaml.safe_load(text)
+        return yamlload.load(text)
     except yaml.YAMLError as error:
         raise errors.UsageError(f"error: unable to parse {_quoted(text)}: {error}") from error
 

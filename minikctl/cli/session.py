@@ -9,13 +9,14 @@ from minikctl import errors
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import TextIO
+    from typing import Any, TextIO
 
     from minikctl.cli.discovery import Discovery
     from minikctl.cli.settings import Settings
+    from minikctl.client.endpoint import Endpoint
     from minikctl.client.home import ClusterHome
     from minikctl.client.http import HttpClient
-    from minikctl.client.kubeconfig import Config, Endpoint
+    from minikctl.client.kubeconfig import Config
 
 
 class Io:
@@ -172,9 +173,7 @@ def _with_server(config: Config, settings: Settings) -> Config:
 
 def _overridden(found: Endpoint, settings: Settings) -> Endpoint:
     """Return the endpoint with what flags say in place of what the file says."""
-    from dataclasses import replace
-
-    changes: dict[str, object] = {}
+    changes: dict[str, Any] = {}
     if settings.token:
         changes |= {"token": settings.token, "cert_data": b"", "key_data": b""}
     if settings.insecure:
@@ -191,4 +190,4 @@ def _overridden(found: Endpoint, settings: Settings) -> Endpoint:
                     changes[field] = source.read()
             except OSError as error:
                 raise errors.UsageError(f"error: unable to read {path}: {error.strerror}") from error
-    return replace(found, **changes) if changes else found  # type: ignore[arg-type]
+    return found._replace(**changes) if changes else found

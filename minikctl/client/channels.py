@@ -26,20 +26,8 @@ class ChannelStream:
     """One running remote command; writing and reading may happen in different threads."""
 
     def __init__(self, client: HttpClient, path: str, query: Mapping[str, Any]) -> None:
-        secure = client.endpoint.server.startswith("https")
-        base = (
-            ("wss" if secure else "ws") + "://" + client.endpoint.server.partition("://")[2].partition("/")[0]
-        )
         try:
-            self._socket = websockets.connect(
-                base + client.url_path(path, query),
-                ssl=client.tls() if secure else None,
-                subprotocols=PROTOCOLS,
-                additional_headers=client.authorization(),
-                max_size=None,
-                compression=None,
-                proxy=None,
-            )
+            self._socket = _connected(client, client.url_path(path, query))
         except exceptions.InvalidStatus as error:
             raise _refused(error) from error
         except (OSError, exceptions.WebSocketException) as error:
@@ -72,6 +60,21 @@ class ChannelStream:
     def close(self) -> None:
         """End the session."""
         self._socket.close()
+
+
+def _connected(client: HttpClient, target: str) -> Any:
+    place = client.endpoint.server.partition("://")[2].partition("/")[0]
+    options: dict[str, Any] = {
+        "subprotocols": PROTOCOLS,
+        "additional_headers": client.authorization(),
+        "max_size": None,
+        "compression": None,
+    }
+    if client.endpoint.socket:
+        return websockets.unix_connect(client.endpoint.socket, f"ws://{place}{target}", **options)
+    if client.endpoint.server.startswith("https"):
+        return websockets.connect(f"wss://{place}{target}", ssl=client.tls(), proxy=None, **options)
+    return websockets.connect(f"ws://{place}{target}", proxy=None, **options)
 
 
 def exit_code(outcome: bytes) -> int:

@@ -8,7 +8,6 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from minikctl import errors
@@ -38,8 +37,7 @@ def obtain(endpoint: Endpoint, plugin: Mapping[str, Any], cluster: Mapping[str, 
         raise errors.UsageError(
             "error: getting credentials: exec plugin didn't return a token or cert/key pair"
         )
-    return replace(
-        endpoint,
+    return endpoint._replace(
         token=status.get("token") or endpoint.token,
         cert_data=certificate.encode() or endpoint.cert_data,
         key_data=key.encode() or endpoint.key_data,

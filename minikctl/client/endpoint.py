@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True)
-class Endpoint:
+class Endpoint(NamedTuple):
     """How to reach and authenticate with one API server; the ``*_data`` are PEM bytes.
 
     ``socket`` is the path of a Unix socket that the same server listens on, "" for none.  Requests go there,

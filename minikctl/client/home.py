@@ -11,10 +11,12 @@ import json
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, fields, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from minikctl import errors
+
+if TYPE_CHECKING:
+    from minikctl.client.settings import ClusterSettings
 
 DEFAULT_CLUSTER = "default"
 SLOTS = 254
@@ -100,19 +102,25 @@ class ClusterHome:
 
     def settings(self) -> ClusterSettings:
         """Return the settings; defaults with a free slot for a cluster that has not been made yet."""
+        import dataclasses
+
+        from minikctl.client.settings import ClusterSettings
+
         found = self.read_json("cluster.json")
         if found is None:
             return ClusterSettings(self.name, slot=_free_slot(self.root))
-        known = {field.name for field in fields(ClusterSettings)}
+        known = {field.name for field in dataclasses.fields(ClusterSettings)}
         return ClusterSettings(**{key: value for key, value in found.items() if key in known})
 
     def save(self, settings: ClusterSettings) -> ClusterSettings:
         """Keep the settings, atomically, and return them; a new cluster gets a slot that no other has."""
+        import dataclasses
+
         os.makedirs(self.path, mode=0o700, exist_ok=True)
         with _locked(os.path.join(self.root, "clusters", ".lock")):
             slot = settings.slot if self.exists() else _free_slot(self.root)
-            kept = replace(settings, name=self.name, slot=slot)
-            self.write_json("cluster.json", asdict(kept))
+            kept = dataclasses.replace(settings, name=self.name, slot=slot)
+            self.write_json("cluster.json", dataclasses.asdict(kept))
         return kept
 
     def daemon(self) -> dict[str, Any] | None:

@@ -9,9 +9,7 @@ import contextlib
 import json
 import socket
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urlencode, urlsplit
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from minikctl import errors
 from minikctl.client import wire
@@ -22,14 +20,14 @@ if TYPE_CHECKING:
 
 AGENT = "minikctl"
 CONNECT_SECONDS = 30.0
+_UNRESERVED = {ord(char): "a" for char in "-._~"}
 
 
 class ConnectionRefused(errors.MinikctlError):
     """No API server answers at that address."""
 
 
-@dataclass(frozen=True)
-class Response:
+class Response(NamedTuple):
     """A whole answer; header names are in lower case, ``warnings`` are the texts of Warning headers."""
 
     status: int
@@ -78,7 +76,7 @@ class HttpClient:
 
     def __init__(self, endpoint: Endpoint, *, timeout_seconds: float | None = None) -> None:
         self.endpoint = endpoint
-        self._url = urlsplit(endpoint.server)
+        self._url = Url(endpoint.server)
         self._timeout = timeout_seconds
         self._tls: ssl.SSLContext | None = None
         self._idle: wire.Connection | None = None
@@ -164,7 +162,7 @@ class HttpClient:
     def url_path(self, path: str, query: Mapping[str, Any] | None = None) -> str:
         """Return the request target: the server's base path, the path, the query."""
         chosen = [(key, value) for key, value in (query or {}).items() if value not in (None, "", False)]
-        text = urlencode([(key, _query_text(value)) for key, value in chosen], doseq=True)
+        text = "&".join(f"{key}={quoted(part)}" for key, value in chosen for part in _query_texts(value))
         return self._url.path.rstrip("/") + path + (f"?{text}" if text else "")
 
     def _prepare(
@@ -298,17 +296,42 @@ def _warning(header: str) -> str:
     return text if opened else header
 
 
-def _query_text(value: Any) -> str | list[str]:
+def _query_texts(value: Any) -> list[str]:
     if value is True:
-        return "true"
-    return [str(item) for item in value] if isinstance(value, list | tuple) else str(value)
+        return ["true"]
+    return [str(item) for item in value] if isinstance(value, list | tuple) else [str(value)]
+
+
+def quoted(text: str) -> str:
+    """Return the text as it stands in a URL; ``urllib`` is loaded only for what has to be encoded."""
+    if text.translate(_UNRESERVED).isalnum() and text.isascii():
+        return text
+    from urllib.parse import quote
+
+    return quote(text, safe="")
+
+
+class Url:
+    """The parts of a server's address."""
+
+    def __init__(self, text: str) -> None:
+        self.scheme, _, rest = text.partition("://")
+        self.netloc, slash, path = rest.partition("/")
+        self.path = slash + path
+        place = self.netloc.rpartition("@")[2]
+        if place.startswith("["):
+            self.hostname, _, port = place[1:].partition("]")
+            port = port.removeprefix(":")
+        else:
+            self.hostname, _, port = place.partition(":")
+        self.port = int(port) if port.isdigit() else None
 
 
 def path_of(api_version: str, plural: str, namespace: str = "", name: str = "", subresource: str = "") -> str:
     """Return the REST path of a collection, an object or a subresource."""
     parts = ["api" if "/" not in api_version else "apis", api_version]
     if namespace:
-        parts += ["namespaces", quote(namespace, safe="")]
+        parts += ["namespaces", quoted(namespace)]
     parts.append(plural)
-    parts += [quote(part, safe="") for part in (name, subresource) if part]
+    parts += [quoted(part) for part in (name, subresource) if part]
     return "/" + "/".join(parts)

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from minikctl.apiserver.local import LocalClient
 from minikctl.apiserver.registry import Registry
-from minikctl.client.home import ClusterHome, ClusterSettings
+from minikctl.client.home import ClusterHome
 from minikctl.client.informer import Informers
+from minikctl.client.settings import ClusterSettings
 from minikctl.runtime import clock as clocks
 from minikctl.runtime.executor import ApiExecutor
 from minikctl.runtime.recorder import Recorder

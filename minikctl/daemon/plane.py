@@ -18,8 +18,9 @@ from minikctl.apiserver.local import LocalClient
 from minikctl.apiserver.registry import Registry
 from minikctl.apiserver.registry import Settings as RegistrySettings
 from minikctl.client import kubeconfig
-from minikctl.client.home import ClusterHome, ClusterSettings
+from minikctl.client.home import ClusterHome
 from minikctl.client.informer import Informers
+from minikctl.client.settings import ClusterSettings
 from minikctl.daemon import server, world
 from minikctl.daemon.core import Core
 from minikctl.model import objects

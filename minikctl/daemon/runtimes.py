@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from minikctl import errors
-from minikctl.client.home import ClusterSettings
+from minikctl.client.settings import ClusterSettings
 from minikctl.controllers import node as node_controller
 from minikctl.drivers import bind, haproxy
 from minikctl.drivers import engine as engines

@@ -9,7 +9,7 @@ import struct
 from collections.abc import Iterator, Sequence
 
 from minikctl import errors
-from minikctl.client.home import ClusterSettings
+from minikctl.client.settings import ClusterSettings
 from minikctl.drivers import engine as engines
 
 logger = logging.getLogger(__name__)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from minikctl.client.home import ClusterSettings
+from minikctl.client.settings import ClusterSettings
 from minikctl.plan import proxy
 
 PREFIX = "minikctl.dev/"

@@ -16,7 +16,8 @@ from minikctl.apiserver.auth import TokenAuthenticator
 from minikctl.apiserver.http import build_app
 from minikctl.apiserver.registry import Registry
 from minikctl.apiserver.streams import NodeStreams
-from minikctl.client.home import ClusterHome, ClusterSettings
+from minikctl.client.home import ClusterHome
+from minikctl.client.settings import ClusterSettings
 from minikctl.daemon.server import Server, listen
 
 KUBECTL = Path(os.sys.executable).parent / "kubectl"  # type: ignore[attr-defined]

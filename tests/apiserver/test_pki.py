@@ -12,7 +12,8 @@ from cryptography.x509 import verification
 
 from minikctl.apiserver import pki
 from minikctl.apiserver.auth import ADMIN, TokenAuthenticator
-from minikctl.client.home import ClusterHome, ClusterSettings
+from minikctl.client.home import ClusterHome
+from minikctl.client.settings import ClusterSettings
 
 SETTINGS = ClusterSettings("lab")
 

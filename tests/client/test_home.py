@@ -10,7 +10,8 @@ import pytest
 
 from minikctl import errors
 from minikctl.client import home as homes
-from minikctl.client.home import ClusterHome, ClusterSettings
+from minikctl.client.home import ClusterHome
+from minikctl.client.settings import ClusterSettings
 
 
 @pytest.fixture(autouse=True)

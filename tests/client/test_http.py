@@ -14,8 +14,9 @@ import pytest
 from minikctl import errors
 from minikctl.apiserver import pki
 from minikctl.client.endpoint import Endpoint
-from minikctl.client.home import ClusterHome, ClusterSettings
+from minikctl.client.home import ClusterHome
 from minikctl.client.http import ConnectionRefused, HttpClient, path_of
+from minikctl.client.settings import ClusterSettings
 
 
 class Handler(BaseHTTPRequestHandler):

@@ -22,8 +22,9 @@ import pytest
 from minikctl import errors
 from minikctl.client import kubeconfig, launcher
 from minikctl.client.endpoint import Endpoint
-from minikctl.client.home import ClusterHome, ClusterSettings
+from minikctl.client.home import ClusterHome
 from minikctl.client.http import ConnectionRefused, HttpClient
+from minikctl.client.settings import ClusterSettings
 
 
 @pytest.fixture

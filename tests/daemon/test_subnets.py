@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from minikctl import errors
-from minikctl.client.home import ClusterSettings
+from minikctl.client.settings import ClusterSettings
 from minikctl.daemon import subnets
 from minikctl.drivers.fake_engine import FakeEngine
 from tests.fakes.clock import FakeClock

@@ -8,6 +8,7 @@ import json
 import socket
 import ssl
 import subprocess
+import sys
 import threading
 import time
 from collections import Counter
@@ -16,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.conftest import Cluster, curl, eventually
+from tests.e2e.conftest import Cluster, curl, docker, eventually
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
@@ -104,6 +105,14 @@ class World:
             for pod in found
             if not pod["metadata"].get("deletionTimestamp")
         }
+
+    def inside(self, script: str, *words: str, pod: str = "client") -> subprocess.Popen[str]:
+        """Start a Python script in the pod's network, and in nothing else of it."""
+        labels = (f"label=minikctl.dev/pod-name={pod}", "label=minikctl.dev/role=pause")
+        (found,) = self.cluster.containers(*labels)
+        pid = docker("inspect", "-f", "{{.State.Pid}}", found)
+        argv = ["nsenter", "-t", pid, "-n", sys.executable, "-c", script, *words]
+        return subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)
 
     def field(self, kind: str, name: str) -> Any:
         return self.cluster.json(kind, name, "-n", NAMESPACE)
@@ -220,7 +229,78 @@ def listens(address: str, port: int) -> bool:
         return probe.connect_ex((address, port)) == 0
 
 
+VISIT = """
+import http.client, sys, time
+end, done, failures = time.monotonic() + float(sys.argv[2]), 0, []
+while time.monotonic() < end:
+    try:
+        connection = http.client.HTTPConnection(sys.argv[1], 80, timeout=10)
+        connection.request("GET", "/")
+        assert connection.getresponse().status == 200
+        done += 1
+    except Exception as error:
+        failures.append(repr(error))
+    connection.close()
+    time.sleep(0.005)
+print(done, failures)
+"""
+
+
+def test_changing_rules_costs_no_connection(world: World) -> None:
+    visitor = world.inside(VISIT, world.cluster_ip("web"), "12")
+    for number in range(4):
+        world.apply(*(service(f"passing-{number}-{one}") for one in range(5)))
+        world.cluster.run(
+            "delete", "service", "-n", NAMESPACE, *(f"passing-{number}-{one}" for one in range(5))
+        )
+    said, _ = visitor.communicate(timeout=60)
+    done, _, failures = said.strip().partition(" ")
+    assert int(done) > 50
+    assert failures == "[]"
+
+
+ASK = """
+import socket, struct, sys, time
+asking = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+asking.settimeout(1)
+asking.connect((sys.argv[1], 53))
+name = b"".join(bytes([len(part)]) + part.encode() for part in sys.argv[2].split(".")) + bytes(1)
+query = struct.pack(">6H", 7, 256, 1, 0, 0, 0) + name + struct.pack(">2H", 1, 1)
+while True:
+    try:
+        asking.send(query)
+        print(asking.recv(512)[3] & 15, flush=True)
+    except OSError as error:
+        print(type(error).__name__, flush=True)
+    time.sleep(0.5)
+"""
+
+
+def test_a_udp_client_that_keeps_its_port_follows_to_the_new_endpoint(world: World) -> None:
+    """Each of its packets looks to conntrack like the flow to the name server that is gone."""
+    world.cluster.run("wait", "--for=condition=Available", "deploy/dns", "-n", "kube-system", "--timeout=60s")
+    asking = world.inside(ASK, "10.96.0.10", NAME)
+    try:
+        assert asking.stdout is not None
+        assert asking.stdout.readline().strip() == "0"
+        (before,) = (pod["metadata"]["name"] for pod in dns_pods(world))
+        world.cluster.run("delete", "pod", "-n", "kube-system", before)
+        world.cluster.run(
+            "wait", "--for=condition=Available", "deploy/dns", "-n", "kube-system", "--timeout=60s"
+        )
+        deadline = time.monotonic() + 20
+        answers: list[str] = []
+        while time.monotonic() < deadline and answers[-2:] != ["0", "0"]:
+            answers.append(asking.stdout.readline().strip())
+        assert answers[-2:] == ["0", "0"]
+    finally:
+        asking.kill()
+        asking.wait()
+
+
 # DNS
+
+NAME = f"web.{NAMESPACE}.svc.cluster.local"
 
 
 def test_names_of_services_and_pods(world: World) -> None:

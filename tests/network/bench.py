@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
-from minikctl.client.home import ClusterSettings
 from minikctl.client.informer import Informers
+from minikctl.client.settings import ClusterSettings
 from minikctl.drivers.fake_engine import FakeEngine
 from minikctl.model.actions import api
 from minikctl.network.settings import NetworkSettings

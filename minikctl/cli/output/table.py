@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 PADDING = 3
 MINIMUM = 6
 
 
-@dataclass(frozen=True)
-class Style:
+class Style(NamedTuple):
     """What is shown beside the server's columns."""
 
     wide: bool = False
@@ -22,13 +20,13 @@ class Style:
     kind_prefix: str = ""
 
 
-@dataclass
 class Widths:
     """Column widths that only grow, so that the lines of a watch stay aligned."""
 
-    known: list[int] = field(default_factory=list)
-    padding: int = PADDING
-    minimum: int = MINIMUM
+    def __init__(self, *, padding: int = PADDING, minimum: int = MINIMUM) -> None:
+        self.known: list[int] = []
+        self.padding = padding
+        self.minimum = minimum
 
     def learn(self, rows: Sequence[Sequence[str]]) -> None:
         """Take the rows' cells into account."""

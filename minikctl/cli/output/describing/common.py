@@ -44,7 +44,7 @@ def head(sheet: Sheet, obj: Object, *, namespaced: bool = True) -> None:
 def marks(sheet: Sheet, obj: Object) -> None:
     """Write labels and annotations."""
     labels(sheet, "Labels", objects.labels(obj))
-    annotations(sheet, objects.annotations(obj))
+    notes(sheet, objects.annotations(obj))
 
 
 def labels(sheet: Sheet, title: str, found: Mapping[str, str] | None) -> None:
@@ -59,7 +59,7 @@ def column(sheet: Sheet, title: str, lines: Sequence[str], level: int = 0) -> No
         sheet.row(level, "", line)
 
 
-def annotations(sheet: Sheet, found: Mapping[str, str], title: str = "Annotations:") -> None:
+def notes(sheet: Sheet, found: Mapping[str, str], title: str = "Annotations:") -> None:
     """Write the annotations, long and multi-line ones below their keys."""
     shown = {key: value for key, value in sorted(found.items()) if key not in HIDDEN_ANNOTATIONS}
     if not shown:

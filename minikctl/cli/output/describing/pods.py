@@ -140,7 +140,7 @@ def template(sheet: Sheet, found: Object) -> None:
     metadata, spec = found.get("metadata") or {}, found.get("spec") or {}
     common.labels(sheet, "  Labels", metadata.get("labels"))
     if metadata.get("annotations"):
-        common.annotations(sheet, metadata["annotations"], "  Annotations:")
+        common.notes(sheet, metadata["annotations"], "  Annotations:")
     if spec.get("serviceAccountName"):
         sheet.row(0, "  Service Account:", spec["serviceAccountName"])
     if spec.get("initContainers"):

@@ -166,7 +166,7 @@ def ingress(sheet: Sheet, obj: Object, reader: common.Reader) -> None:
             secret = entry.get("secretName")
             sheet.row(1, f"{secret} terminates {hosts}" if secret else f"SNI routes {hosts}")
     _rules(sheet, spec, default, namespace, reader)
-    common.annotations(sheet, objects.annotations(obj))
+    common.notes(sheet, objects.annotations(obj))
     common.events(sheet, obj, reader)
 
 

@@ -1,0 +1,50 @@
+"""What was decided when a cluster was made."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class ClusterSettings:
+    """What was decided when the cluster was made; ``slot`` makes its loopback addresses its own."""
+
+    name: str
+    runtime: str = "docker"
+    service_cidr: str = "10.96.0.0/16"
+    pod_cidr: str = ""
+    domain: str = "cluster.local"
+    slot: int = 1
+    api_port: int = 0
+    egress: bool = True
+    publish: str = "127.0.0.1"
+
+    @property
+    def kubernetes_ip(self) -> str:
+        """Return the address of Service ``kubernetes``: the first of the service range."""
+        return _address(self.service_cidr, 1)
+
+    @property
+    def dns_ip(self) -> str:
+        """Return the address of cluster DNS: the tenth of the service range."""
+        return _address(self.service_cidr, 10)
+
+    @property
+    def ingress_ip(self) -> str:
+        """Return the loopback address at which Ingress answers."""
+        return f"127.0.{self.slot}.1"
+
+    @property
+    def load_balancer_range(self) -> str:
+        """Return the loopback range from which LoadBalancer Services get addresses."""
+        return f"127.0.{self.slot}.0/24"
+
+    @property
+    def network(self) -> str:
+        """Return the name of the cluster's engine network."""
+        return f"minikctl-{self.name}"
+
+
+def _address(cidr: str, number: int) -> str:
+    head = cidr.partition("/")[0].split(".")
+    return ".".join([*head[:3], str(int(head[3]) + number)])
