@@ -9,9 +9,10 @@ import threading
 from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import docker
+import docker.constants
 import docker.errors
 import docker.types
 import docker.utils
@@ -24,6 +25,7 @@ DEFAULT_URL = "unix:///var/run/docker.sock"
 _QUICK_THREADS = 16
 _POOLED_CONNECTIONS = 32
 _TIMEOUT_SECONDS = 60.0
+_OLDEST_VERSION = docker.constants.MINIMUM_DOCKER_API_VERSION
 _PORT_WORDS = ("port is already allocated", "address already in use", "ports are not available")
 
 
@@ -74,7 +76,7 @@ class Connection:
         client = self.client()
         with contextlib.ExitStack() as stack:
             data = request.data
-            source = stack.enter_context(data.open("rb")) if isinstance(data, Path) else data
+            source = stack.enter_context(_opened(data)) if isinstance(data, Path) else data
             response = client.request(
                 request.method,
                 f"{client.base_url}/v{client.api_version}{request.path}",
@@ -99,9 +101,17 @@ class Connection:
 
     def _connect(self) -> docker.APIClient:
         self._knock()
+        client = self._made(_OLDEST_VERSION)
+        try:
+            found = str(client.version(api_version=False)["ApiVersion"])
+        finally:
+            client.close()
+        return self._made(found)
+
+    def _made(self, version: str) -> docker.APIClient:
         client = docker.APIClient(
             base_url=self.base_url,
-            version="auto",
+            version=version,
             tls=self._tls,
             timeout=int(_TIMEOUT_SECONDS),
             max_pool_size=_POOLED_CONNECTIONS,
@@ -127,7 +137,14 @@ class Connection:
         except docker.errors.APIError as error:
             raise failure(error.status_code or 500, error.explanation or str(error)) from error
         except (docker.errors.DockerException, requests.RequestException, OSError) as error:
+            self.forget_client()
             raise self.unavailable(error) from error
+
+    def forget_client(self) -> None:
+        """Meet the engine anew at the next call: when it comes back, it may be another version."""
+        client, self._client = self._client, None
+        if client is not None:
+            client.close()
 
     def unavailable(self, why: object) -> errors.EngineUnavailable:
         """Return the error that says that this engine does not answer."""
@@ -136,9 +153,14 @@ class Connection:
     def close(self) -> None:
         """Free connections and threads."""
         self.threads.close()
-        if self._client is not None:
-            self._client.close()
-            self._client = None
+        self.forget_client()
+
+
+def _opened(path: Path) -> BinaryIO:
+    try:
+        return path.open("rb")
+    except OSError as error:
+        raise errors.DriverError(f"{path} cannot be read: {error.strerror}", str(error)) from error
 
 
 class _Body(threads.ClosableIterable):
@@ -155,6 +177,7 @@ class _Body(threads.ClosableIterable):
             yield from self._response.iter_content(None)
         except (requests.RequestException, OSError, AttributeError) as error:
             if not self._closed:
+                self._connection.forget_client()
                 raise self._connection.unavailable(error) from error
 
     def close(self) -> None:

@@ -11,6 +11,7 @@ import contextlib
 import dataclasses
 import hashlib
 import io
+import re
 import tarfile
 from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from typing import Any, TypeVar
@@ -23,6 +24,7 @@ T = TypeVar("T")
 Networks = list[engine.Network]  # named here, because in the class `list` is a method
 
 _RUN_OUTPUT_LIMIT = 10 * 1024
+_NAME = re.compile("[a-zA-Z0-9][a-zA-Z0-9_.-]+")
 _NETWORK_CONFLICTS = (
     ("hostname", "hostname"),
     ("dns", "dns"),
@@ -116,6 +118,9 @@ class FakeEngine:
             words = (
                 f'Conflict. The container name "/{spec.name}" is already in use by container "{holder.id}".'
             )
+            raise _refusal(errors.DriverError, words)
+        if not _NAME.fullmatch(spec.name):
+            words = f"Invalid container name ({spec.name}), only {_NAME.pattern[:-1]} are allowed"
             raise _refusal(errors.DriverError, words)
         self._check_network(spec)
         box = Box(self._new_id(), spec, image, self._clock.now())

@@ -85,6 +85,13 @@ async def test_a_name_belongs_to_one_container(bench: Bench) -> None:
         await bench.engine.create(bench.spec("a"))
 
 
+async def test_names_follow_the_engines_rule(bench: Bench) -> None:
+    for name in ("a", "", "-ab", "a b"):
+        spec = engine.ContainerSpec(name=name or "_", image=IMAGE, labels=bench.labels)
+        with pytest.raises(errors.DriverError, match="Invalid container name"):
+            await bench.engine.create(spec)
+
+
 async def test_starting_what_runs_and_removing_what_is_gone_is_harmless(bench: Bench) -> None:
     made = await bench.start("a")
     await bench.engine.start(made)

@@ -19,7 +19,7 @@ class Stage:
         self.clock = FakeClock()
         self.engine = fake_engine.FakeEngine(self.clock)
 
-    async def start(self, *command: str, name: str = "a", **more: Any) -> str:
+    async def start(self, *command: str, name: str = "one", **more: Any) -> str:
         """Start a container and return its id."""
         made = await self.engine.create(
             engine.ContainerSpec(name=name, image="app:1", labels={"l": "1"}, command=command or None, **more)
@@ -78,7 +78,7 @@ async def test_known_programs_end_as_they_say(
 
 async def test_unknown_programs_and_loops_run_until_they_are_stopped(stage: Stage) -> None:
     server = await stage.start("/usr/bin/server", "--port", "80")
-    loop = await stage.start("sh", "-c", "while true; do date; sleep 1; done", name="b")
+    loop = await stage.start("sh", "-c", "while true; do date; sleep 1; done", name="two")
     await stage.clock.advance(1e6)
     assert (await stage.view(server)).status == (await stage.view(loop)).status == "running"
     await stage.engine.stop(server, 30)
@@ -143,7 +143,7 @@ async def test_images_must_be_pulled_or_cannot_be(stage: Stage) -> None:
 
 async def test_calls_fail_on_demand(stage: Stage) -> None:
     stage.engine.fail("start", errors.DriverError("first"), errors.DriverError("second"))
-    made = await stage.engine.create(engine.ContainerSpec(name="a", image="i", labels={}))
+    made = await stage.engine.create(engine.ContainerSpec(name="one", image="i", labels={}))
     for words in ("first", "second"):
         with pytest.raises(errors.DriverError, match=words):
             await stage.engine.start(made)
