@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from minikctl.model.objects import Object
-from minikctl.plan import dns
-from minikctl.plan.pod import events
+from minikctl.plan.pod import events, sandbox
 from minikctl.plan.pod.draft import Draft
 from minikctl.plan.pod.state import PodState
 
@@ -22,9 +21,7 @@ def report(state: PodState, draft: Draft) -> None:
     if found:
         message = f"Accepted but not enforced on this node: {', '.join(found)}"
         draft.report("fidelity", events.warning(state.pod, REASON, message))
-    node = state.view.node
-    resolution = dns.resolution(state.pod, node.dns_ip, node.domain, node.resolver_lines)
-    for number, message in enumerate(resolution.warnings):
+    for number, message in enumerate(sandbox.resolution(state).warnings):
         draft.report(f"dns {number}", events.warning(state.pod, "DNSConfigForming", message))
 
 

@@ -28,8 +28,6 @@ def plan(state: PodState, draft: Draft) -> None:
         ending.wind_down(state, draft)
         return
     fidelity.report(state, draft)
-    for warning in sandbox.resolution(state).warnings:
-        draft.report(f"dns/{warning}", events.warning(state.pod, "DNSConfigForming", warning))
     volumes_ready = _volumes(state, draft)
     if state.sandbox is None:
         _new_sandbox(state, draft, volumes_ready is not None)
