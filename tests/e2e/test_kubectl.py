@@ -42,7 +42,7 @@ def test_a_day_with_kubectl(cluster: Cluster) -> None:
     assert header.split() == ["NAME", "READY", "STATUS", "RESTARTS", "AGE"]
     assert [row.split()[1:3] for row in rows] == [["1/1", "Running"]] * 2
     pod = rows[0].split()[0]
-    assert "Started container app" in cluster.kubectl("describe", "pod", pod).stdout
+    assert "Container started" in cluster.kubectl("describe", "pod", pod).stdout
     done = cluster.kubectl("exec", pod, "--", "sh", "-c", "echo out; echo err >&2; exit 7", code=7)
     assert (done.stdout, "err" in done.stderr) == ("out\n", True)
     assert cluster.kubectl("exec", "-i", pod, "--", "cat", stdin="through\n").stdout == "through\n"
@@ -62,7 +62,8 @@ def test_a_day_with_kubectl(cluster: Cluster) -> None:
 def test_minikctl_and_kubectl_print_the_same(cluster: Cluster) -> None:
     for words in (
         ["get", "pods", "-n", "kube-system", "-o", "name"],
-        ["get", "services", "-A", "--no-headers"],
+        ["get", "services", "-A", "-o", "custom-columns=N:.metadata.name,IP:.spec.clusterIP,P:.spec.ports[*].port"],
+        ["get", "configmaps", "-n", "kube-system", "-o", "yaml"],
         ["get", "deployments", "-n", "kube-system", "-o", "jsonpath={.items[*].metadata.name}"],
         ["get", "namespaces", "-o", "custom-columns=NAME:.metadata.name,PHASE:.status.phase"],
         ["get", "configmap", "nobody"],
