@@ -32,6 +32,7 @@ class StartOptions(Options):
         help="May pods reach beyond the cluster? true or false.",
         complete="true false",
     )
+    no_egress: bool = flag("--no-egress", default=False, help="The same as --egress=false.")
     pod_cidr: str = flag("--pod-cidr", default="", help="The pods' addresses; a free range if empty.")
     publish: str = flag("--publish", default="", help="The host address of NodePorts.")
     wait: bool = flag("--wait", default=True, help="Wait until the system pods are ready.")
@@ -41,7 +42,7 @@ def start(options: StartOptions, session: Session) -> int:
     """Start the cluster's control plane, and make the cluster if it is new."""
     asked = {
         "runtime": options.runtime,
-        "egress": _truth(options.egress),
+        "egress": False if options.no_egress else _truth(options.egress),
         "pod_cidr": options.pod_cidr,
         "publish": options.publish,
     }

@@ -147,7 +147,11 @@ def _values(complete: str, line: Line, last: str, io: session.Io) -> list[tuple[
         "containers": _containers,
     }
     if complete in makers:
-        return [(candidate, "") for candidate in makers[complete](line, last, line.session(io))]
+        asked = line.session(io)
+        try:
+            return [(candidate, "") for candidate in makers[complete](line, last, asked)]
+        finally:
+            asked.close()
     return [(word, "") for word in complete.split()]
 
 

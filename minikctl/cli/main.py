@@ -97,11 +97,14 @@ def _dispatch(
 
         usage.of(path, command, io)
         return 0 if parsed.wants_help else 1
+    chosen = session.Session(settings, io)
     try:
-        return command.run(commands.options_of(command, parsed), session.Session(settings, io))
+        return command.run(commands.options_of(command, parsed), chosen)
     except flags.BadArguments as error:
         see = f"See '{' '.join(path)} -h' for help and examples"
         raise parsing.BadCommandLine(f"{error}\n{see}") from error
+    finally:
+        chosen.close()
 
 
 def _overview(words: list[str], io: session.Io) -> int:

@@ -106,6 +106,11 @@ class Session:
         """The namespace of the request: the flag's, else the context's."""
         return self.settings.namespace or self.endpoint.namespace
 
+    def close(self) -> None:
+        """Close the connection, if one was made."""
+        if self._client is not None:
+            self._client.close()
+
     def _local_endpoint(self) -> Endpoint:
         from minikctl.client import launcher
         from minikctl.client.endpoint import Endpoint
