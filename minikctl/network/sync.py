@@ -68,6 +68,7 @@ class RuleSync:
         self._wake = asyncio.Event()
         self._urgent = asyncio.Event()
         self._delay = RETRY_SECONDS
+        self._unswept: set[str] = set()
 
     async def attach(self, member: Member) -> None:
         """Return once the namespace has its routes and rules; ``DriverError`` tells why it has not."""
@@ -126,6 +127,8 @@ class RuleSync:
         await self._book.ready()
         self._book.subscribe(self.changed)
         await self._rediscover()
+        # What they were told while nobody was watching is not known, and neither are their UDP flows.
+        self._unswept = set(self._states)
         async with asyncio.TaskGroup() as group:
             group.create_task(self._work(), name="network rules")
             group.create_task(self._resync(), name="network rules again")
@@ -172,11 +175,11 @@ class RuleSync:
             target = self._book.current(state.member.profile)
             if state.compiled is not target:
                 wanted[container_id] = (state, target)
-        if not wanted:
+        if not wanted and not self._unswept:
             return False
         texts = _Texts()
         changes = [self._change(state, target, texts) for state, target in wanted.values()]
-        failures = await self._netns.apply(changes)
+        failures = await self._netns.apply(changes) if changes else {}
         purges = []
         for container_id, (state, target) in wanted.items():
             if container_id in failures:
@@ -184,11 +187,24 @@ class RuleSync:
                 continue
             purges += _purge(state, target)
             _succeeded(state, target)
+        purges += self._sweeps()
         if purges:
             await self._netns.apply(purges)
         if failures:
             await self._rediscover()  # most likely the container is gone
         return bool(failures)
+
+    def _sweeps(self) -> list[NetnsChange]:
+        """Return the changes that forget all UDP flows, once for each namespace that was there before us."""
+        found = []
+        for container_id in [*self._unswept]:
+            state = self._states.get(container_id)
+            if state is None or state.compiled is not None:
+                self._unswept.discard(container_id)
+            if state is not None and state.compiled is not None:
+                commands = proxy_nft.sweep_commands(state.compiled)
+                found += [NetnsChange(container_id, state.member.pid, commands)] if commands else []
+        return found
 
     def _change(self, state: _State, target: proxy.Compiled, texts: _Texts) -> NetnsChange:
         member = state.member

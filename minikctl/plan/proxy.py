@@ -69,7 +69,10 @@ class Ruleset:
 
 @dataclass(frozen=True)
 class Compiled:
-    """The rules, and for each UDP frontend (address, port) the addresses that may answer on its behalf."""
+    """The rules, and for each UDP frontend the addresses that may answer on its behalf.
+
+    A frontend is (address, port); with the address "" it is that port of whatever address.
+    """
 
     ruleset: Ruleset
     udp: Mapping[tuple[str, int], frozenset[str]] = field(default_factory=dict)

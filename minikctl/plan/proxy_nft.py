@@ -79,17 +79,32 @@ def prune(chains: Iterable[str], clients: Iterable[str]) -> str:
 
 
 def purge_commands(old: Compiled, new: Compiled) -> tuple[tuple[str, ...], ...]:
-    """Return the command that forgets UDP flows to endpoints that stopped serving while others serve.
+    """Return the command that forgets UDP flows to endpoints that stopped serving.
 
     A UDP flow has no end of its own: without this it would go to a dead endpoint for as long as its client
     keeps sending.
     """
     words = []
-    for (address, port), answers in new.udp.items():
-        for gone in sorted(old.udp.get((address, port), frozenset()) - answers):
-            words.append(
-                f"conntrack -D -p udp --orig-dst {address} --orig-port-dst {port} --reply-src {gone}"
-            )
+    for frontend, answers in old.udp.items():
+        gone = sorted(answers - new.udp.get(frontend, frozenset()))
+        words += [f"{forget_flows(frontend)} --reply-src {address}" for address in gone]
+    return quietly(words)
+
+
+def sweep_commands(rules: Compiled) -> tuple[tuple[str, ...], ...]:
+    """Return the command that forgets all UDP flows to Services: where nobody knows what made them."""
+    return quietly([forget_flows(frontend) for frontend in rules.udp])
+
+
+def forget_flows(frontend: tuple[str, int]) -> str:
+    """Return the command that forgets the flows to a UDP frontend."""
+    address, port = frontend
+    wanted = f"--orig-dst {address} " if address else ""
+    return f"conntrack -D -p udp {wanted}--orig-port-dst {port}"
+
+
+def quietly(words: list[str]) -> tuple[tuple[str, ...], ...]:
+    """Return the commands as one that always succeeds, nothing if there are none."""
     if not words:
         return ()
     # conntrack exits with 1 when there was no such flow, which is fine.

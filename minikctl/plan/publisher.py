@@ -69,7 +69,7 @@ def compile_rules(service: objects.Object | None, slices: Iterable[objects.Objec
         clients=clients,
         chains=chains | _base_chains(),
     )
-    return Compiled(ruleset, {})
+    return Compiled(ruleset, proxy.udp_answers(frontends))
 
 
 def _base_chains() -> dict[str, Chain]:

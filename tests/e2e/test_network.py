@@ -295,7 +295,7 @@ def test_a_udp_client_that_keeps_its_port_follows_to_the_new_endpoint(world: Wor
         assert answers[-2:] == ["0", "0"]
     finally:
         asking.kill()
-        asking.wait()
+        asking.communicate()
 
 
 # DNS

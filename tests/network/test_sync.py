@@ -233,5 +233,32 @@ async def test_udp_flows_are_purged_after_the_rules_changed(world: World) -> Non
     world.client.put({**head, **cases.endpoint_slice("dns", "10.1.0.3", ports=ports)})
     await settle()
     await world.clock.advance(1)
-    assert "conntrack -D" in world.netns.batches[-1][0].commands[0][2]
+    assert "--reply-src 10.1.0.2" in world.netns.batches[-1][0].commands[0][2]
     assert world.netns.batches[-1][0].ruleset == ""
+
+
+async def test_udp_flows_of_namespaces_that_were_there_before_are_swept_once(world: World) -> None:
+    ports = [{"port": 53, "protocol": "UDP"}]
+    world.client.put(cases.service("dns", "10.96.0.10", ports=ports))
+    head = {"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice"}
+    world.client.put({**head, **cases.endpoint_slice("dns", "10.1.0.2", ports=ports)})
+    informers = Informers(world.client)
+
+    async def discover() -> list[Member]:
+        return [OTHER]
+
+    sync = RuleSync(world.netns, RuleBook(informers, SETTINGS), SETTINGS.facts(()), discover, world.clock)
+    work = [asyncio.create_task(informers.run()), asyncio.create_task(sync.run())]
+    await settle()
+    await sync.attach(POD)
+    await world.clock.advance(RESYNC_SECONDS + 1)
+    swept = [
+        change.sandbox
+        for batch in world.netns.batches
+        for change in batch
+        if any("conntrack -D" in word for command in change.commands for word in command)
+    ]
+    assert swept == ["pod-2"]
+    for task in work:
+        task.cancel()
+    await asyncio.gather(*work, return_exceptions=True)

@@ -101,8 +101,9 @@ def dns(*addresses: str, ip: str = "10.96.0.10") -> proxy.Compiled:
     [
         (dns("10.1.0.2", "10.1.0.3"), dns("10.1.0.3", "10.1.0.4"), ["10.1.0.2"]),
         (dns("10.1.0.2"), dns("10.1.0.2", "10.1.0.3"), []),
-        (dns("10.1.0.2"), dns(), []),
-        (dns("10.1.0.2"), compiled(), []),
+        (dns("10.1.0.2"), dns(), ["10.1.0.2"]),
+        (dns("10.1.0.2"), compiled(), ["10.1.0.2"]),
+        (dns(), dns("10.1.0.2"), []),
         (STATES["more endpoints"], STATES["one"], []),
     ],
 )
@@ -114,6 +115,12 @@ def test_udp_flows_to_ended_endpoints_are_forgotten(
     assert words.count("conntrack -D") == len(gone)
     for address in gone:
         assert f"-p udp --orig-dst 10.96.0.10 --orig-port-dst 53 --reply-src {address}" in words
+
+
+def test_all_udp_flows_can_be_forgotten() -> None:
+    ((_, _, words),) = proxy_nft.sweep_commands(dns("10.1.0.2"))
+    assert words.count("conntrack -D -p udp --orig-dst 10.96.0.10 --orig-port-dst 53") == 1
+    assert proxy_nft.sweep_commands(compiled()) == ()
 
 
 def test_setup_makes_service_addresses_on_link_with_the_pods_own_source() -> None:

@@ -122,6 +122,15 @@ def test_nothing_else_is_forwarded() -> None:
     assert tracer(None).forward(Packet("10.1.0.5", 80)).verdict == "rejected"
 
 
+def test_udp_flows_of_a_publisher_are_forgotten_whatever_its_address() -> None:
+    ports = [{"port": 53, "protocol": "UDP", "nodePort": 30053}]
+    found = service("dns", type="NodePort", ports=ports)
+    old = publisher.compile_rules(found, [endpoint_slice("dns", "10.1.0.2", ports=ports)])
+    new = publisher.compile_rules(found, [endpoint_slice("dns", "10.1.0.3", ports=ports)])
+    ((_, _, words),) = proxy_nft.purge_commands(old, new)
+    assert "conntrack -D -p udp --orig-port-dst 53 --reply-src 10.1.0.2" in words
+
+
 def test_affinity_is_kept_by_the_publisher() -> None:
     sticky = service(
         "web", type="NodePort", ports=[{"port": 80, "nodePort": 30080}], sessionAffinity="ClientIP"
