@@ -68,6 +68,7 @@ class RuleSync:
         self._wake = asyncio.Event()
         self._urgent = asyncio.Event()
         self._delay = RETRY_SECONDS
+        self._last_round = 0.0
         self._unswept: set[str] = set()
 
     async def attach(self, member: Member) -> None:
@@ -149,14 +150,18 @@ class RuleSync:
         while True:
             await self._wake.wait()
             if not self._urgent.is_set():
-                await tasks.first(self._clock.sleep(COALESCE_SECONDS), self._urgent.wait())
+                # Under a flood of changes half of the time is left to others.
+                gathering = max(COALESCE_SECONDS, self._last_round)
+                await tasks.first(self._clock.sleep(gathering), self._urgent.wait())
             self._wake.clear()
             self._urgent.clear()
+            started = self._clock.monotonic()
             try:
                 failed = await self._round()
             except errors.DriverError as error:
                 log.info("rules wait: %s", error)
                 failed = True
+            self._last_round = self._clock.monotonic() - started
             await self._pause(failed)
 
     async def _pause(self, failed: bool) -> None:
