@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
+import importlib
 import logging
 import os
 from collections.abc import AsyncIterator, Coroutine
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import minikctl
-from minikctl import controllers
 from minikctl.apiserver import auth, bootstrap, expiry, http, pki
 from minikctl.apiserver.local import LocalClient
 from minikctl.apiserver.registry import Registry
@@ -21,14 +22,18 @@ from minikctl.client import kubeconfig
 from minikctl.client.home import ClusterHome
 from minikctl.client.informer import Informers
 from minikctl.client.settings import ClusterSettings
-from minikctl.daemon import server, world
+from minikctl.daemon import server
 from minikctl.daemon.core import Core
+from minikctl.daemon.late import LateStreams
 from minikctl.model import objects
 from minikctl.runtime import clock as clocks
 from minikctl.runtime.executor import ApiExecutor
 from minikctl.runtime.recorder import Recorder
 from minikctl.store import retention
 from minikctl.store.store import Store
+
+if TYPE_CHECKING:
+    from minikctl.daemon import actors
 
 logger = logging.getLogger(__name__)
 
@@ -40,20 +45,20 @@ async def run(home: ClusterHome, settings: ClusterSettings, stop: asyncio.Event)
     sock = server.listen(settings.api_port)
     settings = home.save(replace(settings, api_port=sock.getsockname()[1]))
     keys = pki.ensure(home, settings)
+    streams = LateStreams()
     async with opened(home, settings) as (store, core):
-        there = world.build(core)
-        app = http.build_app(
-            core.registry, authenticate=auth.TokenAuthenticator(keys.token), streams=there.streams
-        )
+        authenticate = auth.TokenAuthenticator(keys.token)
+        app = http.build_app(core.registry, authenticate=authenticate, streams=streams)
         api = server.Server(app, sock, keys, home.socket)
         await bootstrap.bootstrap(core.registry)
         announcement = Announcement(home, api.address, keys, core.clock)
         async with asyncio.TaskGroup() as group:
             serving = group.create_task(api.run(announcement.publish), name="api server")
-            background = [
-                group.create_task(work, name=name)
-                for name, work in _background(store, core, there, keys).items()
-            ]
+            await announcement.made.wait()
+            acting = await _load_actors(core, keys)
+            streams.target = acting.streams
+            works = {**acting.works, **_upkeep(store, core)}
+            background = [group.create_task(work, name=name) for name, work in works.items()]
             await stop.wait()
             logger.info("stopping")
             home.remove("daemon.json")
@@ -61,20 +66,22 @@ async def run(home: ClusterHome, settings: ClusterSettings, stop: asyncio.Event)
             await core.registry.close()  # open watches end, so that the server need not wait for them
             api.stop()
             await serving
-        await there.close()
+        await acting.world.close()
 
 
-def _background(store: Store, core: Core, there: world.World, keys: pki.Pki) -> dict[str, Work]:
-    ca = keys.ca_pem.decode()
-    node = controllers.Settings(core.node, http.VERSION, ca, there.facts, there.subscribe, there.known)
-    loops = controllers.build(core.client, core.informers, core.executor, core.clock, node)
+async def _load_actors(core: Core, keys: pki.Pki) -> actors.Actors:
+    """Return what acts on the cluster, loaded beside the requests that the API answers already."""
+    await asyncio.to_thread(importlib.import_module, "minikctl.daemon.actors")
+    from minikctl.daemon import actors
+
+    gc.freeze()
+    return actors.build(core, keys.ca_pem.decode())
+
+
+def _upkeep(store: Store, core: Core) -> dict[str, Work]:
     return {
-        "informers": core.informers.run(),
-        "events": core.recorder.run(),
         "event expiry": expiry.expire_events(core.registry),
         "retention": retention.keep(store, retention.Retention()),
-        "world": there.run(),
-        **{f"controller {loop.controller.name}": loop.run() for loop in loops},
     }
 
 
@@ -112,9 +119,10 @@ class Announcement:
     address: str
     keys: pki.Pki
     clock: clocks.Clock
+    made: asyncio.Event = field(default_factory=asyncio.Event)
 
     def publish(self) -> None:
-        """Write the kubeconfig and ``daemon.json``."""
+        """Write the kubeconfig and ``daemon.json``, and set ``made``."""
         self._write_kubeconfig()
         self.home.write_json(
             "daemon.json",
@@ -127,6 +135,7 @@ class Announcement:
             },
         )
         logger.info("cluster %s: the API answers at %s", self.home.name, self.address)
+        self.made.set()
 
     def _write_kubeconfig(self) -> None:
         """Bring our entries up to date; what the user did to the file besides stays."""

@@ -1,0 +1,39 @@
+"""Everything that acts on the cluster through the API: controllers, the node, its network.
+
+A module of its own because loading it takes as long as loading the API server: the API answers first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from typing import Any
+
+from minikctl import controllers
+from minikctl.apiserver import http
+from minikctl.apiserver.streams import NodeStreams
+from minikctl.daemon import world
+from minikctl.daemon.core import Core
+
+Work = Coroutine[Any, Any, None]
+
+
+@dataclass(frozen=True)
+class Actors:
+    """The work of each by its name, and what the API asks of the node."""
+
+    works: dict[str, Work]
+    streams: NodeStreams
+    world: world.World
+
+
+def build(core: Core, ca: str) -> Actors:
+    """Return all actors; nothing happens before their work is run.  ``ca`` is the authority's PEM text."""
+    there = world.build(core)
+    node = controllers.Settings(core.node, http.VERSION, ca, there.facts, there.subscribe, there.known)
+    loops = controllers.build(core.client, core.informers, core.executor, core.clock, node)
+    works: dict[str, Work] = {f"controller {loop.controller.name}": loop.run() for loop in loops}
+    works["informers"] = core.informers.run()
+    works["events"] = core.recorder.run()
+    works["world"] = there.run()
+    return Actors(works, there.streams, there)
