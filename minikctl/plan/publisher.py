@@ -92,12 +92,14 @@ def bindings(service: objects.Object, address: str) -> tuple[PortBinding, ...]:
     spec = objects.spec(service)
     if objects.is_deleting(service) or spec.get("type") not in PUBLISHED_TYPES:
         return ()
+    # The addresses of another class are published by whoever gave them.
+    balancers = proxy_view.balancer_addresses(service) if loadbalancer.is_ours(service) else ()
     found = []
     for port in spec.get("ports") or ():
         number, protocol = int(port.get("port") or 0), str(port.get("protocol") or "TCP").lower()
         if port.get("nodePort"):
             found.append(PortBinding(number, protocol, address, int(port["nodePort"])))
-        for balancer in proxy_view.balancer_addresses(service):
+        for balancer in balancers:
             found.append(PortBinding(number, protocol, balancer, number))
     return tuple(found)
 

@@ -48,6 +48,16 @@ def test_a_load_balancer_is_published_at_its_address_too() -> None:
     )
 
 
+def test_of_a_load_balancer_of_another_class_only_the_node_ports_are_published() -> None:
+    ports = [{"port": 80, "nodePort": 30080}]
+    spec = made(
+        service(
+            "web", type="LoadBalancer", ports=ports, loadBalancerClass="x/y", status=[{"ip": "192.0.2.7"}]
+        )
+    )
+    assert spec.ports == (PortBinding(80, "tcp", "127.0.0.1", 30080),)
+
+
 def test_a_load_balancer_waits_for_its_address() -> None:
     assert plan(service("web", type="LoadBalancer", ports=[{"port": 80, "nodePort": 30080}])) == []
 
