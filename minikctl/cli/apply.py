@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
     from minikctl.cli.selection import Target
     from minikctl.cli.session import Session
-    from minikctl.client.http import Response
 
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 CONFLICT_RETRIES = 5
@@ -183,7 +182,8 @@ def _create(
     if options.dry_run == "client":
         return stamped
     response = session.client.request("POST", target.collection.path(), stamped, query=_query(options))
-    return _noted(response, session)
+    created: dict[str, Any] = response.json()
+    return created
 
 
 def _change(
@@ -206,7 +206,7 @@ def _change(
         query=_query(options),
         headers={"Content-Type": media},
     )
-    result = _noted(response, session)
+    result: dict[str, Any] = response.json()
     same = result["metadata"].get("resourceVersion") == current["metadata"].get("resourceVersion")
     return ("unchanged" if same and options.dry_run == "none" else "configured"), result
 
@@ -218,14 +218,8 @@ def _server_side(
     query = {**_query(options), "fieldManager": manager, "force": options.force_conflicts}
     media = {"Content-Type": "application/apply-patch+yaml"}
     response = session.client.request("PATCH", target.path(), wanted, query=query, headers=media)
-    return _noted(response, session)
-
-
-def _noted(response: Response, session: Session) -> dict[str, Any]:
-    for text in response.warnings:
-        session.io.warn(f"Warning: {text}")
-    found: dict[str, Any] = response.json()
-    return found
+    created: dict[str, Any] = response.json()
+    return created
 
 
 def annotated(obj: dict[str, Any]) -> dict[str, Any]:

@@ -53,7 +53,7 @@ def run(options: RunOptions, session: Session) -> int:
     if not options.image:
         raise errors.UsageError('error: required flag(s) "image" not set')
     if not options.names:
-        raise flags.BadArguments("NAME is required for run")
+        raise errors.UsageError("error: NAME is required for run")
     name = flags.one(options.names)
     attach = options.attach or options.stdin
     if options.remove and not attach:

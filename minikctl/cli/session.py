@@ -50,6 +50,7 @@ class Session:
         self.settings = settings
         self._starts = starts
         self.io = io
+        self._warned: set[str] = set()
         self._home: ClusterHome | None = None
         self._endpoint: Endpoint | None = None
         self._client: HttpClient | None = None
@@ -87,7 +88,7 @@ class Session:
                 from minikctl.cli import timespan
 
                 timeout = timespan.seconds(self.settings.request_timeout)
-            self._client = http.HttpClient(self.endpoint, timeout_seconds=timeout)
+            self._client = http.HttpClient(self.endpoint, timeout_seconds=timeout, warn=self._warn)
         return self._client
 
     @property
@@ -105,6 +106,12 @@ class Session:
     def namespace(self) -> str:
         """The namespace of the request: the flag's, else the context's."""
         return self.settings.namespace or self.endpoint.namespace
+
+    def _warn(self, text: str) -> None:
+        """Pass a server's warning on, each once."""
+        if self._starts and text not in self._warned:
+            self._warned.add(text)
+            self.io.warn(f"Warning: {text}")
 
     def close(self) -> None:
         """Close the connection, if one was made."""

@@ -11,7 +11,9 @@ _BASE: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _PREFIX = "tag:yaml.org,2002:"
 
 _TRUE = frozenset(form for word in ("y", "yes", "on", "true") for form in (word, word.title(), word.upper()))
-_FALSE = frozenset(form for word in ("n", "no", "off", "false") for form in (word, word.title(), word.upper()))
+_FALSE = frozenset(
+    form for word in ("n", "no", "off", "false") for form in (word, word.title(), word.upper())
+)
 _BOOL = re.compile(f"({'|'.join(sorted(_TRUE | _FALSE))})" + r"\Z")
 _INT = re.compile(r"[-+]?(0[bB][01_]+|0[xX][0-9a-fA-F_]+|0[oO]?[0-7_]*|[1-9][0-9_]*)\Z")
 _FLOAT = re.compile(r"[-+]?(\.[0-9_]+|[0-9][0-9_]*(\.[0-9_]*)?)([eE][-+]?[0-9_]+)?\Z")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from minikctl import errors
@@ -74,8 +74,15 @@ class Stream:
 class HttpClient:
     """One keep-alive connection for requests, one more for each open stream."""
 
-    def __init__(self, endpoint: Endpoint, *, timeout_seconds: float | None = None) -> None:
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        *,
+        timeout_seconds: float | None = None,
+        warn: Callable[[str], None] | None = None,
+    ) -> None:
         self.endpoint = endpoint
+        self._warn = warn
         self._url = Url(endpoint.server)
         self._timeout = timeout_seconds
         self._tls: ssl.SSLContext | None = None
@@ -106,7 +113,7 @@ class HttpClient:
             content = reply.read()
         if self._idle is not None and not self._idle.reusable:
             self.close()
-        warnings = tuple(_warning(text) for text in reply.headers.all("warning"))
+        warnings = self._warnings(reply)
         if reply.status >= 400:
             raise _failure(reply.status, content)
         return Response(reply.status, reply.headers, content, warnings)
@@ -126,6 +133,7 @@ class HttpClient:
             try:
                 connection.send(method, target, sent, data)
                 reply = connection.reply(method)
+                self._warnings(reply)
                 if reply.status < 400:
                     connection.sock.settimeout(None)
                     return Stream(connection, reply)
@@ -135,6 +143,13 @@ class HttpClient:
                 raise
         connection.close()
         raise _failure(reply.status, content)
+
+    def _warnings(self, reply: wire.Reply) -> tuple[str, ...]:
+        found = tuple(_warning(text) for text in reply.headers.all("warning"))
+        for text in found if self._warn else ():
+            assert self._warn is not None
+            self._warn(text)
+        return found
 
     def close(self) -> None:
         """Close the idle connection."""

@@ -80,7 +80,13 @@ class World:
         """Run stock kubectl."""
         environment = {**os.environ, "KUBECONFIG": str(self.kubeconfig), "HOME": str(self.home)}
         done = subprocess.run(
-            [KUBECTL, *words], input=stdin, capture_output=True, text=True, env=environment, timeout=60, check=False
+            [KUBECTL, *words],
+            input=stdin,
+            capture_output=True,
+            text=True,
+            env=environment,
+            timeout=60,
+            check=False,
         )
         return Outcome(done.returncode, done.stdout, done.stderr)
 

@@ -177,9 +177,13 @@ def normal(text: str) -> str:
     return re.sub(r"-{4,} *| +\n", "", text)
 
 
-@pytest.mark.parametrize("line", [line for line in SAME.strip().splitlines()])
+@pytest.mark.parametrize("line", SAME.strip().splitlines())
 def test_kubectl_and_minikctl_say_the_same(world: World, line: str) -> None:
     words = shlex.split(line)
     theirs, ours = world.kubectl(*words), world.run(*words)
     ours_err = "".join(part for part in ours.err.splitlines(keepends=True) if not part.startswith("hint:"))
-    assert (normal(ours.out), normal(ours_err), ours.code) == (normal(theirs.out), normal(theirs.err), theirs.code)
+    assert (normal(ours.out), normal(ours_err), ours.code) == (
+        normal(theirs.out),
+        normal(theirs.err),
+        theirs.code,
+    )

@@ -62,7 +62,13 @@ def test_a_day_with_kubectl(cluster: Cluster) -> None:
 def test_minikctl_and_kubectl_print_the_same(cluster: Cluster) -> None:
     for words in (
         ["get", "pods", "-n", "kube-system", "-o", "name"],
-        ["get", "services", "-A", "-o", "custom-columns=N:.metadata.name,IP:.spec.clusterIP,P:.spec.ports[*].port"],
+        [
+            "get",
+            "services",
+            "-A",
+            "-o",
+            "custom-columns=N:.metadata.name,IP:.spec.clusterIP,P:.spec.ports[*].port",
+        ],
         ["get", "configmaps", "-n", "kube-system", "-o", "yaml"],
         ["get", "deployments", "-n", "kube-system", "-o", "jsonpath={.items[*].metadata.name}"],
         ["get", "namespaces", "-o", "custom-columns=NAME:.metadata.name,PHASE:.status.phase"],

@@ -194,7 +194,7 @@ def _bracket(inner: str) -> tuple[str, Any]:
     if inner == "*":
         return "all", None
     if inner[:1] in ("'", '"'):
-        return "field", inner[1:-1]
+        return "fields", tuple(part.strip()[1:-1] for part in inner.split(","))
     if re.fullmatch(r"-?\d*:-?\d*(:\d+)?", inner):
         return "slice", slice(*(int(part) if part else None for part in inner.split(":")))
     if re.fullmatch(r"-?\d+(,-?\d+)*", inner):
@@ -245,6 +245,9 @@ def _step(kind: str, argument: Any, item: Any, root: Any) -> Iterator[Any]:
     if kind == "field":
         if isinstance(item, dict) and argument in item:
             yield item[argument]
+    elif kind == "fields":
+        if isinstance(item, dict):
+            yield from (item[name] for name in argument if name in item)
     elif kind == "all":
         yield from item.values() if isinstance(item, dict) else item if isinstance(item, list) else ()
     elif kind == "deep":

@@ -1,0 +1,155 @@
+"""What verbs do to a cluster, and what they say of bad input."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from minikctl.cli import catalog, completion, main
+from tests.cli.conftest import World, call
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_apply_creates_configures_and_leaves(world: World) -> None:
+    text = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: applied}\ndata: {a: %s}\n"
+    said = [world.run("apply", "-f", "-", stdin=text % value).out for value in ("x", "x", "z")]
+    assert said == [f"configmap/applied {word}\n" for word in ("created", "unchanged", "configured")]
+    assert world.kubectl("apply", "-f", "-", stdin=text % "z").out == "configmap/applied unchanged\n"
+    assert world.run("delete", "cm", "applied").out == 'configmap "applied" deleted from default namespace\n'
+
+
+def test_apply_puts_first_what_others_need(world: World) -> None:
+    pieces = ["{apiVersion: v1, kind: ConfigMap, metadata: {name: c, namespace: late}}"]
+    pieces.append("{apiVersion: v1, kind: Namespace, metadata: {name: late}}")
+    assert world.run("apply", "-f", "-", stdin="\n---\n".join(pieces)).out.splitlines() == [
+        "namespace/late created",
+        "configmap/c created",
+    ]
+    assert world.run("delete", "ns", "late").code == 0
+    assert world.run("get", "ns", "late").code == 1
+
+
+def test_a_bad_document_is_named_and_the_others_go_through(world: World) -> None:
+    pieces = [
+        "{apiVersion: v1, kind: ConfigMap, metadata: {name: fine}}",
+        "{apiVersion: v1, kind: ConfigMap, metadata: {name: odd}, dat: {}}",
+        "{apiVersion: v1, kind: Nope, metadata: {name: x1}}",
+        "{apiVersion: v1, kind: Service, metadata: {name: s}, spec: {ports: [{port: 99999}]}}",
+        "a: [",
+    ]
+    found = world.run("apply", "-f", "-", stdin="\n---\n".join(pieces))
+    assert (found.code, found.out) == (1, "configmap/fine created\n")
+    assert 'unknown field "dat"\n  in STDIN (document 2, line 3), ConfigMap odd' in found.err
+    assert 'STDIN (document 3, line 5), Nope x1: no matches for kind "Nope" in version "v1"' in found.err
+    assert "spec.ports[0].port: Invalid value: 99999" in found.err
+    assert "STDIN (document 5): line 10" in found.err
+    world.run("delete", "cm", "fine")
+
+
+def test_dry_runs_change_nothing(world: World) -> None:
+    text = "{apiVersion: v1, kind: ConfigMap, metadata: {name: dry}}"
+    for mode, suffix in (("client", "dry run"), ("server", "server dry run")):
+        said = world.run("apply", "-f", "-", f"--dry-run={mode}", stdin=text).out
+        assert said == f"configmap/dry created ({suffix})\n"
+    assert world.run("get", "cm", "dry").code == 1
+
+
+def test_labels_scale_rollout_and_patch(world: World) -> None:
+    assert world.run("create", "deployment", "d", "--image=x").out == "deployment.apps/d created\n"
+    assert world.run("label", "deploy/d", "a=b").out == "deployment.apps/d labeled\n"
+    assert world.run("label", "deploy/d", "a=c").code == 1
+    assert world.run("label", "deploy/d", "a-").out == "deployment.apps/d unlabeled\n"
+    assert world.run("scale", "deploy/d", "--replicas=2").out == "deployment.apps/d scaled\n"
+    assert world.run("rollout", "status", "deploy/d", "--timeout=30s").out.endswith(
+        "successfully rolled out\n"
+    )
+    assert (
+        world.run("patch", "deploy", "d", "-p", '{"spec":{"replicas":1}}').out
+        == "deployment.apps/d patched\n"
+    )
+    assert "(no change)" in world.run("patch", "deploy", "d", "-p", '{"spec":{"replicas":1}}').out
+    assert world.run("rollout", "pause", "deploy/d").out == "deployment.apps/d paused\n"
+    assert world.run("rollout", "resume", "deploy/d").out == "deployment.apps/d resumed\n"
+    assert world.run("expose", "deploy/d", "--port=80").out == "service/d exposed\n"
+    assert world.run("delete", "deploy/d", "svc/d").out.count("deleted from default namespace") == 2
+
+
+def test_the_status_of_the_cluster_is_readable_by_programs(world: World) -> None:
+    found = json.loads(world.run("cluster", "status", "-o", "json").out)
+    assert found["running"] is True
+    assert found["health"] == "ok"
+    assert found["apiServer"].startswith("https://127.0.0.1:")
+    assert "cli" in world.run("cluster", "list").out
+
+
+def test_contexts_of_the_clusters_own_kubeconfig(world: World) -> None:
+    assert world.run("config", "current-context").out == "minikctl-cli\n"
+    assert world.run("config", "set-context", "--current", "-n", "kube-system").code == 0
+    assert world.run("get", "pods", "-l", "a=none").err == "No resources found in kube-system namespace.\n"
+    assert world.run("config", "set-context", "--current", "-n", "default").code == 0
+    assert "REDACTED" in world.run("config", "view").out
+
+
+def test_a_server_that_is_not_there_is_told_in_kubectls_words() -> None:
+    found = call("--server", "http://127.0.0.1:1", "get", "pods")
+    assert found.code == 1
+    assert found.err.startswith(
+        "The connection to the server 127.0.0.1:1 was refused - did you specify the right host"
+    )
+
+
+def test_mistyped_names_get_a_hint(world: World) -> None:
+    assert "hint: did you mean pods?" in world.run("get", "podz").err
+    assert "Did you mean this?\n\tget" in call("gte").err
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_the_completion_scripts_in_the_repository_are_the_generated_ones(shell: str) -> None:
+    assert (ROOT / "completions" / f"minikctl.{shell}").read_text() == completion.SCRIPTS[shell]
+    assert call("completion", shell).out == completion.SCRIPTS[shell]
+
+
+@pytest.mark.parametrize(
+    ("words", "wanted"),
+    [
+        (["ge"], {"get"}),
+        (["rollout", "st"], {"status"}),
+        (["get", "--sh"], {"--show-kind", "--show-labels", "--show-managed-fields"}),
+        (["get", "-o", "j"], {"json", "jsonpath=", "jsonpath-file="}),
+        (["get", "--output=ya"], {"--output=yaml"}),
+        (["get", "dep"], {"deployments"}),
+        (["get", "deploy", ""], {"web"}),
+        (["get", "deploy/w"], {"deploy/web"}),
+        (["get", "deploy", "web", ""], set()),
+        (["get", "pods", "-n", "kube-s"], {"kube-system"}),
+        (["apply", "-f", ""], {":files"}),
+        (["nope", ""], set()),
+    ],
+)
+def test_completion(world: World, words: list[str], wanted: set[str]) -> None:
+    found = call("__complete", "--", "--cluster", "cli", *words)
+    assert (set(found.out.splitlines()), found.err, found.code) == (wanted, "", 0)
+
+
+@pytest.mark.parametrize("verb", catalog.SUMMARIES)
+def test_every_verb_has_help_with_two_examples(verb: str) -> None:
+    waiting = [main.load(verb)]
+    while waiting:
+        command = waiting.pop()
+        waiting += command.children.values()
+        assert command.summary
+        assert command.children or len(command.examples) >= 2
+        for flag in command.options.FLAGS.values():
+            assert flag.help or not flag.names or flag.names == ("--",)
+    found = call(verb, "--help")
+    assert (found.code, found.err) == (0, "")
+    assert "Usage" in found.out
+
+
+def test_the_overview_lists_every_verb() -> None:
+    text = call().out
+    assert all(verb in text for verb in catalog.SUMMARIES)
+    assert set(catalog.SUMMARIES) == {verb for _, verbs in catalog.GROUPS for verb in verbs}
