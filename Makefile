@@ -16,7 +16,7 @@ test: engine ## Run every test, the ones on real containers included
 	@scripts/test.sh
 
 test-unit: setup ## Run the tests that need no container engine
-	@$(PYTHON) -m pytest -q -m "not e2e"
+	@$(PYTHON) -m pytest -q -n auto -m "not e2e"
 
 test-e2e: engine ## Run the tests on real containers
 	@$(PYTHON) -m pytest -q -m e2e --durations=5

@@ -4,7 +4,7 @@ source "$(dirname "$0")/common.sh"
 
 code=0
 say "Tests without containers"
-.venv/bin/python -m pytest -q -m "not e2e" "$@" || code=$?
+.venv/bin/python -m pytest -q -n auto -m "not e2e" "$@" || code=$?
 say "Tests on real containers (a few minutes)"
 .venv/bin/python -m pytest -q -m e2e --durations=5 "$@" || code=$?
 exit "$code"
