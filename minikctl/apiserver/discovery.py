@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from minikctl.apiserver import http_paths, reviews
-from minikctl.model import kinds
 from minikctl.model.kinds.base import Kind
+from minikctl.model.kindtable import KindTable
 
 AGGREGATED = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
 
@@ -34,20 +34,14 @@ def _part(kind: Kind, subresource: str) -> tuple[tuple[str, str, str], list[str]
             return _PARTS.get(subresource, (own, ["get", "patch", "update"]))
 
 
-def groups() -> dict[str, list[str]]:
+def groups(table: KindTable) -> dict[str, list[str]]:
     """Return the versions of each group, the preferred one first."""
-    found: dict[str, list[str]] = {}
-    served = [(kind.group, kind.version) for kind in kinds.ALL]
-    served += [(review.group, review.version) for review in reviews.ALL]
-    for group, version in dict.fromkeys(served):
-        found.setdefault(group, []).append(version)
+    found = {group: list(versions) for group, versions in table.groups.items()}
+    for review in reviews.ALL:
+        versions = found.setdefault(review.group, [])
+        if review.version not in versions:
+            versions.append(review.version)
     return found
-
-
-def of_version(group: str, version: str) -> list[Kind]:
-    """Return the kinds of one group and version that are stored, by plural."""
-    found = [kind for kind in kinds.ALL if (kind.group, kind.version) == (group, version)]
-    return sorted(found, key=lambda kind: kind.plural)
 
 
 def short_names(kind: Kind) -> list[str]:
@@ -55,15 +49,16 @@ def short_names(kind: Kind) -> list[str]:
     return [] if kind.storage and kind.storage[0] != kind.group else list(kind.short_names)
 
 
-def api_versions(host: str) -> dict[str, Any]:
+def api_versions(table: KindTable, host: str) -> dict[str, Any]:
     """Return what /api answers."""
     addresses = [{"clientCIDR": "0.0.0.0/0", "serverAddress": host}]
-    return {"kind": "APIVersions", "versions": groups()[""], "serverAddressByClientCIDRs": addresses}
+    return {"kind": "APIVersions", "versions": groups(table)[""], "serverAddressByClientCIDRs": addresses}
 
 
-def api_group(group: str) -> dict[str, Any]:
+def api_group(table: KindTable, group: str) -> dict[str, Any]:
     """Return what /apis/<group> answers."""
-    versions = [{"groupVersion": f"{group}/{version}", "version": version} for version in groups()[group]]
+    served = groups(table)[group]
+    versions = [{"groupVersion": f"{group}/{version}", "version": version} for version in served]
     return {
         "kind": "APIGroup",
         "apiVersion": "v1",
@@ -73,9 +68,9 @@ def api_group(group: str) -> dict[str, Any]:
     }
 
 
-def api_group_list() -> dict[str, Any]:
+def api_group_list(table: KindTable) -> dict[str, Any]:
     """Return what /apis answers."""
-    listed = [api_group(group) for group in groups() if group]
+    listed = [api_group(table, group) for group in groups(table) if group]
     for each in listed:
         del each["kind"], each["apiVersion"]
     return {"kind": "APIGroupList", "apiVersion": "v1", "groups": listed}
@@ -91,9 +86,9 @@ def no_custom_kinds(revision: int) -> dict[str, Any]:
     }
 
 
-def resource_list(group: str, version: str) -> dict[str, Any]:
+def resource_list(table: KindTable, group: str, version: str) -> dict[str, Any]:
     """Return what /apis/<group>/<version> answers."""
-    resources = [each for kind in of_version(group, version) for each in _resources(kind)]
+    resources = [each for kind in table.of_version(group, version) for each in _resources(kind)]
     resources += [_review(review) for review in reviews.of_version(group, version)]
     return {
         "kind": "APIResourceList",
@@ -144,25 +139,26 @@ def _discovered_review(review: reviews.Review) -> dict[str, Any]:
     }
 
 
-def aggregated(core: bool) -> dict[str, Any]:
+def aggregated(table: KindTable, core: bool) -> dict[str, Any]:
     """Return everything below /api (the core group) or /apis (all others) in one answer."""
-    wanted = [group for group in groups() if (group == "") == core]
+    found = groups(table)
+    wanted = [group for group in found if (group == "") == core]
     return {
         "kind": "APIGroupDiscoveryList",
         "apiVersion": "apidiscovery.k8s.io/v2",
         "metadata": {},
-        "items": [_discovered(group, groups()[group]) for group in wanted],
+        "items": [_discovered(table, group, found[group]) for group in wanted],
     }
 
 
-def _discovered(group: str, versions: Sequence[str]) -> dict[str, Any]:
+def _discovered(table: KindTable, group: str, versions: Sequence[str]) -> dict[str, Any]:
     return {
         "metadata": {"name": group, "creationTimestamp": None} if group else {"creationTimestamp": None},
         "versions": [
             {
                 "version": version,
                 "resources": [
-                    *(_discovered_resource(kind) for kind in of_version(group, version)),
+                    *(_discovered_resource(kind) for kind in table.of_version(group, version)),
                     *(_discovered_review(review) for review in reviews.of_version(group, version)),
                 ],
                 "freshness": "Current",

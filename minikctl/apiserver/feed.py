@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 import orjson
 
 from minikctl import errors
 from minikctl.apiserver import cache
-from minikctl.model import kinds
 from minikctl.model.kinds.base import Kind
 from minikctl.model.objects import Key, Object
 from minikctl.store import store as stores
@@ -29,21 +28,28 @@ def key_of(kind: Kind, namespace: str, name: str) -> str:
 class Feed:
     """Collections of decoded objects that follow the store."""
 
-    def __init__(self, store: stores.Store, served: Iterable[Kind] = kinds.ALL) -> None:
+    def __init__(self, store: stores.Store) -> None:
         self._store = store
         self._collections: dict[str, cache.Collection] = {}
-        self._stored = [kind for kind in served if kind.storage is None]
         self._observers: dict[str, list[Observer]] = {}
         self._decoded: dict[bytes, Object] = {}
         self._waiters: list[tuple[int, asyncio.Future[None]]] = []
         self._task: asyncio.Task[None] | None = None
+        self._begin = 0
         self.revision = 0
         """Everything up to this revision is in the collections."""
         self.failure: BaseException | None = None
 
     def collection(self, kind: Kind) -> cache.Collection:
         """Return all objects of a stored kind."""
-        return self._collections[f"{kind.group or 'core'}/{kind.plural}"]
+        return self._of(f"{kind.group or 'core'}/{kind.plural}")
+
+    def _of(self, resource: str) -> cache.Collection:
+        """Return a resource's collection, made when it is first seen: no change of it was before that."""
+        found = self._collections.get(resource)
+        if found is None:
+            found = self._collections[resource] = cache.Collection(self._begin)
+        return found
 
     def observe(self, kind: Kind, observer: Observer) -> None:
         """Call the observer with each change of a stored kind from now on, in order."""
@@ -53,14 +59,11 @@ class Feed:
         """Load what is there, then follow; returns when reads are up to date."""
         newest = self._store.revision
         begin = max(self._store.compacted, newest - REPLAYED, 0)
-        for kind in self._stored:
-            self._collections[f"{kind.group or 'core'}/{kind.plural}"] = cache.Collection(begin)
+        self.revision = self._begin = begin
         if begin:
             for row in (await self._store.list("", revision=begin)).rows:
                 collection, key = self._place(row.key)
-                if collection is not None:
-                    collection.load(cache.Entry(key, row.revision, orjson.loads(row.value)))
-        self.revision = begin
+                collection.load(cache.Entry(key, row.revision, orjson.loads(row.value)))
         self._task = asyncio.create_task(self._follow(), name="apiserver-feed")
         await self.reached(newest)
 
@@ -109,14 +112,13 @@ class Feed:
     def _take(self, event: stores.Event) -> None:
         row = event.row
         collection, key = self._place(row.key)
-        if collection is not None:
-            stored = None
-            if event.type == "put":
-                stored = self._decoded.pop(row.value, None) or orjson.loads(row.value)
-            change = collection.apply(row.revision, key, stored)
-            if change is not None:
-                for observer in self._observers.get(row.key.rsplit("/", 2)[0], ()):
-                    observer(change)
+        stored = None
+        if event.type == "put":
+            stored = self._decoded.pop(row.value, None) or orjson.loads(row.value)
+        change = collection.apply(row.revision, key, stored)
+        if change is not None:
+            for observer in self._observers.get(row.key.rsplit("/", 2)[0], ()):
+                observer(change)
         self.revision = row.revision
         self._release()
 
@@ -128,6 +130,6 @@ class Feed:
                 future.set_result(None)
         self._waiters = [waiter for waiter in self._waiters if waiter[0] > self.revision]
 
-    def _place(self, key: str) -> tuple[cache.Collection | None, Key]:
+    def _place(self, key: str) -> tuple[cache.Collection, Key]:
         group, plural, namespace, name = key.split("/", 3)
-        return self._collections.get(f"{group}/{plural}"), (namespace, name)
+        return self._of(f"{group}/{plural}"), (namespace, name)

@@ -28,6 +28,7 @@ from minikctl.apiserver.auth import User
 from minikctl.apiserver.http_exchange import Disconnected, Exchange, Receive, Scope, Send
 from minikctl.apiserver.registry import Registry
 from minikctl.apiserver.streams import NodeStreams
+from minikctl.model.kindtable import KindTable
 
 Authenticate = Callable[[Mapping[str, str]], User | None]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
@@ -104,7 +105,7 @@ class _Application:
             await _review(exchange, review, user)
             return
         if first in ("api", "apis") and path.count("/") > 2:
-            target = http_paths.parse(path)
+            target = http_paths.parse(path, self._registry.served.table)
             if target is not None:
                 await self._resource(exchange, target)
                 return
@@ -129,39 +130,40 @@ class _Application:
             await self._health(exchange, parts)
             return
         if parts[0] == "openapi":
-            await _openapi(exchange, parts[1:])
+            await _openapi(exchange, parts[1:], self._registry.served.table)
             return
         document = self._document(path, exchange)
         if document is None:
             raise no_resource()
         wants_all = discovery.AGGREGATED.split(";", 1)[1]
         if path in ("/api", "/apis") and _same_parameters(exchange.headers.get("accept", ""), wants_all):
-            body = orjson.dumps(discovery.aggregated(core=path == "/api"))
+            body = orjson.dumps(discovery.aggregated(self._registry.served.table, core=path == "/api"))
             await exchange.answer(body, discovery.AGGREGATED)
             return
         await exchange.answer_json(document)
 
     def _document(self, path: str, exchange: Exchange) -> dict[str, Any] | None:
         """Return what a path below which nothing can be written answers, None if there is nothing."""
-        groups = discovery.groups()
+        table = self._registry.served.table
+        groups = discovery.groups(table)
         match path.strip("/").split("/"):
             case [""]:
-                return {"paths": _known_paths()}
+                return {"paths": _known_paths(table)}
             case ["version"]:
                 return _version(self._version)
             case ["api"]:
-                return discovery.api_versions(exchange.headers.get("host", ""))
+                return discovery.api_versions(table, exchange.headers.get("host", ""))
             case ["apis"]:
-                return discovery.api_group_list()
+                return discovery.api_group_list(table)
             case ["apis", "apiextensions.k8s.io", "v1", "customresourcedefinitions"]:
                 # kubectl looks here before it says that it does not know a kind.
                 return discovery.no_custom_kinds(self._registry.feed.revision)
             case ["api", version] if version in groups[""]:
-                return discovery.resource_list("", version)
+                return discovery.resource_list(table, "", version)
             case ["apis", group] if group in groups:
-                return discovery.api_group(group)
+                return discovery.api_group(table, group)
             case ["apis", group, version] if version in groups.get(group, ()):
-                return discovery.resource_list(group, version)
+                return discovery.resource_list(table, group, version)
         return None
 
     async def _health(self, exchange: Exchange, parts: list[str]) -> None:
@@ -181,7 +183,7 @@ class _Application:
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
         exchange = Exchange(scope, receive, send)
-        target = http_paths.parse(exchange.path)
+        target = http_paths.parse(exchange.path, self._registry.served.table)
         try:
             if self._authenticate(exchange.headers) is None:
                 raise errors.unauthorized()
@@ -215,32 +217,32 @@ async def _review(exchange: Exchange, review: reviews.Review, user: User) -> Non
     await exchange.answer_json(reviews.answer(review, body, user), 201)
 
 
-async def _openapi(exchange: Exchange, parts: list[str]) -> None:
+async def _openapi(exchange: Exchange, parts: list[str], table: KindTable) -> None:
     match parts:
         case ["v2"]:
             accept = exchange.headers.get("accept", "") or "*/*"
             if "json" in accept or "*/*" in accept:
-                await exchange.answer(openapi.version_2())
+                await exchange.answer(openapi.version_2(table))
             elif "proto-openapi.spec.v2" in accept:
-                await exchange.answer(openapi.version_2_protobuf(), openapi_protobuf.MEDIA)
+                await exchange.answer(openapi.version_2_protobuf(table), openapi_protobuf.MEDIA)
             else:
                 text = (
                     f"only the following media types are accepted: application/json, {openapi_protobuf.MEDIA}"
                 )
                 raise errors.StatusError(406, "NotAcceptable", text)
         case ["v3"]:
-            await exchange.answer(openapi.index())
-        case ["v3", "api", version] if version in discovery.groups()[""]:
-            await exchange.answer(openapi.version_3("", version))
-        case ["v3", "apis", group, version] if version in discovery.groups().get(group, ()):
-            await exchange.answer(openapi.version_3(group, version))
+            await exchange.answer(openapi.index(table))
+        case ["v3", "api", version] if version in discovery.groups(table)[""]:
+            await exchange.answer(openapi.version_3(table, "", version))
+        case ["v3", "apis", group, version] if version in discovery.groups(table).get(group, ()):
+            await exchange.answer(openapi.version_3(table, group, version))
         case _:
             raise no_resource()
 
 
-def _known_paths() -> list[str]:
+def _known_paths(table: KindTable) -> list[str]:
     found = ["/api", "/apis", "/healthz", "/livez", "/openapi/v2", "/openapi/v3", "/readyz", "/version"]
-    for group, versions in discovery.groups().items():
+    for group, versions in discovery.groups(table).items():
         base = f"/apis/{group}" if group else "/api"
         found += [base, *(f"{base}/{version}" for version in versions)]
     return sorted(set(found))

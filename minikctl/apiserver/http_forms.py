@@ -113,12 +113,12 @@ def encode_list(form: Form, kind: Kind, page: listing.Page, now: datetime) -> by
     if form.shape == "partial":
         head = {"kind": "PartialObjectMetadataList", "apiVersion": META_VERSION, "metadata": meta}
         return dump(form, {**head, "items": [partial(each) for each in items]})
-    head = {"kind": f"{kind.kind}List", "apiVersion": kind.api_version, "metadata": meta}
+    head = {"kind": kind.list_kind, "apiVersion": kind.api_version, "metadata": meta}
     return dump(form, {**head, "items": items})
 
 
 def _plain_list(kind: Kind, entries: Sequence[cache.Entry], meta: dict[str, Any], now: datetime) -> bytes:
-    head = orjson.dumps({"kind": f"{kind.kind}List", "apiVersion": kind.api_version, "metadata": meta})
+    head = orjson.dumps({"kind": kind.list_kind, "apiVersion": kind.api_version, "metadata": meta})
     items = b",".join([encode_entry(PLAIN, kind, entry, now) for entry in entries])
     return b"".join((head[:-1], b',"items":[', items, b"]}"))
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from minikctl.model import kinds
 from minikctl.model.kinds.base import Kind
+from minikctl.model.kindtable import KindTable
 
 MORE_SUBRESOURCES = {"Pod": frozenset({"binding", "eviction"})}
 """Subresources that act on an object instead of showing a part of it."""
@@ -26,10 +26,12 @@ class Target:
 
 def subresources(kind: Kind) -> frozenset[str]:
     """Return the subresources that are served for a kind."""
+    if kind.is_custom:
+        return kind.subresources
     return kind.subresources | MORE_SUBRESOURCES.get(kind.kind, frozenset())
 
 
-def parse(path: str) -> Target | None:
+def parse(path: str, served: KindTable) -> Target | None:
     """Return what the path names, None if that is nothing that is served."""
     parts = path.strip("/").split("/")
     if parts[0] == "api":
@@ -42,8 +44,8 @@ def parse(path: str) -> Target | None:
         return None
     version, resource = rest[0], rest[1:]
     if resource[0] == "namespaces" and len(resource) > 2 and resource[2] not in ("status", "finalize"):
-        return _target(kinds.find(group, version, resource[2]), resource[1], resource[3:])
-    return _target(kinds.find(group, version, resource[0]), "", resource[1:])
+        return _target(served.find(group, version, resource[2]), resource[1], resource[3:])
+    return _target(served.find(group, version, resource[0]), "", resource[1:])
 
 
 def _target(kind: Kind | None, namespace: str, rest: list[str]) -> Target | None:
@@ -52,7 +54,9 @@ def _target(kind: Kind | None, namespace: str, rest: list[str]) -> Target | None
     if rest and kind.namespaced and not namespace:
         return None
     subresource = rest[1] if len(rest) == 2 else ""
-    known = subresources(kind) | REFUSED.get(kind.kind, frozenset())
+    known = subresources(kind)
+    if not kind.is_custom:
+        known |= REFUSED.get(kind.kind, frozenset())
     if subresource and subresource not in known:
         return None
     return Target(kind, namespace, rest[0] if rest else "", subresource)

@@ -175,7 +175,7 @@ async def _delete_collection(registry: Registry, exchange: Exchange, target: Tar
     chosen = _list_options(exchange)
     found = await registry.delete_collection(target.kind, target.namespace, chosen, options, dry_run=dry_run)
     meta = {"resourceVersion": str(registry.feed.revision)}
-    head = {"kind": f"{target.kind.kind}List", "apiVersion": target.kind.api_version, "metadata": meta}
+    head = {"kind": target.kind.list_kind, "apiVersion": target.kind.api_version, "metadata": meta}
     await exchange.answer_json({**head, "items": found})
 
 

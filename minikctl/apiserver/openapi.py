@@ -16,6 +16,7 @@ import orjson
 from minikctl.apiserver import discovery, http_bodies, http_paths, openapi_protobuf
 from minikctl.model import structure
 from minikctl.model.kinds.base import Kind
+from minikctl.model.kindtable import KindTable
 
 _EXTENSIONS = ("x-kubernetes-",)
 _PLAIN = ("type", "format", "enum", "minimum", "maximum", "required", "default", "description")
@@ -24,6 +25,10 @@ _PACKAGES = {
     "meta": "io.k8s.apimachinery.pkg.apis.meta",
     "extensions": "io.k8s.api.extensions",
 }
+
+
+_CUSTOM_HOME = "custom/v1/Kind.json"
+"""Where the schemas of custom kinds would be: their references lead to the shared types of ``meta/v1``."""
 
 
 class _Names:
@@ -36,9 +41,50 @@ class _Names:
 
     def kind(self, kind: Kind) -> dict[str, str]:
         """Return a reference to a kind, which is collected."""
+        if kind.shape is not None:
+            return self._custom(kind, kind.shape.document)
         return self._reference(
             structure.path_of(kind), kind.kind, structure.document(structure.path_of(kind))
         )
+
+    def _custom(self, kind: Kind, schema: Mapping[str, Any]) -> dict[str, str]:
+        name = ".".join([*reversed(kind.group.split(".")), kind.version, kind.kind])
+        own = {"group": kind.group, "version": kind.version, "kind": kind.kind}
+        converted = self._simplified(schema) if self._strict_v2 else self._with_references(schema)
+        self.found[name] = {**converted, "x-kubernetes-group-version-kind": [own]}
+        return {"$ref": self._prefix + name}
+
+    def _with_references(self, schema: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a custom kind's schema with the shared types that it refers to collected."""
+        if "$ref" in schema:
+            return self._convert(schema, _CUSTOM_HOME)
+        found = dict(schema)
+        for inner in ("items", "additionalProperties"):
+            if isinstance(found.get(inner), Mapping):
+                found[inner] = self._with_references(found[inner])
+        if "properties" in found:
+            found["properties"] = {
+                name: self._with_references(each) for name, each in found["properties"].items()
+            }
+        return found
+
+    def _simplified(self, schema: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what OpenAPI 2 can say of a custom kind's schema."""
+        if "$ref" in schema:
+            return self._convert(schema, _CUSTOM_HOME)
+        loose = "x-kubernetes-preserve-unknown-fields", "x-kubernetes-int-or-string"
+        if schema.get("nullable") or any(schema.get(each) for each in loose):
+            return {key: schema[key] for key in ("description", *loose) if key in schema}
+        found = {key: value for key, value in schema.items() if key in _PLAIN or key.startswith(_EXTENSIONS)}
+        found.pop("default", None)
+        for inner in ("items", "additionalProperties"):
+            if isinstance(schema.get(inner), Mapping):
+                found[inner] = self._simplified(schema[inner])
+        if "properties" in schema:
+            found["properties"] = {
+                name: self._simplified(each) for name, each in schema["properties"].items()
+            }
+        return found
 
     def _reference(self, home: str, title: str, schema: Mapping[str, Any]) -> dict[str, str]:
         name = f"{_package(home)}.{title}"
@@ -171,46 +217,50 @@ def _accept_patches(operation: dict[str, Any], version2: bool) -> None:
 _INFO = {"title": "Kubernetes", "version": "v1.36.2"}
 
 
-@functools.cache
-def version_3(group: str, version: str) -> bytes:
+def version_3(table: KindTable, group: str, version: str) -> bytes:
     """Return the OpenAPI 3 document of one group and version."""
+    return _version_3(tuple(table.of_version(group, version)))
+
+
+@functools.lru_cache(maxsize=256)
+def _version_3(served: tuple[Kind, ...]) -> bytes:
     names = _Names("#/components/schemas/")
     paths: dict[str, Any] = {}
-    for kind in discovery.of_version(group, version):
+    for kind in served:
         paths.update(_paths(kind, names.kind(kind), version2=False))
     body = {"openapi": "3.0.0", "info": _INFO, "paths": paths, "components": {"schemas": names.found}}
     return orjson.dumps(body)
 
 
-@functools.cache
-def version_2() -> bytes:
+@functools.lru_cache(maxsize=1)
+def version_2(table: KindTable) -> bytes:
     """Return the OpenAPI 2 document of everything, as JSON."""
-    return orjson.dumps(_version_2())
+    return orjson.dumps(_version_2(table))
 
 
-@functools.cache
-def version_2_protobuf() -> bytes:
+@functools.lru_cache(maxsize=1)
+def version_2_protobuf(table: KindTable) -> bytes:
     """Return the OpenAPI 2 document of everything, as protobuf."""
-    return openapi_protobuf.encode(_version_2())
+    return openapi_protobuf.encode(_version_2(table))
 
 
-def _version_2() -> dict[str, Any]:
+def _version_2(table: KindTable) -> dict[str, Any]:
     names = _Names("#/definitions/")
     paths: dict[str, Any] = {}
-    for group, versions in discovery.groups().items():
+    for group, versions in discovery.groups(table).items():
         for version in versions:
-            for kind in discovery.of_version(group, version):
+            for kind in table.of_version(group, version):
                 paths.update(_paths(kind, names.kind(kind), version2=True))
     return {"swagger": "2.0", "info": _INFO, "paths": paths, "definitions": names.found}
 
 
-@functools.cache
-def index() -> bytes:
+@functools.lru_cache(maxsize=1)
+def index(table: KindTable) -> bytes:
     """Return the list of OpenAPI 3 documents, each with a hash by which clients cache it."""
     paths = {}
-    for group, versions in discovery.groups().items():
+    for group, versions in discovery.groups(table).items():
         for version in versions:
             name = f"apis/{group}/{version}" if group else f"api/{version}"
-            digest = hashlib.sha256(version_3(group, version)).hexdigest().upper()
+            digest = hashlib.sha256(version_3(table, group, version)).hexdigest().upper()
             paths[name] = {"serverRelativeURL": f"/openapi/v3/{name}?hash={digest}"}
     return orjson.dumps({"paths": paths})

@@ -34,6 +34,7 @@ from minikctl.model import kinds, names, objects, schema
 from minikctl.model.kinds.base import Kind
 from minikctl.model.objects import Key, Object
 from minikctl.runtime import clock as clocks
+from minikctl.runtime import served
 from minikctl.store import store as stores
 
 NAME_ATTEMPTS = 8
@@ -60,6 +61,7 @@ class Registry:
         self.settings = settings or Settings()
         self.clock = self.settings.clock
         self.feed = feed.Feed(store)
+        self.served = served.Served()
         self._store = store
         self._admission = admission.Admission(self.feed)
         choose = self.settings.choose

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 
 from minikctl import errors
 from minikctl.client.base import Client
@@ -150,15 +150,28 @@ class Informers:
         self._client = client
         self._by_kind: dict[str, Informer] = {}
         self._group: asyncio.TaskGroup | None = None
+        self._tasks: dict[str, asyncio.Task[None]] = {}
 
     def of(self, kind: Kind) -> Informer:
         """Return the kind's informer, started if ``run`` is under way."""
         found = self._by_kind.get(kind.resource)
         if found is None:
             found = self._by_kind[kind.resource] = Informer(self._client, kind)
-            if self._group is not None:
-                self._group.create_task(found.run(), name=f"informer {kind.resource}")
+            self._start(found)
         return found
+
+    def _start(self, informer: Informer) -> None:
+        if self._group is not None:
+            resource = informer.kind.resource
+            self._tasks[resource] = self._group.create_task(informer.run(), name=f"informer {resource}")
+
+    def retain(self, resources: Collection[str]) -> None:
+        """Stop following what is not among these resources: it is no longer served."""
+        for resource in [each for each in self._by_kind if each not in resources]:
+            del self._by_kind[resource]
+            task = self._tasks.pop(resource, None)
+            if task is not None:
+                task.cancel()
 
     def known(self, kind: Kind) -> Informer | None:
         """Return the kind's informer if somebody asked for it, else None."""
@@ -174,5 +187,5 @@ class Informers:
         async with asyncio.TaskGroup() as group:
             self._group = group
             for informer in self._by_kind.values():
-                group.create_task(informer.run(), name=f"informer {informer.kind.resource}")
+                self._start(informer)
             await asyncio.Event().wait()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from minikctl.client import base as clients
@@ -18,13 +18,14 @@ from minikctl.plan.node import Facts
 from minikctl.runtime import clock as clocks
 from minikctl.runtime.executor import ApiExecutor
 from minikctl.runtime.loop import ControlLoop
+from minikctl.runtime.served import Served
 
 
 @dataclass(frozen=True)
 class Settings:
     """What the controllers must be told: the node's name and version, the CA's PEM text, the node's facts.
 
-    ``changes`` takes what is called when the facts may have changed; ``known`` are those known beforehand.
+    ``served`` says which kinds there are.  ``changes`` takes what is called when the facts may have changed; ``known`` are those known beforehand.
     """
 
     node: str
@@ -33,6 +34,7 @@ class Settings:
     facts: FactsSource
     changes: Callable[[Callable[[], None]], None] = never
     known: Facts | None = None
+    served: Served = field(default_factory=Served)
 
 
 def build(
@@ -43,7 +45,6 @@ def build(
     settings: Settings,
 ) -> list[ControlLoop[Any, Any]]:
     """Return the loops of all controllers; each has a ``run()`` for the daemon's task group."""
-    namespaced = tuple(kind for kind in garbage.FOLLOWED if kind.namespaced)
     identity = (settings.node, settings.version)
     machine = Machine(settings.facts, settings.changes, settings.known)
     return [
@@ -52,9 +53,9 @@ def build(
         ControlLoop(SchedulerController(caches, executor, clock), clock),
         ControlLoop(EndpointSliceController(caches, executor, clock), clock, workers=4),
         ControlLoop(EndpointsController(caches, executor, clock), clock, workers=4),
-        ControlLoop(NamespaceController(caches, executor, clock, client, namespaced), clock, workers=2),
+        ControlLoop(NamespaceController(caches, executor, clock, client, settings.served), clock, workers=2),
         ControlLoop(ServiceAccountController(caches, executor, clock, settings.ca), clock),
-        ControlLoop(garbage.GarbageController(caches, executor, client), clock, workers=4),
+        ControlLoop(garbage.GarbageController(caches, executor, client, settings.served), clock, workers=4),
         ControlLoop(PodGarbageController(caches, executor, clock), clock),
         ControlLoop(NodeController(caches, executor, clock, identity, machine), clock),
     ]

@@ -12,17 +12,22 @@ from minikctl.controllers import base
 from minikctl.model import kinds, objects
 from minikctl.model.actions.api import Plan
 from minikctl.model.kinds.base import Kind
+from minikctl.model.kindtable import KindTable
 from minikctl.model.objects import Object
 from minikctl.plan import garbage
 from minikctl.runtime.executor import ApiExecutor
+from minikctl.runtime.served import Served
 
 GarbageKey = tuple[str, str, str]
 """Resource (``pods``, ``deployments.apps``), namespace, name."""
 
-FOLLOWED: tuple[Kind, ...] = tuple(
-    kind for kind in kinds.ALL if kind.storage is None and kind.kind not in ("Event", "Lease")
-)
-"""Kinds whose objects own others or are owned; Events and Leases come and go by time alone."""
+_BY_TIME_ALONE = (kinds.EVENT, kinds.LEASE)
+"""Kinds whose objects neither own others nor are owned: they come and go by time."""
+
+
+def followed(table: KindTable) -> list[Kind]:
+    """Return the kinds whose objects own others or are owned."""
+    return [kind for kind in table.stored if kind not in _BY_TIME_ALONE]
 
 
 class GarbageController:
@@ -30,17 +35,26 @@ class GarbageController:
 
     name = "garbage-collector"
 
-    def __init__(self, caches: base.Caches, executor: ApiExecutor, client: clients.Client) -> None:
+    def __init__(
+        self, caches: base.Caches, executor: ApiExecutor, client: clients.Client, served: Served
+    ) -> None:
         self.caches = caches
         self._executor = executor
         self._client = client
-        self._kinds = {kind.resource: kind for kind in FOLLOWED}
+        self._served = served
+        self._kinds: dict[str, Kind] = {}
         self._dependents: dict[str, set[GarbageKey]] = {}
 
     def subscribe(self, enqueue: Callable[[GarbageKey], None]) -> None:
-        """Follow all objects, and remember who names whom as owner."""
-        for kind in FOLLOWED:
-            self.caches.of(kind).subscribe(self._follower(kind, enqueue))
+        """Follow all objects, and remember who names whom as owner; custom kinds as they come and go."""
+
+        def follow(table: KindTable) -> None:
+            before, self._kinds = self._kinds, {kind.resource: kind for kind in followed(table)}
+            for resource, kind in self._kinds.items():
+                if resource not in before:
+                    self.caches.of(kind).subscribe(self._follower(kind, enqueue))
+
+        self._served.subscribe(follow)
 
     def _follower(self, kind: Kind, enqueue: Callable[[GarbageKey], None]) -> base.Subscriber:
         def changed(old: Object | None, new: Object | None) -> None:
@@ -70,20 +84,20 @@ class GarbageController:
         """Yield who may have waited for an object that is gone: its dependents and its owners."""
         yield from sorted(self._dependents.get(objects.uid(gone), ()))
         for reference in objects.meta(gone).get("ownerReferences") or ():
-            owner = _kind_of(reference)
+            owner = self._kind_of(reference)
             if owner is not None:
                 yield owner.resource, _space(owner, gone), str(reference.get("name"))
 
     async def ready(self) -> None:
         """Return once all objects are known: before that, owners could seem to be missing."""
-        for kind in FOLLOWED:
+        for kind in list(self._kinds.values()):
             await self.caches.of(kind).synced()
 
     async def observe(self, key: GarbageKey) -> garbage.View | None:
         """Return the object with what became of its owners and with its dependents."""
-        kind = self._kinds[key[0]]
-        found = self.caches.of(kind).get(key[1], key[2])
-        if found is None:
+        kind = self._kinds.get(key[0])
+        found = self.caches.of(kind).get(key[1], key[2]) if kind is not None else None
+        if kind is None or found is None:
             return None
         references = objects.meta(found).get("ownerReferences") or ()
         if not references and not _waits(found):
@@ -93,13 +107,13 @@ class GarbageController:
 
     def _dependents_of(self, owner: Object) -> Iterator[garbage.Dependent]:
         for resource, namespace, name in sorted(self._dependents.get(objects.uid(owner), ())):
-            kind = self._kinds[resource]
-            found = self.caches.of(kind).get(namespace, name)
-            if found is not None:
+            kind = self._kinds.get(resource)
+            found = self.caches.of(kind).get(namespace, name) if kind is not None else None
+            if kind is not None and found is not None:
                 yield garbage.Dependent(kind, found)
 
     async def _state(self, obj: Object, reference: dict[str, Any]) -> garbage.OwnerState:
-        kind = _kind_of(reference)
+        kind = self._kind_of(reference)
         if kind is None or (kind.namespaced and not objects.namespace(obj)):
             return "unknown"
         key = (_space(kind, obj), str(reference.get("name")))
@@ -127,10 +141,9 @@ class GarbageController:
         """Carry out the plan."""
         await self._executor.execute(view.kind, view.object, plan)
 
-
-def _kind_of(reference: dict[str, Any]) -> Kind | None:
-    kind = kinds.of(reference)
-    return kinds.stored(kind) if kind is not None else None
+    def _kind_of(self, reference: dict[str, Any]) -> Kind | None:
+        kind = self._served.table.of(reference)
+        return kinds.stored(kind) if kind is not None else None
 
 
 def _space(kind: Kind, obj: Object) -> str:

@@ -5,17 +5,21 @@ from __future__ import annotations
 from datetime import datetime
 
 from minikctl.client import base as clients
-from minikctl.controllers import base
+from minikctl.controllers import base, garbage
 from minikctl.model import kinds, objects
 from minikctl.model.actions.api import Plan
 from minikctl.model.kinds.base import Kind
+from minikctl.model.kindtable import KindTable
 from minikctl.model.objects import Key, Object
 from minikctl.plan import namespace, service_account
 from minikctl.runtime import clock as clocks
 from minikctl.runtime.executor import ApiExecutor
+from minikctl.runtime.served import Served
 
-NAMESPACED: tuple[Kind, ...] = tuple(kind for kind in kinds.ALL if kind.namespaced and kind.storage is None)
-"""Every kind whose objects live in namespaces, each in the version in which it is kept."""
+
+def namespaced(table: KindTable) -> list[Kind]:
+    """Return every kind whose objects live in namespaces, each in the version in which it is kept."""
+    return [kind for kind in table.stored if kind.namespaced]
 
 
 class NamespaceController(base.ApiController[namespace.View]):
@@ -31,11 +35,12 @@ class NamespaceController(base.ApiController[namespace.View]):
         executor: ApiExecutor,
         clock: clocks.Clock,
         client: clients.Client,
-        followed: tuple[Kind, ...] = (),
+        served: Served,
     ) -> None:
         super().__init__(caches, executor, clock)
         self._client = client
-        self._followed = followed
+        self._served = served
+        self._followed: set[str] = set()
 
     def subscribe(self, enqueue: base.Enqueue) -> None:
         """Follow namespaces, and the end of what is in one that is being emptied."""
@@ -48,8 +53,15 @@ class NamespaceController(base.ApiController[namespace.View]):
             if found is not None and objects.is_deleting(found):
                 enqueue(objects.key(found))
 
-        for kind in self._followed:
-            self.caches.of(kind).subscribe(content_changed)
+        def follow(table: KindTable) -> None:
+            before = self._followed
+            kinds_now = [kind for kind in garbage.followed(table) if kind.namespaced]
+            self._followed = {kind.resource for kind in kinds_now}
+            for kind in kinds_now:
+                if kind.resource not in before:
+                    self.caches.of(kind).subscribe(content_changed)
+
+        self._served.subscribe(follow)
 
     async def observe(self, key: Key) -> namespace.View | None:
         """Return the namespace; its contents, fresh from the API, only if it is being deleted."""
@@ -57,7 +69,7 @@ class NamespaceController(base.ApiController[namespace.View]):
         if found is None or not objects.is_deleting(found):
             return None
         contents = []
-        for kind in NAMESPACED:
+        for kind in namespaced(self._served.table):
             listed = await self._client.list(kind, key[1])
             contents.append((kind, listed.items))
         return namespace.View(found, tuple(contents))

@@ -30,7 +30,11 @@ class Actors:
 def build(core: Core, ca: str) -> Actors:
     """Return all actors; nothing happens before their work is run.  ``ca`` is the authority's PEM text."""
     there = world.build(core)
-    node = controllers.Settings(core.node, http.VERSION, ca, there.facts, there.subscribe, there.known)
+    served = core.registry.served
+    served.subscribe(lambda table: core.informers.retain({kind.resource for kind in table.all}))
+    node = controllers.Settings(
+        core.node, http.VERSION, ca, there.facts, there.subscribe, there.known, served=served
+    )
     loops = controllers.build(core.client, core.informers, core.executor, core.clock, node)
     works: dict[str, Work] = {f"controller {loop.controller.name}": loop.run() for loop in loops}
     works["informers"] = core.informers.run()

@@ -13,7 +13,7 @@ def prepare(kind: Kind, obj: Object, old: Object | None) -> list[Cause]:
     The object's JSON types are already known to fit (``decoding.decode_errors``); name and namespace are set.
     """
     schema.apply_defaults(kind, obj)
-    structure = schema.check(kind, obj)
+    structure = schema.check(kind, obj, old)
     if any(cause["reason"] == "FieldValueTypeInvalid" for cause in structure):
         return structure
     kind.default(obj)

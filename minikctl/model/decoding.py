@@ -21,6 +21,8 @@ class _Mismatch(Exception):
 
 def decode_errors(kind: Kind, obj: Object) -> str | None:
     """Return why the object cannot be decoded as that kind, in Kubernetes' words, or None."""
+    if kind.shape is not None:
+        return kind.shape.undecodable(kind, obj)
     try:
         _struct(schema.root(kind), obj, "")
     except _Mismatch as mismatch:

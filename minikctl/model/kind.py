@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from minikctl.model import names
 from minikctl.model.objects import Object
+
+if TYPE_CHECKING:
+    from minikctl.model.structure import Node
 
 Cause = dict[str, str]
 """A metav1.StatusCause: reason (FieldValueInvalid …), message, field."""
@@ -41,6 +44,66 @@ def same(obj: Object) -> Object:
     return obj
 
 
+class Shape(Protocol):
+    """How objects of a kind look where no file of ``schemas/`` says it: that of a custom kind."""
+
+    @property
+    def root(self) -> Node:
+        """The tree of the kind's schema."""
+        ...
+
+    @property
+    def document(self) -> Mapping[str, Any]:
+        """The kind's schema as OpenAPI publishes it."""
+        ...
+
+    def undecodable(self, kind: Kind, obj: Object) -> str | None:
+        """Return why the object cannot be decoded at all, None if it can."""
+        ...
+
+    def unknown_fields(self, obj: Object) -> list[str]:
+        """Return the paths of what ``drop_unknown`` would remove."""
+        ...
+
+    def drop_unknown(self, obj: Object) -> None:
+        """Remove, in place, what the schema does not know."""
+        ...
+
+    def apply_defaults(self, obj: Object) -> None:
+        """Complete the object in place."""
+        ...
+
+    def check(self, obj: Object, old: Object | None) -> list[Cause]:
+        """Return what breaks the schema; ``old`` is None when the object is created."""
+        ...
+
+
+class Versions(Protocol):
+    """The served versions of one custom kind: objects are kept in one of them and read in any."""
+
+    def read(self, kind: Kind, kept: Object) -> Object:
+        """Return a kept object in the version of ``kind``; the kept one is not changed."""
+        ...
+
+    def keep(self, obj: Object) -> Object:
+        """Return an object in the version in which it is kept."""
+        ...
+
+    async def prepare(self, kind: Kind, found: Sequence[Object]) -> None:
+        """Have ready what ``read`` needs for these; raises ``StatusError`` when they cannot be converted."""
+        ...
+
+
+@dataclass(frozen=True)
+class ScalePaths:
+    """Where a kind keeps what its scale subresource shows; a path of field names each."""
+
+    replicas: tuple[str, ...] = ("spec", "replicas")
+    status: tuple[str, ...] = ("status", "replicas")
+    selector: tuple[str, ...] | None = None
+    """Where a label selector is kept as text; None: spec.selector is a metav1.LabelSelector."""
+
+
 @dataclass(frozen=True, eq=False)
 class Kind:
     """A kind in one version; there is one instance of each, so identity is equality and it can be a key.
@@ -50,6 +113,7 @@ class Kind:
     ``storage`` is the version under which objects are kept when it is another (``to_storage`` and
     ``from_storage`` convert).  ``has_generation``: metadata.generation counts spec changes.
     ``name_rule`` returns what is wrong with a name.  ``deprecation`` goes with each answer as a warning.
+    Custom kinds have a ``shape``, and ``versions`` if their objects may be kept in another version.
     """
 
     group: str
@@ -70,6 +134,21 @@ class Kind:
     has_generation: bool = False
     name_rule: names.Rule = names.dns_subdomain
     deprecation: str = ""
+    shape: Shape | None = None
+    versions: Versions | None = None
+    scale: ScalePaths = ScalePaths()
+    singular_name: str = ""
+    list_name: str = ""
+
+    @property
+    def list_kind(self) -> str:
+        """Return the kind of a list of such objects: ``PodList``."""
+        return self.list_name or f"{self.kind}List"
+
+    @property
+    def is_custom(self) -> bool:
+        """Tell whether a CustomResourceDefinition defines the kind."""
+        return self.shape is not None
 
     @property
     def api_version(self) -> str:
@@ -78,8 +157,8 @@ class Kind:
 
     @property
     def singular(self) -> str:
-        """Return the singular name: the kind in lower case."""
-        return self.kind.lower()
+        """Return the singular name: the kind in lower case, if no other is given."""
+        return self.singular_name or self.kind.lower()
 
     @property
     def resource(self) -> str:

@@ -156,3 +156,15 @@ def fnv1a(data: bytes) -> int:
 def encoded(number: int) -> str:
     """Return the number's decimal digits as letters that form no word."""
     return "".join(SAFE[ord(digit) % len(SAFE)] for digit in str(number))
+
+
+_VERSION = re.compile(r"v([1-9][0-9]*)(?:(alpha|beta)([1-9][0-9]*))?")
+_STABILITY = {None: 0, "beta": 1, "alpha": 2}
+
+
+def version_priority(version: str) -> tuple[int, int, int, str]:
+    """Return the sort key of an API version: v2, v1, v1beta1, v1alpha1, then other names as text."""
+    found = _VERSION.fullmatch(version)
+    if found is None:
+        return (3, 0, 0, version)
+    return (_STABILITY[found[2]], -int(found[1]), -int(found[3] or 0), "")

@@ -32,6 +32,8 @@ def load(kind: Kind) -> dict[str, Any]:
 
 def root(kind: Kind) -> Node:
     """Return the tree of the kind's schema."""
+    if kind.shape is not None:
+        return kind.shape.root
     return structure.of(structure.path_of(kind))
 
 
@@ -54,11 +56,16 @@ def _unknown(node: Node, value: Any, path: str) -> Iterator[tuple[dict[str, Any]
 
 def unknown_fields(kind: Kind, obj: Object) -> list[str]:
     """Return the paths of all fields that the kind does not have, such as ``spec.containers[0].imagee``."""
+    if kind.shape is not None:
+        return kind.shape.unknown_fields(obj)
     return [path for _, _, path in _unknown(root(kind), obj, "")]
 
 
 def drop_unknown(kind: Kind, obj: Object) -> None:
     """Remove, in place, all fields that the kind does not have."""
+    if kind.shape is not None:
+        kind.shape.drop_unknown(obj)
+        return
     for holder, key, _ in list(_unknown(root(kind), obj, "")):
         del holder[key]
 
@@ -68,6 +75,9 @@ def drop_unknown(kind: Kind, obj: Object) -> None:
 
 def apply_defaults(kind: Kind, obj: Object) -> None:
     """Complete the object in place: null means absent, schema defaults filled in, quantities canonical."""
+    if kind.shape is not None:
+        kind.shape.apply_defaults(obj)
+        return
     _complete(root(kind), obj)
 
 
@@ -100,12 +110,15 @@ def _completed(node: Node, value: Any) -> Any:
 # --- structure ------------------------------------------------------------------------------------
 
 
-def check(kind: Kind, obj: Object) -> list[Cause]:
+def check(kind: Kind, obj: Object, old: Object | None = None) -> list[Cause]:
     """Return what breaks the kind's schema: required fields, allowed values, ranges, types.
 
     ``jsonschema`` takes many milliseconds for a Deployment, and nearly every object is sound.  So a walk of
     our own over the same schema (0.1 ms) decides whether there is anything to say; ``jsonschema`` says it.
+    Custom kinds tolerate on update what ``old`` has already.
     """
+    if kind.shape is not None:
+        return kind.shape.check(obj, old)
     if _sound(root(kind), obj):
         return []
     errors = sorted(

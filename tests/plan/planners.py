@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from minikctl.controllers.deployment import DeploymentController
-from minikctl.controllers.namespace import NAMESPACED, ServiceAccountController
+from minikctl.controllers.namespace import ServiceAccountController, namespaced
 from minikctl.controllers.replicaset import ReplicaSetController
 from minikctl.controllers.scheduler import SchedulerController
 from minikctl.controllers.services import EndpointsController, EndpointSliceController
@@ -86,7 +86,9 @@ def _namespace_view(world: World, case: dict[str, Any]) -> namespace.View | None
     found = world.of(kinds.NAMESPACE).get("", _key(case)[1])
     if found is None:
         return None
-    contents = tuple((kind, tuple(world.of(kind).items(objects.name(found)))) for kind in NAMESPACED)
+    contents = tuple(
+        (kind, tuple(world.of(kind).items(objects.name(found)))) for kind in namespaced(kinds.BUILT_IN)
+    )
     return namespace.View(found, contents)
 
 

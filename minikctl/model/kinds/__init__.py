@@ -23,6 +23,7 @@ from minikctl.model.kinds import (
     service,
     serviceaccount,
 )
+from minikctl.model.kindtable import KindTable
 
 CONFIG_MAP = configmap.KIND
 DEPLOYMENT = deployment.KIND
@@ -65,28 +66,30 @@ ALL: tuple[Kind, ...] = (
 )
 """Every kind in every served version; of a group's versions, the preferred one comes first."""
 
-_BY_RESOURCE = {(kind.group, kind.version, kind.plural): kind for kind in ALL}
-_BY_GVK = {(kind.group, kind.version, kind.kind): kind for kind in ALL}
+BUILT_IN = KindTable(ALL)
+"""What is served before there is any custom kind; who must know those too asks the registry's table."""
 
 
 def find(group: str, version: str, plural: str) -> Kind | None:
     """Return the kind that a REST path names, or None."""
-    return _BY_RESOURCE.get((group, version, plural))
+    return BUILT_IN.find(group, version, plural)
 
 
 def by_gvk(group: str, version: str, kind: str) -> Kind | None:
     """Return the kind of that group, version and name, or None."""
-    return _BY_GVK.get((group, version, kind))
+    return BUILT_IN.by_gvk(group, version, kind)
 
 
 def of(obj: Mapping[str, Any]) -> Kind | None:
     """Return the kind that an object's apiVersion and kind name, or None."""
-    group, _, version = str(obj.get("apiVersion") or "").rpartition("/")
-    return by_gvk(group, version, str(obj.get("kind") or ""))
+    return BUILT_IN.of(obj)
 
 
 def stored(kind: Kind) -> Kind:
     """Return the kind under which objects of ``kind`` are kept: itself, or the one that it is a view of."""
     if kind.storage is None:
         return kind
-    return _BY_GVK[(*kind.storage, kind.kind)]
+    group, version = kind.storage
+    found = by_gvk(group, version, kind.kind)
+    assert found is not None, "the registry has the version in which a kind is kept"
+    return found
