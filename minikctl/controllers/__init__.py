@@ -25,7 +25,8 @@ from minikctl.runtime.served import Served
 class Settings:
     """What the controllers must be told: the node's name and version, the CA's PEM text, the node's facts.
 
-    ``served`` says which kinds there are.  ``changes`` takes what is called when the facts may have changed; ``known`` are those known beforehand.
+    ``served`` says which kinds there are.
+    ``changes`` takes what is called when the facts may have changed; ``known`` are those known beforehand.
     """
 
     node: str

@@ -13,8 +13,8 @@ from minikctl.model.kind import Kind
 class KindTable:
     """Kinds by their names; ``all`` has every kind in every served version.
 
-    Of a group's versions the preferred one comes first: for built-in kinds that is the order in which they are
-    given, for custom ones that of their names (v2 before v1 before v1beta1).
+    Of a group's versions the preferred one comes first: for built-in kinds that is the order in which they
+    are given, for custom ones that of their names (v2 before v1 before v1beta1).
     """
 
     def __init__(self, served: Iterable[Kind]) -> None:
