@@ -8,44 +8,66 @@ from minikctl.controllers import base
 from minikctl.model import kinds, objects
 from minikctl.model.actions.api import Plan
 from minikctl.model.objects import Key, Object
-from minikctl.plan import pod_garbage, readiness, scheduler
+from minikctl.plan import pod_garbage, readiness
+from minikctl.plan.scheduler import planner
+from minikctl.plan.scheduler.summary import Summary
 from minikctl.runtime import clock as clocks
 from minikctl.runtime.executor import ApiExecutor
 
 
-class SchedulerController(base.CachedController[scheduler.View]):
+class SchedulerController(base.CachedController[planner.View]):
     """Key: the cluster; all waiting pods are planned together, so that they do not get the same room."""
 
     name = "scheduler"
     kind = kinds.POD
-    reads = (kinds.POD, kinds.NODE)
+    reads = (kinds.POD, kinds.NODE, kinds.NAMESPACE)
+
+    def __init__(self, caches: base.Caches, executor: ApiExecutor, clock: clocks.Clock) -> None:
+        super().__init__(caches, executor, clock)
+        self._summary: Summary | None = None
 
     def subscribe(self, enqueue: base.Enqueue) -> None:
         """Follow waiting pods, pods that make room, and what nodes offer."""
+        summary = self._summary = Summary()
 
         def pod_changed(old: Object | None, new: Object | None) -> None:
-            waits = new is not None and not objects.spec(new).get("nodeName")
-            left = new is None or (readiness.is_finished(new) and not (old and readiness.is_finished(old)))
-            if waits or left:
+            summary.pod_changed(old, new)
+            waits = objects.key(new or old or {}) in summary.waiting
+            if waits or (summary.waiting and _matters(old, new)):
                 enqueue(base.CLUSTER)
 
         def node_changed(old: Object | None, new: Object | None) -> None:
             if old is None or new is None or _offer(old) != _offer(new):
+                summary.node_changed(old, new)
                 enqueue(base.CLUSTER)
 
         self.caches.of(kinds.POD).subscribe(pod_changed)
         self.caches.of(kinds.NODE).subscribe(node_changed)
+        self.caches.of(kinds.NAMESPACE)
 
-    def view(self, key: Key) -> scheduler.View | None:  # noqa: ARG002 - there is one key
-        """Return the nodes and the pods that are not finished; nothing if no pod waits."""
-        pods = tuple(pod for pod in self.caches.of(kinds.POD).items() if not readiness.is_finished(pod))
-        if all(objects.spec(pod).get("nodeName") for pod in pods):
+    def view(self, key: Key) -> planner.View | None:  # noqa: ARG002 - there is one key
+        """Return what is known of nodes and pods; nothing if no pod waits."""
+        summary = self._summary
+        if summary is None:
+            nodes, pods = self.caches.of(kinds.NODE).items(), self.caches.of(kinds.POD).items()
+            summary = Summary.of(nodes, pods)
+        if not summary.waiting:
             return None
-        return scheduler.View(tuple(self.caches.of(kinds.NODE).items()), pods)
+        spaces = {
+            objects.name(each): objects.labels(each) for each in self.caches.of(kinds.NAMESPACE).items()
+        }
+        return planner.View(summary, spaces)
 
-    def desired(self, view: scheduler.View, now: datetime) -> Plan:
+    def desired(self, view: planner.View, now: datetime) -> Plan:
         """Return the plan."""
-        return scheduler.desired(view, now)
+        return planner.desired(view, now)
+
+
+def _matters(old: Object | None, new: Object | None) -> bool:
+    """Tell whether a pod that has a node changed so that another one may find a place now."""
+    if old is None or new is None or readiness.is_finished(new):
+        return True
+    return objects.labels(old) != objects.labels(new) or objects.spec(old) != objects.spec(new)
 
 
 def _offer(node: Object) -> tuple[object, ...]:

@@ -47,7 +47,7 @@ async def test_an_engine_that_goes_away_and_comes_back(cluster: Cluster) -> None
         (pod,) = await cluster.all(kinds.POD)
         scheduled = objects.condition(pod, "PodScheduled")
         assert scheduled is not None
-        assert "node.kubernetes.io/not-ready" in scheduled["message"]
+        assert "1 node(s) had untolerated taint(s)" in scheduled["message"]
         cluster.machine.error = None
         await cluster.turn(11)
         assert (await ready(cluster))[0] == "True"

@@ -26,13 +26,18 @@ async def message(cluster: Cluster, name: str) -> str | None:
     return str((objects.condition(found, "PodScheduled") or {}).get("message"))
 
 
+NOBODY = " preemption: 0/1 nodes are available: 1 No preemption victims found for incoming pod."
+USELESS = " preemption: 0/1 nodes are available: 1 Preemption is not helpful for scheduling."
+
+
 async def test_a_pod_waits_for_room(cluster: Cluster) -> None:
     async with cluster.running():
         await cluster.apply(pod("first", "3"))
         await cluster.apply(pod("second", "2"))
         assert await message(cluster, "first") is None
-        assert await message(cluster, "second") == "0/1 nodes are available: 1 Insufficient cpu."
-        assert ("FailedScheduling", "0/1 nodes are available: 1 Insufficient cpu.") in await cluster.events()
+        told = f"0/1 nodes are available: 1 Insufficient cpu.{NOBODY}"
+        assert await message(cluster, "second") == told
+        assert ("FailedScheduling", told) in await cluster.events()
         await cluster.client.delete(kinds.POD, "first", "default")
         await cluster.end_pods()
         assert await message(cluster, "second") is None
@@ -54,10 +59,13 @@ async def test_a_node_that_grows_or_is_uncordoned_takes_waiting_pods(cluster: Cl
         await cluster.client.patch(kinds.NODE, "one", "", {"spec": {"unschedulable": True}})
         await cluster.settle()
         await cluster.apply(pod("first", "6"))
-        assert await message(cluster, "first") == "0/1 nodes are available: 1 node(s) were unschedulable."
+        assert await message(cluster, "first") == (
+            f"0/1 nodes are available: 1 node(s) were unschedulable.{USELESS}"
+        )
         await cluster.client.patch(kinds.NODE, "one", "", {"spec": {"unschedulable": None}})
         await cluster.settle()
-        assert await message(cluster, "first") == "0/1 nodes are available: 1 Insufficient cpu."
+        told = f"0/1 nodes are available: 1 Insufficient cpu.{USELESS}"
+        assert await message(cluster, "first") == told
         cluster.machine.resize(8)
         await cluster.turn(11)
         assert await message(cluster, "first") is None

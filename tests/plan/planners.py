@@ -19,10 +19,10 @@ from minikctl.plan import (
     node,
     pod_garbage,
     replicaset,
-    scheduler,
     service_account,
 )
 from minikctl.plan.deployment import planner as deployment
+from minikctl.plan.scheduler import planner as scheduler
 from minikctl.runtime.clock import SystemClock
 from minikctl.runtime.executor import ApiExecutor
 from tests.fakes.client import FakeClient
