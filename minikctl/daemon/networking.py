@@ -9,7 +9,7 @@ from typing import Any
 from minikctl.daemon.core import Core
 from minikctl.daemon.runtimes import Runtime
 from minikctl.drivers import engine as engines
-from minikctl.network import attach, dns, ingress, publishers, rulebook, sync, system
+from minikctl.network import attach, dns, ingress, ports, publishers, rulebook, sync, system
 from minikctl.network import settings as names
 from minikctl.network.settings import NetworkSettings
 from minikctl.network.tools import Tools
@@ -53,7 +53,8 @@ def build(core: Core, runtime: Runtime, settings: NetworkSettings) -> Networking
     routing.prepare()
     return Networking(
         attach.PodNetwork(rules),
-        {
+        _port_work(core, runtime, tools, settings)
+        | {
             "rules": rules.run(),
             "publishers": ControlLoop(publishing, core.clock, workers=4, backoff=publishers.backoff()).run(),
             "publisher events": publishing.follow(),
@@ -62,6 +63,15 @@ def build(core: Core, runtime: Runtime, settings: NetworkSettings) -> Networking
             "ingress": routing.run(),
         },
     )
+
+
+def _port_work(core: Core, runtime: Runtime, tools: Tools, settings: NetworkSettings) -> dict[str, Work]:
+    if not settings.shares_host:
+        return {}
+    proxy = runtime.proxy(core.home.file(ports.PART))
+    publishing = ports.PortProxy(tools, proxy, runtime.listening, settings)
+    publishing.prepare()
+    return {"ports": publishing.run()}
 
 
 async def running(engine: engines.Engine, labels: Mapping[str, str]) -> str | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from minikctl import errors
 from minikctl.client.settings import ClusterSettings
 from minikctl.controllers import node as node_controller
-from minikctl.drivers import bind, haproxy
+from minikctl.drivers import bind, haproxy, listening
 from minikctl.drivers import engine as engines
 from minikctl.drivers import netns as netnses
 from minikctl.drivers.agent import FindAgent
@@ -26,7 +26,7 @@ class Runtime:
 
     ``known`` are the facts before the engine answers, None if it always does.
     ``name_servers`` needs the key that their updates are signed with, ``proxy`` the directory that it shares
-    with the Ingress proxy.
+    with a proxy.  ``listening`` tells which ports of this machine are taken.
     """
 
     engine: engines.Engine
@@ -36,6 +36,7 @@ class Runtime:
     known: node_plan.Facts | None
     name_servers: Callable[[str], bind.NameServers]
     proxy: Callable[[str], haproxy.Proxy]
+    listening: listening.Listening
     prober: checks.Prober | None = None
     """None: real checks."""
 
@@ -64,6 +65,7 @@ def docker(settings: ClusterSettings) -> Runtime:
         known=node_controller.machine("docker://unknown"),
         name_servers=bind.BindServers,
         proxy=lambda directory: haproxy.HaproxyContainer(engine, directory),
+        listening=listening.of_this_machine,
     )
 
 
@@ -93,5 +95,6 @@ def simulated(clock: clocks.Clock) -> Runtime:
         known=None,
         name_servers=lambda _: FakeNameServers(),
         proxy=lambda _: FakeProxy(),
+        listening=listening.nobody,
         prober=checks.PassingProber(clock),
     )

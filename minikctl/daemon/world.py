@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import platform
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -153,6 +154,7 @@ class World:
             directory=self._core.home.path,
             infra_image=place.infra_image,
             host_resolver=hostdns.servers(),
+            shares_host=shares_host(place.info),
         )
 
     def _node_info(self, place: Place) -> NodeInfo:
@@ -172,6 +174,12 @@ class World:
             cpus=place.info.cpus,
             memory_bytes=place.info.memory_bytes,
         )
+
+
+def shares_host(info: engines.EngineInfo) -> bool:
+    """Tell whether the engine's host is this machine itself, not a virtual one or a user's own network."""
+    here = platform.uname()
+    return not info.rootless and (info.kernel, info.name) == (here.release, here.node)
 
 
 def _first(error: BaseException) -> BaseException:

@@ -196,6 +196,7 @@ def info(body: Mapping[str, Any], api_version: str) -> engine.EngineInfo:
         cpus=int(body.get("NCPU") or 0),
         memory_bytes=int(body.get("MemTotal") or 0),
         name=body.get("Name", ""),
+        rootless="name=rootless" in (body.get("SecurityOptions") or ()),
     )
 
 

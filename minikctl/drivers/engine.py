@@ -40,6 +40,7 @@ class EngineInfo:
     cpus: int
     memory_bytes: int
     name: str = ""
+    rootless: bool = False
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The Ingress proxy in memory, for tests and the simulated runtime."""
+"""Proxies in memory, for tests and the simulated runtime."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class FakeProxy:
         """Switch to these files."""
         self._reach(container_id)
         if words := self.refuses(files):
-            raise Refused(f"the Ingress configuration is refused: {words}", words)
+            raise Refused(f"the configuration is refused: {words}", words)
         self.files = dict(files)
         self.loads.append(dict(files))
 
@@ -47,4 +47,4 @@ class FakeProxy:
 
     def _reach(self, what: str) -> None:
         if not self.answers:
-            raise errors.DriverError(f"the Ingress proxy does not answer ({len(what)})")
+            raise errors.DriverError(f"the proxy does not answer ({len(what)})")

@@ -1,4 +1,4 @@
-"""The Ingress proxy's files and process: a configuration is switched whole, and only if it is accepted.
+"""A proxy's files and process: a configuration is switched whole, and only if it is accepted.
 
 The directory is shared with the container.  Each configuration has a directory of its own; ``current`` is a
 link to the one in use, so that the proxy also starts with the last good one while no control plane runs.
@@ -17,9 +17,9 @@ from typing import Protocol
 
 from minikctl import errors
 from minikctl.drivers.engine import Engine
-from minikctl.plan.ingress_haproxy import CONFIG
+from minikctl.plan.haproxy import CONFIG
 
-MOUNT = "/ingress"
+MOUNT = "/haproxy"
 """Where the container sees the directory."""
 CURRENT = "current"
 SOCKETS = "run"
@@ -33,7 +33,7 @@ class Refused(errors.DriverError):
 
 
 class Proxy(Protocol):
-    """The Ingress proxy; failures are ``errors.DriverError``."""
+    """An HAProxy; failures are ``errors.DriverError``."""
 
     def held(self) -> Mapping[str, str]:
         """Return the files of the configuration in use, none if there is none yet."""
@@ -114,11 +114,11 @@ class HaproxyContainer:
         try:
             code, output = await self._engine.run(container_id, argv, TIMEOUT_SECONDS)
         except TimeoutError as error:
-            raise errors.DriverError("checking the Ingress configuration took too long") from error
+            raise errors.DriverError("checking the proxy's configuration took too long") from error
         if code != 0:
             shutil.rmtree(self._directory / name, ignore_errors=True)
             words = output.decode(errors="replace").strip()
-            raise Refused(f"the Ingress configuration is refused: {_first_alert(words)}", words)
+            raise Refused(f"the configuration is refused: {_first_alert(words)}", words)
         await asyncio.to_thread(self._switch, name)
         try:
             await self._reload()
@@ -137,17 +137,17 @@ class HaproxyContainer:
             with contextlib.suppress(errors.DriverError):
                 now = parse_processes(await self._ask("master.sock", "show proc"))
                 if now.failed > before.failed:
-                    raise Refused("the Ingress proxy could not load its configuration", "")
+                    raise Refused("the proxy could not load its configuration", "")
                 if now.reloads > before.reloads and now.workers - before.workers:
                     return
-        raise errors.DriverError("the Ingress proxy did not finish reloading in time")
+        raise errors.DriverError("the proxy did not finish reloading in time")
 
     async def command(self, lines: Sequence[str]) -> None:
         """Give the running process these commands, in order."""
         for batch in _batches(lines, 50):
             answer = await self._ask("admin.sock", "; ".join(batch))
             if any(word in answer for word in _FAILURES):
-                raise errors.DriverError(f"the Ingress proxy refused a command: {answer.strip()}", answer)
+                raise errors.DriverError(f"the proxy refused a command: {answer.strip()}", answer)
 
     async def certificate(self, file: str, pem: str) -> None:
         """Replace a certificate in the running process."""
@@ -156,14 +156,14 @@ class HaproxyContainer:
         answer += await self._ask("admin.sock", f"commit ssl cert {file}")
         if "Success" not in answer:
             await self._ask("admin.sock", f"abort ssl cert {file}")
-            raise errors.DriverError(f"the Ingress proxy refused a certificate: {answer.strip()}", answer)
+            raise errors.DriverError(f"the proxy refused a certificate: {answer.strip()}", answer)
 
     async def _ask(self, socket: str, command: str) -> str:
         try:
             async with asyncio.timeout(TIMEOUT_SECONDS):
                 return await self._exchange(socket, command)
         except (OSError, TimeoutError) as error:
-            raise errors.DriverError(f"the Ingress proxy does not answer: {error}", str(error)) from error
+            raise errors.DriverError(f"the proxy does not answer: {error}", str(error)) from error
 
     async def _exchange(self, socket: str, command: str) -> str:
         with self._short_path(socket) as path:

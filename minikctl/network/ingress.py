@@ -11,17 +11,18 @@ from minikctl.drivers.haproxy import Proxy, Refused
 from minikctl.model import kinds, objects
 from minikctl.model.actions import api
 from minikctl.model.objects import Key, Object
-from minikctl.network import certificates
+from minikctl.network import certificates, system
+from minikctl.network.loading import LoadedProxy
 from minikctl.network.settings import NetworkSettings
 from minikctl.network.tools import Tools
-from minikctl.plan import ingress, ingress_haproxy, proxy_view
+from minikctl.plan import haproxy, ingress, ingress_haproxy, proxy_view
+from minikctl.plan.haproxy import Rendered
 from minikctl.plan.ingress import Certificate, Routing, View
-from minikctl.plan.ingress_haproxy import DEFAULT_CERTIFICATE, Rendered
+from minikctl.plan.ingress_haproxy import DEFAULT_CERTIFICATE
 
 log = logging.getLogger(__name__)
 
-NAMESPACE = "kube-system"
-LABEL = ("app.kubernetes.io/name", "ingress")
+PART = "ingress"
 CONTAINER = "haproxy"
 COALESCE_SECONDS = 0.012
 RETRY_SECONDS = 0.2
@@ -65,7 +66,7 @@ class IngressBook:
                 wake.set()
 
         def pod(old: Object | None, new: Object | None) -> None:
-            if any(obj is not None and is_proxy(obj) for obj in (old, new)):
+            if any(obj is not None and system.is_part(obj, PART) for obj in (old, new)):
                 wake.set()
 
         for source in (self._ingresses, self._classes, self._services, self._slices):
@@ -104,18 +105,7 @@ class IngressBook:
 
     def container(self) -> str:
         """Return the id of the running proxy container, "" if there is none."""
-        for pod in self._pods.items(NAMESPACE):
-            if not is_proxy(pod) or objects.is_deleting(pod):
-                continue
-            for status in objects.status(pod).get("containerStatuses") or ():
-                if status.get("name") == CONTAINER and "running" in (status.get("state") or {}):
-                    return str(status.get("containerID") or "").partition("://")[2]
-        return ""
-
-
-def is_proxy(pod: Object) -> bool:
-    """Tell whether the pod is the Ingress proxy's."""
-    return objects.namespace(pod) == NAMESPACE and objects.labels(pod).get(LABEL[0]) == LABEL[1]
+        return system.running_container(self._pods.items(system.NAMESPACE), PART, CONTAINER)
 
 
 class IngressController:
@@ -131,9 +121,7 @@ class IngressController:
         self._address = settings.cluster.ingress_ip
         self._place = ingress_haproxy.Place()
         self._wake = asyncio.Event()
-        self._loaded: Rendered | None = None
-        self._container = ""
-        self._is_first = True
+        self._loaded = LoadedProxy(proxy)
         self._refused: dict[Key, str] = {}
         self._told: frozenset[tuple[Key, str, str]] = frozenset()
         self._default_pem = ""
@@ -159,7 +147,7 @@ class IngressController:
                 delay = RETRY_SECONDS
             except errors.MinikctlError as error:
                 log.warning("ingress: %s", error)
-                self._loaded = None
+                self._loaded.forget()
                 self._wake.set()
                 await self._tools.clock.sleep(delay)
                 delay = min(delay * 2, RETRY_LIMIT_SECONDS)
@@ -168,8 +156,7 @@ class IngressController:
         container = self._book.container()
         if not container:
             return  # it starts with the last good configuration, and tells when it runs
-        if container != self._container:
-            self._container, self._loaded = container, None
+        self._loaded.meet(container)
         present = self._book.ingresses()
         self._forgive(present)
         while True:
@@ -177,7 +164,7 @@ class IngressController:
             routing = ingress.routing(view)
             rendered = self._render(routing, view.certificates)
             try:
-                await self._apply(container, rendered)
+                await self._loaded.bring(rendered)
                 break
             except Refused as error:
                 self._blame(error, rendered, present)
@@ -185,25 +172,7 @@ class IngressController:
         await self._write_status(routing, present)
 
     def _render(self, routing: Routing, found: Mapping[Key, Certificate]) -> Rendered:
-        slots = self._loaded.slots if self._loaded else {}
-        return ingress_haproxy.render(routing, found, self._default_pem, slots, self._place)
-
-    async def _apply(self, container: str, rendered: Rendered) -> None:
-        loaded = self._loaded
-        unchanged, self._is_first = self._is_first and self._proxy.held() == rendered.files, False
-        if unchanged:
-            # The proxy has started with this, or was given it by an earlier control plane.
-            self._loaded = rendered
-            return
-        if loaded is None or loaded.structure != rendered.structure:
-            await self._proxy.load(container, rendered.files)
-        elif loaded.files != rendered.files:
-            for file, pem in rendered.certificates.items():
-                if loaded.certificates[file] != pem:
-                    await self._proxy.certificate(file, pem)
-            await self._proxy.command(ingress_haproxy.commands(loaded.slots, rendered.slots))
-            self._proxy.keep(rendered.files)  # last: what is held is never ahead of what runs
-        self._loaded = rendered
+        return ingress_haproxy.render(routing, found, self._default_pem, self._loaded.slots, self._place)
 
     def _forgive(self, present: Mapping[Key, Object]) -> None:
         """Try refused Ingresses again once they have changed."""
@@ -215,7 +184,7 @@ class IngressController:
 
     def _blame(self, error: Refused, rendered: Rendered, present: Mapping[Key, Object]) -> None:
         """Tell the Ingresses that made the proxy refuse; raise if there is none to blame."""
-        guilty = {key for key in ingress_haproxy.culprits(error.output, rendered) if key in present}
+        guilty = {key for key in haproxy.culprits(error.output, rendered) if key in present}
         if not guilty - set(self._refused):
             raise error
         for key in guilty:

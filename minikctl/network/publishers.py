@@ -47,6 +47,7 @@ class Publishers:
             image=settings.infra_image,
             address=settings.cluster.publish,
             labels=tuple(self._labels.items()),
+            protocols=publisher.OTHERS if settings.shares_host else publisher.ALL,
         )
         self._clock = tools.clock
         self._seen: set[Key] = set()

@@ -74,7 +74,7 @@ class RuleBook:
 
     def _publisher(self, key: Key) -> proxy.Compiled:
         service = self._services.get(*key)
-        return publisher.compile_rules(service, self._slices.items(key[0]))
+        return publisher.compile_rules(service, self._slices.items(key[0]), self._settings.fence)
 
 
 def addresses(node: Object | None) -> frozenset[str]:

@@ -32,11 +32,18 @@ class NetworkSettings:
     directory: str
     infra_image: str
     host_resolver: tuple[str, ...] = ()
+    shares_host: bool = False
+    """The network of the engine's host is that of this machine."""
 
     @property
     def name(self) -> str:
         """Return the cluster's name."""
         return self.cluster.name
+
+    @property
+    def fence(self) -> str:
+        """Return the subnet beyond which nothing may be sent, "" if there is none."""
+        return "" if self.cluster.egress else self.subnet
 
     def facts(self, node_addresses: tuple[str, ...]) -> proxy.Facts:
         """Return what rules depend on, besides Services and their endpoints."""

@@ -8,7 +8,7 @@ import json
 import pathlib
 import secrets
 import string
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import yaml
 
@@ -22,6 +22,9 @@ from minikctl.network.settings import NetworkSettings
 from minikctl.plan import dns_zones
 
 MANIFESTS = pathlib.Path(__file__).parent / "manifests"
+PUBLISHER = "publisher.yaml"
+NAMESPACE = "kube-system"
+PART_LABEL = "app.kubernetes.io/name"
 APPLIED = "minikctl.dev/manifest"
 """An annotation with the hash of the manifest that an object was made from."""
 SECRET_BYTES = 32
@@ -65,9 +68,27 @@ def manifests(settings: NetworkSettings, values: dict[str, str]) -> list[Object]
     }
     found: list[Object] = []
     for path in sorted(MANIFESTS.glob("*.yaml")):
+        if path.name == PUBLISHER and not settings.shares_host:
+            continue
         text = string.Template(path.read_text()).substitute(known)
         found += [document for document in yaml.safe_load_all(text) if document]
     return found
+
+
+def is_part(pod: Object, part: str) -> bool:
+    """Tell whether the pod is of that part of the system."""
+    return objects.namespace(pod) == NAMESPACE and objects.labels(pod).get(PART_LABEL) == part
+
+
+def running_container(pods: Iterable[Object], part: str, container: str) -> str:
+    """Return the id of the part's container of that name that runs, "" if none does."""
+    for pod in pods:
+        if not is_part(pod, part) or objects.is_deleting(pod):
+            continue
+        for status in objects.status(pod).get("containerStatuses") or ():
+            if status.get("name") == container and "running" in (status.get("state") or {}):
+                return str(status.get("containerID") or "").partition("://")[2]
+    return ""
 
 
 async def ensure(client: Client, wanted: Sequence[Object]) -> None:

@@ -1,28 +1,21 @@
 """Ingress routing as HAProxy configuration: files, and what changes without loading them anew.
 
-Routes are in map files, each backend has slots for more servers than it needs: endpoints come and go by
-commands to the running process, and only other routes need a (hitless) reload.
+Routes are in map files and endpoints in slots: only other routes need a (hitless) reload.
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 from minikctl.model.objects import Key
+from minikctl.plan import haproxy
+from minikctl.plan.haproxy import CONFIG, Rendered, Slots, section
 from minikctl.plan.ingress import ANY_HOST, Certificate, Routing
-from minikctl.plan.proxy_view import Target
 
-MIN_SLOTS = 4
-CONFIG = "haproxy.cfg"
 CERTIFICATE_LIST = "crt-list.txt"
 DEFAULT_CERTIFICATE = "default.pem"
 NOT_FOUND = "not-found"
-PLACEHOLDER = Target("127.0.0.1", 9)
-
-Slots = Mapping[str, tuple[Target | None, ...]]
-"""For each backend which target is in which of its slots."""
 
 
 @dataclass(frozen=True)
@@ -31,23 +24,7 @@ class Place:
 
     http_port: int = 80
     https_port: int = 443
-    sockets: str = "/ingress/run"
-
-
-@dataclass(frozen=True)
-class Rendered:
-    """All files of a configuration, and the slots that they describe.
-
-    ``structure`` differs from another's if a reload is needed to get from one to the other; ``certificates``
-    are the files whose content may be replaced in the running process.  ``owners`` tells for names that may
-    occur in a refusal which Ingresses they come from.
-    """
-
-    files: Mapping[str, str]
-    slots: Slots
-    structure: str
-    certificates: Mapping[str, str]
-    owners: Mapping[str, tuple[Key, ...]] = field(default_factory=dict)
+    sockets: str = haproxy.SOCKETS
 
 
 def render(
@@ -58,14 +35,16 @@ def render(
     place: Place,
 ) -> Rendered:
     """Return the configuration for these routes, with servers kept in the slots where they are."""
-    assigned = {name: assign(slots.get(name, ()), one.targets) for name, one in routing.backends.items()}
+    assigned = {
+        name: haproxy.assign(slots.get(name, ()), one.targets) for name, one in routing.backends.items()
+    }
     pems = {certificate_file(key): certificates[key].pem for key in routing.secrets}
     text = {
         CERTIFICATE_LIST: certificate_list(routing.secrets),
         **maps(routing),
     }
-    bare = configuration(routing, {name: (None,) * len(row) for name, row in assigned.items()}, place)
-    structure = hashlib.sha256(repr((sorted(text.items()), sorted(pems), bare)).encode()).hexdigest()
+    bare = configuration(routing, haproxy.emptied(assigned), place)
+    structure = haproxy.digest(sorted(text.items()), sorted(pems), bare)
     owners = {certificate_file(key): owners for key, owners in routing.owners.items()}
     owners |= {name: one.owners for name, one in routing.backends.items()}
     files = {
@@ -75,26 +54,6 @@ def render(
         **pems,
     }
     return Rendered(files, assigned, structure, {DEFAULT_CERTIFICATE: default_pem, **pems}, owners)
-
-
-def assign(slots: Sequence[Target | None], targets: Sequence[Target]) -> tuple[Target | None, ...]:
-    """Return the slots with exactly these targets: those that stay keep theirs, and some are free."""
-    wanted = set(targets)
-    found = [one if one in wanted else None for one in slots]
-    found += [None] * (room(len(wanted)) - len(found) if len(wanted) > len(found) or not found else 0)
-    new = [target for target in sorted(wanted) if target not in found]
-    for position, held in enumerate(found):
-        if held is None and new:
-            found[position] = new.pop(0)
-    return tuple(found)
-
-
-def room(count: int) -> int:
-    """Return the number of slots for so many servers: a power of two that leaves some free."""
-    size = MIN_SLOTS
-    while size <= count:
-        size *= 2
-    return size
 
 
 def maps(routing: Routing) -> dict[str, str]:
@@ -128,26 +87,15 @@ def certificate_list(secrets: Mapping[Key, tuple[str, ...]]) -> str:
 
 def configuration(routing: Routing, slots: Slots, place: Place) -> str:
     """Return haproxy.cfg."""
-    parts = [head(place), frontend(place, routing)]
-    parts += [backend(name, slots[name]) for name in sorted(slots)]
+    parts = [
+        haproxy.process(place.sockets, "hard-stop-after 1h", "ssl-default-bind-options ssl-min-ver TLSv1.2"),
+        section("defaults", DEFAULTS),
+        frontend(place, routing),
+    ]
+    parts += [haproxy.backend(name, slots[name]) for name in sorted(slots)]
     return "\n".join(parts)
 
 
-def head(place: Place) -> str:
-    """Return the global settings and those of all proxies."""
-    return section("global", GLOBAL, f"stats socket {place.sockets}/admin.sock {SOCKET_OPTIONS}") + section(
-        "defaults", DEFAULTS
-    )
-
-
-SOCKET_OPTIONS = "mode 666 level admin expose-fd listeners"
-GLOBAL = (
-    "default-path config",
-    "fd-hard-limit 20000",
-    "hard-stop-after 1h",
-    "stats timeout 1m",
-    "ssl-default-bind-options ssl-min-ver TLSv1.2",
-)
 DEFAULTS = (
     "mode http",
     "timeout connect 2s",
@@ -202,52 +150,3 @@ def lookups(routing: Routing) -> list[str]:
     else:
         found.append(prefix)
     return [*found, "use_backend %[var(txn.backend)] if { var(txn.backend) -m found }"]
-
-
-def backend(name: str, slots: Sequence[Target | None]) -> str:
-    """Return one backend; a free slot is a server that is out of service."""
-    lines = [
-        f"server {slot_name(number)} {target.ip}:{target.port}"
-        if target
-        else f"server {slot_name(number)} {PLACEHOLDER.ip}:{PLACEHOLDER.port} disabled"
-        for number, target in enumerate(slots)
-    ]
-    return section(f"backend {name}", lines)
-
-
-def slot_name(number: int) -> str:
-    """Return the name of a slot's server."""
-    return f"s{number + 1}"
-
-
-def section(title: str, *parts: str | Iterable[str]) -> str:
-    """Return a section with its lines indented."""
-    lines = [line for part in parts for line in ([part] if isinstance(part, str) else part)]
-    return "".join([f"{title}\n", *(f"  {line}\n" for line in lines)])
-
-
-def commands(old: Slots, new: Slots) -> tuple[str, ...]:
-    """Return the commands that bring servers from one assignment of equal size to another."""
-    found = []
-    for name, row in new.items():
-        for number, (before, after) in enumerate(zip(old[name], row, strict=True)):
-            server = f"set server {name}/{slot_name(number)}"
-            if before == after:
-                continue
-            if after is None:
-                found.append(f"{server} state maint")
-                continue
-            if before is not None:
-                found.append(f"{server} state maint")
-            found.append(f"{server} addr {after.ip} port {after.port}")
-            found.append(f"{server} state ready")
-    return tuple(found)
-
-
-def culprits(output: str, rendered: Rendered) -> frozenset[Key]:
-    """Return the Ingresses that the proxy's refusal is about, as far as its words tell."""
-    found: set[Key] = set()
-    for name, owners in rendered.owners.items():
-        if name in output:
-            found |= set(owners)
-    return frozenset(found)

@@ -67,6 +67,14 @@ def chosen(endpoints: Iterable[Endpoint]) -> tuple[Target, ...]:
     return tuple(sorted(ready or leaving))
 
 
+def within(targets: Iterable[Target], subnet: str) -> tuple[Target, ...]:
+    """Return the targets in the subnet, all of them without one."""
+    if not subnet:
+        return tuple(targets)
+    network = ipaddress.IPv4Network(subnet)
+    return tuple(one for one in targets if is_ipv4(one.ip) and ipaddress.IPv4Address(one.ip) in network)
+
+
 def is_ipv4(text: str) -> bool:
     """Tell whether the text is an IPv4 address."""
     try:

@@ -1,7 +1,8 @@
 """NodePort and LoadBalancer Services made reachable: one container per Service publishes its ports.
 
 The engine fixes a container's ports when it is created, so other ports mean another container.  In its
-network namespace the kernel forwards to the endpoints; which those are may change at any time.
+network namespace the kernel forwards to the endpoints; which those are may change at any time.  Where the
+engine's host is this machine, TCP is left to one proxy for all Services (see ``plan.publisher_haproxy``).
 """
 
 from __future__ import annotations
@@ -23,18 +24,22 @@ PORTS = "ports"
 PORT_TYPE = "inet_proto . inet_service"
 HASH_LABEL = "minikctl.dev/spec-hash"
 _ENDPOINT = re.compile(r" on endpoint \S+ \([0-9a-f]{64}\)")
+TCP = frozenset({"tcp"})
+OTHERS = frozenset({"udp", "sctp"})
+ALL = TCP | OTHERS
 PUBLISHED_TYPES = ("NodePort", "LoadBalancer")
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where publishers run and publish; ``labels`` mark them as this cluster's publishers."""
+    """Where publishers run, and what they publish; ``labels`` mark them as this cluster's publishers."""
 
     cluster: str
     network: str
     image: str
     address: str
     labels: tuple[tuple[str, str], ...] = ()
+    protocols: frozenset[str] = ALL
 
 
 @dataclass(frozen=True)
@@ -47,10 +52,13 @@ class View:
     place: Place
 
 
-def compile_rules(service: objects.Object | None, slices: Iterable[objects.Object]) -> Compiled:
+def compile_rules(
+    service: objects.Object | None, slices: Iterable[objects.Object], subnet: str = ""
+) -> Compiled:
     """Return the rules of a Service's publisher: forward its ports to the endpoints, and nothing else.
 
-    The packets leave with the publisher's address, so that answers come back through it.
+    The packets leave with the publisher's address, so that answers come back through it.  With ``subnet``
+    only endpoints within it are forwarded to.
     """
     pieces = proxy_view.slices_by_service(slices)
     ports = proxy_view.ports_of(service, pieces.get(objects.key(service), ())) if service else []
@@ -58,7 +66,7 @@ def compile_rules(service: objects.Object | None, slices: Iterable[objects.Objec
     clients: dict[str, int] = {}
     frontends = []
     for port in ports:
-        targets = port.targets()
+        targets = proxy_view.within(port.targets(), subnet)
         if targets:
             frontend = Frontend("", port.protocol, port.port, targets, proxy.chain_name(port))
             frontends.append(frontend)
@@ -87,7 +95,7 @@ def _base_chains() -> dict[str, Chain]:
     }
 
 
-def bindings(service: objects.Object, address: str) -> tuple[PortBinding, ...]:
+def bindings(service: objects.Object, address: str, protocols: frozenset[str]) -> tuple[PortBinding, ...]:
     """Return what is to be published: node ports at ``address``, every port at each load balancer address."""
     spec = objects.spec(service)
     if objects.is_deleting(service) or spec.get("type") not in PUBLISHED_TYPES:
@@ -97,6 +105,8 @@ def bindings(service: objects.Object, address: str) -> tuple[PortBinding, ...]:
     found = []
     for port in spec.get("ports") or ():
         number, protocol = int(port.get("port") or 0), str(port.get("protocol") or "TCP").lower()
+        if protocol not in protocols:
+            continue
         if port.get("nodePort"):
             found.append(PortBinding(number, protocol, address, int(port["nodePort"])))
         for balancer in balancers:
@@ -114,7 +124,7 @@ def desired(view: View) -> api.Plan:
     """Return what brings the Service's ports to the host: at most one publisher, with exactly its ports."""
     if view.service and loadbalancer.is_ours(view.service) and not loadbalancer.addresses(view.service):
         return api.Plan()  # its address will be there in a moment: ports are opened once
-    ports = bindings(view.service, view.place.address) if view.service else ()
+    ports = bindings(view.service, view.place.address, view.place.protocols) if view.service else ()
     wanted = spec_hash(ports, view.place.image) if ports else ""
     kept = [one for one in view.publishers if wanted and one.labels.get(HASH_LABEL) == wanted]
     kept = [one for one in kept if one.status == "running"][:1]

@@ -15,12 +15,14 @@ from typing import Any
 import pytest
 
 from minikctl import errors
+from minikctl.drivers import listening
 from minikctl.drivers.fake_haproxy import FakeProxy
 from minikctl.drivers.haproxy import MOUNT, HaproxyContainer, Proxy, Refused
 from minikctl.network import certificates
-from minikctl.plan import ingress, ingress_haproxy
-from minikctl.plan.ingress_haproxy import Rendered
+from minikctl.plan import haproxy, ingress, ingress_haproxy, publisher_haproxy
+from minikctl.plan.haproxy import Rendered
 from minikctl.plan.proxy_view import Target
+from minikctl.plan.publisher_haproxy import Published
 from minikctl.runtime.clock import SystemClock
 from tests.plan.ingress.cases import certificate, make, path, rule, view
 
@@ -37,7 +39,7 @@ class LocalEngine:
         self.directory = directory
 
     async def run(self, container_id: str, argv: Sequence[str], timeout_seconds: float) -> tuple[int, bytes]:
-        words = [word.replace(MOUNT, str(self.directory)) for word in argv]
+        words = [word.replace(f"{MOUNT}/", f"{self.directory}/") for word in argv]
         done = await asyncio.to_thread(
             subprocess.run, words, capture_output=True, timeout=timeout_seconds, check=False
         )
@@ -170,7 +172,7 @@ async def test_endpoints_change_in_the_running_process(bench: Bench) -> None:
         second = bench.rendered(WEB, slots=first.slots, targets=[Target("127.0.0.1", two)])
         if bench.real:
             assert await bench.answer("h") == (200, "one")
-        await bench.proxy.command(ingress_haproxy.commands(first.slots, second.slots))
+        await bench.proxy.command(haproxy.commands(first.slots, second.slots))
         if bench.real:
             assert await bench.answer("h") == (200, "two")
             with pytest.raises(errors.DriverError, match="No such"):
@@ -233,3 +235,39 @@ class serving:
 
     async def __aexit__(self, *error: object) -> None:
         self.server.close()
+
+
+async def test_ports_are_published_and_moved_without_a_break(bench: Bench) -> None:
+    """The configuration of published ports is taken too, and its listeners survive a reload."""
+    number, other = free_port(), free_port()
+    place = publisher_haproxy.Place("127.0.0.1", str(bench.place.sockets))
+    async with serving("one") as served:
+        target = Target("127.0.0.1", served)
+        port = Published(
+            ("default", "web"), 80, (("127.0.0.1", number),), (target,), balancers=("127.0.0.1",)
+        )
+        limited = dataclasses.replace(port, sources=("192.0.2.0/24",))
+        more = dataclasses.replace(
+            port, service=("default", "too"), binds=(("127.0.0.1", other),), sticky=True
+        )
+        await started(bench, publisher_haproxy.render((port,), (), {}, place))
+        await bench.proxy.load("c", publisher_haproxy.render((port, more), (), {}, place).files)
+        if bench.real:
+            assert "one" in await said(number)
+            assert "one" in await said(other)
+            assert {("127.0.0.1", number), ("127.0.0.1", other)} <= listening.of_this_machine()
+        await bench.proxy.load("c", publisher_haproxy.render((limited,), (), {}, place).files)
+        if bench.real:
+            assert await said(number) == ""
+
+
+async def said(port: int) -> str:
+    """Return what a port answers to a request, "" when it hangs up."""
+    try:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
+        answer = (await reader.read(-1)).decode()
+    except ConnectionResetError:
+        return ""
+    writer.close()
+    return answer

@@ -12,6 +12,13 @@ from minikctl.plan.pod import names
 from minikctl.plan.pod.state import PodState
 
 MAX_HOSTNAME = 63
+NETWORK_SYSCTLS = {
+    # One clock of TCP timestamps for all destinations.  A client that reaches one endpoint by its own address
+    # and by Services has its ports translated; with a clock for each destination (the kernel's default) the
+    # endpoint takes a new connection for a late packet of one that has ended, and the client waits a second.
+    "net.ipv4.tcp_timestamps": "2",
+}
+"""Of a network namespace of its own, unless the pod sets them."""
 _LOCAL_HOSTS = (
     "127.0.0.1\tlocalhost",
     "::1\tlocalhost ip6-localhost ip6-loopback",
@@ -26,7 +33,6 @@ def pause_spec(state: PodState) -> ContainerSpec:
     view, spec = state.view, state.spec
     attempt = names.attempt(state.pauses[0]) + 1 if state.pauses else 0
     host = state.host_network
-    sysctls = (spec.get("securityContext") or {}).get("sysctls") or ()
     return ContainerSpec(
         name=names.engine_name(view, names.SANDBOX_NAME, attempt),
         image=view.node.infra_image,
@@ -37,9 +43,15 @@ def pause_spec(state: PodState) -> ContainerSpec:
         ports=() if host else _host_ports(state),
         pid_mode="host" if spec.get("hostPID") else "",
         ipc_mode="host" if spec.get("hostIPC") else "shareable",
-        sysctls=tuple((str(entry.get("name")), str(entry.get("value"))) for entry in sysctls),
+        sysctls=_sysctls(state),
         cpu_shares=2,
     )
+
+
+def _sysctls(state: PodState) -> tuple[tuple[str, str], ...]:
+    wanted = (state.spec.get("securityContext") or {}).get("sysctls") or ()
+    own = {str(entry.get("name")): str(entry.get("value")) for entry in wanted}
+    return tuple((own if state.host_network else NETWORK_SYSCTLS | own).items())
 
 
 def hostname(state: PodState) -> str:

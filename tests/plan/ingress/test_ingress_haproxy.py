@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from minikctl.plan import ingress, ingress_haproxy
-from minikctl.plan.ingress_haproxy import Rendered
+from minikctl.plan import haproxy, ingress, ingress_haproxy
+from minikctl.plan.haproxy import Rendered
 from minikctl.plan.proxy_view import Target
 from tests.plan.ingress.cases import certificate, make, path, rule, view
 
@@ -53,21 +53,21 @@ def test_servers_keep_their_slots(before: Any, wanted: Any, after: Any) -> None:
     def row(numbers: Any) -> tuple[Target | None, ...]:
         return tuple(targets(number)[0] if number else None for number in numbers)
 
-    assert ingress_haproxy.assign(row(before), targets(*wanted)) == row(after)
+    assert haproxy.assign(row(before), targets(*wanted)) == row(after)
 
 
 def test_endpoints_change_by_commands() -> None:
     one = with_endpoints(WEB, {}, 2, 3)
     two = with_endpoints(WEB, one.slots, 3, 4, 5)
     assert one.structure == two.structure
-    assert ingress_haproxy.commands(one.slots, two.slots) == (
+    assert haproxy.commands(one.slots, two.slots) == (
         "set server default_a_80/s1 state maint",
         "set server default_a_80/s1 addr 10.1.0.4 port 8080",
         "set server default_a_80/s1 state ready",
         "set server default_a_80/s3 addr 10.1.0.5 port 8080",
         "set server default_a_80/s3 state ready",
     )
-    assert ingress_haproxy.commands(two.slots, with_endpoints(WEB, two.slots, 3).slots) == (
+    assert haproxy.commands(two.slots, with_endpoints(WEB, two.slots, 3).slots) == (
         "set server default_a_80/s1 state maint",
         "set server default_a_80/s3 state maint",
     )
@@ -145,6 +145,6 @@ def test_a_refusal_is_traced_to_the_ingresses_behind_it() -> None:
     one, two = make("one", rule("h", path("/", "a")), tls=tls), make("two", rule("i", path("/", "b")))
     found = render(one, two, certificates=[certificate("s")])
     words = "unable to load certificate from file '/ingress/config-1/certs/default_s.pem'."
-    assert ingress_haproxy.culprits(words, found) == {("default", "one")}
-    assert ingress_haproxy.culprits("parsing: backend 'default_b_80'", found) == {("default", "two")}
-    assert ingress_haproxy.culprits("out of memory", found) == frozenset()
+    assert haproxy.culprits(words, found) == {("default", "one")}
+    assert haproxy.culprits("parsing: backend 'default_b_80'", found) == {("default", "two")}
+    assert haproxy.culprits("out of memory", found) == frozenset()

@@ -572,7 +572,7 @@ def test_the_sandbox_owns_what_the_pod_shares() -> None:
     }
     made = sandbox.pause_spec(running(spec))
     assert made.ports == (PortBinding(80, "tcp", "127.0.0.1", 8080), PortBinding(53, "udp", "127.0.0.2", 53))
-    assert made.sysctls == (("net.core.somaxconn", "9"),)
+    assert made.sysctls == (("net.ipv4.tcp_timestamps", "2"), ("net.core.somaxconn", "9"))
     assert (made.network, made.hostname, made.ipc_mode, made.pid_mode) == (
         "minikctl-test",
         "web",
@@ -593,6 +593,12 @@ def test_a_sandbox_on_the_host_s_network_publishes_nothing() -> None:
     made = sandbox.pause_spec(running(spec))
     assert (made.network, made.ports, made.hostname) == ("host", (), "")
     assert (made.pid_mode, made.ipc_mode) == ("host", "host")
+    assert made.sysctls == ()
+
+
+def test_a_pod_s_own_sysctls_come_before_the_usual_ones() -> None:
+    wish = {**app(), "securityContext": {"sysctls": [{"name": "net.ipv4.tcp_timestamps", "value": "1"}]}}
+    assert sandbox.pause_spec(running(wish)).sysctls == (("net.ipv4.tcp_timestamps", "1"),)
 
 
 def test_names_of_hosts() -> None:

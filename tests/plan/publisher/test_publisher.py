@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import pytest
@@ -56,6 +57,19 @@ def test_of_a_load_balancer_of_another_class_only_the_node_ports_are_published()
         )
     )
     assert spec.ports == (PortBinding(80, "tcp", "127.0.0.1", 30080),)
+
+
+def test_only_protocols_that_are_its_own_are_published() -> None:
+    ports = [{"port": 80, "nodePort": 30080}, {"port": 53, "protocol": "UDP", "nodePort": 30053}]
+    place = dataclasses.replace(PLACE, protocols=publisher.OTHERS)
+    found = publisher.desired(
+        publisher.View(("default", "web"), service("web", type="NodePort", ports=ports), (), place)
+    )
+    (run,) = found.actions
+    assert isinstance(run, network.RunPublisher)
+    assert run.spec.ports == (PortBinding(53, "udp", "127.0.0.1", 30053),)
+    tcp = publisher.View(("default", "web"), WEB, (), place)
+    assert publisher.desired(tcp).actions == ()
 
 
 def test_a_load_balancer_waits_for_its_address() -> None:

@@ -1,0 +1,52 @@
+"""Which TCP ports of this machine somebody listens on."""
+
+from __future__ import annotations
+
+import socket
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+
+ANY = "0.0.0.0"
+LISTEN = "0A"
+_TABLES = (Path("/proc/net/tcp"), Path("/proc/net/tcp6"))
+
+
+class Listening(Protocol):
+    """Tells who is where."""
+
+    def __call__(self) -> frozenset[tuple[str, int]]:
+        """Return (address, port) of each listener that IPv4 clients can meet; ``0.0.0.0`` is any address."""
+        ...
+
+
+def of_this_machine() -> frozenset[tuple[str, int]]:
+    """Fits ``Listening``: from the kernel's tables, empty where there are none."""
+    return frozenset(one for table in _TABLES if table.exists() for one in listeners(table.read_text()))
+
+
+def nobody() -> frozenset[tuple[str, int]]:
+    """Fits ``Listening``: for a world in memory."""
+    return frozenset()
+
+
+def listeners(table: str) -> Iterator[tuple[str, int]]:
+    """Yield the listeners of a table in the form of ``/proc/net/tcp``."""
+    for line in table.splitlines()[1:]:
+        fields = line.split()
+        if len(fields) > 3 and fields[3] == LISTEN:
+            address, _, port = fields[1].partition(":")
+            if (found := _ipv4(address)) is not None:
+                yield found, int(port, 16)
+
+
+def _ipv4(text: str) -> str | None:
+    """Return the IPv4 address, also one within IPv6; the IPv6 wildcard usually takes IPv4 clients too."""
+    words = [text[start : start + 8] for start in range(0, len(text), 8)]
+    if len(words) == 4:
+        if words == ["0" * 8] * 4:
+            return ANY
+        if words[:3] != ["0" * 8, "0" * 8, "FFFF0000"]:
+            return None
+    return socket.inet_ntoa(struct.pack("=I", int(words[-1], 16)))

@@ -1,0 +1,49 @@
+"""Bringing a running proxy to a configuration with as little as possible: commands, else a hitless reload."""
+
+from __future__ import annotations
+
+from minikctl.drivers.haproxy import Proxy
+from minikctl.plan import haproxy
+from minikctl.plan.haproxy import Rendered, Slots
+
+
+class LoadedProxy:
+    """Knows what a proxy has loaded; after any failure ``forget``, and the next step loads everything."""
+
+    def __init__(self, proxy: Proxy) -> None:
+        self._proxy = proxy
+        self._loaded: Rendered | None = None
+        self._container = ""
+        self._is_first = True
+
+    @property
+    def slots(self) -> Slots:
+        """Which servers are in which slots at present."""
+        return self._loaded.slots if self._loaded else {}
+
+    def meet(self, container: str) -> None:
+        """Take note of which container runs: another one starts with the files that are kept."""
+        if container != self._container:
+            self._container, self._loaded = container, None
+
+    def forget(self) -> None:
+        """Take nothing for granted any more."""
+        self._loaded = None
+
+    async def bring(self, rendered: Rendered) -> None:
+        """Have the met container serve this; ``Refused`` leaves it with what it had."""
+        loaded = self._loaded
+        unchanged, self._is_first = self._is_first and self._proxy.held() == rendered.files, False
+        if unchanged:
+            # The proxy has started with this, or was given it by an earlier control plane.
+            self._loaded = rendered
+            return
+        if loaded is None or loaded.structure != rendered.structure:
+            await self._proxy.load(self._container, rendered.files)
+        elif loaded.files != rendered.files:
+            for file, pem in rendered.certificates.items():
+                if loaded.certificates[file] != pem:
+                    await self._proxy.certificate(file, pem)
+            await self._proxy.command(haproxy.commands(loaded.slots, rendered.slots))
+            self._proxy.keep(rendered.files)  # last: what is held is never ahead of what runs
+        self._loaded = rendered

@@ -1,0 +1,143 @@
+"""Keeps the proxy that publishes the TCP ports of NodePort and LoadBalancer Services on this machine."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from minikctl import errors
+from minikctl.drivers.haproxy import Proxy
+from minikctl.drivers.listening import Listening
+from minikctl.model import kinds, objects
+from minikctl.model.objects import Object
+from minikctl.network import publishers, system
+from minikctl.network.loading import LoadedProxy
+from minikctl.network.settings import NetworkSettings
+from minikctl.network.tools import Tools
+from minikctl.plan import loadbalancer, proxy_view, publisher_haproxy
+from minikctl.plan.haproxy import CONFIG, Rendered
+from minikctl.plan.publisher_haproxy import Bind, Place, Published
+
+log = logging.getLogger(__name__)
+
+PART = "publisher"
+CONTAINER = "haproxy"
+COALESCE_SECONDS = 0.012
+RETRY_SECONDS = 0.2
+RETRY_LIMIT_SECONDS = 5.0
+TAKEN_SECONDS = 3.0
+"""So often it is looked whether a port that another process has is free."""
+
+
+class PortProxy:
+    """Follows Services and their endpoints: endpoints change by commands, ports by hitless reloads.
+
+    A port that another process listens on is left out, told in an event, and published once it is free.
+    """
+
+    def __init__(self, tools: Tools, proxy: Proxy, listening: Listening, settings: NetworkSettings) -> None:
+        of = tools.informers.of
+        self._services, self._slices = of(kinds.SERVICE), of(kinds.ENDPOINT_SLICE)
+        self._pods = of(kinds.POD)
+        self._tools = tools
+        self._proxy = proxy
+        self._listening = listening
+        self._settings = settings
+        self._place = Place(settings.gateway)
+        self._wake = asyncio.Event()
+        self._loaded = LoadedProxy(proxy)
+        self._taken: frozenset[Bind] = frozenset()
+        self._told: frozenset[tuple[str, str]] = frozenset()
+
+    def prepare(self) -> None:
+        """Have a configuration there before the proxy first starts: one that publishes nothing."""
+        if not self._proxy.held():
+            self._proxy.keep(publisher_haproxy.render((), (), {}, self._place).files)
+
+    async def run(self) -> None:
+        """Follow the API until cancelled."""
+        for source in (self._services, self._slices, self._pods):
+            await source.synced()
+        self._services.subscribe(self._service)
+        self._slices.subscribe(self._endpoints)
+        self._pods.subscribe(self._pod)
+        self._wake.set()
+        delay = RETRY_SECONDS
+        while True:
+            await self._changed()
+            try:
+                await self._round()
+                delay = RETRY_SECONDS
+            except errors.MinikctlError as error:
+                log.warning("publishing ports: %s", error)
+                self._loaded.forget()
+                self._wake.set()
+                await self._tools.clock.sleep(delay)
+                delay = min(delay * 2, RETRY_LIMIT_SECONDS)
+
+    async def _changed(self) -> None:
+        """Return when something has changed, or when a taken port may have become free."""
+        if self._taken and not self._wake.is_set():
+            await self._tools.clock.sleep(TAKEN_SECONDS)
+            return
+        await self._wake.wait()
+        await self._tools.clock.sleep(COALESCE_SECONDS)
+        self._wake.clear()
+
+    def _service(self, old: Object | None, new: Object | None) -> None:
+        if any(obj is not None and publishers.is_published(obj) for obj in (old, new)):
+            self._wake.set()
+
+    def _endpoints(self, old: Object | None, new: Object | None) -> None:
+        piece = new or old or {}
+        name = objects.labels(piece).get(proxy_view.SERVICE_NAME, "")
+        service = self._services.get(objects.namespace(piece), name)
+        if service is not None and publishers.is_published(service):
+            self._wake.set()
+
+    def _pod(self, old: Object | None, new: Object | None) -> None:
+        if any(obj is not None and system.is_part(obj, PART) for obj in (old, new)):
+            self._wake.set()
+
+    async def _round(self) -> None:
+        services = [one for one in self._services.items() if self._is_complete(one)]
+        settings = self._settings
+        wanted = publisher_haproxy.published(
+            services, self._slices.items(), settings.cluster.publish, settings.fence
+        )
+        container = system.running_container(self._pods.items(system.NAMESPACE), PART, CONTAINER)
+        if not container:
+            self._leave_for_the_start(wanted)
+            return
+        self._loaded.meet(container)
+        own = publisher_haproxy.listens_at(self._proxy.held().get(CONFIG, ""))
+        self._taken = publisher_haproxy.taken(wanted, self._listening(), own)
+        await self._loaded.bring(self._render(wanted))
+        self._tell(wanted, services)
+
+    def _is_complete(self, service: Object) -> bool:
+        """Tell whether the Service is to be published now: a balancer once it has its address."""
+        ours = loadbalancer.is_ours(service)
+        return publishers.is_published(service) and not (ours and not loadbalancer.addresses(service))
+
+    def _leave_for_the_start(self, wanted: tuple[Published, ...]) -> None:
+        """Take out of the next start's files what another process has: with it the proxy would not start."""
+        held = publisher_haproxy.listens_at(self._proxy.held().get(CONFIG, ""))
+        busy = self._listening()
+        if publisher_haproxy.taken(wanted, busy, ()) & held:
+            self._taken = publisher_haproxy.taken(wanted, busy, ())
+            self._proxy.keep(self._render(wanted).files)
+
+    def _render(self, wanted: tuple[Published, ...]) -> Rendered:
+        return publisher_haproxy.render(wanted, self._taken, self._loaded.slots, self._place)
+
+    def _tell(self, wanted: tuple[Published, ...], services: list[Object]) -> None:
+        """Record what is not as wished, once, when it appears."""
+        known = {objects.key(one): one for one in services}
+        events = list(publisher_haproxy.refusals(wanted, self._taken, known))
+        for service in services:
+            events += publisher_haproxy.unenforced(service)
+        found = {(objects.uid(one.regarding), one.message): one for one in events}
+        for key in found.keys() - self._told:
+            self._tools.recorder.record(found[key])
+        self._told = frozenset(found)

@@ -1,0 +1,132 @@
+"""HAProxy configuration that changes while it runs: slots for servers, and what needs a reload.
+
+Each backend has slots for more servers than it needs: endpoints come and go by commands to the running
+process, and only what else changes needs a (hitless) reload.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from minikctl.model.objects import Key
+from minikctl.plan.proxy_view import Target
+
+MIN_SLOTS = 4
+CONFIG = "haproxy.cfg"
+PLACEHOLDER = Target("127.0.0.1", 9)
+SOCKETS = "/haproxy/run"
+"""Where the process has its sockets, in the directory that it shares with the control plane."""
+
+COMMON = (
+    "default-path config",
+    "fd-hard-limit 20000",
+    "stats timeout 1m",
+    # A port that another process listens on is an error, not something to share.
+    "noreuseport",
+)
+
+Slots = Mapping[str, tuple[Target | None, ...]]
+"""For each backend which target is in which of its slots."""
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """All files of a configuration, and the slots that they describe.
+
+    ``structure`` differs from another's if a reload is needed to get from one to the other; ``certificates``
+    are the files whose content may be replaced in the running process.  ``owners`` tells for names that may
+    occur in a refusal which objects they come from.
+    """
+
+    files: Mapping[str, str]
+    slots: Slots
+    structure: str
+    certificates: Mapping[str, str] = field(default_factory=dict)
+    owners: Mapping[str, tuple[Key, ...]] = field(default_factory=dict)
+
+
+def digest(*parts: object) -> str:
+    """Return a text that differs whenever one of the parts does."""
+    return hashlib.sha256(repr(parts).encode()).hexdigest()
+
+
+def emptied(slots: Slots) -> Slots:
+    """Return as many slots, all free: what of them is structure."""
+    return {name: (None,) * len(row) for name, row in slots.items()}
+
+
+def process(sockets: str, *settings: str) -> str:
+    """Return the global section of a process that is configured through the sockets in that directory."""
+    socket = f"stats socket {sockets}/admin.sock mode 666 level admin expose-fd listeners"
+    return section("global", COMMON, settings, socket)
+
+
+def assign(slots: Sequence[Target | None], targets: Sequence[Target]) -> tuple[Target | None, ...]:
+    """Return the slots with exactly these targets: those that stay keep theirs, and some are free."""
+    wanted = set(targets)
+    found = [one if one in wanted else None for one in slots]
+    found += [None] * (room(len(wanted)) - len(found) if len(wanted) > len(found) or not found else 0)
+    new = [target for target in sorted(wanted) if target not in found]
+    for position, held in enumerate(found):
+        if held is None and new:
+            found[position] = new.pop(0)
+    return tuple(found)
+
+
+def room(count: int) -> int:
+    """Return the number of slots for so many servers: a power of two that leaves some free."""
+    size = MIN_SLOTS
+    while size <= count:
+        size *= 2
+    return size
+
+
+def backend(name: str, slots: Sequence[Target | None], *settings: str) -> str:
+    """Return one backend; a free slot is a server that is out of service."""
+    lines = [
+        f"server {slot_name(number)} {target.ip}:{target.port}"
+        if target
+        else f"server {slot_name(number)} {PLACEHOLDER.ip}:{PLACEHOLDER.port} disabled"
+        for number, target in enumerate(slots)
+    ]
+    return section(f"backend {name}", settings, lines)
+
+
+def slot_name(number: int) -> str:
+    """Return the name of a slot's server."""
+    return f"s{number + 1}"
+
+
+def section(title: str, *parts: str | Iterable[str]) -> str:
+    """Return a section with its lines indented."""
+    lines = [line for part in parts for line in ([part] if isinstance(part, str) else part)]
+    return "".join([f"{title}\n", *(f"  {line}\n" for line in lines)])
+
+
+def commands(old: Slots, new: Slots) -> tuple[str, ...]:
+    """Return the commands that bring servers from one assignment of equal size to another."""
+    found = []
+    for name, row in new.items():
+        for number, (before, after) in enumerate(zip(old[name], row, strict=True)):
+            server = f"set server {name}/{slot_name(number)}"
+            if before == after:
+                continue
+            if after is None:
+                found.append(f"{server} state maint")
+                continue
+            if before is not None:
+                found.append(f"{server} state maint")
+            found.append(f"{server} addr {after.ip} port {after.port}")
+            found.append(f"{server} state ready")
+    return tuple(found)
+
+
+def culprits(output: str, rendered: Rendered) -> frozenset[Key]:
+    """Return the objects that the proxy's refusal is about, as far as its words tell."""
+    found: set[Key] = set()
+    for name, owners in rendered.owners.items():
+        if name in output:
+            found |= set(owners)
+    return frozenset(found)

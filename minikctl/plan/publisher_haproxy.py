@@ -1,0 +1,171 @@
+"""TCP ports of NodePort and LoadBalancer Services, published by one HAProxy in the host's network.
+
+It listens where the ports are published and connects to endpoints directly: one hop, which ports can join and
+leave while it runs.  What is not TCP is published by containers (see ``plan.publisher``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from minikctl.model import objects
+from minikctl.model.actions import api
+from minikctl.model.objects import Key, Object
+from minikctl.plan import haproxy, proxy_view, publisher
+from minikctl.plan.haproxy import CONFIG, Rendered, Slots, section
+from minikctl.plan.proxy_view import ServicePort, Target
+
+ANY = "0.0.0.0"
+Bind = tuple[str, int]
+"""An address of the host and a port."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Which of its addresses the process shows to pods, and the directory of its sockets as it sees it.
+
+    The source is an address of the cluster's own network: once that network is gone, nothing can be sent.
+    """
+
+    source: str
+    sockets: str = haproxy.SOCKETS
+
+
+@dataclass(frozen=True)
+class Published:
+    """One TCP port of a Service, where it is published, and who serves it."""
+
+    service: Key
+    port: int
+    binds: tuple[Bind, ...]
+    targets: tuple[Target, ...]
+    sticky: bool = False
+    balancers: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
+    """Who may connect to the load balancer addresses, everybody if empty; node ports are open to all."""
+
+    @property
+    def name(self) -> str:
+        """Return the name of its frontend and backend."""
+        return f"{self.service[0]}_{self.service[1]}_{self.port}"
+
+
+def published(
+    services: Iterable[Object], slices: Iterable[Object], address: str, subnet: str = ""
+) -> tuple[Published, ...]:
+    """Return the TCP ports to publish, node ports at ``address``; with ``subnet`` only targets within it."""
+    pieces = proxy_view.slices_by_service(slices)
+    found: list[Published] = []
+    for service in sorted(services, key=objects.key):
+        binds = publisher.bindings(service, address, publisher.TCP)
+        for port in proxy_view.ports_of(service, pieces.get(objects.key(service), ())) if binds else ():
+            own = tuple((one.host_ip, one.host_port) for one in binds if one.container_port == port.port)
+            if port.protocol == "tcp" and own:
+                found.append(_published(service, port, own, subnet))
+    return tuple(found)
+
+
+def _published(service: Object, port: ServicePort, binds: tuple[Bind, ...], subnet: str) -> Published:
+    ranges = objects.spec(service).get("loadBalancerSourceRanges") or ()
+    return Published(
+        objects.key(service),
+        port.port,
+        binds,
+        proxy_view.within(port.targets(), subnet),
+        sticky=bool(port.affinity_seconds),
+        balancers=tuple(host for host, _ in binds if host in port.balancer_ips),
+        sources=tuple(sorted(str(one).strip() for one in ranges)),
+    )
+
+
+def render(ports: Sequence[Published], taken: Collection[Bind], slots: Slots, place: Place) -> Rendered:
+    """Return the configuration that publishes these ports, except at binds that others have taken."""
+    assigned = {one.name: haproxy.assign(slots.get(one.name, ()), one.targets) for one in ports}
+    structure = haproxy.digest(configuration(ports, taken, haproxy.emptied(assigned), place))
+    owners = {one.name: (one.service,) for one in ports}
+    return Rendered({CONFIG: configuration(ports, taken, assigned, place)}, assigned, structure, {}, owners)
+
+
+DEFAULTS = (
+    "mode tcp",
+    "timeout connect 3s",
+    # TCP itself knows no idle time: keep-alive packets find the peers that are gone.
+    "timeout client 24h",
+    "timeout server 24h",
+    "option clitcpka",
+    "option srvtcpka",
+    "option splice-auto",
+    "retries 3",
+    "option redispatch 1",
+)
+
+
+def configuration(ports: Sequence[Published], taken: Collection[Bind], slots: Slots, place: Place) -> str:
+    """Return haproxy.cfg; a process without any listener would not start, so it has one on a socket."""
+    parts = [
+        # Connections outlive reloads in the processes that have them; so many of those may be left at once.
+        haproxy.process(place.sockets, "mworker-max-reloads 30"),
+        section("defaults", DEFAULTS, f"source {place.source}"),
+        section("frontend idle", f"bind unix@{place.sockets}/idle.sock", "tcp-request connection reject"),
+    ]
+    for one in ports:
+        parts += [frontend(one, taken), backend(one, slots[one.name])]
+    return "\n".join(parts)
+
+
+def frontend(one: Published, taken: Collection[Bind]) -> str:
+    """Return the frontend of a port, "" when it can listen nowhere."""
+    listeners = [f"bind {address}:{port}" for address, port in one.binds if (address, port) not in taken]
+    if not listeners:
+        return ""
+    guards = [f"tcp-request connection reject if {{ nbsrv({one.name}) eq 0 }}"]
+    if one.sources and one.balancers:
+        at, of = " ".join(one.balancers), " ".join(one.sources)
+        guards.append(f"tcp-request connection reject if {{ dst {at} }} !{{ src {of} }}")
+    return section(f"frontend {one.name}", listeners, guards, f"default_backend {one.name}")
+
+
+def backend(one: Published, slots: Sequence[Target | None]) -> str:
+    """Return the backend of a port: clients keep their endpoint by their address where that is wanted."""
+    if one.sticky:
+        return haproxy.backend(one.name, slots, "balance source", "hash-type consistent")
+    return haproxy.backend(one.name, slots, "balance roundrobin")
+
+
+def taken(ports: Iterable[Published], busy: Collection[Bind], own: Collection[Bind]) -> frozenset[Bind]:
+    """Return the wanted binds that others listen on; ``own`` are ours, ``busy`` all of this machine."""
+    everywhere = {port for address, port in busy if address == ANY and (address, port) not in own}
+    wanted = {bind for one in ports for bind in one.binds} - set(own)
+    return frozenset(bind for bind in wanted if bind in busy or bind[1] in everywhere)
+
+
+def refusals(
+    ports: Iterable[Published], taken: Collection[Bind], services: Mapping[Key, Object]
+) -> tuple[api.RecordEvent, ...]:
+    """Return the events that say which ports of which Services another process has."""
+    found = []
+    for one in ports:
+        for address, port in sorted(set(one.binds) & set(taken)):
+            words = f"{address}:{port} is in use by another process of this machine"
+            found.append(publisher.taken(services[one.service], words))
+    return tuple(found)
+
+
+def unenforced(service: Object) -> tuple[api.RecordEvent, ...]:
+    """Return a warning about each wish of the Service that the proxy does not fulfil."""
+    if objects.spec(service).get("externalTrafficPolicy") != "Local":
+        return ()
+    words = "externalTrafficPolicy: Local is not enforced: pods see the publisher's address, not the client's"
+    return (publisher.warning(service, "NotEnforced", words),)
+
+
+def listens_at(configuration: str) -> frozenset[Bind]:
+    """Return where a configuration has the process listen."""
+    found = set()
+    for line in configuration.splitlines():
+        keyword, _, where = line.strip().partition(" ")
+        address, _, port = where.partition(":")
+        if keyword == "bind" and port.isdigit():
+            found.add((address, int(port)))
+    return frozenset(found)

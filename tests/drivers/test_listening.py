@@ -1,0 +1,33 @@
+"""Which ports are listened on, as the kernel tells."""
+
+from __future__ import annotations
+
+import socket
+
+from minikctl.drivers import listening
+
+TABLE = """  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
+   0: 0100007F:7530 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 1
+   1: 00000000:0050 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 2
+   2: 0100007F:7531 0100007F:9999 01 00000000:00000000 00:00000000 00000000     0        0 3
+"""
+TABLE6 = """  sl  local_address                         remote_address                        st
+   0: 00000000000000000000000000000000:1F90 00000000000000000000000000000000:0000 0A
+   1: 0000000000000000FFFF00000200007F:0016 00000000000000000000000000000000:0000 0A
+   2: 00000000000000000000000001000000:0017 00000000000000000000000000000000:0000 0A
+"""
+
+
+def test_only_listeners_count() -> None:
+    assert set(listening.listeners(TABLE)) == {("127.0.0.1", 30000), ("0.0.0.0", 80)}
+
+
+def test_ipv6_listeners_that_take_ipv4_clients_count_too() -> None:
+    assert set(listening.listeners(TABLE6)) == {("0.0.0.0", 8080), ("127.0.0.2", 22)}
+
+
+def test_this_machine_is_read_from_its_kernel() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        assert server.getsockname() in listening.of_this_machine()
+    assert server not in listening.of_this_machine()
+    assert listening.nobody() == frozenset()

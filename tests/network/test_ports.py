@@ -1,0 +1,153 @@
+"""The proxy of published ports: what reaches it, and what is told."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from minikctl.drivers.fake_haproxy import FakeProxy
+from minikctl.network import ports, system
+from tests.network.bench import SETTINGS, Surroundings
+from tests.plan.proxy import cases
+
+WEB = cases.service("web", type="NodePort", ports=[{"port": 80, "nodePort": 30080}])
+NODE_PORT = ("127.0.0.1", 30080)
+
+
+def proxy_pod(container: str = "c1") -> Any:
+    status = {"name": "haproxy", "state": {"running": {}}, "containerID": f"docker://{container}"}
+    labels = {"app.kubernetes.io/name": "publisher"}
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"namespace": "kube-system", "name": "publisher", "labels": labels},
+        "status": {"containerStatuses": [status] if container else []},
+    }
+
+
+class World(Surroundings):
+    """Surroundings with a proxy of ports; ``busy`` is what somebody listens on."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.proxy = FakeProxy()
+        self.busy: set[tuple[str, int]] = set()
+        self.controller = ports.PortProxy(self.tools, self.proxy, lambda: frozenset(self.busy), SETTINGS)
+        self.controller.prepare()
+
+    def serve(self, *addresses: str, **spec: Any) -> None:
+        self.client.put({**WEB, "spec": {**WEB["spec"], **spec}})
+        piece = cases.endpoint_slice("web", *addresses)
+        self.client.put({"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", **piece})
+
+    @property
+    def text(self) -> str:
+        return self.proxy.files["haproxy.cfg"]
+
+
+async def test_before_the_proxy_runs_there_is_a_configuration_that_publishes_nothing() -> None:
+    world = World()
+    assert "127.0.0.1:" not in world.text.replace("127.0.0.1:9", "")
+    first = dict(world.proxy.files)
+    world.controller.prepare()
+    assert world.proxy.files == first
+
+
+async def test_ports_reach_the_proxy_and_endpoints_need_no_reload() -> None:
+    world = World()
+    world.serve("10.1.0.2")
+    async with world.running(world.controller.run()):
+        await world.turn()
+        assert world.proxy.loads == []
+        world.client.put(proxy_pod())
+        await world.turn()
+        assert "bind 127.0.0.1:30080" in world.text
+        world.serve("10.1.0.2", "10.1.0.3")
+        await world.turn()
+        assert len(world.proxy.loads) == 1
+        assert "set server default_web_80/s2 addr 10.1.0.3 port 8080" in world.proxy.commands
+        world.serve("10.1.0.2", type="ClusterIP")
+        await world.turn()
+        assert "30080" not in world.text
+
+
+async def test_a_load_balancer_waits_for_its_address() -> None:
+    world = World()
+    world.client.put(proxy_pod())
+    world.serve("10.1.0.2", type="LoadBalancer")
+    async with world.running(world.controller.run()):
+        await world.turn()
+        assert "30080" not in world.text
+
+
+async def test_a_taken_port_is_told_once_and_published_when_it_is_free() -> None:
+    world = World()
+    world.busy = {NODE_PORT}
+    world.client.put(proxy_pod())
+    world.serve("10.1.0.2")
+    async with world.running(world.controller.run()):
+        await world.turn()
+        await world.turn(ports.TAKEN_SECONDS)
+        assert world.events.reasons("web") == ["PublishFailed"]
+        assert "bind 127.0.0.1:30080" not in world.text
+        world.busy.clear()
+        await world.turn(ports.TAKEN_SECONDS)
+        assert "bind 127.0.0.1:30080" in world.text
+        world.busy = {NODE_PORT}  # by our own proxy
+        world.serve("10.1.0.3")
+        await world.turn(ports.TAKEN_SECONDS)
+        assert "bind 127.0.0.1:30080" in world.text
+
+
+async def test_a_proxy_that_cannot_start_for_a_taken_port_gets_files_without_it() -> None:
+    world = World()
+    world.client.put(proxy_pod())
+    world.serve("10.1.0.2")
+    async with world.running(world.controller.run()):
+        await world.turn()
+        world.busy = {NODE_PORT}
+        world.client.put(proxy_pod(container=""))
+        await world.turn(ports.TAKEN_SECONDS)
+        assert "bind 127.0.0.1:30080" not in world.text
+        world.busy.clear()
+        world.client.put(proxy_pod("c2"))
+        await world.turn(ports.TAKEN_SECONDS)
+        assert "bind 127.0.0.1:30080" in world.text
+
+
+async def test_a_proxy_that_does_not_answer_is_loaded_anew() -> None:
+    world = World()
+    world.client.put(proxy_pod())
+    world.serve("10.1.0.2")
+    async with world.running(world.controller.run()):
+        await world.turn()
+        world.proxy.answers = False
+        world.serve("10.1.0.3")
+        await world.turn(1)
+        world.proxy.answers = True
+        await world.turn(5)
+        assert "10.1.0.3:8080" in world.text
+        assert len(world.proxy.loads) == 2
+
+
+async def test_a_restarted_control_plane_reloads_nothing() -> None:
+    world = World()
+    world.client.put(proxy_pod())
+    world.serve("10.1.0.2", externalTrafficPolicy="Local")
+    async with world.running(world.controller.run()):
+        await world.turn()
+        assert world.events.reasons("web") == ["NotEnforced"]
+    later = Surroundings(client=world.client, clock=world.clock)
+    controller = ports.PortProxy(later.tools, world.proxy, lambda: frozenset({NODE_PORT}), SETTINGS)
+    controller.prepare()
+    async with later.running(controller.run()):
+        await later.turn()
+    assert len(world.proxy.loads) == 1
+
+
+def test_the_proxy_is_installed_only_where_the_engines_host_is_this_machine() -> None:
+    def names(*, shares_host: bool) -> set[str]:
+        settings = dataclasses.replace(SETTINGS, shares_host=shares_host)
+        return {one["metadata"]["name"] for one in system.manifests(settings, {"dns_hash": "x"})}
+
+    assert names(shares_host=True) - names(shares_host=False) == {"publisher"}

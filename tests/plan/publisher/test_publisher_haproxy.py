@@ -1,0 +1,118 @@
+"""The configuration that publishes TCP ports: where it listens, whom it serves, what is left out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from minikctl.plan import haproxy, publisher_haproxy
+from minikctl.plan.haproxy import CONFIG, Rendered
+from minikctl.plan.proxy_view import Target
+from minikctl.plan.publisher_haproxy import Bind, Place, Published
+from tests.plan.proxy.cases import endpoint_slice, service
+
+PLACE = Place("10.1.0.1")
+WEB = service("web", type="NodePort", ports=[{"port": 80, "nodePort": 30080}])
+NODE_PORT = ("127.0.0.1", 30080)
+BALANCED = service(
+    "web", type="LoadBalancer", ports=[{"port": 80, "nodePort": 30080}], status=[{"ip": "127.0.1.2"}]
+)
+
+
+def published(*services: Any, slices: Any = (), subnet: str = "") -> tuple[Published, ...]:
+    return publisher_haproxy.published(services, slices, "127.0.0.1", subnet)
+
+
+def rendered(*services: Any, slices: Any = (), taken: Any = (), slots: Any = None) -> Rendered:
+    return publisher_haproxy.render(published(*services, slices=slices), taken, slots or {}, PLACE)
+
+
+def lines(found: Rendered) -> list[str]:
+    return [line.strip() for line in found.files[CONFIG].splitlines()]
+
+
+def test_a_node_port_listens_at_the_clusters_address() -> None:
+    (one,) = published(WEB, slices=[endpoint_slice("web", "10.1.0.2")])
+    assert (one.binds, one.targets) == ((NODE_PORT,), (Target("10.1.0.2", 8080),))
+    found = lines(rendered(WEB, slices=[endpoint_slice("web", "10.1.0.2")]))
+    assert "bind 127.0.0.1:30080" in found
+    assert "server s1 10.1.0.2:8080" in found
+    assert "source 10.1.0.1" in found
+
+
+def test_what_is_not_published_or_not_tcp_is_left_out() -> None:
+    udp = service("dns", type="NodePort", ports=[{"port": 53, "protocol": "UDP", "nodePort": 30053}])
+    both = [{"port": 53, "protocol": "UDP", "nodePort": 30053}, {"port": 53, "nodePort": 30054}]
+    assert published(service("inner"), udp) == ()
+    (one,) = published(service("both", type="NodePort", ports=both))
+    assert one.binds == (("127.0.0.1", 30054),)
+
+
+def test_a_service_without_endpoints_listens_and_refuses() -> None:
+    found = lines(rendered(WEB))
+    assert "tcp-request connection reject if { nbsrv(default_web_80) eq 0 }" in found
+    assert "bind 127.0.0.1:30080" in found
+
+
+def test_endpoints_beyond_the_fence_are_not_served() -> None:
+    slices = [endpoint_slice("web", "10.1.0.2", "192.0.2.9")]
+    (one,) = published(WEB, slices=slices, subnet="10.1.0.0/20")
+    assert one.targets == (Target("10.1.0.2", 8080),)
+    (one,) = published(WEB, slices=slices)
+    assert len(one.targets) == 2
+
+
+def test_source_ranges_hold_for_the_load_balancers_address_only() -> None:
+    limited = {**BALANCED, "spec": {**BALANCED["spec"], "loadBalancerSourceRanges": ["192.0.2.0/24 "]}}
+    found = lines(rendered(limited))
+    assert "tcp-request connection reject if { dst 127.0.1.2 } !{ src 192.0.2.0/24 }" in found
+    assert not [line for line in lines(rendered(BALANCED)) if " src " in line]
+    node_port = {**WEB, "spec": {**WEB["spec"], "loadBalancerSourceRanges": ["192.0.2.0/24"]}}
+    assert not [line for line in lines(rendered(node_port)) if " src " in line]
+
+
+def test_clients_keep_their_endpoint_where_that_is_wanted() -> None:
+    sticky = {**WEB, "spec": {**WEB["spec"], "sessionAffinity": "ClientIP"}}
+    assert "balance source" in lines(rendered(sticky))
+    assert "balance roundrobin" in lines(rendered(WEB))
+
+
+def test_endpoints_are_commands_and_ports_are_structure() -> None:
+    one = rendered(WEB, slices=[endpoint_slice("web", "10.1.0.2")])
+    two = rendered(WEB, slices=[endpoint_slice("web", "10.1.0.2", "10.1.0.3")], slots=one.slots)
+    assert two.structure == one.structure
+    assert haproxy.commands(one.slots, two.slots) == (
+        "set server default_web_80/s2 addr 10.1.0.3 port 8080",
+        "set server default_web_80/s2 state ready",
+    )
+    assert rendered(BALANCED, slots=one.slots).structure != one.structure
+
+
+def test_what_others_listen_on_is_left_out_and_told() -> None:
+    ports = published(BALANCED)
+    everywhere: Bind = ("0.0.0.0", 80)
+    assert publisher_haproxy.taken(ports, {NODE_PORT}, ()) == {NODE_PORT}
+    assert publisher_haproxy.taken(ports, {NODE_PORT}, {NODE_PORT}) == frozenset()
+    taken = publisher_haproxy.taken(ports, {everywhere}, {NODE_PORT})
+    assert taken == {("127.0.1.2", 80)}
+    found = rendered(BALANCED, taken=taken)
+    assert publisher_haproxy.listens_at(found.files[CONFIG]) == {NODE_PORT}
+    (event,) = publisher_haproxy.refusals(ports, taken, {("default", "web"): BALANCED})
+    assert (event.reason, event.type) == ("PublishFailed", "Warning")
+    assert event.message.endswith("127.0.1.2:80 is in use by another process of this machine")
+
+
+def test_a_port_that_can_listen_nowhere_has_no_frontend() -> None:
+    found = rendered(WEB, taken={NODE_PORT})
+    assert "frontend default_web_80" not in found.files[CONFIG]
+    assert publisher_haproxy.listens_at(found.files[CONFIG]) == frozenset()
+
+
+def test_what_is_not_enforced_is_said() -> None:
+    local = {**WEB, "spec": {**WEB["spec"], "externalTrafficPolicy": "Local"}}
+    (event,) = publisher_haproxy.unenforced(local)
+    assert (event.reason, event.regarding) == ("NotEnforced", local)
+    assert publisher_haproxy.unenforced(WEB) == ()
+
+
+def test_a_refusal_is_about_the_service_whose_port_it_names() -> None:
+    assert haproxy.culprits("proxy 'default_web_80': nonsense", rendered(WEB)) == {("default", "web")}
