@@ -24,30 +24,86 @@ HERE = Path(__file__).parent
 RELEASE = "1.36.0"
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 KINDS = (
+    "core.v1.Binding",
+    "core.v1.ComponentStatus",
     "core.v1.ConfigMap",
     "core.v1.Endpoints",
     "core.v1.Event",
+    "core.v1.LimitRange",
     "core.v1.Namespace",
     "core.v1.Node",
+    "core.v1.PersistentVolume",
+    "core.v1.PersistentVolumeClaim",
     "core.v1.Pod",
+    "core.v1.PodTemplate",
+    "core.v1.ReplicationController",
+    "core.v1.ResourceQuota",
     "core.v1.Secret",
     "core.v1.Service",
     "core.v1.ServiceAccount",
+    "admissionregistration.v1.MutatingAdmissionPolicy",
+    "admissionregistration.v1.MutatingAdmissionPolicyBinding",
+    "admissionregistration.v1.MutatingWebhookConfiguration",
+    "admissionregistration.v1.ValidatingAdmissionPolicy",
+    "admissionregistration.v1.ValidatingAdmissionPolicyBinding",
+    "admissionregistration.v1.ValidatingWebhookConfiguration",
+    "apps.v1.ControllerRevision",
+    "apps.v1.DaemonSet",
     "apps.v1.Deployment",
     "apps.v1.ReplicaSet",
+    "apps.v1.StatefulSet",
+    "autoscaling.v1.HorizontalPodAutoscaler",
     "autoscaling.v1.Scale",
+    "autoscaling.v2.HorizontalPodAutoscaler",
+    "batch.v1.CronJob",
+    "batch.v1.Job",
+    "certificates.v1.CertificateSigningRequest",
     "coordination.v1.Lease",
     "discovery.v1.EndpointSlice",
     "events.v1.Event",
+    "flowcontrol.v1.FlowSchema",
+    "flowcontrol.v1.PriorityLevelConfiguration",
+    "networking.v1.IPAddress",
     "networking.v1.Ingress",
     "networking.v1.IngressClass",
+    "networking.v1.NetworkPolicy",
+    "networking.v1.ServiceCIDR",
+    "node.v1.RuntimeClass",
+    "policy.v1.Eviction",
+    "policy.v1.PodDisruptionBudget",
+    "rbac.v1.ClusterRole",
+    "rbac.v1.ClusterRoleBinding",
+    "rbac.v1.Role",
+    "rbac.v1.RoleBinding",
+    "scheduling.v1.PriorityClass",
+    "storage.v1.CSIDriver",
+    "storage.v1.CSINode",
+    "storage.v1.CSIStorageCapacity",
+    "storage.v1.StorageClass",
+    "storage.v1.VolumeAttachment",
+    "storage.v1.VolumeAttributesClass",
+    "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.CustomResourceDefinition",
+    "io.k8s.kube-aggregator.pkg.apis.apiregistration.v1.APIService",
 )
+ROOTS = tuple(kind if kind.startswith("io.") else f"io.k8s.api.{kind}" for kind in KINDS)
 GROUPS = {
+    "admissionregistration": "admissionregistration.k8s.io",
+    "apiextensions": "apiextensions.k8s.io",
+    "apiregistration": "apiregistration.k8s.io",
+    "certificates": "certificates.k8s.io",
     "coordination": "coordination.k8s.io",
     "discovery": "discovery.k8s.io",
     "events": "events.k8s.io",
+    "flowcontrol": "flowcontrol.apiserver.k8s.io",
     "networking": "networking.k8s.io",
+    "node": "node.k8s.io",
+    "rbac": "rbac.authorization.k8s.io",
+    "scheduling": "scheduling.k8s.io",
+    "storage": "storage.k8s.io",
 }
+ANYTHING: Schema = {"x-kubernetes-preserve-unknown-fields": True}
+"""The schema of a value that is kept as it is."""
+_JSON = "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1"
 KEPT = ("required", "enum", "format", "additionalProperties")
 SCALARS: dict[str, Schema] = {
     "io.k8s.apimachinery.pkg.apis.meta.v1.Time": {"type": "string", "format": "date-time"},
@@ -57,9 +113,16 @@ SCALARS: dict[str, Schema] = {
         "type": ["integer", "string"],
         "format": "int-or-string",
     },
-    "io.k8s.apimachinery.pkg.apis.meta.v1.FieldsV1": {
-        "type": "object",
-        "x-kubernetes-preserve-unknown-fields": True,
+    "io.k8s.apimachinery.pkg.apis.meta.v1.FieldsV1": {"type": "object", **ANYTHING},
+    "io.k8s.apimachinery.pkg.runtime.RawExtension": ANYTHING,
+    **{
+        f"{_JSON}.{name}": ANYTHING
+        for name in (
+            "JSON",
+            "JSONSchemaPropsOrArray",
+            "JSONSchemaPropsOrBool",
+            "JSONSchemaPropsOrStringArray",
+        )
     },
 }
 
@@ -116,6 +179,8 @@ def pointer(name: str, home: tuple[str, str]) -> str:
     """Return the reference from a file in the ``home`` folder to a shared type."""
     group, version, short = place(name)
     folder = "" if (group, version) == home else f"../../{group}/{version}/"
+    if name in ROOTS:
+        return f"{folder}{short}.json"
     return f"{folder}types.json#/$defs/{short}"
 
 
@@ -132,13 +197,14 @@ def override(schema: Schema, rules: Schema) -> None:
 
 def generate(definitions: Schema, overrides: Schema) -> dict[str, Schema]:
     """Return each file's content by its path below this folder."""
-    roots = [f"io.k8s.api.{kind}" for kind in KINDS]
     files: dict[str, Schema] = {}
-    for full in reachable(definitions, roots):
+    for full in reachable(definitions, list(ROOTS)):
         group, version, name = place(full)
         schema = convert(definitions[full], (group, version))
+        if name.endswith(("Status", "Condition")):
+            schema.pop("required", None)  # what controllers write is not judged by what it lacks
         override(schema, overrides.get(f"{group}/{version}", {}).pop(name, {}))
-        if full in roots:
+        if full in ROOTS:
             path = f"{group}/{version}/{name}.json"
             files[path] = {"$schema": DIALECT, "$id": path, "title": name, **schema}
         else:

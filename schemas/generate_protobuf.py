@@ -23,28 +23,39 @@ from typing import Any
 
 HERE = Path(__file__).parent
 FOLDERS = {
-    "k8s.io/api/core/v1": "core/v1",
+    "k8s.io/api/admissionregistration/v1": "admissionregistration.k8s.io/v1",
     "k8s.io/api/apps/v1": "apps/v1",
     "k8s.io/api/authentication/v1": "authentication.k8s.io/v1",
     "k8s.io/api/authorization/v1": "authorization.k8s.io/v1",
     "k8s.io/api/autoscaling/v1": "autoscaling/v1",
+    "k8s.io/api/autoscaling/v2": "autoscaling/v2",
+    "k8s.io/api/batch/v1": "batch/v1",
+    "k8s.io/api/certificates/v1": "certificates.k8s.io/v1",
     "k8s.io/api/coordination/v1": "coordination.k8s.io/v1",
+    "k8s.io/api/core/v1": "core/v1",
     "k8s.io/api/discovery/v1": "discovery.k8s.io/v1",
     "k8s.io/api/events/v1": "events.k8s.io/v1",
     "k8s.io/api/extensions/v1beta1": "extensions/v1beta1",
+    "k8s.io/api/flowcontrol/v1": "flowcontrol.apiserver.k8s.io/v1",
     "k8s.io/api/networking/v1": "networking.k8s.io/v1",
     "k8s.io/api/networking/v1beta1": "networking.k8s.io/v1beta1",
+    "k8s.io/api/node/v1": "node.k8s.io/v1",
     "k8s.io/api/policy/v1": "policy/v1",
+    "k8s.io/api/rbac/v1": "rbac.authorization.k8s.io/v1",
+    "k8s.io/api/scheduling/v1": "scheduling.k8s.io/v1",
+    "k8s.io/api/storage/v1": "storage.k8s.io/v1",
+    "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1": "apiextensions.k8s.io/v1",
     "k8s.io/apimachinery/pkg/apis/meta/v1": "meta/v1",
+    "k8s.io/kube-aggregator/pkg/apis/apiregistration/v1": "apiregistration.k8s.io/v1",
 }
 CUSTOM = {
     "k8s.io/apimachinery/pkg/apis/meta/v1.Time": "time",
     "k8s.io/apimachinery/pkg/apis/meta/v1.MicroTime": "time",
-    "k8s.io/apimachinery/pkg/apis/meta/v1.FieldsV1": "skip",
+    "k8s.io/apimachinery/pkg/apis/meta/v1.FieldsV1": "json",
     "k8s.io/apimachinery/pkg/apis/meta/v1.Duration": "skip",
     "k8s.io/apimachinery/pkg/api/resource.Quantity": "quantity",
     "k8s.io/apimachinery/pkg/util/intstr.IntOrString": "int-or-string",
-    "k8s.io/apimachinery/pkg/runtime.RawExtension": "skip",
+    "k8s.io/apimachinery/pkg/runtime.RawExtension": "json",
 }
 BOOL, INT32, INT64, UINT8, FLOAT64 = 1, 5, 6, 8, 14
 MAP, POINTER, SLICE, STRING, STRUCT = 21, 22, 23, 24, 25

@@ -11,7 +11,6 @@ from minikctl.model.kindtable import KindTable
 
 AGGREGATED = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
 
-_VERBS = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"]
 _PARTS: dict[str, tuple[tuple[str, str, str], list[str]]] = {
     "scale": (("autoscaling", "v1", "Scale"), ["get", "patch", "update"]),
     "binding": (("", "v1", "Binding"), ["create"]),
@@ -76,16 +75,6 @@ def api_group_list(table: KindTable) -> dict[str, Any]:
     return {"kind": "APIGroupList", "apiVersion": "v1", "groups": listed}
 
 
-def no_custom_kinds(revision: int) -> dict[str, Any]:
-    """Return the list of custom kinds, which is empty."""
-    return {
-        "kind": "CustomResourceDefinitionList",
-        "apiVersion": "apiextensions.k8s.io/v1",
-        "metadata": {"resourceVersion": str(revision)},
-        "items": [],
-    }
-
-
 def resource_list(table: KindTable, group: str, version: str) -> dict[str, Any]:
     """Return what /apis/<group>/<version> answers."""
     resources = [each for kind in table.of_version(group, version) for each in _resources(kind)]
@@ -104,7 +93,7 @@ def _resources(kind: Kind) -> Iterable[dict[str, Any]]:
         "singularName": kind.singular,
         "namespaced": kind.namespaced,
         "kind": kind.kind,
-        "verbs": _VERBS,
+        "verbs": list(kind.verbs),
     }
     if short_names(kind):
         main["shortNames"] = short_names(kind)
@@ -174,7 +163,7 @@ def _discovered_resource(kind: Kind) -> dict[str, Any]:
         "responseKind": _gvk(kind.group, kind.version, kind.kind),
         "scope": "Namespaced" if kind.namespaced else "Cluster",
         "singularResource": kind.singular,
-        "verbs": _VERBS,
+        "verbs": list(kind.verbs),
     }
     if short_names(kind):
         found["shortNames"] = short_names(kind)

@@ -10,6 +10,8 @@ import orjson
 
 from minikctl import errors
 from minikctl.apiserver import cache
+from minikctl.model import kinds
+from minikctl.model.kinds import componentstatus
 from minikctl.model.kinds.base import Kind
 from minikctl.model.objects import Key, Object
 from minikctl.store import store as stores
@@ -60,12 +62,21 @@ class Feed:
         newest = self._store.revision
         begin = max(self._store.compacted, newest - REPLAYED, 0)
         self.revision = self._begin = begin
+        self._answer_components()
         if begin:
             for row in (await self._store.list("", revision=begin)).rows:
                 collection, key = self._place(row.key)
                 collection.load(cache.Entry(key, row.revision, orjson.loads(row.value)))
         self._task = asyncio.create_task(self._follow(), name="apiserver-feed")
         await self.reached(newest)
+
+    def _answer_components(self) -> None:
+        """Fill the one collection that has nothing in the store: what it says is true while it is said."""
+        collection = self.collection(kinds.COMPONENT_STATUS)
+        for name in componentstatus.COMPONENTS:
+            entry = cache.Entry(("", name), 0, componentstatus.healthy(name))
+            del entry.object["metadata"]["resourceVersion"]
+            collection.load(entry)
 
     async def stop(self) -> None:
         """End the task; whoever waits is told so."""

@@ -120,8 +120,7 @@ class _Application:
         handler = http_verbs.handler(exchange, target)
         if handler is None:
             raise _no_method()
-        if target.kind.deprecation:
-            exchange.warnings.append(target.kind.deprecation)
+        exchange.warnings.extend(http_verbs.warnings(exchange, target))
         await handler(self._registry, exchange, target)
 
     async def _describe(self, path: str, exchange: Exchange) -> None:
@@ -155,9 +154,6 @@ class _Application:
                 return discovery.api_versions(table, exchange.headers.get("host", ""))
             case ["apis"]:
                 return discovery.api_group_list(table)
-            case ["apis", "apiextensions.k8s.io", "v1", "customresourcedefinitions"]:
-                # kubectl looks here before it says that it does not know a kind.
-                return discovery.no_custom_kinds(self._registry.feed.revision)
             case ["api", version] if version in groups[""]:
                 return discovery.resource_list(table, "", version)
             case ["apis", group] if group in groups:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import orjson
@@ -13,7 +13,7 @@ from minikctl.apiserver.http_exchange import Exchange
 from minikctl.apiserver.http_paths import Target
 from minikctl.apiserver.options import DeleteOptions, ListOptions, PatchOptions, WriteOptions
 from minikctl.apiserver.registry import Registry
-from minikctl.model import objects
+from minikctl.model import kinds, objects
 from minikctl.model.kinds.base import Kind
 from minikctl.model.objects import Object
 
@@ -28,10 +28,25 @@ def handler(exchange: Exchange, target: Target) -> Handler | None:
     method = "GET" if exchange.method == "HEAD" else exchange.method
     if target.subresource:
         return _SUBRESOURCES.get((target.subresource, method))
+    verbs = _OBJECT_VERBS if target.name else _COLLECTION_VERBS
+    if verbs.get(method) not in target.kind.verbs:
+        return None
     return _OBJECT.get(method) if target.name else _collection(target, method)
 
 
+def warnings(exchange: Exchange, target: Target) -> Iterator[str]:
+    """Yield what is told with each answer about a kind: that it goes away, or that nothing acts on it."""
+    kind = target.kind
+    if kind.deprecation:
+        yield kind.deprecation
+    applied = exchange.method == "PATCH" and http_bodies.media_type(exchange) in http_bodies.APPLY
+    if kind.stored_only and not target.subresource and (applied or exchange.method == "POST"):
+        yield f"minikctl stores {kind.resource} but nothing acts on it yet"
+
+
 def _collection(target: Target, method: str) -> Handler | None:
+    if target.kind is kinds.BINDING:
+        return _bind_by_name
     if method == "POST" and target.kind.namespaced and not target.namespace:
         return None
     return _COLLECTION.get(method)
@@ -223,6 +238,13 @@ async def _bind(registry: Registry, exchange: Exchange, target: Target) -> None:
     )
 
 
+async def _bind_by_name(registry: Registry, exchange: Exchange, target: Target) -> None:
+    body = await http_bodies.read(exchange)
+    options = _write_options(exchange)
+    made = await subresources.bind(registry, target.namespace, objects.name(body), body, options)
+    await exchange.answer_json(made, 201)
+
+
 async def _evict(registry: Registry, exchange: Exchange, target: Target) -> None:
     body = await http_bodies.read(exchange)
     options = _write_options(exchange)
@@ -237,6 +259,8 @@ async def _finalize(registry: Registry, exchange: Exchange, target: Target) -> N
     await exchange.answer_json(made)
 
 
+_COLLECTION_VERBS = {"GET": "list", "POST": "create", "DELETE": "deletecollection"}
+_OBJECT_VERBS = {"GET": "get", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 _COLLECTION: dict[str, Handler] = {"GET": _list, "POST": _create, "DELETE": _delete_collection}
 _OBJECT: dict[str, Handler] = {"GET": _get, "PUT": _update, "PATCH": _patch, "DELETE": _delete}
 _SUBRESOURCES: dict[tuple[str, str], Handler] = {

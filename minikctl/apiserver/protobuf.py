@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import orjson
+
 from minikctl.model import structure
 from minikctl.model.objects import Object
 
@@ -131,6 +133,8 @@ def _entry(value: Any, kind: str, folder: str) -> Any:
 
 
 def _value(value: Any, kind: str, folder: str) -> Any:
+    if kind.startswith("[]"):
+        return [_value(item, kind[2:], folder) for _, item in _fields(_bytes(value))]
     match kind:
         case "string":
             return _text(value)
@@ -144,6 +148,8 @@ def _value(value: Any, kind: str, folder: str) -> Any:
             return struct.unpack("<d", _bytes(value))[0]
         case "time":
             return _time(_bytes(value))
+        case "json":
+            return _json(_bytes(value))
         case "quantity":
             return _text(_scalars(_bytes(value)).get(1, b"")) or "0"
         case "int-or-string":
@@ -181,6 +187,14 @@ def _time(data: bytes) -> str | None:
     )
     text = moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     return text.replace(".000000Z", "Z")
+
+
+def _json(data: bytes) -> Any:
+    """Return the value whose JSON is the message's first field."""
+    try:
+        return orjson.loads(_bytes(_scalars(data).get(1, b"")) or b"null")
+    except orjson.JSONDecodeError:
+        raise ProtobufError("a raw value is not JSON") from None
 
 
 def _int_or_string(data: bytes) -> int | str:

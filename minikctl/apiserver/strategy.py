@@ -71,14 +71,10 @@ def initial_status(kind: Kind, obj: Object) -> dict[str, Any]:
     match kind.kind:
         case "Pod":
             return {"phase": "Pending", "qosClass": resources.qos_class(obj)}
-        case "Namespace":
-            return {"phase": "Active"}
-        case "Service" | "Ingress":
-            return {"loadBalancer": {}}
-        case "ReplicaSet":
-            return {"replicas": 0}
-        case _:
+        case "Node":
             return objects.status(obj)
+        case _:
+            return dict(kind.first_status)
 
 
 def begin_update(kind: Kind, new: Object, old: Object, subresource: str = "") -> Object:

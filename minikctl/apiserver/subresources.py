@@ -19,7 +19,10 @@ def scale_of(obj: Object) -> Object:
     """Return the autoscaling/v1 Scale of a workload."""
     meta, spec, status = objects.meta(obj), objects.spec(obj), objects.status(obj)
     kept = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
-    selector = str(selectors.of(spec.get("selector")))
+    chosen = spec.get("selector")
+    if obj.get("kind") == "ReplicationController":
+        chosen = {"matchLabels": chosen or {}}
+    selector = str(selectors.of(chosen))
     return {
         "kind": "Scale",
         "apiVersion": "autoscaling/v1",

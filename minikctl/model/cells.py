@@ -70,11 +70,35 @@ def age(obj: Object, now: datetime) -> str:
     return durations.since(objects.meta(obj).get("creationTimestamp"), now)
 
 
-def containers(field: str) -> Cell:
+def flag(path: str, otherwise: bool = False) -> Cell:
+    """Return a cell that shows the boolean at the path."""
+
+    def cell(obj: Object, _now: datetime) -> bool:
+        value = at(obj, path)
+        return otherwise if value is None else bool(value)
+
+    return cell
+
+
+def given(path: str, otherwise: str) -> Cell:
+    """Return a cell that shows what is at the path as it is, 0 and "" included, or ``otherwise``."""
+
+    def cell(obj: Object, _now: datetime) -> Any:
+        value = at(obj, path)
+        return otherwise if value is None else value
+
+    return cell
+
+
+def label_map(path: str) -> Cell:
+    """Return a cell that shows the labels at the path in one line."""
+    return lambda obj, _now: str(selectors.of({"matchLabels": at(obj, path) or {}})) or NONE
+
+
+def containers(field: str, template: str = "spec.template") -> Cell:
     """Return a cell that shows one field of each container of a pod template."""
-    return lambda obj, _now: joined(
-        (each.get(field, "") for each in at(obj, "spec.template.spec.containers") or ()), ""
-    )
+    path = f"{template}.spec.containers"
+    return lambda obj, _now: joined((each.get(field, "") for each in at(obj, path) or ()), "")
 
 
 def label_selector(obj: Object, _now: datetime) -> str:
@@ -84,6 +108,7 @@ def label_selector(obj: Object, _now: datetime) -> str:
 
 NAME = Column("Name", lambda obj, _now: objects.name(obj), format="name")
 AGE = Column("Age", age)
+CREATED = Column("Created At", text("metadata.creationTimestamp"), "date")
 CONTAINERS = Column("Containers", containers("name"), priority=1)
 IMAGES = Column("Images", containers("image"), priority=1)
 SELECTOR = Column("Selector", label_selector, priority=1)

@@ -50,6 +50,8 @@ def _struct(node: Node, value: dict[str, Any], path: str) -> None:
 
 def _value(node: Node, value: Any, field: str, path: str) -> None:
     """Check one value; ``field`` is how the decoder calls it, ``path`` the prefix of the fields below."""
+    if node.is_open and not node.type:
+        return
     if node.format in _CUSTOM:
         _CUSTOM[node.format](value)
     elif node.type == "object" and isinstance(value, dict):

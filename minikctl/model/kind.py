@@ -44,6 +44,10 @@ def same(obj: Object) -> Object:
     return obj
 
 
+VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
+"""What can be done with the objects of nearly every kind."""
+
+
 class Shape(Protocol):
     """How objects of a kind look where no file of ``schemas/`` says it: that of a custom kind."""
 
@@ -114,6 +118,8 @@ class Kind:
     ``from_storage`` convert).  ``has_generation``: metadata.generation counts spec changes.
     ``name_rule`` returns what is wrong with a name.  ``deprecation`` goes with each answer as a warning.
     Custom kinds have a ``shape``, and ``versions`` if their objects may be kept in another version.
+    ``stored_only``: nothing acts on the objects yet, which whoever creates one is told.  ``verbs`` is what
+    can be done with them.  ``first_status`` is the status of a new object, before any controller has seen it.
     """
 
     group: str
@@ -149,6 +155,9 @@ class Kind:
     def is_custom(self) -> bool:
         """Tell whether a CustomResourceDefinition defines the kind."""
         return self.shape is not None
+    stored_only: bool = False
+    verbs: tuple[str, ...] = VERBS
+    first_status: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def api_version(self) -> str:
@@ -159,6 +168,11 @@ class Kind:
     def singular(self) -> str:
         """Return the singular name: the kind in lower case, if no other is given."""
         return self.singular_name or self.kind.lower()
+
+    @property
+    def is_kept(self) -> bool:
+        """Tell whether objects are kept under this kind: not for views, nor for what is only answered."""
+        return self.storage is None and "watch" in self.verbs
 
     @property
     def resource(self) -> str:

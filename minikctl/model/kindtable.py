@@ -51,7 +51,7 @@ class KindTable:
         found: dict[str, Kind] = {}
         for kind in sorted(self.custom, key=lambda kind: names.version_priority(kind.version)):
             found.setdefault(kind.resource, kind)
-        return (*(kind for kind in self.all if kind.shape is None and kind.storage is None), *found.values())
+        return (*(kind for kind in self.all if kind.shape is None and kind.is_kept), *found.values())
 
     @functools.cached_property
     def custom(self) -> tuple[Kind, ...]:

@@ -96,6 +96,13 @@ def label_value(value: str) -> list[str]:
     return _check(value, 63, pattern, _rule(rule, pattern, "MyValue", "my_value", "12345"))
 
 
+def path_segment(value: str) -> list[str]:
+    """Return what makes the value no part of a URL's path."""
+    if value in (".", ".."):
+        return [f"may not be '{value}'"]
+    return [f"may not contain '{char}'" for char in "/%" if char in value]
+
+
 def config_key(value: str) -> list[str]:
     """Return what makes the value no key of a ConfigMap or Secret."""
     rule = "a valid config key must consist of alphanumeric characters, '-', '_' or '.'"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -89,7 +90,7 @@ def _complete(node: Node, value: dict[str, Any]) -> None:
             del value[key]
     for key, default in node.defaults.items():
         if key not in value:
-            value[key] = {} if default == {} else default
+            value[key] = copy.deepcopy(default) if isinstance(default, dict | list) else default
     for key, inner in value.items():
         below = node.child(key)
         if below is not None:
@@ -97,6 +98,8 @@ def _complete(node: Node, value: dict[str, Any]) -> None:
 
 
 def _completed(node: Node, value: Any) -> Any:
+    if node.is_open:
+        return value
     if isinstance(value, dict):
         _complete(node, value)
     elif isinstance(value, list) and node.items:
@@ -130,6 +133,8 @@ def check(kind: Kind, obj: Object, old: Object | None = None) -> list[Cause]:
 
 def _sound(node: Node, value: Any) -> bool:
     schema = node.schema
+    if node.is_open:
+        return not node.type or isinstance(value, dict)
     if isinstance(value, dict):
         if node.type != "object" or any(name not in value for name in schema.get("required", ())):
             return False

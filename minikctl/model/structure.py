@@ -60,6 +60,9 @@ def resolve(reference: str, home: str) -> tuple[dict[str, Any], str, str]:
         else:
             parts.append(step)
     path = "/".join(parts)
+    if not pointer:
+        whole = document(path)
+        return whole, path, whole["title"]
     return _target(path, pointer), path, pointer
 
 
@@ -101,6 +104,11 @@ class Node:
         return {
             name: each.schema["default"] for name, each in self.properties.items() if "default" in each.schema
         }
+
+    @functools.cached_property
+    def is_open(self) -> bool:
+        """Whether anything may stand here, and is kept as it is."""
+        return bool(self.schema.get("x-kubernetes-preserve-unknown-fields"))
 
     @functools.cached_property
     def type(self) -> str:

@@ -49,6 +49,8 @@ def obj(kind: Kind, chance: random.Random) -> dict[str, Any]:
 def _value(node: Node, chance: random.Random, depth: int) -> Any:
     if chance.random() < 0.02:
         return None
+    if node.is_open and not node.type:
+        return chance.choice([{"a": [1]}, "x", []])
     if node.format in SCALARS:
         return chance.choice(SCALARS[node.format])
     if node.values:

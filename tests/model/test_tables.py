@@ -25,9 +25,9 @@ def test_row(name: str, obj: dict[str, Any], cells: list[Any]) -> None:
 
 
 def test_every_kind_has_columns() -> None:
-    for kind in kinds.ALL:
+    for kind in kinds.BUILT_IN.stored:
         definitions = tables.render(kind, [], NOW)["columnDefinitions"]
-        assert [each["name"] for each in definitions if each["format"] == "name"] == ["Name"]
+        assert [each["name"] for each in definitions if each["format"] == "name"][:1] == ["Name"]
 
 
 def test_what_a_row_brings() -> None:

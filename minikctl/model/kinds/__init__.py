@@ -7,62 +7,155 @@ from typing import Any
 
 from minikctl.model.kind import Kind
 from minikctl.model.kinds import (
+    addresses,
+    admissionregistration,
+    apiservice,
+    binding,
+    certificatesigningrequest,
+    componentstatus,
     configmap,
+    controllerrevision,
+    cronjob,
+    customresourcedefinition,
+    daemonset,
     deployment,
     endpoints,
     endpointslice,
     event,
+    flowcontrol,
+    horizontalpodautoscaler,
     ingress,
     ingressclass,
+    job,
     lease,
+    limitrange,
     namespace,
+    networkpolicy,
     node,
+    persistentvolume,
+    persistentvolumeclaim,
     pod,
+    poddisruptionbudget,
+    podtemplate,
+    priorityclass,
+    rbac,
     replicaset,
+    replicationcontroller,
+    resourcequota,
+    runtimeclass,
     secret,
     service,
     serviceaccount,
+    statefulset,
+    storage,
 )
 from minikctl.model.kindtable import KindTable
 
+API_SERVICE = apiservice.KIND
+BINDING = binding.KIND
+CERTIFICATE_SIGNING_REQUEST = certificatesigningrequest.KIND
+CLUSTER_ROLE = rbac.CLUSTER_ROLE
+CLUSTER_ROLE_BINDING = rbac.CLUSTER_ROLE_BINDING
+COMPONENT_STATUS = componentstatus.KIND
 CONFIG_MAP = configmap.KIND
+CONTROLLER_REVISION = controllerrevision.KIND
+CRON_JOB = cronjob.KIND
+CSI_DRIVER = storage.CSI_DRIVER
+CSI_NODE = storage.CSI_NODE
+CUSTOM_RESOURCE_DEFINITION = customresourcedefinition.KIND
+DAEMON_SET = daemonset.KIND
 DEPLOYMENT = deployment.KIND
 ENDPOINTS = endpoints.KIND
 ENDPOINT_SLICE = endpointslice.KIND
 EVENT = event.KIND
 EVENT_EVENTS = event.KIND_EVENTS
+FLOW_SCHEMA = flowcontrol.FLOW_SCHEMA
+HORIZONTAL_POD_AUTOSCALER = horizontalpodautoscaler.KIND
+HORIZONTAL_POD_AUTOSCALER_V1 = horizontalpodautoscaler.KIND_V1
 INGRESS = ingress.KIND
 INGRESS_V1BETA1 = ingress.KIND_V1BETA1
 INGRESS_EXTENSIONS = ingress.KIND_EXTENSIONS
 INGRESS_CLASS = ingressclass.KIND
+IP_ADDRESS = addresses.IP_ADDRESS
+JOB = job.KIND
 LEASE = lease.KIND
+LIMIT_RANGE = limitrange.KIND
+MUTATING_POLICY = admissionregistration.MUTATING_POLICY
+MUTATING_POLICY_BINDING = admissionregistration.MUTATING_POLICY_BINDING
+MUTATING_WEBHOOKS = admissionregistration.MUTATING_WEBHOOKS
 NAMESPACE = namespace.KIND
+NETWORK_POLICY = networkpolicy.KIND
 NODE = node.KIND
+PERSISTENT_VOLUME = persistentvolume.KIND
+PERSISTENT_VOLUME_CLAIM = persistentvolumeclaim.KIND
 POD = pod.KIND
+POD_DISRUPTION_BUDGET = poddisruptionbudget.KIND
+POD_TEMPLATE = podtemplate.KIND
+PRIORITY_CLASS = priorityclass.KIND
+PRIORITY_LEVEL = flowcontrol.PRIORITY_LEVEL
+REPLICATION_CONTROLLER = replicationcontroller.KIND
 REPLICA_SET = replicaset.KIND
+RESOURCE_QUOTA = resourcequota.KIND
+ROLE = rbac.ROLE
+ROLE_BINDING = rbac.ROLE_BINDING
+RUNTIME_CLASS = runtimeclass.KIND
 SECRET = secret.KIND
 SERVICE = service.KIND
 SERVICE_ACCOUNT = serviceaccount.KIND
+SERVICE_CIDR = addresses.SERVICE_CIDR
+STATEFUL_SET = statefulset.KIND
+STORAGE_CLASS = storage.STORAGE_CLASS
+VALIDATING_POLICY = admissionregistration.VALIDATING_POLICY
+VALIDATING_POLICY_BINDING = admissionregistration.VALIDATING_POLICY_BINDING
+VALIDATING_WEBHOOKS = admissionregistration.VALIDATING_WEBHOOKS
 
 ALL: tuple[Kind, ...] = (
+    BINDING,
+    COMPONENT_STATUS,
     CONFIG_MAP,
     ENDPOINTS,
     EVENT,
+    LIMIT_RANGE,
     NAMESPACE,
     NODE,
+    PERSISTENT_VOLUME,
+    PERSISTENT_VOLUME_CLAIM,
     POD,
+    POD_TEMPLATE,
+    REPLICATION_CONTROLLER,
+    RESOURCE_QUOTA,
     SECRET,
     SERVICE,
     SERVICE_ACCOUNT,
+    API_SERVICE,
+    CONTROLLER_REVISION,
+    DAEMON_SET,
     DEPLOYMENT,
     REPLICA_SET,
-    LEASE,
-    ENDPOINT_SLICE,
+    STATEFUL_SET,
     EVENT_EVENTS,
+    HORIZONTAL_POD_AUTOSCALER,
+    HORIZONTAL_POD_AUTOSCALER_V1,
+    CRON_JOB,
+    JOB,
+    CERTIFICATE_SIGNING_REQUEST,
     INGRESS,
-    INGRESS_V1BETA1,
     INGRESS_CLASS,
+    IP_ADDRESS,
+    NETWORK_POLICY,
+    SERVICE_CIDR,
+    INGRESS_V1BETA1,
     INGRESS_EXTENSIONS,
+    POD_DISRUPTION_BUDGET,
+    *rbac.ALL,
+    *storage.ALL,
+    *admissionregistration.ALL,
+    CUSTOM_RESOURCE_DEFINITION,
+    PRIORITY_CLASS,
+    LEASE,
+    RUNTIME_CLASS,
+    ENDPOINT_SLICE,
+    *flowcontrol.ALL,
 )
 """Every kind in every served version; of a group's versions, the preferred one comes first."""
 

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from minikctl.model.kind import Cause, Column, Kind, ScalePaths, accept, leave, same
+from minikctl.model.kind import VERBS, Cause, Column, Kind, ScalePaths, accept, leave, same
 
-__all__ = ["Cause", "Column", "Kind", "ScalePaths", "accept", "leave", "same"]
+__all__ = ["VERBS", "Cause", "Column", "Kind", "ScalePaths", "accept", "leave", "same"]

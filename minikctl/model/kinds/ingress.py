@@ -42,6 +42,7 @@ _view = functools.partial(
 KIND = _ingress(
     "networking.k8s.io",
     "v1",
+    first_status={"loadBalancer": {}},
     validate=ingress.validate,
     columns=(
         cells.NAME,

@@ -10,6 +10,7 @@ KIND = Kind(
     "v1",
     "Namespace",
     "namespaces",
+    first_status={"phase": "Active"},
     namespaced=False,
     name_rule=names.dns_label,
     short_names=("ns",),

@@ -11,6 +11,7 @@ KIND = Kind(
     "v1",
     "ReplicaSet",
     "replicasets",
+    first_status={"replicas": 0},
     short_names=("rs",),
     categories=("all",),
     subresources=frozenset({"status", "scale"}),

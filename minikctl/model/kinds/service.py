@@ -42,6 +42,7 @@ KIND = Kind(
     "v1",
     "Service",
     "services",
+    first_status={"loadBalancer": {}},
     short_names=("svc",),
     categories=("all",),
     subresources=frozenset({"status"}),

@@ -17,6 +17,14 @@ def ip(value: str) -> list[str]:
     return [] if _parsed(value) else ["must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"]
 
 
+def canonical_ip(value: str) -> list[str]:
+    """Return what makes the value no IP address in its one canonical form."""
+    found = _parsed(value)
+    if found is None:
+        return ip(value)
+    return [] if str(found) == value else [f'must be in canonical form ("{found}")']
+
+
 def _parsed(value: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
         return ipaddress.ip_address(value)

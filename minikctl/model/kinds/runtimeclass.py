@@ -1,0 +1,16 @@
+"""RuntimeClass: another container runtime for pods; this cluster has one."""
+
+from __future__ import annotations
+
+from minikctl.model import cells
+from minikctl.model.kind import Column, Kind
+
+KIND = Kind(
+    "node.k8s.io",
+    "v1",
+    "RuntimeClass",
+    "runtimeclasses",
+    namespaced=False,
+    stored_only=True,
+    columns=(cells.NAME, Column("Handler", cells.text("handler")), cells.AGE),
+)
