@@ -155,6 +155,7 @@ class Kind:
     def is_custom(self) -> bool:
         """Tell whether a CustomResourceDefinition defines the kind."""
         return self.shape is not None
+
     stored_only: bool = False
     verbs: tuple[str, ...] = VERBS
     first_status: Mapping[str, Any] = field(default_factory=dict)

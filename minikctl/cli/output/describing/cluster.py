@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Any
 
-from minikctl.cli.output.describing import common
+from minikctl.cli.output.describing import common, quotas
 from minikctl.cli.output.describing.sheet import Sheet
 from minikctl.model import objects, quantity
 
@@ -153,7 +153,7 @@ def _allocated(sheet: Sheet, totals: dict[tuple[str, str], Fraction], allocatabl
 
 
 def namespace(sheet: Sheet, obj: Object, reader: common.Reader) -> None:
-    """Write a Namespace."""
+    """Write a Namespace, with what it may have."""
     common.head(sheet, obj, namespaced=False)
     sheet.row(0, "Status:", objects.status(obj).get("phase", ""))
     conditions = objects.status(obj).get("conditions")
@@ -171,6 +171,8 @@ def namespace(sheet: Sheet, obj: Object, reader: common.Reader) -> None:
                 entry.get("message", ""),
             )
             sheet.row(1, *cells)
+    name = objects.name(obj)
+    quotas.write(sheet, reader.listed("resourcequotas", name), reader.listed("limitranges", name))
 
 
 def service_account(sheet: Sheet, obj: Object, reader: common.Reader) -> None:
