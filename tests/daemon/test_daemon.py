@@ -189,14 +189,15 @@ def test_without_an_engine_the_api_answers_and_the_node_says_why(
     launcher.ensure_running(home)
     http = connect()
 
-    def ready() -> dict[str, Any] | None:
+    def told() -> dict[str, Any] | None:
+        """Return the condition once the engine has been asked: until then it can only say that it was not."""
         for node in http.request("GET", "/api/v1/nodes").json()["items"]:
             for condition in node.get("status", {}).get("conditions", ()):
-                if condition["type"] == "Ready":
+                if condition["type"] == "Ready" and "has not answered yet" not in condition["message"]:
                     return dict(condition)
         return None
 
-    condition = until(ready)
+    condition = until(told)
     assert condition["status"] != "True"
     assert "/nonexistent/docker.sock" in condition["message"]
     create_config(http, "works")
