@@ -1,7 +1,8 @@
-"""What a cluster has from its first moment: namespaces, and the Service by which pods find the API."""
+"""What a cluster has from its first moment: namespaces, a StorageClass, the Service of the API."""
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 from minikctl import errors
@@ -9,6 +10,7 @@ from minikctl.apiserver.registry import Registry
 from minikctl.model import kinds
 from minikctl.model.kinds.base import Kind
 from minikctl.model.objects import Object
+from minikctl.plan.storage import provisioning
 
 NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
 _PORT = {"name": "https", "port": 443, "protocol": "TCP"}
@@ -19,6 +21,7 @@ async def bootstrap(registry: Registry, endpoint: tuple[str, int] | None = None)
     """Make what is missing; ``endpoint`` is the API's address as pods reach it, None when they cannot."""
     for name in NAMESPACES:
         await _create(registry, kinds.NAMESPACE, "", {"metadata": {"name": name}})
+    await _create(registry, kinds.STORAGE_CLASS, "", copy.deepcopy(provisioning.STANDARD))
     target = endpoint[1] if endpoint else 443
     spec: dict[str, Any] = {
         "type": "ClusterIP",

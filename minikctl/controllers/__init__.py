@@ -8,12 +8,15 @@ from typing import Any
 
 from minikctl.client import base as clients
 from minikctl.controllers import base, garbage
+from minikctl.controllers.daemonset import DaemonSetController
 from minikctl.controllers.deployment import DeploymentController
 from minikctl.controllers.namespace import NamespaceController, ServiceAccountController
 from minikctl.controllers.node import FactsSource, Machine, NodeController, never
-from minikctl.controllers.replicaset import ReplicaSetController
+from minikctl.controllers.replicaset import ReplicaSetController, ReplicationControllerController
 from minikctl.controllers.scheduler import PodGarbageController, SchedulerController
 from minikctl.controllers.services import EndpointsController, EndpointSliceController
+from minikctl.controllers.statefulset import StatefulSetController
+from minikctl.controllers.storage import ClaimController, EphemeralVolumeController, VolumeController
 from minikctl.plan.node import Facts
 from minikctl.runtime import clock as clocks
 from minikctl.runtime.executor import ApiExecutor
@@ -25,7 +28,7 @@ from minikctl.runtime.served import Served
 class Settings:
     """What the controllers must be told: the node's name and version, the CA's PEM text, the node's facts.
 
-    ``served`` says which kinds there are.
+    ``served`` says which kinds there are.  ``volumes`` is the directory in which claims get theirs.
     ``changes`` takes what is called when the facts may have changed; ``known`` are those known beforehand.
     """
 
@@ -35,6 +38,7 @@ class Settings:
     facts: FactsSource
     changes: Callable[[Callable[[], None]], None] = never
     known: Facts | None = None
+    volumes: str = ""
     served: Served = field(default_factory=Served)
 
 
@@ -51,6 +55,12 @@ def build(
     return [
         ControlLoop(DeploymentController(caches, executor, clock), clock, workers=4),
         ControlLoop(ReplicaSetController(caches, executor, clock), clock, workers=4),
+        ControlLoop(ReplicationControllerController(caches, executor, clock), clock),
+        ControlLoop(StatefulSetController(caches, executor, clock), clock, workers=2),
+        ControlLoop(DaemonSetController(caches, executor, clock), clock, workers=2),
+        ControlLoop(ClaimController(caches, executor, clock, settings.volumes), clock),
+        ControlLoop(VolumeController(caches, executor, clock), clock),
+        ControlLoop(EphemeralVolumeController(caches, executor, clock), clock),
         ControlLoop(SchedulerController(caches, executor, clock), clock),
         ControlLoop(EndpointSliceController(caches, executor, clock), clock, workers=4),
         ControlLoop(EndpointsController(caches, executor, clock), clock, workers=4),

@@ -1,4 +1,4 @@
-"""Keeps ReplicaSets at their number of pods."""
+"""Keeps ReplicaSets and ReplicationControllers at their number of pods."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from minikctl.controllers import base
-from minikctl.model import kinds, objects, selectors
+from minikctl.model import kinds, objects
 from minikctl.model.actions.api import Plan
 from minikctl.model.objects import Key, Object
 from minikctl.plan import children, claims, replicaset
@@ -20,23 +20,23 @@ class ReplicaSetController(base.CachedController[replicaset.View]):
     reads = (kinds.REPLICA_SET, kinds.POD)
 
     def subscribe(self, enqueue: base.Enqueue) -> None:
-        """Follow ReplicaSets and the pods that they control or could adopt."""
-        base.on_change(self.caches.of(kinds.REPLICA_SET), base.own_key, enqueue)
-        base.on_change(self.caches.of(kinds.POD), base.owner_key(kinds.REPLICA_SET), enqueue)
+        """Follow owners and the pods that they control or could adopt."""
+        base.on_change(self.caches.of(self.kind), base.own_key, enqueue)
+        base.on_change(self.caches.of(kinds.POD), base.owner_key(self.kind), enqueue)
         base.on_change(self.caches.of(kinds.POD), self._adopters, enqueue)
 
     def _adopters(self, pod: Object) -> Iterator[Key]:
         if objects.controller_of(pod) is None:
-            for owner in self.caches.of(kinds.REPLICA_SET).items(objects.namespace(pod)):
-                if _selector(owner).matches(objects.labels(pod)):
+            for owner in self.caches.of(self.kind).items(objects.namespace(pod)):
+                if replicaset.selector(owner).matches(objects.labels(pod)):
                     yield objects.key(owner)
 
     def view(self, key: Key) -> replicaset.View | None:
-        """Return the ReplicaSet and its pods."""
-        owner = self.caches.of(kinds.REPLICA_SET).get(*key)
+        """Return the owner and its pods."""
+        owner = self.caches.of(self.kind).get(*key)
         if owner is None:
             return None
-        selector, prefix = _selector(owner), children.prefix_of(owner)
+        selector, prefix = replicaset.selector(owner), children.prefix_of(owner)
         pods, taken = [], set()
         for pod in self.caches.of(kinds.POD).items(key[0]):
             if claims.is_owned(pod, owner) or selector.matches(objects.labels(pod)):
@@ -50,9 +50,13 @@ class ReplicaSetController(base.CachedController[replicaset.View]):
         return replicaset.desired(view, now)
 
     def failed(self, view: replicaset.View, action: object, message: str, now: datetime) -> Plan:
-        """Tell on the ReplicaSet that a pod was refused."""
+        """Tell on the owner that a pod was refused."""
         return replicaset.failed(view, action, message, now)
 
 
-def _selector(owner: Object) -> selectors.Selector:
-    return selectors.of(objects.spec(owner).get("selector"))
+class ReplicationControllerController(ReplicaSetController):
+    """Key: a ReplicationController."""
+
+    name = "replicationcontroller"
+    kind = kinds.REPLICATION_CONTROLLER
+    reads = (kinds.REPLICATION_CONTROLLER, kinds.POD)

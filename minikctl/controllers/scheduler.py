@@ -11,8 +11,12 @@ from minikctl.model.objects import Key, Object
 from minikctl.plan import pod_garbage, readiness
 from minikctl.plan.scheduler import planner
 from minikctl.plan.scheduler.summary import Summary
+from minikctl.plan.storage import parts as storage
+from minikctl.plan.storage import scheduling
 from minikctl.runtime import clock as clocks
 from minikctl.runtime.executor import ApiExecutor
+
+_STORAGE = (kinds.PERSISTENT_VOLUME_CLAIM, kinds.PERSISTENT_VOLUME, kinds.STORAGE_CLASS)
 
 
 class SchedulerController(base.CachedController[planner.View]):
@@ -20,7 +24,7 @@ class SchedulerController(base.CachedController[planner.View]):
 
     name = "scheduler"
     kind = kinds.POD
-    reads = (kinds.POD, kinds.NODE, kinds.NAMESPACE)
+    reads = (kinds.POD, kinds.NODE, kinds.NAMESPACE, *_STORAGE)
 
     def __init__(self, caches: base.Caches, executor: ApiExecutor, clock: clocks.Clock) -> None:
         super().__init__(caches, executor, clock)
@@ -45,6 +49,13 @@ class SchedulerController(base.CachedController[planner.View]):
         self.caches.of(kinds.NODE).subscribe(node_changed)
         self.caches.of(kinds.NAMESPACE)
 
+        def storage_changed(old: Object | None, new: Object | None) -> None:  # noqa: ARG001 - any change may help
+            if any(storage.references(pod.pod) for pod in summary.waiting.values()):
+                enqueue(base.CLUSTER)
+
+        for kind in _STORAGE:
+            self.caches.of(kind).subscribe(storage_changed)
+
     def view(self, key: Key) -> planner.View | None:  # noqa: ARG002 - there is one key
         """Return what is known of nodes and pods; nothing if no pod waits."""
         summary = self._summary
@@ -56,7 +67,16 @@ class SchedulerController(base.CachedController[planner.View]):
         spaces = {
             objects.name(each): objects.labels(each) for each in self.caches.of(kinds.NAMESPACE).items()
         }
-        return planner.View(summary, spaces)
+        return planner.View(summary, spaces, storage=self._found())
+
+    def _found(self) -> scheduling.Storage:
+        """Return what there is of storage."""
+        claims, volumes, classes = (self.caches.of(kind).items() for kind in _STORAGE)
+        return scheduling.Storage(
+            {objects.key(each): each for each in claims},
+            {objects.name(each): each for each in volumes},
+            {objects.name(each): each for each in classes},
+        )
 
     def desired(self, view: planner.View, now: datetime) -> Plan:
         """Return the plan."""

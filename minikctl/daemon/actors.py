@@ -14,6 +14,7 @@ from minikctl.apiserver import http
 from minikctl.apiserver.streams import NodeStreams
 from minikctl.daemon import world
 from minikctl.daemon.core import Core
+from minikctl.plan.storage import provisioning
 
 Work = Coroutine[Any, Any, None]
 
@@ -32,8 +33,9 @@ def build(core: Core, ca: str) -> Actors:
     there = world.build(core)
     served = core.registry.served
     served.subscribe(lambda table: core.informers.retain({kind.resource for kind in table.all}))
+    volumes = core.home.file(provisioning.DIRECTORY)
     node = controllers.Settings(
-        core.node, http.VERSION, ca, there.facts, there.subscribe, there.known, served=served
+        core.node, http.VERSION, ca, there.facts, there.subscribe, there.known, volumes, served
     )
     loops = controllers.build(core.client, core.informers, core.executor, core.clock, node)
     works: dict[str, Work] = {f"controller {loop.controller.name}": loop.run() for loop in loops}

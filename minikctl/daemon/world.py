@@ -17,10 +17,12 @@ from minikctl.daemon.core import Core
 from minikctl.drivers import engine as engines
 from minikctl.network.settings import NetworkSettings
 from minikctl.node.agent import NodeAgent, NodeDrivers
+from minikctl.node.storage import VolumeCleaner
 from minikctl.node.streams import EngineStreams
 from minikctl.plan import node as node_plan
 from minikctl.plan.pod.view import NodeInfo
 from minikctl.runtime.backoff import Backoff
+from minikctl.runtime.loop import ControlLoop
 
 logger = logging.getLogger(__name__)
 
@@ -114,11 +116,16 @@ class World:
             self._runtime.prober,
             self._tell,
         )
-        self._agent = agent = NodeAgent(drivers, self._node_info(place))
+        node = self._node_info(place)
+        self._agent = agent = NodeAgent(drivers, node)
+        cleaner = VolumeCleaner(
+            self._runtime.engine, self._core.informers, self._core.executor, self._core.clock, node
+        )
         async with asyncio.TaskGroup() as group:
             for name, work in network.works.items():
                 group.create_task(work, name=name)
             group.create_task(agent.run(), name="node")
+            group.create_task(ControlLoop(cleaner, self._core.clock).run(), name="volume cleaner")
 
     async def close(self) -> None:
         """Let go of the engine."""

@@ -79,6 +79,7 @@ class NodeAgent:
         of = drivers.informers.of
         self._pods, self._services = of(kinds.POD), of(kinds.SERVICE)
         self._config_maps, self._secrets = of(kinds.CONFIG_MAP), of(kinds.SECRET)
+        self._claims, self._persistent = of(kinds.PERSISTENT_VOLUME_CLAIM), of(kinds.PERSISTENT_VOLUME)
         follower = observe.Follower(self._changed, self._gone, self._listed, self._lost, self._expects)
         self._watch = observe.EngineWatch(drivers.engine, node.cluster, drivers.clock, self._tasks, follower)
         self._statuses = statuses.StatusWriter(
@@ -133,13 +134,15 @@ class NodeAgent:
         self._pods.subscribe(self._pod_changed)
         self._config_maps.subscribe(lambda old, new: self._referred(new or old, "config_maps"))
         self._secrets.subscribe(lambda old, new: self._referred(new or old, "secrets"))
+        self._claims.subscribe(lambda old, new: self._referred(new or old, "claims"))
         for uid in files.pod_uids(self._node.pods_dir):
             self._records.setdefault(uid, PodRecord(uid, "", ""))
             enqueue(uid)
 
     async def ready(self) -> None:
         """Return once the API's pods and what they refer to are known: before that, all look like orphans."""
-        for informer in (self._pods, self._services, self._config_maps, self._secrets):
+        read = (self._pods, self._services, self._config_maps, self._secrets, self._claims, self._persistent)
+        for informer in read:
             await informer.synced()
 
     async def observe(self, key: str) -> PodView | None:
@@ -151,12 +154,16 @@ class NodeAgent:
             del self._records[key]
             return None
         namespace = found.namespace
-        return found.view(
-            self._node,
+        claims = _named(self._claims, namespace, found.references.claims)
+        bound = frozenset(str(objects.spec(claim).get("volumeName") or "") for claim in claims.values())
+        around = record.Surroundings(
             _named(self._config_maps, namespace, found.references.config_maps),
             _named(self._secrets, namespace, found.references.secrets),
+            claims,
+            _named(self._persistent, "", bound),
             self._services_of(namespace),
         )
+        return found.view(self._node, around)
 
     def desired(self, view: PodView, now: datetime) -> api.Plan:
         """Return the pod's next step; pure."""

@@ -12,13 +12,23 @@ import tempfile
 from collections.abc import Iterable
 from typing import assert_never
 
-from minikctl.model.actions.node import FilesVolume, HostFile, HostVolume, ScratchVolume, SubPath, Volume
+from minikctl.model.actions.node import (
+    FilesVolume,
+    HostFile,
+    HostVolume,
+    KeptVolume,
+    ScratchVolume,
+    SubPath,
+    Volume,
+)
 from minikctl.node.failures import NodeFailure
 
 DATA = "..data"
 _DIRECTORY_MODE = 0o755
 _SCRATCH_MODE = 0o777
 _GROUP_READ = 0o440
+_GROUP_WRITE = 0o660
+_GROUP_DIRECTORY = 0o660 | 0o110 | stat.S_ISGID
 
 
 def write_volume(volume: Volume) -> None:
@@ -32,8 +42,36 @@ def write_volume(volume: Volume) -> None:
             _give_group(volume.path, volume.gid)
         case HostVolume():
             check_host_path(volume.path, volume.type)
+        case KeptVolume():
+            _keep(volume)
         case _:
             assert_never(volume)
+
+
+def _keep(volume: KeptVolume) -> None:
+    """Have the directory there, and its group own it; what its users made of its mode stays."""
+    if not os.path.isdir(volume.path):
+        if not volume.create:
+            raise _mount_failure(f'path "{volume.path}" does not exist')
+        os.makedirs(volume.path)
+        os.chmod(volume.path, _SCRATCH_MODE)
+    if volume.gid is None or (not volume.always and os.stat(volume.path).st_gid == volume.gid):
+        return
+    with contextlib.suppress(PermissionError):
+        _own(volume.path, volume.gid)
+        for base, directories, names in os.walk(volume.path):
+            for name in (*directories, *names):
+                _own(os.path.join(base, name), volume.gid)
+
+
+def _own(path: str, gid: int) -> None:
+    """Let the group read and write the path; what is made in a directory later is the group's too."""
+    found = os.lstat(path)
+    if stat.S_ISLNK(found.st_mode):
+        return
+    os.chown(path, -1, gid)
+    more = _GROUP_DIRECTORY if stat.S_ISDIR(found.st_mode) else _GROUP_WRITE
+    os.chmod(path, stat.S_IMODE(found.st_mode) | more)
 
 
 def _write_files(volume: FilesVolume) -> None:

@@ -13,6 +13,17 @@ from minikctl.plan.pod import names, references
 from minikctl.plan.pod.view import Failure, ImageState, NodeInfo, PodView, ProbeState
 
 
+@dataclass(frozen=True)
+class Surroundings:
+    """What the API has of what a pod refers to, by names; see ``PodView``."""
+
+    config_maps: Mapping[str, Object]
+    secrets: Mapping[str, Object]
+    claims: Mapping[str, Object]
+    persistent: Mapping[str, Object]
+    services: tuple[Object, ...]
+
+
 @dataclass
 class PodRecord:
     """One pod's wanted and observed state; ``status`` is what was last offered for writing."""
@@ -64,13 +75,7 @@ class PodRecord:
         """Whether nothing is known of the pod and nothing of it is left here."""
         return self.pod is None and not self.containers and not self.busy and not self.has_directory
 
-    def view(
-        self,
-        node: NodeInfo,
-        config_maps: Mapping[str, Object],
-        secrets: Mapping[str, Object],
-        services: tuple[Object, ...],
-    ) -> PodView:
+    def view(self, node: NodeInfo, cluster: Surroundings) -> PodView:
         """Return all of it, frozen; the pod with the status that was last offered."""
         pod = self.pod
         if pod is not None and self.status is not None:
@@ -82,9 +87,11 @@ class PodRecord:
             name=self.name,
             pod=pod,
             containers=tuple(self.containers.values()),
-            config_maps=config_maps,
-            secrets=secrets,
-            services=services,
+            config_maps=cluster.config_maps,
+            secrets=cluster.secrets,
+            claims=cluster.claims,
+            persistent=cluster.persistent,
+            services=cluster.services,
             images=dict(self.images),
             attached=frozenset(self.attached),
             volumes=dict(self.volumes),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,14 +21,23 @@ class Claims:
     actions: tuple[Update, ...]
 
 
-def claim(owner: Object, selector: Selector, candidates: Iterable[Object], kind: Kind) -> Claims:
-    """Sort out the candidates; an owner that is being deleted keeps what it has and takes nothing more."""
+def claim(
+    owner: Object,
+    selector: Selector,
+    candidates: Iterable[Object],
+    kind: Kind,
+    accepts: Callable[[Object], bool] = lambda _: True,
+) -> Claims:
+    """Sort out the candidates; an owner that is being deleted keeps what it has and takes nothing more.
+
+    What the selector matches, but the owner does not accept, counts as not matching.
+    """
     owned: list[Object] = []
     actions: list[Update] = []
     deleting = objects.is_deleting(owner)
     for candidate in candidates:
         controller = objects.controller_of(candidate)
-        matches = selector.matches(objects.labels(candidate))
+        matches = selector.matches(objects.labels(candidate)) and accepts(candidate)
         if controller is None:
             if matches and not deleting and not objects.is_deleting(candidate):
                 actions.append(Update(kind, _adopted(candidate, owner)))
@@ -38,6 +47,11 @@ def claim(owner: Object, selector: Selector, candidates: Iterable[Object], kind:
             elif not deleting:
                 actions.append(Update(kind, _released(candidate, owner)))
     return Claims(tuple(owned), tuple(actions))
+
+
+def is_adoption(action: Update, owner: Object) -> bool:
+    """Tell whether the action makes the object the owner's."""
+    return is_owned(action.object, owner)
 
 
 def is_owned(obj: Object, owner: Object) -> bool:

@@ -1,4 +1,4 @@
-"""ReplicaSet: as many active pods as it asks for."""
+"""ReplicaSet, and its forerunner ReplicationController: as many active pods as it asks for."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from typing import Any
 from minikctl.model import kinds, objects, selectors
 from minikctl.model.actions.api import ApiAction, Create, Delete, Plan, RecordEvent
 from minikctl.model.objects import Object
-from minikctl.plan import children, claims, conditions, readiness
+from minikctl.plan import children, claims, conditions, readiness, templates
 
-COMPONENT = "replicaset-controller"
+COMPONENTS = {"ReplicaSet": "replicaset-controller", "ReplicationController": "replication-controller"}
 BURST = 500
 """So many pods at most are created or deleted by one plan."""
 COST = "controller.kubernetes.io/pod-deletion-cost"
@@ -24,7 +24,7 @@ _PHASES = {"Pending": 0, "": 0, "Unknown": 1, "Running": 2}
 
 @dataclass(frozen=True)
 class View:
-    """A ReplicaSet and the pods of its namespace that it controls or that its selector matches.
+    """A ReplicaSet or ReplicationController, and the pods that it controls or that its selector matches.
 
     ``taken`` are all pod names of the namespace that begin like a child's.
     """
@@ -34,12 +34,25 @@ class View:
     taken: frozenset[str] = frozenset()
 
 
+def selector(owner: Object) -> selectors.Selector:
+    """Return what selects the owner's pods: a ReplicationController has a map instead of a selector."""
+    found = objects.spec(owner).get("selector")
+    return selectors.of_map(found) if _is_old(owner) else selectors.of(found)
+
+
+def _is_old(owner: Object) -> bool:
+    return owner.get("kind") == "ReplicationController"
+
+
+def _event(owner: Object, type_: str, reason: str, message: str) -> RecordEvent:
+    return RecordEvent(owner, type_, reason, message, COMPONENTS[owner["kind"]])
+
+
 def desired(view: View, now: datetime) -> Plan:
     """Return the pods to create or delete, and the status as counted before that."""
     owner = view.object
-    selector = selectors.of(objects.spec(owner).get("selector"))
     candidates = [pod for pod in view.pods if readiness.is_active(pod)]
-    found = claims.claim(owner, selector, candidates, kinds.POD)
+    found = claims.claim(owner, selector(owner), candidates, kinds.POD)
     if found.actions:
         return Plan(found.actions)
     actions: tuple[ApiAction, ...] = ()
@@ -59,7 +72,7 @@ def failed(view: View, action: object, message: str, now: datetime) -> Plan:
         if isinstance(action, Create)
         else ("FailedDelete", "Error deleting: ")
     )
-    event = RecordEvent(view.object, "Warning", reason, f"{text}{message}", COMPONENT)
+    event = _event(view.object, "Warning", reason, f"{text}{message}")
     active = [pod for pod in view.pods if readiness.is_active(pod) and claims.is_owned(pod, view.object)]
     status = _status(view, tuple(active), now)
     failure = conditions.new(FAILURE, "True", reason, message, now)
@@ -88,28 +101,15 @@ def _creations(view: View, count: int) -> tuple[ApiAction, ...]:
     owner = view.object
     # The seed changes with every change that the ReplicaSet has seen, so that a replaced pod gets a new name.
     seed = [objects.uid(owner), objects.resource_version(owner), *sorted(map(objects.uid, view.pods))]
-    found = children.child_names(children.prefix_of(owner), seed, view.taken)
+    prefix, template = children.prefix_of(owner), objects.spec(owner).get("template") or {}
+    found = children.child_names(prefix, seed, view.taken)
     actions: list[ApiAction] = []
     for name in itertools.islice(found, count):
-        actions.append(Create(kinds.POD, _pod(owner, name)))
-        actions.append(RecordEvent(owner, "Normal", "SuccessfulCreate", f"Created pod: {name}", COMPONENT))
+        actions.append(
+            Create(kinds.POD, templates.pod(owner, template, {"name": name, "generateName": prefix}))
+        )
+        actions.append(_event(owner, "Normal", "SuccessfulCreate", f"Created pod: {name}"))
     return tuple(actions)
-
-
-def _pod(owner: Object, name: str) -> Object:
-    template = objects.spec(owner).get("template") or {}
-    wanted = template.get("metadata") or {}
-    metadata: dict[str, Any] = {
-        "name": name,
-        "generateName": children.prefix_of(owner),
-        "namespace": objects.namespace(owner),
-        "labels": wanted.get("labels") or {},
-        "ownerReferences": [objects.owner_reference(owner)],
-    }
-    for field in ("annotations", "finalizers"):
-        if wanted.get(field):
-            metadata[field] = wanted[field]
-    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": template.get("spec") or {}}
 
 
 def _deletions(owner: Object, active: tuple[Object, ...], count: int, now: datetime) -> tuple[ApiAction, ...]:
@@ -117,7 +117,7 @@ def _deletions(owner: Object, active: tuple[Object, ...], count: int, now: datet
     for pod in ranked(active, now)[:count]:
         namespace, name = objects.key(pod)
         actions.append(Delete(kinds.POD, namespace, name, objects.uid(pod)))
-        actions.append(RecordEvent(owner, "Normal", "SuccessfulDelete", f"Deleted pod: {name}", COMPONENT))
+        actions.append(_event(owner, "Normal", "SuccessfulDelete", f"Deleted pod: {name}"))
     return tuple(actions)
 
 
@@ -163,7 +163,8 @@ def _status(view: View, active: tuple[Object, ...], now: datetime) -> dict[str, 
     template = (objects.spec(owner).get("template") or {}).get("metadata") or {}
     labels = selectors.of_map(template.get("labels"))
     waits = [readiness.available_in(pod, _min_ready(owner), now) for pod in active]
-    terminating = [pod for pod in view.pods if readiness.is_terminating(pod) and claims.is_owned(pod, owner)]
+    counted = () if _is_old(owner) else view.pods
+    terminating = [pod for pod in counted if readiness.is_terminating(pod) and claims.is_owned(pod, owner)]
     counts = {
         "fullyLabeledReplicas": sum(labels.matches(objects.labels(pod)) for pod in active),
         "readyReplicas": sum(map(readiness.is_ready, active)),

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
+from minikctl.controllers.daemonset import DaemonSetController
 from minikctl.controllers.deployment import DeploymentController
 from minikctl.controllers.namespace import ServiceAccountController, namespaced
-from minikctl.controllers.replicaset import ReplicaSetController
+from minikctl.controllers.replicaset import ReplicaSetController, ReplicationControllerController
 from minikctl.controllers.scheduler import SchedulerController
 from minikctl.controllers.services import EndpointsController, EndpointSliceController
+from minikctl.controllers.statefulset import StatefulSetController
+from minikctl.controllers.storage import ClaimController, EphemeralVolumeController, VolumeController
 from minikctl.model import kinds, objects
 from minikctl.model.objects import Key
 from minikctl.plan import (
@@ -21,8 +25,12 @@ from minikctl.plan import (
     replicaset,
     service_account,
 )
+from minikctl.plan.daemonset import parts as daemon_parts
+from minikctl.plan.daemonset import planner as daemonset
 from minikctl.plan.deployment import planner as deployment
 from minikctl.plan.scheduler import planner as scheduler
+from minikctl.plan.statefulset import planner as statefulset
+from minikctl.plan.storage import claim, ephemeral, volume
 from minikctl.runtime.clock import SystemClock
 from minikctl.runtime.executor import ApiExecutor
 from tests.fakes.client import FakeClient
@@ -54,6 +62,53 @@ def _cached(controller: Any, *extra: Any) -> Any:
 
 
 REPLICA_SET = Planner(kinds.REPLICA_SET, _cached(ReplicaSetController), replicaset.desired, replicaset.failed)
+
+
+REPLICATION_CONTROLLER = Planner(
+    kinds.REPLICATION_CONTROLLER,
+    _cached(ReplicationControllerController),
+    replicaset.desired,
+    replicaset.failed,
+)
+
+
+def _pods_come_and_go(world: World, case: dict[str, Any]) -> None:
+    """Have pods that are to go be gone, and new ones run on the node that they are meant for."""
+    for pod in list(world.of(kinds.POD).items()):
+        if objects.is_deleting(pod):
+            world.remove(kinds.POD, *objects.key(pod))
+        elif not objects.status(pod):
+            node = daemon_parts.node_of(pod) or "one"
+            ready = {"type": "Ready", "status": "True", "lastTransitionTime": "2026-01-01T11:00:00Z"}
+            spec = {**objects.spec(pod), "nodeName": node}
+            world.put({**pod, "spec": spec, "status": {"phase": "Running", "conditions": [ready]}})
+
+
+STATEFUL_SET = Planner(
+    kinds.STATEFUL_SET,
+    _cached(StatefulSetController),
+    statefulset.desired,
+    statefulset.failed,
+    react=_pods_come_and_go,
+)
+DAEMON_SET = Planner(
+    kinds.DAEMON_SET,
+    _cached(DaemonSetController),
+    daemonset.desired,
+    daemonset.failed,
+    react=_pods_come_and_go,
+)
+
+
+def _claim_view(world: World, case: dict[str, Any]) -> claim.View | None:
+    found = _cached(ClaimController, "/state/volumes")(world, case)
+    told = frozenset((event.reason, event.message) for event in world.events)
+    return None if found is None else dataclasses.replace(found, told=told)
+
+
+CLAIM = Planner(kinds.PERSISTENT_VOLUME_CLAIM, _claim_view, claim.desired)
+VOLUME = Planner(kinds.PERSISTENT_VOLUME, _cached(VolumeController), volume.desired)
+EPHEMERAL = Planner(kinds.POD, _cached(EphemeralVolumeController), ephemeral.desired, ephemeral.failed)
 
 
 def _pods_follow(world: World, case: dict[str, Any]) -> None:

@@ -21,7 +21,7 @@ def expand(entry: Fields, now: datetime) -> Object:
 
 def _placed(obj: Object) -> Object:
     metadata = dict(obj.get("metadata") or {})
-    if obj["kind"] not in ("Node", "Namespace", "IngressClass"):
+    if obj["kind"] not in ("Node", "Namespace", "IngressClass", "PersistentVolume", "StorageClass"):
         metadata.setdefault("namespace", "default")
     return {**obj, "metadata": metadata}
 
@@ -51,11 +51,21 @@ def _owned(metadata: dict[str, Any], kind: str, api: str, owner: str | None) -> 
         metadata["ownerReferences"] = [{**reference, "controller": True, "blockOwnerDeletion": True}]
 
 
+_OWNERS = {
+    "of": ("ReplicaSet", "apps/v1"),
+    "ofSet": ("StatefulSet", "apps/v1"),
+    "ofDaemon": ("DaemonSet", "apps/v1"),
+    "ofController": ("ReplicationController", "v1"),
+}
+"""The kinds of a pod's owner, by the field that names it."""
+
+
 def _pod(fields: Fields, now: datetime) -> Object:
     grace = {"grace": True} if fields.get("deleting") and fields.get("node", "one") else {}
     metadata = _metadata({**fields, **grace}, now)
     metadata.setdefault("labels", {"app": "web"})
-    _owned(metadata, "ReplicaSet", "apps/v1", fields.get("of"))
+    for field, (kind, api) in _OWNERS.items():
+        _owned(metadata, kind, api, fields.get(field))
     spec: dict[str, Any] = {"containers": fields.get("containers") or [{"name": "main", "image": "demo"}]}
     node = fields.get("node", "one")
     if node:
@@ -127,6 +137,109 @@ def _deployment(fields: Fields, now: datetime) -> Object:
     return {**found, "status": fields["status"]} if "status" in fields else found
 
 
+def _workload(kind: str, more: Fields) -> Any:
+    """Return the builder of a workload of apps/v1."""
+
+    def build(fields: Fields, now: datetime) -> Object:
+        metadata = _metadata({"generation": 1, **fields}, now)
+        spec = {
+            "selector": {"matchLabels": {"app": "web"}},
+            "template": _template("web", fields.get("image", "demo:1")),
+            "revisionHistoryLimit": 10,
+            **more,
+            **({"replicas": fields["replicas"]} if "replicas" in fields else {}),
+            **(fields.get("spec") or {}),
+        }
+        found = {"apiVersion": "apps/v1", "kind": kind, "metadata": metadata, "spec": spec}
+        return {**found, "status": fields["status"]} if "status" in fields else found
+
+    return build
+
+
+def _replication_controller(fields: Fields, now: datetime) -> Object:
+    metadata = _metadata({"generation": 1, **fields}, now)
+    spec = {
+        "replicas": fields.get("replicas", 1),
+        "selector": {"app": "web"},
+        "template": _template("web", "demo:1"),
+        **(fields.get("spec") or {}),
+    }
+    return {"apiVersion": "v1", "kind": "ReplicationController", "metadata": metadata, "spec": spec}
+
+
+def _revision(fields: Fields, now: datetime) -> Object:
+    metadata = _metadata({"labels": {"app": "web"}, **fields}, now)
+    kind = fields.get("kind", "StatefulSet")
+    _owned(metadata, kind, "apps/v1", fields.get("of", "web"))
+    template = {"$patch": "replace", **_template("web", fields.get("image", "demo:1"))}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "ControllerRevision",
+        "metadata": metadata,
+        "data": {"spec": {"template": template}},
+        "revision": fields.get("revision", 1),
+    }
+
+
+def _claim(fields: Fields, now: datetime) -> Object:
+    metadata = _metadata({"finalizers": ["kubernetes.io/pvc-protection"], **fields}, now)
+    spec = {
+        "accessModes": fields.get("modes", ["ReadWriteOnce"]),
+        "resources": {"requests": {"storage": fields.get("size", "1Gi")}},
+        **({"storageClassName": fields["class"]} if "class" in fields else {}),
+        **({"volumeName": fields["volume"]} if "volume" in fields else {}),
+        **(fields.get("spec") or {}),
+    }
+    if fields.get("bound"):
+        notes = {"pv.kubernetes.io/bind-completed": "yes", "pv.kubernetes.io/bound-by-controller": "yes"}
+        metadata["annotations"] = {**notes, **(metadata.get("annotations") or {})}
+    status = {"phase": fields.get("phase", "Pending"), **(fields.get("status") or {})}
+    return {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": metadata,
+        "spec": spec,
+        "status": status,
+    }
+
+
+def _volume(fields: Fields, now: datetime) -> Object:
+    metadata = _metadata({"finalizers": ["kubernetes.io/pv-protection"], **fields}, now)
+    spec: dict[str, Any] = {
+        "capacity": {"storage": fields.get("size", "1Gi")},
+        "accessModes": fields.get("modes", ["ReadWriteOnce"]),
+        "persistentVolumeReclaimPolicy": fields.get("policy", "Retain"),
+        "hostPath": {"path": f"/data/{metadata['name']}"},
+        **({"storageClassName": fields["class"]} if "class" in fields else {}),
+        **(fields.get("spec") or {}),
+    }
+    if "claim" in fields:
+        found = {"kind": "PersistentVolumeClaim", "namespace": "default", "name": fields["claim"]}
+        uid = {} if fields.get("reserved") else {"uid": f"{fields['claim']}-uid"}
+        spec["claimRef"] = {**found, **uid}
+    return {
+        "apiVersion": "v1",
+        "kind": "PersistentVolume",
+        "metadata": metadata,
+        "spec": spec,
+        "status": {"phase": fields.get("phase", "Available")},
+    }
+
+
+def _storage_class(fields: Fields, now: datetime) -> Object:
+    metadata = _metadata(fields, now)
+    if fields.get("default"):
+        metadata["annotations"] = {"storageclass.kubernetes.io/is-default-class": "true"}
+    return {
+        "apiVersion": "storage.k8s.io/v1",
+        "kind": "StorageClass",
+        "metadata": metadata,
+        "provisioner": fields.get("provisioner", "minikctl.dev/host-path"),
+        "reclaimPolicy": fields.get("policy", "Delete"),
+        "volumeBindingMode": "WaitForFirstConsumer" if fields.get("waits") else "Immediate",
+    }
+
+
 def _service(fields: Fields, now: datetime) -> Object:
     spec = {
         "selector": {"app": "web"},
@@ -168,6 +281,13 @@ _BUILDERS = {
     "pod": _pod,
     "replicaSet": _replica_set,
     "deployment": _deployment,
+    "statefulSet": _workload("StatefulSet", {"replicas": 1, "serviceName": "peers"}),
+    "daemonSet": _workload("DaemonSet", {}),
+    "replicationController": _replication_controller,
+    "revision": _revision,
+    "claim": _claim,
+    "volume": _volume,
+    "storageClass": _storage_class,
     "service": _service,
     "node": _node,
     "namespace": _namespace,

@@ -114,7 +114,21 @@ class HostVolume:
     type: str = ""
 
 
-Volume = FilesVolume | ScratchVolume | HostVolume
+@dataclass(frozen=True)
+class KeptVolume:
+    """A directory that outlives the pod: made, for everyone to write in, if it is missing and ``create``.
+
+    All it holds is given to the group ``gid``; unless ``always``, only if the directory itself is another's.
+    """
+
+    name: str
+    path: str
+    create: bool = True
+    gid: int | None = None
+    always: bool = True
+
+
+Volume = FilesVolume | ScratchVolume | HostVolume | KeptVolume
 
 
 @dataclass(frozen=True)

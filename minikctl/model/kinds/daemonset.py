@@ -15,7 +15,6 @@ KIND = Kind(
     categories=("all",),
     subresources=frozenset({"status"}),
     has_generation=True,
-    stored_only=True,
     first_status={
         "currentNumberScheduled": 0,
         "numberMisscheduled": 0,

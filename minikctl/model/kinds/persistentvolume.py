@@ -52,7 +52,6 @@ KIND = Kind(
     namespaced=False,
     short_names=("pv",),
     subresources=frozenset({"status"}),
-    stored_only=True,
     first_status={"phase": "Pending"},
     default=persistentvolume.default,
     columns=(

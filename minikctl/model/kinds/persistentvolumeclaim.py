@@ -29,7 +29,6 @@ KIND = Kind(
     "persistentvolumeclaims",
     short_names=("pvc",),
     subresources=frozenset({"status"}),
-    stored_only=True,
     first_status={"phase": "Pending"},
     columns=(
         cells.NAME,

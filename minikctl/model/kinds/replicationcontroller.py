@@ -15,7 +15,6 @@ KIND = Kind(
     categories=("all",),
     subresources=frozenset({"status", "scale"}),
     has_generation=True,
-    stored_only=True,
     first_status={"replicas": 0},
     default=replicationcontroller.default,
     selectable=cells.selectable("status.replicas"),

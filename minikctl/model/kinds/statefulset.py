@@ -23,7 +23,6 @@ KIND = Kind(
     categories=("all",),
     subresources=frozenset({"status", "scale"}),
     has_generation=True,
-    stored_only=True,
     first_status={"replicas": 0, "availableReplicas": 0},
     default=statefulset.default,
     columns=(cells.NAME, Column("Ready", _ready), cells.AGE, cells.CONTAINERS, cells.IMAGES),

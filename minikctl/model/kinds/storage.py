@@ -31,9 +31,12 @@ def _audiences(obj: Object, _now: datetime) -> str:
 
 _kind = functools.partial(Kind, "storage.k8s.io", "v1", namespaced=False, stored_only=True)
 
-STORAGE_CLASS = _kind(
+STORAGE_CLASS = Kind(
+    "storage.k8s.io",
+    "v1",
     "StorageClass",
     "storageclasses",
+    namespaced=False,
     short_names=("sc",),
     columns=(
         _named(

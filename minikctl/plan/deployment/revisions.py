@@ -7,7 +7,7 @@ from typing import Any
 
 from minikctl.model import names, objects
 from minikctl.model.objects import Object
-from minikctl.plan import conditions
+from minikctl.plan import conditions, templates
 from minikctl.plan.deployment import parts
 from minikctl.plan.deployment.draft import PROGRESSING, Draft
 from minikctl.plan.deployment.parts import Deployment, ReplicaSet
@@ -28,27 +28,11 @@ _OWN = frozenset(
 """Annotations that a ReplicaSet does not take over from its Deployment."""
 
 
-def canonical(value: Any) -> Any:
-    """Return the value without what means the same as being absent: null, and empty lists and maps."""
-    if isinstance(value, dict):
-        cleaned = {name: canonical(each) for name, each in value.items()}
-        return {name: each for name, each in cleaned.items() if not _is_absent(name, each)}
-    if isinstance(value, list):
-        return [canonical(each) for each in value]
-    return value
-
-
-def _is_absent(name: str, value: Any) -> bool:
-    # An empty object such as ``emptyDir: {}`` is a choice; only maps of texts are the same empty or absent.
-    maps = ("labels", "annotations", "nodeSelector", "matchLabels", "limits", "requests", "metadata")
-    return value is None or value == [] or (value == {} and name in maps)
-
-
 def comparable(template: dict[str, Any]) -> Any:
     """Return what has to be equal for two pod templates to make the same pods."""
     metadata = template.get("metadata") or {}
     labels = {key: each for key, each in (metadata.get("labels") or {}).items() if key != parts.HASH_LABEL}
-    return canonical({**template, "metadata": {**metadata, "labels": labels}})
+    return templates.canonical({**template, "metadata": {**metadata, "labels": labels}})
 
 
 def template_hash(deployment: Deployment) -> str:

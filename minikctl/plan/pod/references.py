@@ -1,4 +1,4 @@
-"""Which ConfigMaps and Secrets a pod reads, so that it is planned again when they change."""
+"""Which ConfigMaps, Secrets and claims a pod uses, so that it is planned again when they change."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from minikctl.model import objects
 from minikctl.model.objects import Object
+from minikctl.plan.storage import parts as storage
 
 
 @dataclass(frozen=True)
@@ -15,6 +16,7 @@ class References:
 
     config_maps: frozenset[str]
     secrets: frozenset[str]
+    claims: frozenset[str] = frozenset()
 
 
 def of(pod: Object) -> References:
@@ -25,7 +27,8 @@ def of(pod: Object) -> References:
     def named(kind: str) -> frozenset[str]:
         return frozenset(str(name) for type_, name in found if type_ == kind and name)
 
-    return References(named("configMap"), named("secret"))
+    claims = frozenset(each.claim for each in storage.references(pod))
+    return References(named("configMap"), named("secret"), claims)
 
 
 def _volumes(pod: Object) -> Iterator[tuple[str, object]]:

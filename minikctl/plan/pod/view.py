@@ -64,7 +64,8 @@ class PodView:
     ``pod`` None: it is gone from the API and only its containers are left.  ``containers`` are all of this
     uid, ended ones too.  ``attached`` are the sandboxes whose network is ready.  ``images`` are keyed by
     container and last until its next start.  ``messages`` are termination messages by container id.
-    ``volumes`` are as they were written last.  ``secrets`` and ``config_maps`` are those of the namespace.
+    ``volumes`` are as they were written last.  ``secrets``, ``config_maps`` and ``claims`` are those of the
+    namespace that the pod names, ``persistent`` the volumes that the claims are bound to, by their names.
     """
 
     node: NodeInfo
@@ -75,6 +76,8 @@ class PodView:
     containers: tuple[Container, ...] = ()
     config_maps: Mapping[str, Object] = field(default_factory=dict)
     secrets: Mapping[str, Object] = field(default_factory=dict)
+    claims: Mapping[str, Object] = field(default_factory=dict)
+    persistent: Mapping[str, Object] = field(default_factory=dict)
     services: tuple[Object, ...] = ()
     images: Mapping[str, ImageState] = field(default_factory=dict)
     attached: frozenset[str] = frozenset()

@@ -9,7 +9,7 @@ from minikctl.model import objects
 from minikctl.model.actions.node import FilesVolume, HostVolume, ScratchVolume, SubPath, Volume, VolumeFile
 from minikctl.model.containers import Mount
 from minikctl.model.objects import Object
-from minikctl.plan.pod import env, fields, names, resources, sources
+from minikctl.plan.pod import claims, env, fields, names, resources, sources
 from minikctl.plan.pod.problems import ConfigError
 from minikctl.plan.pod.view import PodView
 
@@ -53,6 +53,8 @@ def _volume(view: PodView, volume: Object, name: str) -> Volume:
         return FilesVolume(name, path, _downward(view, volume["downwardAPI"], None), gid)
     if "projected" in volume:
         return FilesVolume(name, path, _projected(view, volume["projected"]), gid)
+    if claims.is_claim(volume):
+        return claims.volume(view, volume, gid)
     types = [key for key in volume if key != "name"]
     if not types or types == ["emptyDir"]:
         return ScratchVolume(name, path, gid)
@@ -70,6 +72,8 @@ def directory(view: PodView, volume: Object) -> str:
     name = str(volume.get("name") or "")
     if "hostPath" in volume:
         return str(volume["hostPath"].get("path") or "")
+    if claims.is_claim(volume):
+        return claims.path(view, volume)
     memory = names.memory_dir(view.node, view.uid)
     if memory and (volume.get("emptyDir") or {}).get("medium") == "Memory":
         return f"{memory}/{name}"
@@ -168,7 +172,7 @@ def mounts(view: PodView, container: Object, environment: Mapping[str, str]) -> 
         if volume is None:
             raise ConfigError(f'cannot find volume "{mount.get("name")}" to mount into container')
         path = directory(view, volume)
-        fixed = any(key in volume for key in _READ_ONLY)
+        fixed = any(key in volume for key in _READ_ONLY) or claims.is_read_only(volume)
         part = env.expand(str(mount.get("subPathExpr") or ""), environment) or str(mount.get("subPath") or "")
         if part:
             _check_sub_path(part)

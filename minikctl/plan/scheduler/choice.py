@@ -31,7 +31,7 @@ class Choice:
         self._pod = pod
         self._draft = draft
         self._taste = scores.Taste(pod, draft.rooms.values())
-        lasting = ((room, filters.lasting(pod, room)) for room in draft.rooms.values())
+        lasting = ((room, filters.lasting(pod, room, draft.storage)) for room in draft.rooms.values())
         self._barred = {room.name: verdict for room, verdict in lasting if verdict is not None}
         self._ranking = _Ranking()
         self._social = _Social(pod, draft) if pod.is_social or draft.is_social else None

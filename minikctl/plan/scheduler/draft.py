@@ -7,6 +7,7 @@ from typing import Protocol
 
 from minikctl.plan.scheduler.facts import PodFacts
 from minikctl.plan.scheduler.summary import Room, Summary
+from minikctl.plan.storage.scheduling import Storage
 
 Labels = Mapping[str, Mapping[str, str]]
 """The labels of each namespace."""
@@ -27,8 +28,9 @@ class Follower(Protocol):
 class Draft:
     """Rooms as they will be once the plan is carried out."""
 
-    def __init__(self, summary: Summary, namespaces: Labels) -> None:
+    def __init__(self, summary: Summary, namespaces: Labels, storage: Storage | None = None) -> None:
         self.namespaces = namespaces
+        self.storage = storage or Storage()
         self.version = 0
         """Counts changes."""
         self.rooms: dict[str, Room] = {name: summary.rooms[name] for name in sorted(summary.rooms)}

@@ -11,6 +11,7 @@ from minikctl.model import objects, selectors
 from minikctl.model.objects import Object
 from minikctl.plan.scheduler import requests
 from minikctl.plan.scheduler.requests import Amounts, Port
+from minikctl.plan.storage import parts as storage
 
 HARD = "requiredDuringSchedulingIgnoredDuringExecution"
 SOFT = "preferredDuringSchedulingIgnoredDuringExecution"
@@ -80,6 +81,7 @@ class PodFacts:
         labels = sorted(item for item in self.labels.items() if item[0] not in _SINGULAR)
         names = ("nodeSelector", "affinity", "tolerations", "topologySpreadConstraints", "preemptionPolicy")
         parts = [spec.get(name) for name in names]
+        parts += [storage.references(self.pod)]
         return repr(
             (self.namespace, labels, self.priority, self.owner, self.requests, self.likely, self.ports, parts)
         )

@@ -6,6 +6,7 @@ from minikctl.plan.scheduler import demands, requests
 from minikctl.plan.scheduler.facts import PodFacts
 from minikctl.plan.scheduler.summary import Room
 from minikctl.plan.scheduler.verdict import Verdict
+from minikctl.plan.storage import scheduling
 
 CORDONED = Verdict(("node(s) were unschedulable",), helped=False)
 TAINTED = Verdict(("node(s) had untolerated taint(s)",), helped=False)
@@ -13,7 +14,7 @@ UNSUITABLE = Verdict(("node(s) didn't match Pod's node affinity/selector",), hel
 NO_PORT = Verdict(("node(s) didn't have free ports for the requested pod ports",), helped=True)
 
 
-def lasting(pod: PodFacts, room: Room) -> Verdict | None:
+def lasting(pod: PodFacts, room: Room, storage: scheduling.Storage) -> Verdict | None:
     """Return what is wrong with the node whoever is on it."""
     unwanted = demands.untolerated(pod.pod, room.taints)
     if room.is_cordoned and any(each["key"] == "node.kubernetes.io/unschedulable" for each in unwanted):
@@ -22,7 +23,8 @@ def lasting(pod: PodFacts, room: Room) -> Verdict | None:
         return TAINTED
     if not demands.matches_node(pod.pod, room.node):
         return UNSUITABLE
-    return None
+    unreachable = scheduling.refusal(pod.pod, room.node, storage)
+    return Verdict((unreachable,), helped=False) if unreachable else None
 
 
 def passing(pod: PodFacts, room: Room) -> Verdict | None:

@@ -19,6 +19,7 @@ from minikctl.plan.scheduler.draft import Draft
 from minikctl.plan.scheduler.facts import PodFacts
 from minikctl.plan.scheduler.summary import Summary
 from minikctl.plan.scheduler.verdict import Verdict
+from minikctl.plan.storage import scheduling
 
 NAME = "default-scheduler"
 RETRY_SECONDS = 300.0
@@ -29,11 +30,12 @@ KEPT = 8
 
 @dataclass(frozen=True)
 class View:
-    """Nodes and pods in summary, the labels of each namespace, and the disruption budgets."""
+    """Nodes and pods in summary, the labels of each namespace, the disruption budgets, and the storage."""
 
     summary: Summary
     namespaces: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     budgets: tuple[Object, ...] = ()
+    storage: scheduling.Storage = field(default_factory=scheduling.Storage)
     object: Object = field(default_factory=dict)
 
 
@@ -67,7 +69,8 @@ class _Cycle:
         self.stuck = False
         self._now = now
         self._budgets = view.budgets
-        self._draft = Draft(view.summary, view.namespaces)
+        self._storage = view.storage
+        self._draft = Draft(view.summary, view.namespaces, view.storage)
         self._choices: OrderedDict[str, Choice] = OrderedDict()
         self._refused: dict[str, tuple[int, str]] = {}
         """What was found out for pods that are alike, and at which version of the draft."""
@@ -84,6 +87,12 @@ class _Cycle:
             message = "Scheduling is blocked due to non-empty scheduling gates"
             self.actions += _told(pod.pod, _held(pod.pod, "SchedulingGated", message, self._now))
             return
+        blocked = scheduling.blocked(pod.pod, self._storage, (each.pod for each, _ in self._draft.placed()))
+        if blocked:
+            self.stuck = True
+            message = f"0/{len(self._draft.rooms)} nodes are available: {blocked}."
+            self.actions += _unschedulable(pod.pod, message, "", self._now)
+            return
         nominated = _nominated(pod)
         if nominated in self._draft.rooms:
             self._draft.release(pod, nominated)
@@ -91,7 +100,10 @@ class _Cycle:
         node = self._nominated_fits(choice, nominated) or choice.best()
         if node is not None:
             self._draft.place(pod, node)
-            self.actions += _binding(pod.pod, node, self._now)
+            if scheduling.is_ready(pod.pod, self._storage):
+                self.actions += _binding(pod.pod, node, self._now)
+            else:
+                self.actions += scheduling.selections(pod.pod, node, self._storage)
             return
         self.stuck = True
         message, node = self._refusal(pod, choice, nominated)

@@ -18,7 +18,7 @@ NOW = datetime(2026, 5, 1, 12, 0, 0, tzinfo=UTC)
 UID = "0123456789abcdef"
 KEYS = {
     "pod", "orphan", "containers", "config_maps", "secrets", "services", "images", "attached",
-    "probes", "messages", "failures", "busy", "reported", "has_directory", "memory_dir",
+    "probes", "messages", "failures", "busy", "reported", "has_directory", "memory_dir", "claims", "volumes",
 }  # fmt: skip
 
 
@@ -140,6 +140,8 @@ def view(given: dict[str, Any]) -> PodView:
         containers=tuple(container(entry) for entry in given.get("containers") or ()),
         config_maps={name: {"data": data} for name, data in (given.get("config_maps") or {}).items()},
         secrets={name: {"data": _encoded(data)} for name, data in (given.get("secrets") or {}).items()},
+        claims={claim["metadata"]["name"]: claim for claim in given.get("claims") or ()},
+        persistent={volume["metadata"]["name"]: volume for volume in given.get("volumes") or ()},
         services=tuple(given.get("services") or ()),
         images={name: ImageState(image, "sha256:1") for name, image in (given.get("images") or {}).items()},
         attached=frozenset(given.get("attached") or ()),

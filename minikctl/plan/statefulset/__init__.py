@@ -1,0 +1,1 @@
+"""StatefulSet: pods with names, volumes and an order."""

@@ -1,0 +1,103 @@
+"""What claims say to where a pod may run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from minikctl.model import kinds, objects
+from minikctl.model.actions.api import ApiAction, Patch
+from minikctl.model.objects import Key, Object
+from minikctl.plan import readiness
+from minikctl.plan.storage import parts
+
+UNBOUND = "pod has unbound immediate PersistentVolumeClaims"
+IN_USE = (
+    "node(s) unavailable due to PersistentVolumeClaim with ReadWriteOncePod access mode already in-use by "
+    "another pod"
+)
+CONFLICT = "node(s) had volume node affinity conflict"
+NOTHING_TO_BIND = "node(s) didn't find available persistent volumes to bind"
+
+
+@dataclass(frozen=True)
+class Storage:
+    """All claims by (namespace, name), volumes and classes by name."""
+
+    claims: Mapping[Key, Object] = field(default_factory=dict)
+    volumes: Mapping[str, Object] = field(default_factory=dict)
+    classes: Mapping[str, Object] = field(default_factory=dict)
+
+    def of(self, pod: Object) -> list[Object | None]:
+        """Return the claims that the pod uses, None for one that is not there."""
+        return [self.claims.get((objects.namespace(pod), each.claim)) for each in parts.references(pod)]
+
+
+def blocked(pod: Object, storage: Storage, placed: Iterable[Object]) -> str:
+    """Return what keeps the pod from every node, "" for nothing; ``placed`` are pods that have a node."""
+    for reference, claim in zip(parts.references(pod), storage.of(pod), strict=True):
+        name = f'persistentvolumeclaim "{reference.claim}"'
+        if claim is None and reference.ephemeral:
+            return f"waiting for ephemeral volume controller to create the {name}"
+        if claim is None:
+            return f"{name} not found"
+        if objects.is_deleting(claim):
+            return f"{name} is being deleted"
+        if objects.status(claim).get("phase") == "Lost":
+            volume = objects.spec(claim).get("volumeName")
+            return f'{name} bound to non-existent persistentvolume "{volume}"'
+        if not is_bound(claim) and not _is_delayed(claim, storage):
+            return UNBOUND
+        if "ReadWriteOncePod" in (objects.spec(claim).get("accessModes") or ()) and any(
+            _uses(other, claim) for other in placed
+        ):
+            return IN_USE
+    return ""
+
+
+def refusal(pod: Object, node: Object, storage: Storage) -> str:
+    """Return what keeps the pod's claims from the node, "" for nothing."""
+    for claim in storage.of(pod):
+        if claim is None:
+            continue
+        if is_bound(claim):
+            volume = storage.volumes.get(str(objects.spec(claim).get("volumeName")))
+            if volume is not None and not parts.fits_node(volume, node):
+                return CONFLICT
+        elif parts.best(claim, storage.volumes.values(), node) is None:
+            chosen = storage.classes.get(parts.class_name(claim)) or {}
+            if chosen.get("provisioner") in (None, "kubernetes.io/no-provisioner"):
+                return NOTHING_TO_BIND
+    return ""
+
+
+def selections(pod: Object, node: str, storage: Storage) -> list[ApiAction]:
+    """Return the writes that have claims bound for the node; the pod is not bound before they are."""
+    found: list[ApiAction] = []
+    for claim in storage.of(pod):
+        if claim is None or is_bound(claim):
+            continue
+        if objects.annotations(claim).get(parts.SELECTED_NODE) != node:
+            body = {"metadata": {"annotations": {parts.SELECTED_NODE: node}}}
+            found.append(Patch(kinds.PERSISTENT_VOLUME_CLAIM, *objects.key(claim), body))
+    return found
+
+
+def is_ready(pod: Object, storage: Storage) -> bool:
+    """Tell whether all claims of the pod are bound."""
+    return all(claim is not None and is_bound(claim) for claim in storage.of(pod))
+
+
+def is_bound(claim: Object) -> bool:
+    """Tell whether the claim has its volume, and says so."""
+    return bool(objects.spec(claim).get("volumeName")) and parts.BIND_COMPLETED in objects.annotations(claim)
+
+
+def _is_delayed(claim: Object, storage: Storage) -> bool:
+    return parts.waits_for_consumer(storage.classes.get(parts.class_name(claim)))
+
+
+def _uses(pod: Object, claim: Object) -> bool:
+    if objects.namespace(pod) != objects.namespace(claim) or readiness.is_finished(pod):
+        return False
+    return any(each.claim == objects.name(claim) for each in parts.references(pod))
