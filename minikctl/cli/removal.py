@@ -11,9 +11,7 @@ from minikctl import errors
 from minikctl.cli.session import Io
 from minikctl.client import kubeconfig, launcher
 from minikctl.client.home import ClusterHome
-from minikctl.drivers import docker
-
-CLUSTER_LABEL = "minikctl.dev/cluster"
+from minikctl.drivers import docker, ownership
 
 
 def remove(home: ClusterHome, io: Io) -> None:
@@ -21,22 +19,25 @@ def remove(home: ClusterHome, io: Io) -> None:
     launcher.stop(home)
     if home.settings().runtime == "docker":
         try:
-            asyncio.run(_remove_from_engine(home.name))
+            asyncio.run(_remove_from_engine(home))
         except errors.EngineUnavailable as error:
             if home.exists():
                 raise errors.UsageError(
                     f"error: the containers of cluster {home.name} cannot be removed: {error}"
                 ) from error
             io.warn(f"{error}; there is no such cluster")
+        except errors.DriverError as error:
+            io.warn(f"nothing was removed from the engine: {error}")
     for path in filter(None, (home.memory, home.path)):
         shutil.rmtree(path, ignore_errors=True)
     _forget_context(home.name)
 
 
-async def _remove_from_engine(name: str) -> None:
-    engine = docker.DockerEngine(name)
-    labels = {CLUSTER_LABEL: name}
+async def _remove_from_engine(home: ClusterHome) -> None:
+    engine = docker.DockerEngine(home.name)
+    labels = {ownership.CLUSTER_LABEL: home.name}
     try:
+        ownership.refuse_other(await engine.networks(labels), home.name, home.path)
         found = await engine.list(labels)
         # Apps first: a pause that goes before them would only take their network away.
         pauses = [c.id for c in found if c.labels.get("minikctl.dev/role") == "pause"]

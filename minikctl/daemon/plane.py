@@ -22,7 +22,7 @@ from minikctl.client import kubeconfig
 from minikctl.client.home import ClusterHome
 from minikctl.client.informer import Informers
 from minikctl.client.settings import ClusterSettings
-from minikctl.daemon import server
+from minikctl.daemon import process, server
 from minikctl.daemon.core import Core
 from minikctl.daemon.late import LateStreams
 from minikctl.model import objects
@@ -58,6 +58,7 @@ async def run(home: ClusterHome, settings: ClusterSettings, stop: asyncio.Event)
             acting = await _load_actors(core, keys)
             streams.target = acting.streams
             works = {**acting.works, **_upkeep(store, core)}
+            works["state directory"] = _end_without_state(core, stop)
             background = [group.create_task(work, name=name) for name, work in works.items()]
             await stop.wait()
             logger.info("stopping")
@@ -83,6 +84,13 @@ def _upkeep(store: Store, core: Core) -> dict[str, Work]:
         "event expiry": expiry.expire_events(core.registry),
         "retention": retention.keep(store, retention.Retention()),
     }
+
+
+async def _end_without_state(core: Core, stop: asyncio.Event) -> None:
+    """Ask for the end when the state directory is removed: nothing written from then on would be kept."""
+    await process.state_is_gone(core.home, core.clock)
+    logger.error("the state directory %s is gone: this control plane ends", core.home.path)
+    stop.set()
 
 
 async def _end(tasks: list[asyncio.Task[None]]) -> None:

@@ -15,10 +15,12 @@ from contextlib import contextmanager
 
 from minikctl import errors
 from minikctl.client.home import ClusterHome
+from minikctl.runtime.clock import Clock
 
 LOG_BYTES = 5 << 20
 LOG_FILES = 2
 LOCK_PATIENCE_SECONDS = 0.5
+STATE_CHECK_SECONDS = 5.0
 FORMAT = "%(asctime)s %(levelname).1s %(name)s: %(message)s"
 
 
@@ -74,6 +76,20 @@ def log_to(home: ClusterHome, level: str = "INFO") -> None:
     root = logging.getLogger()
     root.addHandler(handler)
     root.setLevel(level)
+
+
+async def state_is_gone(home: ClusterHome, clock: Clock) -> None:
+    """Return once the cluster's lock is no longer the file that this process holds: its state was removed."""
+    held = os.stat(home.lock).st_ino
+    while True:
+        await clock.sleep(STATE_CHECK_SECONDS)
+        try:
+            if os.stat(home.lock).st_ino != held:
+                return
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            logging.getLogger(__name__).warning("cannot see the state directory: %s", error)
 
 
 def stop_requested() -> asyncio.Event:

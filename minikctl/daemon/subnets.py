@@ -11,29 +11,35 @@ from collections.abc import Iterator, Sequence
 from minikctl import errors
 from minikctl.client.settings import ClusterSettings
 from minikctl.drivers import engine as engines
+from minikctl.drivers import ownership
 
 logger = logging.getLogger(__name__)
 
 Subnet = ipaddress.IPv4Network
 
 FIRST, LAST, PREFIX = 201, 250, 20
-LABEL = "minikctl.dev/cluster"
 ROUTES = "/proc/net/route"
 
 
-async def ensure(engine: engines.Engine, settings: ClusterSettings, routes: str = ROUTES) -> engines.Network:
-    """Return the cluster's network, made if need be; ``DriverError`` says why there is none."""
+async def ensure(
+    engine: engines.Engine, settings: ClusterSettings, state: str, routes: str = ROUTES
+) -> engines.Network:
+    """Return the cluster's network, made if need be; ``DriverError`` says why there is none.
+
+    ``state`` is the cluster's state directory; a cluster of that name which belongs to another is refused.
+    """
     present = await engine.networks()
+    ownership.refuse_other(present, settings.name, state)
     for network in present:
         if network.name == settings.network:
             return network
     if settings.pod_cidr:
-        return await _make(engine, settings, settings.pod_cidr)
+        return await _make(engine, settings, state, settings.pod_cidr)
     taken = [subnet for network in present if (subnet := parsed(network.subnet))]
     problem: errors.DriverError | None = None
     for candidate in free(taken + host_routes(routes)):
         try:
-            return await _make(engine, settings, str(candidate))
+            return await _make(engine, settings, state, str(candidate))
         except errors.EngineUnavailable:
             raise
         except errors.DriverError as error:
@@ -43,8 +49,10 @@ async def ensure(engine: engines.Engine, settings: ClusterSettings, routes: str 
     raise problem or errors.DriverError(f"no free network within 10.{FIRST}.0.0-10.{LAST}.255.255")
 
 
-async def _make(engine: engines.Engine, settings: ClusterSettings, subnet: str) -> engines.Network:
-    return await engine.create_network(settings.network, subnet, {LABEL: settings.name})
+async def _make(
+    engine: engines.Engine, settings: ClusterSettings, state: str, subnet: str
+) -> engines.Network:
+    return await engine.create_network(settings.network, subnet, ownership.labels(settings.name, state))
 
 
 def free(taken: Sequence[Subnet]) -> Iterator[Subnet]:

@@ -147,7 +147,7 @@ class World:
         engine = self._runtime.engine
         info = await engine.info()
         network, image = await asyncio.gather(
-            subnets.ensure(engine, self._core.settings), self._runtime.infra_image()
+            subnets.ensure(engine, self._core.settings, self._core.home.path), self._runtime.infra_image()
         )
         logger.info("engine %s, network %s, image %s", info.version, network.subnet, image)
         return Place(network, image, info)

@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -226,3 +227,61 @@ def test_pods_run_in_the_simulation(home: ClusterHome, connect: Connect) -> None
         return False
 
     until(gone)
+
+
+def test_without_its_state_a_control_plane_ends(home: ClusterHome, connect: Connect) -> None:
+    launcher.ensure_running(home, lambda _: None)
+    create_config(connect(), "one")
+    pid = launcher.holder(home)
+    shutil.rmtree(home.path)
+    until(lambda: has_ended(pid), seconds=20)
+
+
+def has_ended(pid: int) -> bool:
+    """Tell whether a process of ours runs no more."""
+    with open(f"/proc/{pid}/stat", encoding="ascii") as source:
+        return source.read().rpartition(")")[2].split()[0] == "Z"
+
+
+@pytest.fixture
+def small_home(tmp_path: Path) -> Iterator[ClusterHome]:
+    """A home on a disk of a few megabytes."""
+    with tempfile.TemporaryDirectory(prefix="minikctl-test-") as root:
+        words = ["mount", "-t", "tmpfs", "-o", "size=6m", "minikctl-test", root]
+        if subprocess.run(words, capture_output=True, check=False).returncode:
+            pytest.skip("only root may mount a small disk")
+        found = ClusterHome("lab", root)
+        try:
+            found.save(ClusterSettings("lab", runtime="sim", egress=False))
+            yield found
+            launcher.stop(found)
+        finally:
+            shutil.rmtree(found.memory, ignore_errors=True)
+            subprocess.run(["umount", "-l", root], check=True)
+
+
+def test_a_full_disk_is_told_and_nothing_is_lost(small_home: ClusterHome) -> None:
+    environment = {**os.environ, "MINIKCTL_HOME": os.path.dirname(os.path.dirname(small_home.path))}
+    program = os.path.join(os.path.dirname(sys.executable), "minikctl")
+
+    def minikctl(*words: str) -> subprocess.CompletedProcess[str]:
+        command = [program, "--cluster", "lab", *words]
+        return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+    assert minikctl("create", "configmap", "before").returncode == 0
+    ballast = os.path.join(environment["MINIKCTL_HOME"], "ballast")
+    with contextlib.suppress(OSError), open(ballast, "wb", buffering=0) as file:
+        while True:
+            file.write(b"x" * 4096)
+    refused = until(
+        lambda: failed(minikctl("create", "configmap", "big", f"--from-literal=a={'x' * 90_000}"))
+    )
+    assert "full: free some space" in refused.stderr
+    assert minikctl("get", "configmap", "before").returncode == 0
+    os.unlink(ballast)
+    assert minikctl("create", "configmap", "after").returncode == 0
+    assert minikctl("get", "configmap", "before", "after").returncode == 0
+
+
+def failed(done: subprocess.CompletedProcess[str]) -> subprocess.CompletedProcess[str] | None:
+    return done if done.returncode else None

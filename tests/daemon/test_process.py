@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import asyncio
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +13,7 @@ from minikctl import errors
 from minikctl.client import launcher
 from minikctl.client.home import ClusterHome
 from minikctl.daemon import process
+from tests.fakes.clock import FakeClock, settle
 
 
 @pytest.fixture
@@ -82,3 +85,22 @@ def test_the_log_is_rotated_and_takes_the_crash_along(home: ClusterHome) -> None
         "daemon.log.1",
         "daemon.log.2",
     ]
+
+
+async def test_the_end_of_the_state_directory_is_noticed(home: ClusterHome) -> None:
+    clock = FakeClock()
+    with process.only_one(home):
+        waiting = asyncio.create_task(process.state_is_gone(home, clock))
+        await settle()
+        await clock.advance(process.STATE_CHECK_SECONDS)
+        assert not waiting.done()
+        shutil.rmtree(home.path)
+        await clock.advance(process.STATE_CHECK_SECONDS)
+        await waiting
+    with process.only_one(home):
+        waiting = asyncio.create_task(process.state_is_gone(home, clock))
+        await settle()
+        os.rename(home.lock, home.lock + ".old")
+        home.write("daemon.lock", b"another")
+        await clock.advance(process.STATE_CHECK_SECONDS)
+        await waiting

@@ -1,0 +1,34 @@
+"""Which state directory a cluster's things in the engine belong to: several may use one engine."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+
+from minikctl import errors
+from minikctl.drivers import engine as engines
+
+CLUSTER_LABEL = "minikctl.dev/cluster"
+STATE_LABEL = "minikctl.dev/state"
+"""On the network: the state directory of the cluster that made it."""
+
+
+def labels(cluster: str, state: str) -> dict[str, str]:
+    """Return the labels of a cluster's network."""
+    return {CLUSTER_LABEL: cluster, STATE_LABEL: state}
+
+
+def refuse_other(networks: Iterable[engines.Network], cluster: str, state: str) -> None:
+    """Raise ``DriverError`` if the cluster of that name has its state elsewhere, where it still is.
+
+    Two control planes of one name would take each other's containers for strays.
+    """
+    for network in networks:
+        owner = network.labels.get(STATE_LABEL) or state
+        if network.labels.get(CLUSTER_LABEL) != cluster or owner == state:
+            continue
+        if os.path.exists(os.path.join(owner, "store.db")):
+            raise errors.DriverError(
+                f'this engine already has a cluster "{cluster}", with its state in {owner}: '
+                "choose another name with --cluster, or delete that one"
+            )
