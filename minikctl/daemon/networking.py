@@ -9,7 +9,7 @@ from typing import Any
 from minikctl.daemon.core import Core
 from minikctl.daemon.runtimes import Runtime
 from minikctl.drivers import engine as engines
-from minikctl.network import attach, dns, ingress, ports, publishers, rulebook, sync, system
+from minikctl.network import attach, dns, ingress, policies, ports, publishers, rulebook, sync, system
 from minikctl.network import settings as names
 from minikctl.network.settings import NetworkSettings
 from minikctl.network.tools import Tools
@@ -40,7 +40,7 @@ def build(core: Core, runtime: Runtime, settings: NetworkSettings) -> Networking
 
     rules = sync.RuleSync(
         runtime.netns(find_agent),
-        rulebook.RuleBook(core.informers, settings),
+        sync.Books(rulebook.RuleBook(core.informers, settings), policies.PolicyBook(core.informers)),
         settings.facts(()),
         discover,
         core.clock,

@@ -14,6 +14,16 @@ class Sandbox(Protocol):
     """A running pause container, which owns its pod's network namespace (the node has the class)."""
 
     @property
+    def namespace(self) -> str:
+        """Return the pod's namespace."""
+        ...
+
+    @property
+    def pod(self) -> str:
+        """Return the pod's name."""
+        ...
+
+    @property
     def container_id(self) -> str:
         """Return the engine's id."""
         ...
@@ -48,7 +58,8 @@ class PodNetwork:
         """
         if sandbox.host_network or not sandbox.ip:
             return
-        await self._rules.attach(Member(sandbox.container_id, sandbox.pid, sandbox.ip))
+        pod = (sandbox.namespace, sandbox.pod)
+        await self._rules.attach(Member(sandbox.container_id, sandbox.pid, sandbox.ip, pod=pod))
 
     async def detach(self, sandbox: Sandbox) -> None:
         """Forget the sandbox; harmless when it is unknown."""
@@ -67,7 +78,11 @@ def member_of(container: Container) -> Member | None:
         return None
     match container.labels.get(settings.ROLE):
         case settings.PAUSE_ROLE:
-            return Member(container.id, container.pid, container.ip)
+            pod = (
+                container.labels.get(settings.POD_NAMESPACE, ""),
+                container.labels.get(settings.POD_NAME, ""),
+            )
+            return Member(container.id, container.pid, container.ip, pod=pod)
         case settings.PUBLISHER_ROLE:
             service = (
                 container.labels.get(settings.SERVICE_NAMESPACE, ""),

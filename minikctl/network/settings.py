@@ -10,6 +10,8 @@ from minikctl.plan import proxy
 PREFIX = "minikctl.dev/"
 CLUSTER = PREFIX + "cluster"
 ROLE = PREFIX + "role"
+POD_NAMESPACE = PREFIX + "pod-namespace"
+POD_NAME = PREFIX + "pod-name"
 SERVICE_NAMESPACE = PREFIX + "service-namespace"
 SERVICE_NAME = PREFIX + "service-name"
 SERVICE_UID = PREFIX + "service-uid"

@@ -10,8 +10,10 @@ from dataclasses import dataclass, field
 
 from minikctl import errors
 from minikctl.drivers.netns import Netns, NetnsChange
+from minikctl.model.objects import Key
+from minikctl.network.policies import PolicyBook
 from minikctl.network.rulebook import Profile, RuleBook
-from minikctl.plan import proxy, proxy_nft
+from minikctl.plan import netpol_nft, proxy, proxy_nft
 from minikctl.runtime import clock as clocks
 from minikctl.runtime import tasks
 
@@ -26,16 +28,36 @@ ATTACH_SECONDS = 30.0
 
 @dataclass(frozen=True)
 class Member:
-    """A network namespace that gets rules: that of a running container."""
+    """A network namespace that gets rules: that of a running container.
+
+    ``pod`` is whose policies apply, None for publishers, which have none.
+    """
 
     container_id: str
     pid: int
     ip: str
     profile: Profile = None
+    pod: Key | None = None
+
+
+@dataclass(frozen=True)
+class Books:
+    """Where the rules of namespaces are read: of Services and of policies."""
+
+    services: RuleBook
+    policies: PolicyBook
 
 
 Discover = Callable[[], Awaitable[Iterable[Member]]]
 """Finds all namespaces that exist."""
+
+
+@dataclass(frozen=True)
+class _Target:
+    """The tables that a namespace is to have; ``policy`` None: no such table."""
+
+    services: proxy.Compiled
+    policy: proxy.Ruleset | None
 
 
 @dataclass
@@ -44,6 +66,7 @@ class _State:
 
     member: Member
     compiled: proxy.Compiled | None = None
+    policy: proxy.Ruleset | None = None
     stale_chains: set[str] = field(default_factory=set)
     stale_clients: set[str] = field(default_factory=set)
     waiters: list[asyncio.Future[None]] = field(default_factory=list)
@@ -57,10 +80,10 @@ class RuleSync:
     """
 
     def __init__(
-        self, netns: Netns, book: RuleBook, facts: proxy.Facts, discover: Discover, clock: clocks.Clock
+        self, netns: Netns, books: Books, facts: proxy.Facts, discover: Discover, clock: clocks.Clock
     ) -> None:
         self._netns = netns
-        self._book = book
+        self._books = books
         self._facts = facts
         self._discover = discover
         self._clock = clock
@@ -91,6 +114,8 @@ class RuleSync:
         waiter.result()
 
     def _enter(self, member: Member) -> _State:
+        if member.pod is not None:
+            self._books.policies.attached(member.pod, member.ip)
         state = self._states.get(member.container_id)
         if state is None or state.member != member:
             waiters = state.waiters if state else []
@@ -101,6 +126,8 @@ class RuleSync:
         """Let a namespace be; whoever waits for it learns that it is gone."""
         state = self._states.pop(container_id, None)
         if state is not None:
+            if state.member.pod is not None:
+                self._books.policies.detached(state.member.pod, state.member.ip)
             _refuse(state, errors.NoSuchContainer(f"container {container_id[:12]} is gone"))
 
     async def discover(self) -> None:
@@ -125,8 +152,9 @@ class RuleSync:
 
     async def run(self) -> None:
         """Keep all namespaces up to date until cancelled."""
-        await self._book.ready()
-        self._book.subscribe(self.changed)
+        for book in (self._books.services, self._books.policies):
+            await book.ready()
+            book.subscribe(self.changed)
         await self._rediscover()
         # What they were told while nobody was watching is not known, and neither are their UDP flows.
         self._unswept = set(self._states)
@@ -175,10 +203,10 @@ class RuleSync:
 
     async def _round(self) -> bool:
         """Bring all namespaces up to date; tell whether something failed and is to be tried again."""
-        wanted: dict[str, tuple[_State, proxy.Compiled]] = {}
+        wanted: dict[str, tuple[_State, _Target]] = {}
         for container_id, state in self._states.items():
-            target = self._book.current(state.member.profile)
-            if state.compiled is not target:
+            target = self._target(state.member)
+            if state.compiled is not target.services or state.policy is not target.policy:
                 wanted[container_id] = (state, target)
         if not wanted and not self._unswept:
             return False
@@ -199,6 +227,10 @@ class RuleSync:
             await self._rediscover()  # most likely the container is gone
         return bool(failures)
 
+    def _target(self, member: Member) -> _Target:
+        policy = self._books.policies.table(member.pod) if member.pod is not None else None
+        return _Target(self._books.services.current(member.profile), policy)
+
     def _sweeps(self) -> list[NetnsChange]:
         """Return the changes that forget all UDP flows, once for each namespace that was there before us."""
         found = []
@@ -211,17 +243,20 @@ class RuleSync:
                 found += [NetnsChange(container_id, state.member.pid, commands)] if commands else []
         return found
 
-    def _change(self, state: _State, target: proxy.Compiled, texts: _Texts) -> NetnsChange:
+    def _change(self, state: _State, target: _Target, texts: _Texts) -> NetnsChange:
         member = state.member
         if state.compiled is not None:
-            return NetnsChange(member.container_id, member.pid, (), texts.delta(state.compiled, target))
+            text = texts.delta(state.compiled, target.services) + texts.policy(state.policy, target.policy)
+            return NetnsChange(member.container_id, member.pid, (), text)
         commands = proxy.setup_commands(self._facts, member.ip) if member.profile is None else ()
-        text = texts.whole(target)
-        if target.ruleset.clients:
-            current = target.ruleset
+        text = texts.whole(target.services)
+        current = target.services.ruleset
+        if current.clients:
             text += proxy_nft.prune(
                 state.stale_chains - set(current.chains), state.stale_clients - set(current.clients)
             )
+        if member.pod is not None:
+            text += texts.whole_policy(target.policy)
         return NetnsChange(member.container_id, member.pid, commands, text)
 
     def _failed(self, state: _State, words: str) -> None:
@@ -235,32 +270,41 @@ class _Texts:
     """Texts made once for all namespaces that need the same."""
 
     def __init__(self) -> None:
-        self._made: dict[tuple[int, int], str] = {}
+        self._made: dict[tuple[str, int, int], str] = {}
+
+    def _once(self, key: tuple[str, int, int], make: Callable[[], str]) -> str:
+        if key not in self._made:
+            self._made[key] = make()
+        return self._made[key]
 
     def whole(self, target: proxy.Compiled) -> str:
-        key = (0, id(target))
-        if key not in self._made:
-            # Replacing the table would forget which client belongs to which endpoint.
-            sticky = target.ruleset.clients
-            text = proxy_nft.refresh(target.ruleset) if sticky else proxy_nft.replace(target.ruleset)
-            self._made[key] = text
-        return self._made[key]
+        """Return what sets the rules of Services, whatever is there."""
+        # Replacing the table would forget which client belongs to which endpoint.
+        make = proxy_nft.refresh if target.ruleset.clients else proxy_nft.replace
+        return self._once(("whole", 0, id(target)), lambda: make(target.ruleset))
 
     def delta(self, old: proxy.Compiled, target: proxy.Compiled) -> str:
-        key = (id(old), id(target))
-        if key not in self._made:
-            self._made[key] = proxy_nft.delta(old.ruleset, target.ruleset)
-        return self._made[key]
+        """Return what differs in the rules of Services."""
+        make = proxy_nft.delta
+        return self._once(("delta", id(old), id(target)), lambda: make(old.ruleset, target.ruleset))
+
+    def whole_policy(self, target: proxy.Ruleset | None) -> str:
+        """Return what sets the policy table, whatever is there."""
+        return self._once(("whole policy", 0, id(target)), lambda: netpol_nft.whole(target))
+
+    def policy(self, old: proxy.Ruleset | None, target: proxy.Ruleset | None) -> str:
+        """Return what differs in the policy table."""
+        return self._once(("policy", id(old), id(target)), lambda: netpol_nft.change(old, target))
 
 
-def _succeeded(state: _State, target: proxy.Compiled) -> None:
+def _succeeded(state: _State, target: _Target) -> None:
     if state.compiled is None:
         state.stale_chains, state.stale_clients = set(), set()
     else:
-        chains, clients = proxy_nft.leftover(state.compiled.ruleset, target.ruleset)
+        chains, clients = proxy_nft.leftover(state.compiled.ruleset, target.services.ruleset)
         state.stale_chains |= chains
         state.stale_clients |= clients
-    state.compiled = target
+    state.compiled, state.policy = target.services, target.policy
     for waiter in state.waiters:
         if not waiter.done():
             waiter.set_result(None)
@@ -272,11 +316,12 @@ def _refuse(state: _State, error: errors.DriverError) -> None:
             waiter.set_exception(error)
 
 
-def _purge(state: _State, target: proxy.Compiled) -> list[NetnsChange]:
+def _purge(state: _State, target: _Target) -> list[NetnsChange]:
     """Return the change that forgets UDP flows which the new rules would not make."""
     if state.compiled is None:
         return []
-    commands = proxy_nft.purge_commands(state.compiled, target)
+    commands = proxy_nft.purge_commands(state.compiled, target.services)
+    commands += netpol_nft.purge_commands(state.policy, target.policy, state.member.ip)
     return [NetnsChange(state.member.container_id, state.member.pid, commands)] if commands else []
 
 

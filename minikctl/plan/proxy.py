@@ -57,7 +57,8 @@ class Chain:
 class Ruleset:
     """One table: verdict maps {name: {key: verdict}}, sets of static elements, of timed clients, and chains.
 
-    ``maps`` and ``sets`` have keys of ``types[name]``; ``clients`` are {name: seconds that an entry lasts}.
+    ``maps`` and ``sets`` have keys of ``types[name]``; ``clients`` are {name: seconds that an entry lasts};
+    the keys of ``ranges`` may be ranges.
     """
 
     types: Mapping[str, str] = field(default_factory=dict)
@@ -65,6 +66,8 @@ class Ruleset:
     sets: Mapping[str, frozenset[str]] = field(default_factory=dict)
     clients: Mapping[str, int] = field(default_factory=dict)
     chains: Mapping[str, Chain] = field(default_factory=dict)
+    table: str = TABLE
+    ranges: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,22 @@ from itertools import islice
 
 from minikctl.plan.proxy import TABLE, Chain, Compiled, Ruleset
 
-FAMILY_TABLE = f"inet {TABLE}"
 ELEMENTS_PER_LINE = 500
+
+
+def family(table: str) -> str:
+    """Return how commands name a table of ours."""
+    return f"inet {table}"
+
+
+def remove(table: str) -> str:
+    """Return the transaction after which there is no such table."""
+    return f"table {family(table)} {{}}\ndelete table {family(table)}\n"
 
 
 def replace(rules: Ruleset) -> str:
     """Return the transaction after which the table holds these rules and nothing else."""
-    return f"table {FAMILY_TABLE} {{}}\ndelete table {FAMILY_TABLE}\n" + refresh(rules, flush=False)
+    return remove(rules.table) + refresh(rules, flush=False)
 
 
 def refresh(rules: Ruleset, *, flush: bool = True) -> str:
@@ -21,23 +30,25 @@ def refresh(rules: Ruleset, *, flush: bool = True) -> str:
 
     Chains that are not of these rules stay, unreferenced.
     """
-    lines = [f"add table {FAMILY_TABLE}"]
+    table = family(rules.table)
+    lines = [f"add table {table}"]
+    # Chains come first: nft 1.0.6 moves the elements of a map of ranges up to where the map is declared.
+    for name, chain in rules.chains.items():
+        lines.append(declare_chain(table, name, chain))
+        if flush:
+            lines.append(f"flush chain {table} {name}")
     lines += [declare_map(name, rules) for name in rules.maps]
     lines += [declare_set(name, rules) for name in rules.sets]
-    lines += [declare_clients(name, seconds) for name, seconds in rules.clients.items()]
-    for name, chain in rules.chains.items():
-        lines.append(declare_chain(name, chain))
-        if flush:
-            lines.append(f"flush chain {FAMILY_TABLE} {name}")
+    lines += [declare_clients(table, name, seconds) for name, seconds in rules.clients.items()]
     if flush:
-        lines += [f"flush map {FAMILY_TABLE} {name}" for name in rules.maps]
-        lines += [f"flush set {FAMILY_TABLE} {name}" for name in rules.sets]
+        lines += [f"flush map {table} {name}" for name in rules.maps]
+        lines += [f"flush set {table} {name}" for name in rules.sets]
     for name, chain in rules.chains.items():
-        lines += chain_rules(name, chain)
+        lines += chain_rules(table, name, chain)
     for name, verdicts in rules.maps.items():
-        lines += add_elements(name, (f"{key} : {verdict}" for key, verdict in verdicts.items()))
+        lines += add_elements(table, name, (f"{key} : {verdict}" for key, verdict in verdicts.items()))
     for name, keys in rules.sets.items():
-        lines += add_elements(name, sorted(keys))
+        lines += add_elements(table, name, sorted(keys))
     return ended(lines)
 
 
@@ -47,22 +58,23 @@ def delta(old: Ruleset, new: Ruleset) -> str:
     Chains and client sets that are not needed any more are emptied, not deleted (see ``prune``): kernels
     before 6.2 refuse to delete a chain together with the map element that led to it.
     """
+    table = family(new.table)
     lines: list[str] = []
     for name, seconds in new.clients.items():
         if name not in old.clients:
-            lines.append(declare_clients(name, seconds))
+            lines.append(declare_clients(table, name, seconds))
     changed = {name: chain for name, chain in new.chains.items() if old.chains.get(name) != chain}
-    lines += [declare_chain(name, chain) for name, chain in changed.items()]
-    lines += [f"flush chain {FAMILY_TABLE} {name}" for name in changed]
+    lines += [declare_chain(table, name, chain) for name, chain in changed.items()]
+    lines += [f"flush chain {table} {name}" for name in changed]
     for name, chain in changed.items():
-        lines += chain_rules(name, chain)
+        lines += chain_rules(table, name, chain)
     for name, verdicts in new.maps.items():
-        lines += changed_verdicts(name, old.maps.get(name, {}), verdicts)
+        lines += changed_verdicts(table, name, old.maps.get(name, {}), verdicts)
     for name, keys in new.sets.items():
         before = old.sets.get(name, frozenset())
-        lines += delete_elements(name, sorted(before - keys))
-        lines += add_elements(name, sorted(keys - before))
-    lines += [f"flush chain {FAMILY_TABLE} {name}" for name in old.chains if name not in new.chains]
+        lines += delete_elements(table, name, sorted(before - keys))
+        lines += add_elements(table, name, sorted(keys - before))
+    lines += [f"flush chain {table} {name}" for name in old.chains if name not in new.chains]
     return ended(lines)
 
 
@@ -73,8 +85,9 @@ def leftover(old: Ruleset, new: Ruleset) -> tuple[frozenset[str], frozenset[str]
 
 def prune(chains: Iterable[str], clients: Iterable[str]) -> str:
     """Return the transaction that deletes unused chains and client sets."""
-    lines = [f"delete chain {FAMILY_TABLE} {name}" for name in sorted(chains)]
-    lines += [f"delete set {FAMILY_TABLE} {name}" for name in sorted(clients)]
+    table = family(TABLE)
+    lines = [f"delete chain {table} {name}" for name in sorted(chains)]
+    lines += [f"delete set {table} {name}" for name in sorted(clients)]
     return ended(lines)
 
 
@@ -111,54 +124,55 @@ def quietly(words: list[str]) -> tuple[tuple[str, ...], ...]:
     return (("sh", "-c", "{ " + "; ".join(words) + "; } >/dev/null 2>&1; true"),)
 
 
-def changed_verdicts(name: str, old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
+def changed_verdicts(table: str, name: str, old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
     """Return the lines that turn the elements of a verdict map into others."""
     dropped = [f"{key} : {verdict}" for key, verdict in old.items() if new.get(key) != verdict]
     added = [f"{key} : {verdict}" for key, verdict in new.items() if old.get(key) != verdict]
-    return [*delete_elements(name, dropped), *add_elements(name, added)]
+    return [*delete_elements(table, name, dropped), *add_elements(table, name, added)]
 
 
 def declare_map(name: str, rules: Ruleset) -> str:
     """Return the line that makes a verdict map."""
-    return f"add map {FAMILY_TABLE} {name} {{ type {rules.types[name]} : verdict; }}"
+    ranges = " flags interval;" if name in rules.ranges else ""
+    return f"add map {family(rules.table)} {name} {{ type {rules.types[name]} : verdict;{ranges} }}"
 
 
 def declare_set(name: str, rules: Ruleset) -> str:
     """Return the line that makes a set."""
-    return f"add set {FAMILY_TABLE} {name} {{ type {rules.types[name]}; }}"
+    return f"add set {family(rules.table)} {name} {{ type {rules.types[name]}; }}"
 
 
-def declare_clients(name: str, seconds: int) -> str:
+def declare_clients(table: str, name: str, seconds: int) -> str:
     """Return the line that makes a set in which clients are remembered for a time."""
-    return f"add set {FAMILY_TABLE} {name} {{ type ipv4_addr; flags dynamic,timeout; timeout {seconds}s; }}"
+    return f"add set {table} {name} {{ type ipv4_addr; flags dynamic,timeout; timeout {seconds}s; }}"
 
 
-def declare_chain(name: str, chain: Chain) -> str:
+def declare_chain(table: str, name: str, chain: Chain) -> str:
     """Return the line that makes a chain."""
     declaration = f" {{ {chain.hook} }}" if chain.hook else ""
-    return f"add chain {FAMILY_TABLE} {name}{declaration}"
+    return f"add chain {table} {name}{declaration}"
 
 
-def chain_rules(name: str, chain: Chain) -> list[str]:
+def chain_rules(table: str, name: str, chain: Chain) -> list[str]:
     """Return the lines that put the rules into a chain."""
-    return [f"add rule {FAMILY_TABLE} {name} {rule}" for rule in chain.rules]
+    return [f"add rule {table} {name} {rule}" for rule in chain.rules]
 
 
-def add_elements(name: str, elements: Iterable[str]) -> list[str]:
+def add_elements(table: str, name: str, elements: Iterable[str]) -> list[str]:
     """Return the lines that add elements to a map or set."""
-    return _element_lines("add", name, elements)
+    return _element_lines("add", table, name, elements)
 
 
-def delete_elements(name: str, elements: Iterable[str]) -> list[str]:
+def delete_elements(table: str, name: str, elements: Iterable[str]) -> list[str]:
     """Return the lines that delete elements from a map or set."""
-    return _element_lines("delete", name, elements)
+    return _element_lines("delete", table, name, elements)
 
 
-def _element_lines(verb: str, name: str, elements: Iterable[str]) -> list[str]:
+def _element_lines(verb: str, table: str, name: str, elements: Iterable[str]) -> list[str]:
     left = iter(elements)
     lines = []
     while piece := list(islice(left, ELEMENTS_PER_LINE)):
-        lines.append(f"{verb} element {FAMILY_TABLE} {name} {{ {', '.join(piece)} }}")
+        lines.append(f"{verb} element {table} {name} {{ {', '.join(piece)} }}")
     return lines
 
 

@@ -6,14 +6,16 @@ from collections.abc import Mapping, Sequence
 
 from minikctl import errors
 from minikctl.drivers.netns import NetnsChange
+from minikctl.plan import netpol
 from tests.packets.tracer import Table
 
 
 class TableNetns:
-    """Fits ``drivers.netns.Netns``; ``tables`` are by sandbox, ``batches`` what each call asked for."""
+    """Fits ``drivers.netns.Netns``; tables are by sandbox, ``batches`` what each call asked for."""
 
     def __init__(self) -> None:
         self.tables: dict[str, Table] = {}
+        self.policies: dict[str, Table] = {}
         self.commands: dict[str, list[tuple[str, ...]]] = {}
         self.batches: list[tuple[NetnsChange, ...]] = []
         self.gone: dict[str, str] = {}
@@ -26,6 +28,8 @@ class TableNetns:
         for change in changes:
             if change.sandbox not in self.gone:
                 self.tables.setdefault(change.sandbox, Table()).apply(change.ruleset)
+                policies = self.policies.setdefault(change.sandbox, Table(name=netpol.TABLE))
+                policies.apply(change.ruleset)
                 self.commands.setdefault(change.sandbox, []).extend(change.commands)
         return {
             change.sandbox: self.gone[change.sandbox] for change in changes if change.sandbox in self.gone

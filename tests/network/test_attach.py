@@ -9,8 +9,9 @@ import pytest
 from minikctl.drivers.fake_netns import FakeNetns
 from minikctl.model.containers import Container
 from minikctl.network import attach
+from minikctl.network.policies import PolicyBook
 from minikctl.network.rulebook import RuleBook
-from minikctl.network.sync import Member, RuleSync
+from minikctl.network.sync import Books, Member, RuleSync
 from minikctl.node.sandbox import Sandbox, SandboxNetwork
 from tests.network.bench import SETTINGS, Surroundings
 
@@ -19,13 +20,14 @@ ROLE, NAMESPACE, NAME = ("minikctl.dev/role", "minikctl.dev/service-namespace", 
 
 def container(role: str, status: Any = "running", pid: int = 7, ip: str = "10.1.0.9") -> Container:
     labels = {ROLE: role, NAMESPACE: "default", NAME: "web"}
+    labels |= {"minikctl.dev/pod-namespace": "net", "minikctl.dev/pod-name": "web-1"}
     return Container("c1", "name", labels, "infra", "", status, pid=pid, ip=ip)
 
 
 @pytest.mark.parametrize(
     ("found", "wanted"),
     [
-        (container("pause"), Member("c1", 7, "10.1.0.9")),
+        (container("pause"), Member("c1", 7, "10.1.0.9", pod=("net", "web-1"))),
         (container("publisher"), Member("c1", 7, "10.1.0.9", ("default", "web"))),
         (container("app"), None),
         (container("pause", status="exited"), None),
@@ -46,8 +48,8 @@ async def test_a_pod_of_the_host_network_or_without_network_gets_nothing() -> No
     async def discover() -> list[Member]:
         return []
 
-    book = RuleBook(world.informers, SETTINGS)
-    rules = RuleSync(netns, book, SETTINGS.facts(()), discover, world.clock)
+    books = Books(RuleBook(world.informers, SETTINGS), PolicyBook(world.informers))
+    rules = RuleSync(netns, books, SETTINGS.facts(()), discover, world.clock)
     network: SandboxNetwork = attach.PodNetwork(rules)
     async with world.running(rules.run()):
         await network.attach(Sandbox("ns", "p", "u", "c1", 7, "10.1.0.1", host_network=True))

@@ -7,8 +7,9 @@ from typing import Any
 from minikctl import errors
 from minikctl.model import kinds, objects
 from minikctl.network import attach, publishers
+from minikctl.network.policies import PolicyBook
 from minikctl.network.rulebook import RuleBook
-from minikctl.network.sync import Member, RuleSync
+from minikctl.network.sync import Books, Member, RuleSync
 from minikctl.runtime.loop import ControlLoop
 from tests.network.bench import SETTINGS, Surroundings
 from tests.network.fakes import TableNetns
@@ -32,9 +33,8 @@ class World(Surroundings):
         async def discover() -> list[Member]:
             return await attach.members(self.engine, "test")
 
-        self.rules = RuleSync(
-            self.netns, RuleBook(self.informers, SETTINGS), SETTINGS.facts(()), discover, self.clock
-        )
+        books = Books(RuleBook(self.informers, SETTINGS), PolicyBook(self.informers))
+        self.rules = RuleSync(self.netns, books, SETTINGS.facts(()), discover, self.clock)
         self.publishers = publishers.Publishers(self.tools, self.rules, SETTINGS)
         self.balancers = publishers.LoadBalancers(self.tools, SETTINGS)
         piece = cases.endpoint_slice("web", "10.1.0.2")

@@ -14,8 +14,9 @@ import pytest_asyncio
 from minikctl import errors
 from minikctl.client.informer import Informers
 from minikctl.model import kinds
+from minikctl.network.policies import PolicyBook
 from minikctl.network.rulebook import RuleBook
-from minikctl.network.sync import ATTACH_SECONDS, RESYNC_SECONDS, Member, RuleSync
+from minikctl.network.sync import ATTACH_SECONDS, RESYNC_SECONDS, Books, Member, RuleSync
 from tests.fakes.client import FakeClient
 from tests.fakes.clock import FakeClock, settle
 from tests.network.bench import SETTINGS
@@ -23,8 +24,8 @@ from tests.network.fakes import TableNetns
 from tests.packets.tracer import Packet, Tracer
 from tests.plan.proxy import cases
 
-POD = Member("pod-1", 101, "10.1.0.9")
-OTHER = Member("pod-2", 102, "10.1.0.8")
+POD = Member("pod-1", 101, "10.1.0.9", pod=("default", "one"))
+OTHER = Member("pod-2", 102, "10.1.0.8", pod=("default", "two"))
 VIP = Packet("10.96.0.20", 80)
 
 
@@ -58,8 +59,8 @@ async def world() -> AsyncIterator[World]:
     async def discover() -> list[Member]:
         return list(present)
 
-    book = RuleBook(informers, SETTINGS)
-    sync = RuleSync(netns, book, SETTINGS.facts(()), discover, clock)
+    books = Books(RuleBook(informers, SETTINGS), PolicyBook(informers))
+    sync = RuleSync(netns, books, SETTINGS.facts(()), discover, clock)
     found = World(client, clock, netns, sync, present)
     found.serve("web", "10.1.0.2")
     work = [asyncio.create_task(informers.run()), asyncio.create_task(sync.run())]
@@ -247,7 +248,8 @@ async def test_udp_flows_of_namespaces_that_were_there_before_are_swept_once(wor
     async def discover() -> list[Member]:
         return [OTHER]
 
-    sync = RuleSync(world.netns, RuleBook(informers, SETTINGS), SETTINGS.facts(()), discover, world.clock)
+    books = Books(RuleBook(informers, SETTINGS), PolicyBook(informers))
+    sync = RuleSync(world.netns, books, SETTINGS.facts(()), discover, world.clock)
     work = [asyncio.create_task(informers.run()), asyncio.create_task(sync.run())]
     await settle()
     await sync.attach(POD)

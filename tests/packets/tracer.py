@@ -42,6 +42,9 @@ class Table:
     maps: dict[str, dict[str, str]] = field(default_factory=dict)
     sets: dict[str, set[str]] = field(default_factory=dict)
     remembered: dict[str, set[str]] = field(default_factory=dict)
+    name: str = "minikctl"
+    there: bool = False
+    ranges: set[str] = field(default_factory=set)
 
     def apply(self, text: str) -> Table:
         """Apply a transaction."""
@@ -57,15 +60,21 @@ class Table:
         return [name for text in texts for name in re.findall(r"goto (\S+?),?(?= |$)", text)]
 
     def _line(self, line: str) -> None:
-        head, _, rest = line.partition(" inet minikctl")
+        head, _, rest = line.partition(" inet ")
+        table, _, rest = rest.strip().partition(" ")
         name, _, body = rest.strip().partition(" ")
+        if table != self.name:
+            assert table in ("minikctl", "minikctl-policy"), line
+            return
         match head:
             case "table" | "add table":
-                return
+                self.there = True
             case "delete table":
-                self.__init__()  # type: ignore[misc]
+                self.__init__(name=self.name)  # type: ignore[misc]
             case "add map":
                 self.maps.setdefault(name, {})
+                if "flags interval" in body:
+                    self.ranges.add(name)
             case "add set" if "dynamic" in body:
                 self.remembered.setdefault(name, set())
             case "add set":
