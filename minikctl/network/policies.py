@@ -42,8 +42,6 @@ class PolicyBook:
             expire()
 
         def pod(old: Object | None, new: Object | None) -> None:
-            if new is None and old is not None:
-                self._attached.pop(objects.key(old), None)
             if self._policies_exist() and _told(old) != _told(new):
                 expire()
 

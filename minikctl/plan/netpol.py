@@ -34,7 +34,9 @@ from minikctl.plan.proxy import POLICY_EGRESS, POLICY_INGRESS, Chain, Ruleset
 
 TABLE = "minikctl-policy"
 NODES = "nodes"
-NEIGHBOURS = "icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert, nd-router-solicit, nd-router-advert } accept"
+NEIGHBOURS = (
+    "icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert, nd-router-solicit, nd-router-advert } accept"
+)
 LAST = 2**32 - 1
 
 Group = tuple[Kin, tuple[Policy, ...]]

@@ -1,7 +1,7 @@
 """From one policy table to the next: the transaction, and which UDP flows are to be forgotten.
 
-Pods that come, go or change labels change elements of maps; ranges of addresses change with policies only, and
-then the table is replaced as a whole, in one transaction like everything else.
+Pods that come, go or change labels change elements of maps; ranges of addresses change with policies only,
+and then the table is replaced as a whole, in one transaction like everything else.
 """
 
 from __future__ import annotations

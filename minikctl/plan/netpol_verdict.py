@@ -1,7 +1,7 @@
 """Whether NetworkPolicies allow a connection, and which rule says so: read off the objects, rule by rule.
 
-Written apart from the compiler (``netpol``), straight after the documentation, so that one can be held against
-the other: it shares neither its views nor its way of joining policies.
+Written apart from the compiler (``netpol``), straight after the documentation, so that one can be held
+against the other: it shares neither its views nor its way of joining policies.
 """
 
 from __future__ import annotations
@@ -105,9 +105,8 @@ def _direction(world: World, connection: Connection, direction: str) -> Decision
 
 
 def _denial(direction: str, subject: End, names: Sequence[str]) -> str:
-    listed = ", ".join(names)
-    policies = "policy" if len(names) == 1 else "policies"
-    return f"{policies} {listed} isolate{'s' if len(names) == 1 else ''} {subject} for {direction.lower()}, and no rule allows it"
+    who = f"policy {names[0]} isolates" if len(names) == 1 else f"policies {', '.join(names)} isolate"
+    return f"{who} {subject} for {direction.lower()}, and no rule allows it"
 
 
 def directions_of(policy: Object) -> Sequence[str]:

@@ -82,7 +82,9 @@ def possible() -> bool:
 class Lab:
     """Namespaces by name; the first address of the subnet is the bridge's, the node's."""
 
-    def __init__(self, stack: contextlib.ExitStack, addresses: Mapping[str, str], ports: Sequence[int]) -> None:
+    def __init__(
+        self, stack: contextlib.ExitStack, addresses: Mapping[str, str], ports: Sequence[int]
+    ) -> None:
         self._stack = stack
         self.addresses = dict(addresses)
         self._hub = self._namespace()

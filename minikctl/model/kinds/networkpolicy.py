@@ -21,7 +21,7 @@ KIND = Kind(
     "networkpolicies",
     short_names=("netpol",),
     has_generation=True,
-    stored_only=True,
     default=networkpolicy.default,
+    validate=networkpolicy.validate,
     columns=(cells.NAME, Column("Pod-Selector", _selector), cells.AGE),
 )
