@@ -26,6 +26,7 @@ class PolicyBook:
         self._namespaces = informers.of(kinds.NAMESPACE)
         self._nodes = informers.of(kinds.NODE)
         self._attached: dict[Key, str] = {}
+        self._publishers: dict[str, str] = {}
         self._tables: dict[Key, Ruleset | None] = {}
         self._read: dict[Key, netpol_view.Policy] = {}
         self._compiler: netpol.Compiler | None = None
@@ -78,6 +79,14 @@ class PolicyBook:
             del self._attached[pod]
             self._compiler = None
 
+    def publishes(self, container_id: str, address: str) -> None:
+        """Learn of a container that publishes ports, "" when it is gone: its packets count as the node's."""
+        if self._publishers.get(container_id, "") != address:
+            self._publishers[container_id] = address
+            if not address:
+                del self._publishers[container_id]
+            self._compiler = None
+
     def table(self, pod: Key) -> Ruleset | None:
         """Return a pod's table as of now, None when it has none; the same object while it stays equal.
 
@@ -107,8 +116,11 @@ class PolicyBook:
             policies=tuple(self._policy(obj) for obj in self._policies.items()),
             pods=dict(self._members()),
             namespaces={objects.name(one): _labels(one) for one in self._namespaces.items()},
-            nodes=tuple(sorted({ip for node in self._nodes.items() for ip in addresses(node)})),
+            nodes=tuple(sorted(self._node_addresses())),
         )
+
+    def _node_addresses(self) -> set[str]:
+        return {ip for node in self._nodes.items() for ip in addresses(node)} | {*self._publishers.values()}
 
     def _policy(self, obj: Object) -> netpol_view.Policy:
         key = objects.key(obj)

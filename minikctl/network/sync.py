@@ -116,6 +116,8 @@ class RuleSync:
     def _enter(self, member: Member) -> _State:
         if member.pod is not None:
             self._books.policies.attached(member.pod, member.ip)
+        else:
+            self._books.policies.publishes(member.container_id, member.ip)
         state = self._states.get(member.container_id)
         if state is None or state.member != member:
             waiters = state.waiters if state else []
@@ -128,6 +130,8 @@ class RuleSync:
         if state is not None:
             if state.member.pod is not None:
                 self._books.policies.detached(state.member.pod, state.member.ip)
+            else:
+                self._books.policies.publishes(container_id, "")
             _refuse(state, errors.NoSuchContainer(f"container {container_id[:12]} is gone"))
 
     async def discover(self) -> None:

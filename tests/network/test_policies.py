@@ -144,6 +144,22 @@ async def test_what_concerns_no_policy_writes_nothing() -> None:
         assert world.netns.batches == []
 
 
+async def test_a_publisher_counts_as_the_node() -> None:
+    publisher = Member("c-publisher", 301, "10.1.0.200", profile=("x", "web"))
+    world = World()
+    async with world.running(world.rules.run()):
+        world.policy()
+        await world.start(WEB)
+        assert not world.allowed(publisher)
+        world.present.append(publisher)
+        await world.rules.attach(publisher)
+        assert world.allowed(publisher)
+        world.rules.forget("c-publisher")
+        world.rules.changed()
+        await world.turn(0.02)
+        assert not world.allowed(publisher)
+
+
 async def test_rules_that_somebody_deleted_are_written_again() -> None:
     world = World()
     async with world.running(world.rules.run()):
