@@ -21,6 +21,7 @@ MODULES = {
     "get": "get",
     "label": "metadata",
     "logs": "logs",
+    "netpol": "netpol",
     "options": "version",
     "patch": "patch",
     "rollout": "rollout",
@@ -51,6 +52,7 @@ SUMMARIES = {
     "get": "Display one or many objects",
     "label": "Update the labels of objects",
     "logs": "Print the logs of a container",
+    "netpol": "See what NetworkPolicies allow",
     "options": "Print the flags that every command takes",
     "patch": "Update fields of an object",
     "rollout": "Manage the rollout of a Deployment",
@@ -63,7 +65,7 @@ SUMMARIES = {
 GROUPS = (
     ("Basic Commands", ("apply", "get", "describe", "delete", "create", "run", "expose", "edit")),
     ("Deploy Commands", ("rollout", "scale")),
-    ("Troubleshooting Commands", ("logs", "exec", "events", "wait")),
+    ("Troubleshooting Commands", ("logs", "exec", "events", "wait", "netpol")),
     ("Cluster Commands", ("cluster", "cluster-info", "api-resources", "api-versions")),
     ("Settings Commands", ("label", "annotate", "patch", "config", "completion", "options", "version")),
 )

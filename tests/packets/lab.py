@@ -16,10 +16,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 Probe = tuple[str, int, str]
-"""(address, port, "tcp" or "udp")."""
+"""(address or name, port, "tcp" or "udp")."""
 
 PROCESS = """
-import json, select, socket, sys, threading, time
+import json, select, socket, struct, sys, threading, time
 
 def serve_tcp(port):
     server = socket.create_server(("", port), backlog=128)
@@ -36,9 +36,27 @@ def serve_udp(port):
         except OSError:
             pass
 
+def resolved(name, seconds):
+    if name[0].isdigit():
+        return name
+    asking = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    asking.settimeout(seconds)
+    labels = b"".join(bytes([len(part)]) + part.encode() for part in name.split(".")) + bytes(1)
+    try:
+        asking.sendto(struct.pack(">6H", 7, 256, 1, 0, 0, 0) + labels + struct.pack(">2H", 1, 1), (sys.argv[2], 53))
+        answer = asking.recv(512)
+    except OSError:
+        return ""
+    return socket.inet_ntoa(answer[-4:]) if answer[7] else ""
+
 def probe(wanted, seconds):
-    open_, opened = {}, [False] * len(wanted)
+    open_, opened, known = {}, [False] * len(wanted), {}
     for number, (address, port, protocol) in enumerate(wanted):
+        if address not in known:
+            known[address] = resolved(address, seconds)
+        address = known[address]
+        if not address:
+            continue
         one = socket.socket(socket.AF_INET, socket.SOCK_STREAM if protocol == "tcp" else socket.SOCK_DGRAM)
         one.setblocking(False)
         open_[one] = number

@@ -1,0 +1,236 @@
+"""NetworkPolicy on real packets between real pods: by pod address, by service address and by name."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, seed, settings
+
+from tests.e2e.conftest import Cluster, docker, eventually
+from tests.packets.lab import PROCESS
+from tests.plan.netpol import generated, grid
+from tests.plan.netpol.grid import Grid, Traced, policy
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+
+DNS = "10.96.0.10"
+SECONDS = 0.4
+
+
+def pod(namespace: str, name: str, **spec: Any) -> dict[str, Any]:
+    found = grid.pod(namespace, name, "")
+    del found["status"]
+    main = {"image": "minikctl-demo:latest", "imagePullPolicy": "IfNotPresent", "command": ["sleep", "3600"]}
+    found["spec"]["containers"][0] |= main
+    found["spec"] |= {"terminationGracePeriodSeconds": 0, **spec}
+    return found
+
+
+def service(namespace: str, name: str) -> dict[str, Any]:
+    ports = [{"name": f"p{port}", "port": port} for port in (80, 81)]
+    meta = {"namespace": namespace, "name": name}
+    spec = {"selector": {"pod": name}, "ports": ports}
+    return {"apiVersion": "v1", "kind": "Service", "metadata": meta, "spec": spec}
+
+
+class World:
+    """The grid as real pods, each with a process in its network that serves and probes."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self.cluster = cluster
+        self.grid = Grid()
+        self.processes: dict[str, subprocess.Popen[str]] = {}
+
+    def apply(self, *objects: Any) -> None:
+        text = json.dumps({"apiVersion": "v1", "kind": "List", "items": objects})
+        self.cluster.run("apply", "-f", "-", stdin=text)
+
+    def start(self) -> None:
+        spaces = [
+            {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": {"ns": name}}}
+            for name in self.grid.namespaces
+        ]
+        made = [(pod(*name.split("/")), service(*name.split("/"))) for name in self.grid.pods]
+        self.apply(*spaces, *(one for pair in made for one in pair))
+        for name in self.grid.pods:
+            space, own = name.split("/")
+            self.cluster.ready(f"pod={own}", space)
+            status = self.cluster.json("pod", own, "-n", space)["status"]
+            self.grid.pods[name]["status"] = status
+        for name in self.grid.pods:
+            self.serve(name)
+
+    def serve(self, name: str) -> None:
+        space, own = name.split("/")
+        labels = ("role=pause", f"pod-namespace={space}", f"pod-name={own}")
+        (found,) = self.cluster.containers(*(f"label=minikctl.dev/{label}" for label in labels))
+        pid = docker("inspect", "-f", "{{.State.Pid}}", found)
+        argv = ["nsenter", "-t", pid, "-n", sys.executable, "-c", PROCESS, "[80, 81]", DNS]
+        process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.processes[name] = process
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+
+    def stop(self) -> None:
+        for process in self.processes.values():
+            process.kill()
+            process.communicate()
+
+    def probe(self, wanted: dict[str, list[tuple[str, int, str]]]) -> dict[str, list[bool]]:
+        for name, probes in wanted.items():
+            stdin = self.processes[name].stdin
+            assert stdin is not None
+            stdin.write(json.dumps([probes, SECONDS]) + "\n")
+            stdin.flush()
+        found = {}
+        for name in wanted:
+            stdout = self.processes[name].stdout
+            assert stdout is not None
+            found[name] = json.loads(stdout.readline())
+        return found
+
+    def allowed(self, source: str, target: str, port: int = 80) -> bool:
+        return self.probe({source: [(self.grid.ip(target), port, "tcp")]})[source][0]
+
+    def enforce(self, policies: list[dict[str, Any]]) -> None:
+        """Have these policies and no others."""
+        self.grid.policies = [
+            {**one, "metadata": {**one["metadata"], "name": f"policy-{number}"}}
+            for number, one in enumerate(policies)
+        ]
+        kept = {(one["metadata"]["namespace"], one["metadata"]["name"]) for one in self.grid.policies}
+        for one in self.cluster.json("networkpolicies", "-A")["items"]:
+            meta = one["metadata"]
+            if (meta["namespace"], meta["name"]) not in kept:
+                self.cluster.run("delete", "networkpolicy", meta["name"], "-n", meta["namespace"])
+        if policies:
+            self.apply(*self.grid.policies)
+
+
+@pytest.fixture(scope="module")
+def world(cluster: Cluster) -> Iterator[World]:
+    made = World(cluster)
+    try:
+        made.start()
+        yield made
+    finally:
+        made.stop()
+
+
+@pytest.fixture(autouse=True)
+def open_again(world: World) -> Iterator[None]:
+    yield
+    world.enforce([])
+
+
+def differences(world: World) -> list[str]:
+    """Return the connections whose real fate is not what the oracle says."""
+    traced = Traced(world.grid)
+    (dns,) = world.cluster.json("pods", "-n", "kube-system", "-l", "k8s-app=kube-dns")["items"]
+    world.grid.pods["dns"] = dns
+    services = {
+        name: world.cluster.json("service", name.split("/")[1], "-n", name.split("/")[0])["spec"]["clusterIP"]
+        for name in world.grid.pods
+        if name != "dns"
+    }
+    names = [*services]
+    ways = {
+        "address": world.grid.ip,
+        "service": services.__getitem__,
+        "name": lambda name: "{1}.{0}.svc.cluster.local".format(*name.split("/")),
+    }
+    probes = [(target, way, port) for target in names for way in ways for port in (80, 81)]
+    found = world.probe(
+        {source: [(ways[way](target), port, "tcp") for target, way, port in probes] for source in names}
+    )
+    wrong = []
+    for source in names:
+        asks = world.grid.oracle(source, "dns", 53, "udp").allowed
+        for (target, way, port), opened in zip(probes, found[source], strict=True):
+            wanted = traced.allowed(source, target, port) and (way != "name" or asks)
+            if opened != wanted:
+                wrong.append(f"{source} -> {target}:{port} by {way} is {opened}")
+    del world.grid.pods["dns"]
+    return wrong
+
+
+@seed(3)
+@settings(
+    max_examples=4,
+    deadline=None,
+    database=None,
+    phases=[Phase.generate],
+    suppress_health_check=[*HealthCheck],
+)
+@given(generated.grids())
+def test_generated_policies(world: World, grid: Grid) -> None:
+    world.enforce(grid.policies)
+    time.sleep(0.3)
+    assert differences(world) == []
+
+
+def test_changes_arrive_within_milliseconds(world: World) -> None:
+    assert world.allowed("x/a", "y/a")
+    world.enforce([policy(namespace="y", policyTypes=["Ingress"])])
+    assert eventually(lambda: not world.allowed("x/a", "y/a"), 1, 0.01)
+    rule = {"from": [{"namespaceSelector": {"matchLabels": {"team": "friends"}}}]}
+    world.enforce([policy(namespace="y", ingress=[rule])])
+    world.cluster.run("label", "namespace", "x", "team=friends")
+    assert eventually(lambda: world.allowed("x/a", "y/a"), 1, 0.01)
+    world.cluster.run("label", "namespace", "x", "team-")
+    assert eventually(lambda: not world.allowed("x/a", "y/a"), 1, 0.01)
+    assert world.allowed("x/a", "z/a")
+
+
+def test_a_pod_is_isolated_before_its_first_instruction(world: World) -> None:
+    """And whoever may talk to it, or it to, can from its first packet on."""
+    friend = {"from": [{"podSelector": {"matchLabels": {"pod": "early"}}}]}
+    world.enforce(
+        [
+            policy(namespace="z", policyTypes=["Egress"], egress=[{"to": [{"podSelector": {}}]}]),
+            policy(namespace="z", podSelector={"matchLabels": {"pod": "a"}}, ingress=[friend]),
+        ]
+    )
+    # A first packet that is dropped is sent again after a second: too late.
+    ask = "nc -w 1 {} 80 -e true 2>/dev/null && echo {}".format
+    script = f"{ask(world.grid.ip('z/a'), 'arrived')}; {ask(world.grid.ip('x/a'), 'escaped')}; true"
+    init = {"name": "first", "image": "minikctl-infra:latest", "command": ["sh", "-c", script]}
+    early = pod("z", "early", initContainers=[{**init, "imagePullPolicy": "IfNotPresent"}])
+    world.apply(early)
+    world.cluster.ready("pod=early", "z")
+    assert world.cluster.out("logs", "early", "-c", "first", "-n", "z") == "arrived\n"
+    world.cluster.run("delete", "pod", "early", "-n", "z")
+
+
+def test_node_ports_are_the_nodes_and_pass(world: World) -> None:
+    ports = [{"name": "p80", "port": 80, "nodePort": 30480}]
+    outer = service("x", "outer")
+    outer["spec"] = {"type": "NodePort", "selector": {"pod": "a"}, "ports": ports}
+    world.enforce([policy(policyTypes=["Ingress"])])
+    world.apply(outer)
+    # It closes at once without a word, which is an answer: the packets arrive.
+    words = ["curl", "-sS", "-m", "2", "http://127.0.0.1:30480/"]
+    eventually(lambda: subprocess.run(words, capture_output=True, check=False).returncode in (52, 56))
+    world.cluster.run("delete", "service", "outer", "-n", "x")
+
+
+def test_trace_says_which_rule_decides_and_proves_it(world: World) -> None:
+    rule = {"from": [{"podSelector": {"matchLabels": {"pod": "b"}}}], "ports": [{"port": "serve-80-tcp"}]}
+    world.enforce([policy(podSelector={"matchLabels": {"pod": "a"}}, ingress=[rule])])
+    time.sleep(0.3)
+    allowed = world.cluster.run("netpol", "trace", "x/b", "x/a:80")
+    assert "rule 1 of ingress in policy policy-0 allows it" in allowed.stdout
+    assert "probe    connected" in allowed.stdout
+    denied = world.cluster.run("netpol", "trace", "x/c", "svc/a:80", "-n", "x", code=1)
+    assert "policy policy-0 isolates x/a for ingress, and no rule allows it" in denied.stdout
+    assert "probe    no answer" in denied.stdout
+    assert denied.stderr == ""
+    listening = world.cluster.run("netpol", "trace", "x/a", "y/a:82")
+    assert "probe    refused" in listening.stdout
+    assert "denied" in world.cluster.run("netpol", "trace", "192.0.2.7", "x/a:80", code=1).stdout
