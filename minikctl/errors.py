@@ -46,9 +46,10 @@ class StatusError(MinikctlError):
             "metadata": {},
             "status": "Failure",
             "message": self.message,
-            "reason": self.reason,
             "code": self.code,
         }
+        if self.reason:
+            body["reason"] = self.reason
         if self.details:
             body["details"] = self.details
         return body
@@ -62,7 +63,7 @@ class StatusError(MinikctlError):
         """Return the error that a ``metav1.Status`` object describes."""
         return cls(
             int(status.get("code") or 500),
-            str(status.get("reason") or "Unknown"),
+            str(status.get("reason") or ""),
             str(status.get("message") or "unknown error"),
             details=status.get("details") or {},
         )

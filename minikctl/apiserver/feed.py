@@ -11,6 +11,7 @@ import orjson
 from minikctl import errors
 from minikctl.apiserver import cache
 from minikctl.model import kinds
+from minikctl.model.apply import managers
 from minikctl.model.kinds import componentstatus
 from minikctl.model.kinds.base import Kind
 from minikctl.model.objects import Key, Object
@@ -66,7 +67,7 @@ class Feed:
         if begin:
             for row in (await self._store.list("", revision=begin)).rows:
                 collection, key = self._place(row.key)
-                collection.load(cache.Entry(key, row.revision, orjson.loads(row.value)))
+                collection.load(cache.Entry(key, row.revision, _decoded(row.value)))
         self._task = asyncio.create_task(self._follow(), name="apiserver-feed")
         await self.reached(newest)
 
@@ -125,7 +126,7 @@ class Feed:
         collection, key = self._place(row.key)
         stored = None
         if event.type == "put":
-            stored = self._decoded.pop(row.value, None) or orjson.loads(row.value)
+            stored = self._decoded.pop(row.value, None) or _decoded(row.value)
         change = collection.apply(row.revision, key, stored)
         if change is not None:
             for observer in self._observers.get(row.key.rsplit("/", 2)[0], ()):
@@ -144,3 +145,9 @@ class Feed:
     def _place(self, key: str) -> tuple[cache.Collection, Key]:
         group, plural, namespace, name = key.split("/", 3)
         return self._of(f"{group}/{plural}"), (namespace, name)
+
+
+def _decoded(value: bytes) -> Object:
+    found: Object = orjson.loads(value)
+    managers.share(found)
+    return found

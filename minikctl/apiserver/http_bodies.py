@@ -24,7 +24,7 @@ PATCHES: dict[str, PatchType] = {
     "application/merge-patch+json": "merge",
     "application/strategic-merge-patch+json": "strategic",
 }
-APPLY = ("application/apply-patch+yaml", "application/apply-patch+cbor")
+APPLY = "application/apply-patch+yaml"
 
 
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
@@ -93,6 +93,26 @@ async def read_optional(exchange: Exchange) -> Object:
     found = parse(data, media_type(exchange))
     if not isinstance(found, dict):
         raise errors.bad_request("the object provided is unrecognized: it is not an object")
+    return found
+
+
+async def read_configuration(exchange: Exchange) -> Object:
+    """Return the body of a server-side apply: YAML, of which JSON is a part."""
+    data = await exchange.body()
+    strictness = field_validation(exchange)
+    is_json = data.lstrip()[:1] == b"{"
+    try:
+        found = parse(data, "application/json" if is_json else "application/yaml")
+    except errors.StatusError as error:
+        raise errors.bad_request(f"error decoding patch: {error}") from None
+    if not isinstance(found, dict):
+        raise errors.bad_request("error decoding patch: the configuration is not an object")
+    repeated = duplicates(data) if is_json and strictness != "Ignore" else []
+    if repeated:
+        text = ", ".join(f'key "{path}" already set in map' for path in repeated)
+        if strictness == "Strict":
+            raise errors.bad_request(f"error strict decoding patch: {text}")
+        exchange.warnings.append(text)
     return found
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from minikctl import errors
-from minikctl.apiserver import http_bodies, http_forms, http_watch, patching, subresources
+from minikctl.apiserver import http_bodies, http_forms, http_managers, http_watch, patching, subresources
 from minikctl.apiserver.http_exchange import Exchange
 from minikctl.apiserver.http_paths import Target
 from minikctl.apiserver.options import DeleteOptions, ListOptions, PatchOptions, WriteOptions
@@ -110,7 +110,9 @@ def _dry_run(values: list[str]) -> bool:
 
 
 def _write_options(exchange: Exchange) -> WriteOptions:
-    return WriteOptions(dry_run=_dry_run(exchange.queries.get("dryRun", [])))
+    return WriteOptions(
+        dry_run=_dry_run(exchange.queries.get("dryRun", [])), manager=http_managers.manager(exchange)
+    )
 
 
 async def _answer(registry: Registry, exchange: Exchange, kind: Kind, obj: Object, status: int = 200) -> None:
@@ -140,6 +142,10 @@ async def _update(registry: Registry, exchange: Exchange, target: Target) -> Non
 
 async def _patch(registry: Registry, exchange: Exchange, target: Target) -> None:
     body, options = await _read_patch(exchange, target.subresource)
+    if options.type == "apply":
+        applied, is_new = await registry.apply(target.kind, target.namespace, target.name, body, options)
+        await _answer(registry, exchange, target.kind, applied, 201 if is_new else 200)
+        return
     patched = await registry.patch(target.kind, target.namespace, target.name, body, options)
     exchange.warnings.extend(_unknown_in(target, body, options, exchange))
     await _answer(registry, exchange, target.kind, patched)
@@ -147,20 +153,21 @@ async def _patch(registry: Registry, exchange: Exchange, target: Target) -> None
 
 async def _read_patch(exchange: Exchange, subresource: str) -> tuple[Any, PatchOptions]:
     media = http_bodies.media_type(exchange)
-    if media in http_bodies.APPLY:
-        raise http_bodies.unsupported(
-            ", ".join(http_bodies.PATCHES) + " (server-side apply is not served by this cluster)"
-        )
-    if media not in http_bodies.PATCHES:
-        raise http_bodies.unsupported(", ".join(http_bodies.PATCHES))
-    body = http_bodies.parse(await exchange.body(), "application/json")
+    if media != http_bodies.APPLY and media not in http_bodies.PATCHES:
+        raise http_bodies.unsupported(", ".join((*http_bodies.PATCHES, http_bodies.APPLY)))
+    type = http_bodies.PATCHES.get(media, "apply")
+    http_managers.check_patch(exchange, type)
     options = PatchOptions(
-        type=http_bodies.PATCHES[media],
+        type=type,
         subresource=subresource,
         dry_run=_dry_run(exchange.queries.get("dryRun", [])),
         strict=http_bodies.field_validation(exchange) == "Strict",
+        manager=http_managers.manager(exchange),
+        force=exchange.flag("force"),
     )
-    return body, options
+    if type == "apply":
+        return await http_bodies.read_configuration(exchange), options
+    return http_bodies.parse(await exchange.body(), "application/json"), options
 
 
 def _unknown_in(target: Target, body: Any, options: PatchOptions, exchange: Exchange) -> list[str]:
@@ -226,6 +233,12 @@ async def _update_scale(registry: Registry, exchange: Exchange, target: Target) 
 
 async def _patch_scale(registry: Registry, exchange: Exchange, target: Target) -> None:
     body, options = await _read_patch(exchange, "")
+    if options.type == "apply":
+        made = await subresources.apply_scale(
+            registry, target.kind, (target.namespace, target.name), body, options
+        )
+        await exchange.answer_json(made)
+        return
     made = await subresources.patch_scale(registry, target.kind, target.namespace, target.name, body, options)
     await exchange.answer_json(made)
 

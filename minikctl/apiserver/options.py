@@ -20,6 +20,10 @@ __all__ = [
 ]
 
 
+INTERNAL = "minikctl"
+"""The field manager of the control plane's own writes."""
+
+
 @dataclass(frozen=True)
 class ListOptions:
     """metav1.ListOptions for a list; selectors are their texts."""
@@ -48,9 +52,16 @@ class WatchOptions:
 
 @dataclass(frozen=True)
 class WriteOptions:
-    """Options of create, update and delete; with ``dry_run`` all checks run and nothing is stored."""
+    """Options of create, update and delete; with ``dry_run`` all checks run and nothing is stored.
+
+    ``manager`` owns what is changed, ``via`` names the subresource in its entry when that is not the one that
+    is written.  ``applied``: the object says in its managedFields who owns what.
+    """
 
     dry_run: bool = False
+    manager: str = INTERNAL
+    via: str = ""
+    applied: bool = False
 
 
 @dataclass(frozen=True)
@@ -61,6 +72,13 @@ class PatchOptions:
     subresource: str = ""
     dry_run: bool = False
     strict: bool = False
+    manager: str = INTERNAL
+    force: bool = False
+    """With type "apply": take over fields that others own."""
+
+    def writing(self, *, via: str = "", applied: bool = False) -> WriteOptions:
+        """Return what of it concerns the writing."""
+        return WriteOptions(self.dry_run, self.manager, via, applied)
 
 
 LIST, WATCH, WRITE, DELETE = ListOptions(), WatchOptions(), WriteOptions(), DeleteOptions()

@@ -8,9 +8,14 @@ import orjson
 
 from minikctl import errors
 from minikctl.apiserver.options import PatchOptions, PatchType
-from minikctl.model import causes, decoding, patches, schema
+from minikctl.model import causes, decoding, objects, patches, schema
 from minikctl.model.kinds.base import Kind
 from minikctl.model.objects import Object
+
+STALE = "the object has been modified; please apply your changes to the latest version and try again"
+
+_META_WIDE = frozenset(("managedFields", "$patch", "$retainKeys"))
+"""What in a patch's metadata can reach managedFields."""
 
 
 def copied(obj: Object) -> Object:
@@ -29,6 +34,11 @@ def wanted_version(body: Any, type: PatchType) -> str:
 
 def apply(kind: Kind, current: Object, body: Any, options: PatchOptions) -> Object:
     """Return a new object: what the patch makes of the current one; refusals are in Kubernetes' words."""
+    owners = None if _touches_owners(body) else objects.meta(current).get("managedFields")
+    if owners is not None:
+        # They are the bigger part of many objects, and no patch but one for them needs them.
+        meta = {name: value for name, value in current["metadata"].items() if name != "managedFields"}
+        current = {**current, "metadata": meta}
     try:
         patched = _apply(kind, current, body, options.type)
     except patches.PatchError as error:
@@ -37,6 +47,7 @@ def apply(kind: Kind, current: Object, body: Any, options: PatchOptions) -> Obje
         raise unprocessable("the outcome is not an object")
     patched = copied(patched)
     _same_name(patched, current)
+    _same_version(kind, patched, current)
     if options.strict:
         _refuse_unknown(kind, patched, body)
     fault = decoding.decode_errors(kind, patched)
@@ -44,6 +55,23 @@ def apply(kind: Kind, current: Object, body: Any, options: PatchOptions) -> Obje
         raise errors.bad_request(fault)
     schema.drop_unknown(kind, patched)
     return patched
+
+
+def _touches_owners(body: Any) -> bool:
+    if isinstance(body, dict):
+        meta = body.get("metadata")
+        return isinstance(meta, dict) and not _META_WIDE.isdisjoint(meta)
+    # In a JSON patch, a path to the whole metadata or object counts too.
+    return isinstance(body, list) and any(
+        isinstance(each, dict)
+        and any(
+            str(each.get(name)) in ("", "/", "/metadata")
+            or str(each.get(name)).startswith("/metadata/managedFields")
+            for name in ("path", "from")
+            if name in each
+        )
+        for each in body
+    )
 
 
 def _apply(kind: Kind, current: Object, body: Any, type: PatchType) -> Any:
@@ -70,6 +98,13 @@ def _same_name(patched: Object, current: Object) -> None:
         raise errors.bad_request(
             f"the name of the object ({given}) does not match the name on the URL ({name})"
         )
+
+
+def _same_version(kind: Kind, patched: Object, current: Object) -> None:
+    """Refuse a patch that, whatever its type, sets another resourceVersion than the one that it met."""
+    given = objects.resource_version(patched)
+    if given and given != objects.resource_version(current):
+        raise errors.conflict(kind.plural, kind.group, objects.name(current), STALE)
 
 
 def _refuse_unknown(kind: Kind, patched: Object, body: Any) -> None:

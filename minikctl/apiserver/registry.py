@@ -17,6 +17,7 @@ import orjson
 from minikctl import errors
 from minikctl.apiserver import (
     admission,
+    applying,
     cache,
     deletion,
     feed,
@@ -31,6 +32,7 @@ from minikctl.apiserver import options as options_
 from minikctl.apiserver.options import DeleteOptions, ListOptions, PatchOptions, WatchOptions, WriteOptions
 from minikctl.model import admission as rules
 from minikctl.model import kinds, names, objects, schema
+from minikctl.model.apply import ownership
 from minikctl.model.kinds.base import Kind
 from minikctl.model.objects import Key, Object
 from minikctl.runtime import clock as clocks
@@ -39,8 +41,6 @@ from minikctl.store import store as stores
 
 NAME_ATTEMPTS = 8
 """So often a generated name that is taken is replaced by another."""
-
-STALE = "the object has been modified; please apply your changes to the latest version and try again"
 
 
 @dataclass(frozen=True)
@@ -115,8 +115,11 @@ class Registry:
         """Store a new object and return it as stored."""
         stored = kinds.stored(kind)
         obj = take(kind, obj)
+        owners = objects.meta(obj).get("managedFields") if options.applied else None
         strategy.begin_create(stored, obj, namespace, self.clock.now(), self.settings.new_uid())
         meta = obj["metadata"]
+        if owners:
+            meta["managedFields"] = owners
         prefix = "" if meta.get("name") else str(meta.get("generateName") or "")
         attempts = NAME_ATTEMPTS if prefix else 1
         for attempt in range(attempts):
@@ -135,7 +138,11 @@ class Registry:
         if stored.namespaced:
             self._admission.namespace(kind, namespace, name)
         self._admission.create(stored, obj)
+        owners = obj["metadata"].pop("managedFields", None)
         refuse(kind, obj, rules.prepare(stored, obj, None))
+        obj["metadata"]["managedFields"] = owners or ownership.of_new(
+            kind, serve(kind, obj), self.write(options)
+        )
         if self.feed.collection(stored).get((namespace, name)) is not None:
             raise errors.already_exists(kind.plural, kind.group, name)
         if "status" in stored.subresources:
@@ -203,10 +210,42 @@ class Registry:
             kind,
             (namespace, name),
             change,
-            WriteOptions(options.dry_run),
+            options.writing(),
             subresource=options.subresource,
             version=version,
         )
+
+    async def apply(
+        self, kind: Kind, namespace: str, name: str, config: Object, options: PatchOptions
+    ) -> tuple[Object, bool]:
+        """Apply a configuration; return the outcome and whether that made the object.
+
+        What the manager applied before and leaves out now is removed; fields of others are conflicts unless
+        forced.
+        """
+        applying.check(kind, (namespace, name), config)
+        write = self.write(options.writing(), options.subresource)
+
+        def change(current: Object | None) -> Object:
+            return applying.outcome(kind, current, config, write, force=options.force)
+
+        while True:
+            writing = options.writing(applied=True)
+            if options.subresource or self.feed.collection(kinds.stored(kind)).get((namespace, name)):
+                version = objects.resource_version(config)
+                key, part = (namespace, name), options.subresource
+                return await self.modify(kind, key, change, writing, subresource=part, version=version), False
+            applying.check_new(kind, name, config)
+            try:
+                return await self.create(kind, namespace, change(None), writing), True
+            except errors.StatusError as error:
+                if error.reason != "AlreadyExists":
+                    raise
+
+    def write(self, options: WriteOptions, subresource: str = "") -> ownership.Write:
+        """Return who writes what now, for managedFields."""
+        now = objects.timestamp(self.clock.now())
+        return ownership.Write(options.manager, now, options.via or subresource)
 
     async def modify(
         self,
@@ -226,11 +265,15 @@ class Registry:
         while True:
             entry = self.entry(kind, *key)
             if version and version != str(entry.revision):
-                raise errors.conflict(kind.plural, kind.group, key[1], STALE)
+                raise errors.conflict(kind.plural, kind.group, key[1], patching.STALE)
             new = take(kind, change(serve(kind, entry.object)))
             new = self._prepare(kind, new, entry.object, subresource)
             if strategy.is_unchanged(new, entry.object) and not deletion.is_finished(stored, new):
                 return serve(kind, entry.object)
+            if not options.applied and subresource != "binding":
+                write = self.write(options, subresource)
+                owners = ownership.of_update(kind, serve(kind, entry.object), serve(kind, new), write)
+                strategy.set_owners(new, owners)
             undo = self._allocate(stored, new, entry.object)
             if options.dry_run:
                 undo()
@@ -247,14 +290,17 @@ class Registry:
     def _prepare(self, kind: Kind, new: Object, old: Object, subresource: str) -> Object:
         stored = kinds.stored(kind)
         new = strategy.begin_update(stored, new, old, subresource)
+        owners = new["metadata"].pop("managedFields", None)
         if subresource:
             schema.apply_defaults(stored, new)
             refuse(kind, new, schema.check(stored, new))
-            return new
-        if stored is kinds.SERVICE:
-            services.carry_over(new, old)
-        refuse(kind, new, rules.prepare(stored, new, old))
-        strategy.count_generation(stored, new, old)
+        else:
+            if stored is kinds.SERVICE:
+                services.carry_over(new, old)
+            refuse(kind, new, rules.prepare(stored, new, old))
+            strategy.count_generation(stored, new, old)
+        if owners is not None:
+            new["metadata"]["managedFields"] = owners
         return new
 
     async def replace(self, stored: Kind, entry: cache.Entry, new: Object) -> Object:

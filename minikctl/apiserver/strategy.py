@@ -7,6 +7,7 @@ from typing import Any
 
 from minikctl import errors
 from minikctl.model import objects
+from minikctl.model.apply import managers
 from minikctl.model.kinds.base import Kind
 from minikctl.model.objects import Object
 from minikctl.plan.pod import resources
@@ -15,7 +16,7 @@ _NOT_CONTENT = ("metadata", "status", "apiVersion", "kind")
 _SERVER_OWNED = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation")
 _PARTS = {"status": ("status",), "finalize": ("spec",), "binding": ("spec", "status")}
 """What each subresource may change."""
-_NOT_KEPT = ("managedFields", "selfLink", "resourceVersion")
+_NOT_KEPT = ("selfLink", "resourceVersion")
 
 
 def metadata_of(obj: Object) -> dict[str, Any]:
@@ -32,7 +33,7 @@ def begin_create(kind: Kind, obj: Object, namespace: str, now: datetime, uid: st
     if meta.get("resourceVersion"):
         raise errors.bad_request("resourceVersion should not be set on objects to be created")
     place(kind, obj, namespace)
-    for field in (*_SERVER_OWNED, *_NOT_KEPT):
+    for field in (*_SERVER_OWNED, *_NOT_KEPT, "managedFields"):
         meta.pop(field, None)
     meta["uid"] = uid
     meta["creationTimestamp"] = objects.timestamp(now)
@@ -87,6 +88,8 @@ def begin_update(kind: Kind, new: Object, old: Object, subresource: str = "") ->
         del merged["metadata"]["resourceVersion"]
         for part in _PARTS[subresource]:
             merged[part] = new.get(part) or {}
+        if "managedFields" in objects.meta(new):
+            merged["metadata"]["managedFields"] = objects.meta(new)["managedFields"]
         return merged
     meta, before = metadata_of(new), objects.meta(old)
     if meta.get("uid") and meta["uid"] != before.get("uid"):
@@ -99,6 +102,9 @@ def begin_update(kind: Kind, new: Object, old: Object, subresource: str = "") ->
         )
     for field in _NOT_KEPT:
         meta.pop(field, None)
+    given, owned = meta.get("managedFields"), before.get("managedFields")
+    if given is None or (not owned and managers.is_reset(given)):
+        set_owners(new, owned)
     for field in (*_SERVER_OWNED, "name", "namespace", "generateName"):
         if field in before:
             meta[field] = before[field]
@@ -112,6 +118,14 @@ def begin_update(kind: Kind, new: Object, old: Object, subresource: str = "") ->
         if "status" in old:
             new["status"] = old["status"]
     return new
+
+
+def set_owners(obj: Object, entries: Any) -> None:
+    """Set metadata.managedFields in place; no entries, no field."""
+    if entries:
+        obj["metadata"]["managedFields"] = entries
+    else:
+        obj["metadata"].pop("managedFields", None)
 
 
 def count_generation(kind: Kind, new: Object, old: Object) -> None:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from minikctl import errors
-from minikctl.apiserver import patching
+from minikctl.apiserver import applying, patching
 from minikctl.apiserver.options import DeleteOptions, PatchOptions, WriteOptions
 from minikctl.apiserver.registry import Registry
 from minikctl.model import causes, kinds, objects, patches, selectors
 from minikctl.model.kinds.base import Kind
-from minikctl.model.objects import Object
+from minikctl.model.objects import Key, Object
 
 SCALE = Kind("autoscaling", "v1", "Scale", "scales")
 
@@ -44,6 +45,7 @@ async def update_scale(
         return new
 
     version = objects.resource_version(scale)
+    options = replace(options, via="scale")
     changed = await registry.modify(kind, (namespace, name), change, options, version=version)
     return scale_of(changed)
 
@@ -66,9 +68,32 @@ async def patch_scale(
         return new
 
     version = patching.wanted_version(body, options.type)
-    write = WriteOptions(options.dry_run)
+    write = options.writing(via="scale")
     changed = await registry.modify(kind, (namespace, name), change, write, version=version)
     return scale_of(changed)
+
+
+async def apply_scale(
+    registry: Registry, kind: Kind, key: Key, scale: Object, options: PatchOptions
+) -> Object:
+    """Apply a Scale: its replicas become the applier's field of the workload."""
+    namespace, name = key
+    applying.check(SCALE, key, scale)
+    wanted: Object = {
+        "apiVersion": kind.api_version,
+        "kind": kind.kind,
+        "metadata": {"namespace": namespace, "name": name},
+    }
+    if "replicas" in objects.spec(scale):
+        wanted["spec"] = {"replicas": _replicas(name, scale)}
+    write = registry.write(options.writing(via="scale"))
+
+    def change(current: Object) -> Object:
+        return applying.outcome(kind, current, wanted, write, force=options.force)
+
+    version = objects.resource_version(scale)
+    writing = options.writing(via="scale", applied=True)
+    return scale_of(await registry.modify(kind, key, change, writing, version=version))
 
 
 def _replicas(name: str, scale: Object) -> int:

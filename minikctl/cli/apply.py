@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from minikctl import errors
-from minikctl.cli import changing, manifests, report, selection
+from minikctl.cli import changing, manifests, parsing, report, selection
 from minikctl.cli.commands import Command
 from minikctl.cli.flags import BadArguments, flag, rest
 
@@ -121,6 +121,8 @@ def _complaint(error: errors.MinikctlError, document: manifests.Document) -> str
     where = f"{document.place}{_object_name(document.object)}"
     if isinstance(error, errors.StatusError):
         return f"{_sentence(error, document)}\n  in {where}"
+    if isinstance(error, parsing.Verbatim):
+        return f"{error}\n  in {where}"
     if isinstance(error, errors.UsageError):
         return f"error: {where}: {str(error).removeprefix('error: ')}"
     raise error
@@ -214,12 +216,11 @@ def _change(
 def _server_side(
     options: ApplyOptions, wanted: dict[str, Any], target: Target, session: Session
 ) -> dict[str, Any]:
-    manager = "kubectl" if (options.manager or MANAGER) == MANAGER else (options.manager or MANAGER)
+    from minikctl.cli import serverside
+
+    manager = options.manager or serverside.MANAGER
     query = {**_query(options), "fieldManager": manager, "force": options.force_conflicts}
-    media = {"Content-Type": "application/apply-patch+yaml"}
-    response = session.client.request("PATCH", target.path(), wanted, query=query, headers=media)
-    created: dict[str, Any] = response.json()
-    return created
+    return serverside.apply(target, wanted, query, session)
 
 
 def annotated(obj: dict[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any, Literal, Protocol
 from minikctl.model.kinds.base import Kind
 from minikctl.model.objects import Object
 
-PatchType = Literal["json", "merge", "strategic"]
+PatchType = Literal["json", "merge", "strategic", "apply"]
 Propagation = Literal["Background", "Foreground", "Orphan"]
 
 

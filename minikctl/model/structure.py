@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from minikctl.model.kind import Kind
 
@@ -134,6 +134,27 @@ class Node:
             return f"{self.home.split('/')[1]}.{self.type_name}"
         plain = {"boolean": "bool", "integer": self.format, "number": "float64"}
         return plain.get(self.type, self.type)
+
+    @functools.cached_property
+    def grain(self) -> Literal["scalar", "atomic", "map", "keyed", "set"]:
+        """How a value is merged and owned: as one, field by field, or item by item."""
+        if self.items is not None:
+            kind = self.schema.get("x-kubernetes-list-type", "atomic")
+            return "keyed" if kind == "map" else "set" if kind == "set" else "atomic"
+        if self.type != "object":
+            return "scalar"
+        merged = self.properties or self.values or self.keeps_unknown
+        return "map" if merged and self.schema.get("x-kubernetes-map-type") != "atomic" else "atomic"
+
+    @functools.cached_property
+    def list_keys(self) -> tuple[str, ...]:
+        """The fields that tell the items of a keyed list apart."""
+        return tuple(self.schema.get("x-kubernetes-list-map-keys", ()))
+
+    @functools.cached_property
+    def keeps_unknown(self) -> bool:
+        """Whether fields that the schema does not name are kept."""
+        return bool(self.schema.get("x-kubernetes-preserve-unknown-fields"))
 
     def child(self, step: str) -> Node | None:
         """Return the node one step down, by field name or map key."""

@@ -173,7 +173,13 @@ async def test_each_patch_type(client: Client, media: str, patch: Any) -> None:
 @pytest.mark.parametrize(
     ("media", "patch", "status", "text"),
     [
-        ("application/apply-patch+yaml", {}, 415, "server-side apply is not served"),
+        (
+            "application/apply-patch+yaml",
+            {},
+            422,
+            "fieldManager: Required value: is required for apply patch",
+        ),
+        ("application/apply-patch+cbor", {}, 415, "application/apply-patch+yaml"),
         ("text/plain", {}, 415, "accepted media types include: application/json-patch+json"),
         ("application/json-patch+json", [{"op": "remove", "path": "/data/x"}], 422, "error in our request"),
         (

@@ -187,3 +187,42 @@ def test_kubectl_and_minikctl_say_the_same(world: World, line: str) -> None:
         normal(theirs.err),
         theirs.code,
     )
+
+
+STORY = (
+    ("apply -f -", 'data: {x: "1", y: "1"}'),
+    ("apply --server-side -f -", 'data: {x: "2"}'),
+    ("apply --server-side -f -", 'data: {x: "2"}'),
+    ("apply --server-side --field-manager=other -f -", 'data: {x: "3", z: "3"}'),
+    (
+        "apply --server-side --field-manager=other --dry-run=server --force-conflicts -f -",
+        'data: {x: "3", z: "3"}',
+    ),
+    ("apply --server-side --field-manager=other --force-conflicts -f -", 'data: {x: "3", z: "3"}'),
+    ("apply --server-side -f -", 'data: {x: "4"}'),
+    ("apply --server-side -f -", "data: {}\nfoo: bar"),
+    ("apply --server-side --validate=false -f -", "data: {}\nfoo: bar"),
+    ("apply --server-side --field-manager=other -f -", "data: {}"),
+    ("apply -f -", 'data: {x: "5"}'),
+)
+"""Command lines and what of a ConfigMap they are given, in order."""
+
+
+def test_server_side_apply_goes_as_with_kubectl(world: World) -> None:
+    """Both programs tell the same story to an object each; what they print and what is stored is the same."""
+    for line, content in STORY:
+        manifest = f"apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: NAME, labels: {{a: b}}}}\n{content}\n"
+        theirs = world.kubectl(*line.split(), stdin=manifest.replace("NAME", "story-k"))
+        ours = world.run(*line.split(), stdin=manifest.replace("NAME", "story-m"))
+        ours_err = re.sub(r"\n  in .*", "", ours.err).replace("story-m", "story-k")
+        assert (ours.out.replace("story-m", "story-k"), ours_err, ours.code) == (
+            theirs.out,
+            theirs.err,
+            theirs.code,
+        ), line
+        stored = [
+            world.kubectl("get", "cm", name, "-o", "yaml", "--show-managed-fields").out.replace(name, "NAME")
+            for name in ("story-k", "story-m")
+        ]
+        left, right = (re.sub(r"uid: .*", "", normal(text)) for text in stored)
+        assert right == left, line

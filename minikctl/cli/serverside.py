@@ -1,0 +1,136 @@
+"""``apply --server-side``: the server merges; here are kubectl's words, and the way over from client-side apply."""
+
+from __future__ import annotations
+
+import json
+
+from minikctl import errors
+from minikctl.cli import parsing, report
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from minikctl.cli.selection import Target
+    from minikctl.cli.session import Session
+
+MANAGER = "kubectl"
+ANNOTATION_MANAGER = "kubectl-last-applied"
+LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+MIGRATION_RETRIES = 5
+ADVICE = """
+Please review the fields above--they currently have other managers. Here
+are the ways you can resolve this warning:
+* If you intend to manage all of these fields, please re-run the apply
+  command with the `--force-conflicts` flag.
+* If you do not intend to manage all of the fields, please edit your
+  manifest to remove references to the fields that should keep their
+  current managers.
+* You may co-own fields by updating your manifest to match the existing
+  value; in this case, you'll become the manager if the other manager(s)
+  stop managing the field (remove it from their configuration).
+See https://kubernetes.io/docs/reference/using-api/server-side-apply/#conflicts"""
+
+
+def apply(target: Target, wanted: dict[str, Any], query: dict[str, Any], session: Session) -> dict[str, Any]:
+    """Apply an object and return the outcome; what client-side apply owned of it is taken over.
+
+    ``query`` has the request's parameters, ``fieldManager`` among them.
+    """
+    try:
+        result = _send(target, wanted, query, session)
+    except errors.StatusError as error:
+        if error.reason == "Conflict":
+            raise parsing.Verbatim(f"error: {error}{ADVICE}") from None
+        raise parsing.Verbatim(report.status_sentence(error)) from None
+    annotations = result["metadata"].get("annotations") or {}
+    if not annotations.get(LAST_APPLIED):
+        return result
+    if query["fieldManager"] == MANAGER:
+        result = _keep_annotation(target, result, query, session)
+    if not _migrate(target, result, query, session):
+        return result
+    return _send(target, wanted, query, session)  # now what is left out can go
+
+
+def _send(target: Target, wanted: Any, query: dict[str, Any], session: Session) -> dict[str, Any]:
+    media = {"Content-Type": "application/apply-patch+yaml"}
+    answer = session.client.request("PATCH", target.path(), wanted, query=query, headers=media)
+    result: dict[str, Any] = answer.json()
+    return result
+
+
+def _entries(result: dict[str, Any], operation: str) -> list[dict[str, Any]]:
+    """Return the entries of that operation that own the annotation."""
+    return [
+        entry
+        for entry in result["metadata"].get("managedFields") or ()
+        if entry.get("operation") == operation
+        and f"f:{LAST_APPLIED}"
+        in ((entry.get("fieldsV1") or {}).get("f:metadata") or {}).get("f:annotations", {})
+    ]
+
+
+def _keep_annotation(
+    target: Target, result: dict[str, Any], query: dict[str, Any], session: Session
+) -> dict[str, Any]:
+    """Let a manager of its own hold the annotation, so that going back to client-side apply stays possible."""
+    if _entries(result, "Apply"):
+        return result
+    meta = result["metadata"]
+    kept = {"name": meta["name"], "annotations": {LAST_APPLIED: meta["annotations"][LAST_APPLIED]}}
+    if meta.get("namespace"):
+        kept["namespace"] = meta["namespace"]
+    wanted = {"apiVersion": result["apiVersion"], "kind": result["kind"], "metadata": kept}
+    return _send(target, wanted, {**query, "fieldManager": ANNOTATION_MANAGER, "force": False}, session)
+
+
+def _migrate(target: Target, result: dict[str, Any], query: dict[str, Any], session: Session) -> bool:
+    """Give the fields of the client-side managers to the server-side one; tell whether there were any."""
+    for _ in range(MIGRATION_RETRIES):
+        names = {str(entry.get("manager")) for entry in _entries(result, "Update")}
+        if not names:
+            return False
+        patch = [
+            {"op": "replace", "path": "/metadata/managedFields", "value": _united(result, names, query)},
+            {
+                "op": "replace",
+                "path": "/metadata/resourceVersion",
+                "value": result["metadata"]["resourceVersion"],
+            },
+        ]
+        media = {"Content-Type": "application/json-patch+json"}
+        asked = {name: value for name, value in query.items() if name != "force"}
+        try:
+            session.client.request(
+                "PATCH", target.path(), json.dumps(patch).encode(), query=asked, headers=media
+            )
+        except errors.StatusError as error:
+            if error.reason != "Conflict":
+                session.io.warn(
+                    f"Warning: server-side apply was performed, but its ownership was not migrated: {error}"
+                )
+                return False
+            result = session.client.request("GET", target.path()).json()
+        else:
+            return True
+    return False
+
+
+def _united(result: dict[str, Any], names: set[str], query: dict[str, Any]) -> list[dict[str, Any]]:
+    from minikctl.model.apply import fieldsets
+
+    found: list[dict[str, Any]] = []
+    fields: dict[str, Any] = {}
+    mine: dict[str, Any] | None = None
+    for entry in result["metadata"]["managedFields"]:
+        is_main = not entry.get("subresource")
+        if is_main and entry.get("operation") == "Update" and entry.get("manager") in names:
+            fields = fieldsets.union(fields, entry.get("fieldsV1") or {})
+            mine = mine or {**entry, "operation": "Apply", "manager": query["fieldManager"]}
+        elif is_main and entry.get("operation") == "Apply" and entry.get("manager") == query["fieldManager"]:
+            fields = fieldsets.union(fields, entry.get("fieldsV1") or {})
+            mine = entry
+        else:
+            found.append(entry)
+    return [*found, {**(mine or {}), "fieldsV1": fieldsets.ordered(fields)}]

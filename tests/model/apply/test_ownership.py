@@ -1,0 +1,251 @@
+"""Ownership by the cases of cases.yaml, and the laws of server-side apply."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from minikctl import errors
+from minikctl.model import kinds, objects, schema
+from minikctl.model.apply import fieldsets, managers, migration, ownership, walks
+from minikctl.model.apply.ownership import Write
+from minikctl.model.kinds.base import Kind
+
+CASES = yaml.safe_load((Path(__file__).parent / "cases.yaml").read_text())
+Object = dict[str, Any]
+
+
+def stamp(second: int) -> str:
+    return f"2026-01-01T00:00:{second:02d}Z"
+
+
+def shaped(kind: Kind, obj: Object) -> Object:
+    return {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": {}, **obj}
+
+
+def owners(obj: Object) -> dict[str, Any]:
+    return {
+        "/".join(filter(None, (entry["manager"], entry.get("subresource")))): entry["fieldsV1"]
+        for entry in objects.meta(obj).get("managedFields") or ()
+    }
+
+
+class Story:
+    """An object and what is done to it."""
+
+    def __init__(self, kind: Kind) -> None:
+        self.kind = kind
+        self.live: Object | None = None
+
+    def write(self, step: Object, second: int) -> None:
+        kind = next(
+            each
+            for each in kinds.ALL
+            if each.kind == self.kind.kind and each.api_version == step.get("version", self.kind.api_version)
+        )
+        obj, write = (
+            shaped(kind, copy.deepcopy(step["object"])),
+            Write(step["by"], stamp(second), step.get("subresource", "")),
+        )
+        live = self.live if self.live is None or kind is self.kind else kind.from_storage(self.live)
+        match step["do"]:
+            case "create":
+                obj["metadata"]["managedFields"] = ownership.of_new(kind, obj, write)
+            case "update":
+                assert live is not None
+                obj["metadata"]["managedFields"] = ownership.of_update(kind, live, obj, write)
+            case "reset":
+                assert live is not None
+                obj["metadata"]["managedFields"] = [{}]
+                obj["metadata"]["managedFields"] = ownership.of_update(kind, live, obj, write)
+            case "apply":
+                obj = migration.applied(kind, live, obj, write, force=step.get("force", False))
+        self.live = obj if kind is self.kind else kind.to_storage(obj)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case["name"])
+def test_case(case: Object) -> None:
+    story = Story(next(kind for kind in kinds.ALL if kind.kind == case["kind"] and kind.storage is None))
+    for second, step in enumerate(case["writes"]):
+        before = copy.deepcopy((story.live, step))
+        if "refused" in step:
+            with pytest.raises(errors.StatusError) as error:
+                story.write(step, second)
+            assert error.value.message == step["refused"]
+        else:
+            was = story.live
+            story.write(step, second)
+            assert (was, step) == before, "nothing was changed in place"
+            assert story.live is not None
+            for part in ("metadata", "spec", "data"):
+                if part in step:
+                    found = story.live.get(part)
+                    wanted = step[part]
+                    assert (found == wanted) if part != "metadata" else wanted.items() <= found.items()
+            if "owns" in step:
+                assert owners(story.live) == step["owns"]
+
+
+# --- laws -------------------------------------------------------------------------------------------------------
+
+TEXT = st.sampled_from(["1", "2"])
+PORT = st.fixed_dictionaries({"containerPort": st.integers(1, 3)}, optional={"name": TEXT})
+CONTAINER = st.fixed_dictionaries(
+    {"name": st.sampled_from("abcd")},
+    optional={
+        "image": TEXT,
+        "args": st.lists(TEXT, min_size=1, max_size=2),
+        "ports": st.lists(PORT, max_size=2, unique_by=lambda port: port["containerPort"]),
+        "resources": st.dictionaries(st.just("limits"), st.dictionaries(st.just("cpu"), TEXT), max_size=1),
+    },
+)
+SPEC = st.fixed_dictionaries(
+    {},
+    optional={
+        "containers": st.lists(CONTAINER, max_size=3, unique_by=lambda one: one["name"]),
+        "nodeName": TEXT,
+        "nodeSelector": st.dictionaries(TEXT, TEXT, min_size=1, max_size=2),
+        "securityContext": st.fixed_dictionaries({}, optional={"runAsUser": st.integers(1, 2)}),
+    },
+)
+META = st.fixed_dictionaries(
+    {},
+    optional={
+        "labels": st.dictionaries(st.sampled_from("xyz"), TEXT, min_size=1, max_size=2),
+        "finalizers": st.lists(st.sampled_from(["a/a", "b/b"]), unique=True, max_size=2),
+    },
+)
+CONFIG = st.fixed_dictionaries({"metadata": META}, optional={"spec": SPEC}).map(
+    lambda obj: shaped(kinds.POD, obj)
+)
+STEPS = st.lists(
+    st.tuples(st.sampled_from(["create", "update", "apply"]), st.sampled_from("abc"), CONFIG), max_size=6
+)
+NODE = schema.root(kinds.POD)
+
+
+def told(steps: list[tuple[str, str, Object]]) -> Object | None:
+    """Return what comes of some writes, all of them forced."""
+    live: Object | None = None
+    for second, (do, by, obj) in enumerate(steps):
+        write, new = Write(by, stamp(second)), copy.deepcopy(obj)
+        if do == "apply":
+            live = ownership.applied(kinds.POD, live, new, write, force=True)
+        elif live is None:
+            new["metadata"]["managedFields"] = ownership.of_new(kinds.POD, new, write)
+            live = new
+        else:
+            new["metadata"]["managedFields"] = ownership.of_update(kinds.POD, live, new, write)
+            live = new
+    return live
+
+
+def bare(obj: Object | None) -> Object:
+    found = dict(obj or {})
+    found["metadata"] = {
+        key: value for key, value in found.get("metadata", {}).items() if key != "managedFields"
+    }
+    return found
+
+
+@given(STEPS, CONFIG)
+@settings(deadline=None, max_examples=60)
+def test_apply_is_idempotent(steps: list[Any], config: Object) -> None:
+    once = ownership.applied(kinds.POD, told(steps), config, Write("me", stamp(30)), force=True)
+    again = ownership.applied(kinds.POD, once, config, Write("me", stamp(31)), force=False)
+    assert again == once
+
+
+@given(STEPS, CONFIG)
+@settings(deadline=None, max_examples=60)
+def test_what_was_applied_is_there_and_owned(steps: list[Any], config: Object) -> None:
+    outcome = ownership.applied(kinds.POD, told(steps), config, Write("me", stamp(30)), force=True)
+    merged = walks.merge(NODE, bare(outcome), config)
+    assert merged == bare(outcome), "merging it once more changes nothing"
+    fields = walks.fields(NODE, config, [])
+    owned = owners(outcome).get("me", {})
+    ignored = fieldsets.of(("apiVersion",), ("kind",), ("metadata",))
+    assert owned == fieldsets.ordered(fieldsets.difference(fields, ignored))
+
+
+@given(STEPS, CONFIG)
+@settings(deadline=None, max_examples=60)
+def test_who_gives_everything_up_leaves_no_trace(steps: list[Any], config: Object) -> None:
+    live = told(steps)
+    applied = ownership.applied(kinds.POD, live, config, Write("me", stamp(30)), force=True)
+    left = ownership.applied(kinds.POD, applied, shaped(kinds.POD, {}), Write("me", stamp(31)), force=False)
+    assert "me" not in owners(left)
+    had = set(fieldsets.paths(walks.fields(NODE, bare(live), []))) if live else set()
+    has = set(fieldsets.paths(walks.fields(NODE, bare(left), [])))
+    assert {path for path in has if len(path) > 1} <= had
+
+
+@given(STEPS, CONFIG)
+@settings(deadline=None, max_examples=60)
+def test_conflicts_are_the_fields_of_others_that_would_change(steps: list[Any], config: Object) -> None:
+    live = told(steps)
+    forced = ownership.applied(kinds.POD, live, config, Write("me", stamp(30)), force=True)
+    changed = walks.compare(NODE, bare(live), bare(forced)).changed if live else {}
+    others = [entry["fieldsV1"] for entry in objects.meta(live or {}).get("managedFields") or ()]
+    taken = any(fieldsets.intersection(fields, changed) for fields in others)
+    mine = Write("me", stamp(30))
+    if taken:
+        with pytest.raises(ownership.Conflicts):
+            ownership.applied(kinds.POD, live, config, mine, force=False)
+    else:
+        assert ownership.applied(kinds.POD, live, config, mine, force=False) == forced
+
+
+@given(STEPS)
+@settings(deadline=None, max_examples=60)
+def test_nobody_owns_what_is_not_there(steps: list[Any]) -> None:
+    live = told(steps)
+    if live is None:
+        return
+    there = walks.with_structs(NODE, walks.whole(NODE, bare(live)))
+    for entry in live["metadata"]["managedFields"]:
+        assert not fieldsets.difference(entry["fieldsV1"], there), entry["manager"]
+        assert managers.read(live["metadata"]["managedFields"]) is not None
+
+
+def test_only_ten_updaters_are_remembered_apart() -> None:
+    steps = [("create", "m0", shaped(kinds.CONFIG_MAP, {"data": {"0": "x"}}))]
+    live: Object = {}
+    for number in range(14):
+        data = {str(each): "x" for each in range(number + 1)}
+        new = shaped(kinds.CONFIG_MAP, {"data": data})
+        write = Write(f"m{number:02d}", stamp(number))
+        entries = (
+            ownership.of_update(kinds.CONFIG_MAP, live, new, write)
+            if live
+            else ownership.of_new(kinds.CONFIG_MAP, new, write)
+        )
+        live = {**new, "metadata": {"managedFields": entries}}
+    assert steps
+    names = list(owners(live))
+    assert len(names) == managers.MOST_UPDATERS
+    assert names[0] == managers.OLD_UPDATES
+    assert owners(live)[managers.OLD_UPDATES] == {
+        "f:data": {".": {}, **{f"f:{each}": {} for each in range(5)}}
+    }
+
+
+def test_client_side_apply_goes_over_without_conflicts_with_itself() -> None:
+    remembered = shaped(kinds.CONFIG_MAP, {"metadata": {"name": "c"}, "data": {"x": "1", "y": "1"}})
+    text = migration.last_applied(remembered)
+    made = {**remembered, "metadata": {"name": "c", "annotations": {migration.LAST_APPLIED: text}}}
+    made["metadata"]["managedFields"] = ownership.of_new(
+        kinds.CONFIG_MAP, made, Write("kubectl-client-side-apply", stamp(1))
+    )
+    wanted = shaped(kinds.CONFIG_MAP, {"metadata": {"name": "c"}, "data": {"x": "2"}})
+    with pytest.raises(ownership.Conflicts):
+        migration.applied(kinds.CONFIG_MAP, made, wanted, Write("other", stamp(2)), force=False)
+    after = migration.applied(kinds.CONFIG_MAP, made, wanted, Write("kubectl", stamp(2)), force=False)
+    assert after["data"] == {"x": "2", "y": "1"}, "y is still the client-side manager's"
+    assert '"x":"2"' in after["metadata"]["annotations"][migration.LAST_APPLIED]
