@@ -140,9 +140,8 @@ class Registry:
         self._admission.create(stored, obj)
         owners = obj["metadata"].pop("managedFields", None)
         refuse(kind, obj, rules.prepare(stored, obj, None))
-        obj["metadata"]["managedFields"] = owners or ownership.of_new(
-            kind, serve(kind, obj), self.write(options)
-        )
+        owners = owners or ownership.of_new(kind, serve(kind, obj), self.write(options))
+        strategy.set_owners(obj, owners)
         if self.feed.collection(stored).get((namespace, name)) is not None:
             raise errors.already_exists(kind.plural, kind.group, name)
         if "status" in stored.subresources:
