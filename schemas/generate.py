@@ -7,7 +7,9 @@ The two v1beta1 Ingress versions left Kubernetes long ago: their files are kept 
 
 from __future__ import annotations
 
+import gzip
 import json
+import re
 import subprocess
 import sys
 import tempfile
@@ -228,11 +230,50 @@ def wheel(arguments: list[str], folder: str) -> Path:
     return next(Path(folder).glob("*.whl"))
 
 
+def published(definitions: Schema) -> bytes:
+    """Return what clients are told of all types of stable versions, with descriptions, compressed."""
+    stable = re.compile(r"io\.k8s\.apimachinery\..*|(?!io\.k8s\.api\.resource\.).*\.v\d+\.\w+")
+    found = {name: told(each) for name, each in sorted(definitions.items()) if stable.fullmatch(name)}
+    lost = {each for each in references_of(found) if each not in found}
+    if lost:
+        raise SystemExit(f"openapi.json.gz: types are left out that others refer to: {lost}")
+    text = json.dumps(found, separators=(",", ":"), sort_keys=True)
+    return gzip.compress(text.encode(), 9, mtime=0)
+
+
+def references_of(found: Any) -> Iterator[str]:
+    """Yield what the types refer to."""
+    if isinstance(found, dict):
+        if isinstance(found.get("$ref"), str):
+            yield found["$ref"]
+        for inner in found.values():
+            yield from references_of(inner)
+
+
+def told(schema: Schema) -> Schema:
+    """Return a definition as it is published: no null, names for references, several types as a list."""
+    kept = {key: value for key, value in schema.items() if key not in ("$ref", "type", "oneOf")}
+    if "$ref" in schema:
+        kept["$ref"] = schema["$ref"].rsplit("/", 1)[-1]
+    if "type" in schema:
+        kinds = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
+        kept["type"] = next(kind for kind in kinds if kind != "null")
+    if "oneOf" in schema:
+        kept["oneOf"] = sorted(told(each)["type"] for each in schema["oneOf"])
+    if "properties" in schema:
+        kept["properties"] = {name: told(each) for name, each in schema["properties"].items()}
+    for key in ("items", "additionalProperties"):
+        if isinstance(schema.get(key), dict):
+            kept[key] = told(schema[key])
+    return kept
+
+
 def main() -> None:
     """Write every file."""
     member = f"kubernetes_validate/kubernetes-json-schema/v{RELEASE}-local/_definitions.json"
     with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(wheel(sys.argv[1:], folder)) as archive:
         document = json.loads(archive.read(member))
+    (HERE / "openapi.json.gz").write_bytes(published(document["$defs"]))
     overrides = yaml.safe_load((HERE / "overrides.yaml").read_text())
     for path, schema in generate(document["$defs"], overrides).items():
         target = HERE / path

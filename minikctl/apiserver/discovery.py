@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import functools
+import gzip
+import hashlib
 from collections.abc import Iterable, Sequence
 from typing import Any
+
+import orjson
 
 from minikctl.apiserver import http_paths, reviews
 from minikctl.model.kinds.base import Kind
@@ -126,6 +131,13 @@ def _discovered_review(review: reviews.Review) -> dict[str, Any]:
         "singularResource": review.kind.lower(),
         "verbs": ["create"],
     }
+
+
+@functools.lru_cache(maxsize=4)
+def aggregated_document(table: KindTable, *, core: bool) -> tuple[str, bytes]:
+    """Return the hash of ``aggregated`` as a document, and the document, compressed with gzip."""
+    body = orjson.dumps(aggregated(table, core=core))
+    return hashlib.sha512(body).hexdigest().upper(), gzip.compress(body, 6, mtime=0)
 
 
 def aggregated(table: KindTable, core: bool) -> dict[str, Any]:

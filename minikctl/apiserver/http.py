@@ -11,8 +11,6 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import orjson
-
 from minikctl import errors
 from minikctl.apiserver import (
     discovery,
@@ -136,8 +134,8 @@ class _Application:
             raise no_resource()
         wants_all = discovery.AGGREGATED.split(";", 1)[1]
         if path in ("/api", "/apis") and _same_parameters(exchange.headers.get("accept", ""), wants_all):
-            body = orjson.dumps(discovery.aggregated(self._registry.served.table, core=path == "/api"))
-            await exchange.answer(body, discovery.AGGREGATED)
+            digest, body = discovery.aggregated_document(self._registry.served.table, core=path == "/api")
+            await exchange.answer_known(digest, lambda: body, discovery.AGGREGATED)
             return
         await exchange.answer_json(document)
 
@@ -218,9 +216,11 @@ async def _openapi(exchange: Exchange, parts: list[str], table: KindTable) -> No
         case ["v2"]:
             accept = exchange.headers.get("accept", "") or "*/*"
             if "json" in accept or "*/*" in accept:
-                await exchange.answer(openapi.version_2(table))
+                await exchange.answer_known(openapi.hash_2(table), lambda: openapi.version_2(table))
             elif "proto-openapi.spec.v2" in accept:
-                await exchange.answer(openapi.version_2_protobuf(table), openapi_protobuf.MEDIA)
+                await exchange.answer_known(
+                    openapi.hash_2(table), lambda: openapi.version_2_protobuf(table), openapi_protobuf.MEDIA
+                )
             else:
                 text = (
                     f"only the following media types are accepted: application/json, {openapi_protobuf.MEDIA}"
@@ -229,11 +229,23 @@ async def _openapi(exchange: Exchange, parts: list[str], table: KindTable) -> No
         case ["v3"]:
             await exchange.answer(openapi.index(table))
         case ["v3", "api", version] if version in discovery.groups(table)[""]:
-            await exchange.answer(openapi.version_3(table, "", version))
+            await _openapi_3(exchange, table, "", version)
         case ["v3", "apis", group, version] if version in discovery.groups(table).get(group, ()):
-            await exchange.answer(openapi.version_3(table, group, version))
+            await _openapi_3(exchange, table, group, version)
         case _:
             raise no_resource()
+
+
+async def _openapi_3(exchange: Exchange, table: KindTable, group: str, version: str) -> None:
+    """Answer a document for ever under its hash; under an old one the way to the present one."""
+    digest = openapi.hash_3(table, group, version)
+    asked = exchange.query.get("hash")
+    if asked and asked != digest:
+        await exchange.redirect(f"{exchange.path}?hash={digest}")
+        return
+    await exchange.answer_known(
+        digest, lambda: openapi.version_3(table, group, version), for_ever=asked is not None
+    )
 
 
 def _known_paths(table: KindTable) -> list[str]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import email.utils
 import gzip
+import time
 import urllib.parse
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from typing import Any
@@ -82,10 +84,17 @@ class Exchange:
         while (await self._receive())["type"] != "http.disconnect":
             pass
 
-    async def begin(self, status: int, content_type: str, headers: Sequence[tuple[str, str]] = ()) -> None:
+    async def begin(
+        self,
+        status: int,
+        content_type: str,
+        headers: Sequence[tuple[str, str]] = (),
+        *,
+        cache: str = "no-cache, private",
+    ) -> None:
         """Send the answer's head; the body follows in chunks."""
         self.started = True
-        all_headers = [("content-type", content_type), ("cache-control", "no-cache, private"), *headers]
+        all_headers = [("content-type", content_type), ("cache-control", cache), *headers]
         all_headers.extend(("warning", f"299 - {quoted(text)}") for text in self.warnings)
         encoded = [(name.encode("latin-1"), _latin(value)) for name, value in all_headers]
         await self._send({"type": "http.response.start", "status": status, "headers": encoded})
@@ -108,10 +117,45 @@ class Exchange:
         await self.begin(status, content_type, headers)
         await self.end(b"" if self.method == "HEAD" else data)
 
+    async def answer_known(
+        self, digest: str, make: Callable[[], bytes], content_type: str = JSON, *, for_ever: bool = False
+    ) -> None:
+        """Send what ``make`` returns, compressed with gzip already, unless the client has that version.
+
+        ``for_ever``: the address has the hash in it, so what it answers never changes.
+        """
+        headers = [("etag", f'"{digest}"'), ("vary", "Accept, Accept-Encoding")]
+        if for_ever:
+            headers.append(("expires", _later()))
+        cache = "public, immutable" if for_ever else "public"
+        known = [each.strip().removeprefix("W/") for each in self.headers.get("if-none-match", "").split(",")]
+        if f'"{digest}"' in known:
+            await self.begin(304, content_type, headers, cache=cache)
+            await self.end()
+            return
+        data = await asyncio.to_thread(make)
+        if "gzip" in self.headers.get("accept-encoding", ""):
+            headers.append(("content-encoding", "gzip"))
+        else:
+            data = await asyncio.to_thread(gzip.decompress, data)
+        headers.append(("content-length", str(len(data))))
+        await self.begin(200, content_type, headers, cache=cache)
+        await self.end(b"" if self.method == "HEAD" else data)
+
+    async def redirect(self, address: str) -> None:
+        """Say where what was asked for is now."""
+        await self.begin(301, JSON, [("location", address), ("content-length", "0")])
+        await self.end()
+
     async def answer_json(self, body: Any, status: int = 200) -> None:
         """Send an object as JSON."""
         pretty = self.query.get("pretty") in ("1", "true")
         await self.answer(orjson.dumps(body, option=orjson.OPT_INDENT_2 if pretty else 0), JSON, status)
+
+
+def _later() -> str:
+    """Return a moment a year from now as HTTP writes it."""
+    return email.utils.formatdate(time.time() + 365 * 24 * 3600, usegmt=True)
 
 
 def quoted(text: str) -> str:

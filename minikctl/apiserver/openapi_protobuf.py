@@ -66,10 +66,7 @@ def _path(item: Mapping[str, Any]) -> bytes:
 
 def _operation(operation: Mapping[str, Any]) -> bytes:
     responses = b"".join(
-        _named(
-            1, code, _bytes(1, _text(1, each["description"]) + _bytes(2, _bytes(1, _schema(each["schema"]))))
-        )
-        for code, each in operation["responses"].items()
+        _named(1, code, _bytes(1, _response(each))) for code, each in operation["responses"].items()
     )
     return b"".join(
         (
@@ -83,8 +80,18 @@ def _operation(operation: Mapping[str, Any]) -> bytes:
     )
 
 
+def _response(response: Mapping[str, Any]) -> bytes:
+    found = _text(1, response["description"])
+    return found + _bytes(2, _bytes(1, _schema(response["schema"]))) if "schema" in response else found
+
+
 def _parameter(parameter: Mapping[str, Any]) -> bytes:
-    """Write a parameter of the query (choice 3) or of the path (choice 4)."""
+    """Write a parameter of the query (choice 3) or of the path (choice 4), or the body."""
+    if parameter["in"] == "body":
+        body = _text(2, parameter["name"]) + _text(3, "body")
+        if parameter.get("required"):
+            body += _flag(4)
+        return _bytes(1, _bytes(1, body + _bytes(5, _bytes(1, _schema(parameter["schema"])))))
     in_path = parameter["in"] == "path"
     common = _text(2, parameter["in"]) + _text(4, parameter["name"])
     common += _text(5 if in_path else 6, parameter["type"])

@@ -216,6 +216,10 @@ async def test_resources_and_explanations(server: Served) -> None:
     assert "apps/v1" in await ok(server, "api-versions")
     explained = await ok(server, "explain", "deployment.spec.strategy")
     assert "rollingUpdate\t<RollingUpdateDeployment>" in explained
+    assert "Rolling update config params. Present only if DeploymentStrategyType" in explained
+    assert "VERSION:    v1" in await ok(server, "explain", "clusterroles.rules")
+    whole = await ok(server, "explain", "cronjob", "--recursive")
+    assert "concurrencyPolicy\t<string>" in whole
     assert "v1.36.2+minikctl" in await ok(server, "version")
     assert await ok(server, "auth", "can-i", "delete", "pods") == "yes\n"
     assert "kubernetes-admin" in await ok(server, "auth", "whoami")
