@@ -197,6 +197,18 @@ def override(schema: Schema, rules: Schema) -> None:
             schema["properties"][name].update(rule)
 
 
+def fill(schema: Schema) -> None:
+    """Say of a volume's source that what it must have may not be empty either; a number left out is 0."""
+    for name in list(schema.get("required", ())):
+        field = schema["properties"][name]
+        if field.get("type") == "string":
+            field["minLength"] = 1
+        elif field.get("type") == "array":
+            field["minItems"] = 1
+        elif field.get("type") == "integer":
+            schema["required"].remove(name)
+
+
 def generate(definitions: Schema, overrides: Schema) -> dict[str, Schema]:
     """Return each file's content by its path below this folder."""
     files: dict[str, Schema] = {}
@@ -205,6 +217,8 @@ def generate(definitions: Schema, overrides: Schema) -> dict[str, Schema]:
         schema = convert(definitions[full], (group, version))
         if name.endswith(("Status", "Condition")):
             schema.pop("required", None)  # what controllers write is not judged by what it lacks
+        if name.endswith("VolumeSource"):
+            fill(schema)
         override(schema, overrides.get(f"{group}/{version}", {}).pop(name, {}))
         if full in ROOTS:
             path = f"{group}/{version}/{name}.json"

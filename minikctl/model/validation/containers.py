@@ -5,20 +5,41 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from minikctl.model import causes, names, quantity
+from minikctl.model import causes, names
 from minikctl.model.kind import Cause
-from minikctl.model.validation import environment, probes, volumes
+from minikctl.model.validation import environment, mounts, probes, resources, security
 
 Container = dict[str, Any]
 
 _INIT_ONLY = "may not be set for init containers without restartPolicy=Always"
 _INIT_FORBIDDEN = ("livenessProbe", "readinessProbe", "startupProbe", "lifecycle")
-_STANDARD = frozenset({"cpu", "memory", "ephemeral-storage"})
+_EPHEMERAL_FIELDS = frozenset(
+    {
+        "name",
+        "image",
+        "command",
+        "args",
+        "workingDir",
+        "env",
+        "envFrom",
+        "volumeMounts",
+        "volumeDevices",
+        "terminationMessagePath",
+        "terminationMessagePolicy",
+        "imagePullPolicy",
+        "securityContext",
+        "stdin",
+        "stdinOnce",
+        "tty",
+        "targetContainerName",
+    }
+)
 
 
 def validate(spec: dict[str, Any], path: str) -> list[Cause]:
     """Return what is wrong with the containers and init containers of a pod spec."""
-    mountable = {volume.get("name") for volume in spec.get("volumes") or ()}
+    mountable = {str(volume.get("name")): volume for volume in spec.get("volumes") or ()}
+    claims = {str(claim.get("name")) for claim in spec.get("resourceClaims") or ()}
     found: list[Cause] = []
     seen: set[str] = set()
     for field in ("initContainers", "containers"):
@@ -28,12 +49,14 @@ def validate(spec: dict[str, Any], path: str) -> list[Cause]:
                 found.append(causes.duplicate(f"{where}.name", name))
             seen.add(name or "")
             found += _container(container, where, mountable)
+            found += resources.validate(container.get("resources") or {}, f"{where}.resources", claims)
+            found += probes.validate(container, where, spec.get("terminationGracePeriodSeconds"))
             if field == "initContainers":
                 found += _init(container, where)
-    return [*found, *_ports(spec, path)]
+    return [*found, *_ephemeral(spec, path, mountable), *_ports(spec, path)]
 
 
-def _container(container: Container, path: str, mountable: set[Any]) -> Iterator[Cause]:
+def _container(container: Container, path: str, mountable: mounts.Volumes) -> Iterator[Cause]:
     if name := container.get("name"):
         for fault in names.dns_label(name):
             yield causes.invalid(f"{path}.name", name, fault)
@@ -43,9 +66,49 @@ def _container(container: Container, path: str, mountable: set[Any]) -> Iterator
     elif image != image.strip():
         yield causes.invalid(f"{path}.image", image, "must not have leading or trailing whitespace")
     yield from environment.validate(container, path)
-    yield from _mounts(container.get("volumeMounts") or (), f"{path}.volumeMounts", mountable)
-    yield from probes.validate(container, path)
-    yield from _resources(container.get("resources") or {}, f"{path}.resources")
+    yield from mounts.validate(container, path, mountable)
+    yield from security.container(container, path)
+    yield from _resizing(container.get("resizePolicy") or (), f"{path}.resizePolicy")
+
+
+def _resizing(policies: Iterable[dict[str, Any]], path: str) -> Iterator[Cause]:
+    seen: set[str] = set()
+    for index, each in enumerate(policies):
+        resource, policy = each.get("resourceName") or "", each.get("restartPolicy") or ""
+        if resource in seen:
+            yield causes.duplicate(f"{path}[{index}]", resource)
+        seen.add(resource)
+        for value, known in ((resource, ("cpu", "memory")), (policy, ("NotRequired", "RestartContainer"))):
+            if not value:
+                yield causes.required(path)
+            elif value not in known:
+                yield causes.unsupported(path, value, known)
+
+
+def _ephemeral(spec: dict[str, Any], path: str, mountable: mounts.Volumes) -> Iterator[Cause]:
+    """Yield what is wrong with containers that were added to a running pod."""
+    others = {
+        each.get("name") for field in ("containers", "initContainers") for each in spec.get(field) or ()
+    }
+    seen = set(others)
+    for index, container in enumerate(spec.get("ephemeralContainers") or ()):
+        where = f"{path}.ephemeralContainers[{index}]"
+        yield from _container(container, where, mountable)
+        if container.get("name") in seen:
+            yield causes.duplicate(f"{where}.name", container["name"])
+        seen.add(container.get("name"))
+        target = container.get("targetContainerName")
+        if target and target not in others:
+            yield causes.not_found(f"{where}.targetContainerName", target)
+        for field in container:
+            if field not in _EPHEMERAL_FIELDS and container[field]:
+                detail = "cannot be set for an Ephemeral Container"
+                yield causes.forbidden(f"{where}.{field}", detail)
+        for at, mount in enumerate(container.get("volumeMounts") or ()):
+            for field in ("subPath", "subPathExpr"):
+                if mount.get(field):
+                    detail = "cannot be set for an Ephemeral Container"
+                    yield causes.forbidden(f"{where}.volumeMounts[{at}].{field}", detail)
 
 
 def _init(container: Container, path: str) -> Iterator[Cause]:
@@ -88,42 +151,3 @@ def _host_port(port: dict[str, Any], path: str, host_network: bool, taken: set[s
     if identity in taken:
         yield causes.duplicate(f"{path}.hostPort", identity)
     taken.add(identity)
-
-
-def _mounts(mounts: Iterable[dict[str, Any]], path: str, mountable: set[Any]) -> Iterator[Cause]:
-    points: set[str] = set()
-    for index, mount in enumerate(mounts):
-        where, name, point = f"{path}[{index}]", mount.get("name"), str(mount.get("mountPath") or "")
-        if name and name not in mountable:
-            yield causes.not_found(f"{where}.name", name)
-        if point in points:
-            yield causes.invalid(f"{where}.mountPath", point, "must be unique")
-        points.add(point)
-        for field in ("subPath", "subPathExpr"):
-            for fault in volumes.relative_path(mount.get(field) or ""):
-                yield causes.invalid(f"{where}.{field}", mount[field], fault)
-        if mount.get("subPath") and mount.get("subPathExpr"):
-            detail = "subPathExpr and subPath are mutually exclusive"
-            yield causes.invalid(f"{where}.subPathExpr", mount["subPathExpr"], detail)
-
-
-def _resources(resources: dict[str, Any], path: str) -> Iterator[Cause]:
-    limits, requests = resources.get("limits") or {}, resources.get("requests") or {}
-    for field, amounts in (("limits", limits), ("requests", requests)):
-        for name, amount in amounts.items():
-            where = f"{path}.{field}[{name}]"
-            for fault in _resource_name(name):
-                yield causes.invalid(where, name, fault)
-            if quantity.compare(amount, 0) < 0:
-                yield causes.invalid(where, amount, "must be greater than or equal to 0")
-    for name, amount in requests.items():
-        if name in limits and quantity.compare(amount, limits[name]) > 0:
-            detail = f"must be less than or equal to {name} limit of {limits[name]}"
-            yield causes.invalid(f"{path}.requests", amount, detail)
-
-
-def _resource_name(name: str) -> list[str]:
-    faults = names.qualified_name(name)
-    if not faults and "/" not in name and name not in _STANDARD and not name.startswith("hugepages-"):
-        return ["must be a standard resource for containers"]
-    return faults

@@ -61,15 +61,25 @@ def _variable(variable: dict[str, Any], path: str) -> Iterator[Cause]:
 
 def _reference(field: str, reference: dict[str, Any], path: str) -> Iterator[Cause]:
     if field == "fieldRef":
-        wanted = str(reference.get("fieldPath") or "")
-        if wanted and wanted not in FIELDS and not _ONE_OF_MAP.fullmatch(wanted):
-            yield causes.unsupported(f"{path}.fieldPath", wanted, FIELDS)
+        yield from field_reference(reference, path, FIELDS)
     elif field == "resourceFieldRef":
-        wanted = str(reference.get("resource") or "")
-        if wanted and not _RESOURCES.fullmatch(wanted):
-            yield causes.unsupported(f"{path}.resource", wanted, _RESOURCE_NAMES)
+        yield from resource_reference(reference, path)
     elif field != "fileKeyRef" and not reference.get("name"):
         yield causes.required(f"{path}.name")
+
+
+def field_reference(reference: dict[str, Any], path: str, known: frozenset[str]) -> Iterator[Cause]:
+    """Yield what is wrong with a reference to a field of the pod."""
+    wanted = str(reference.get("fieldPath") or "")
+    if wanted and wanted not in known and not _ONE_OF_MAP.fullmatch(wanted):
+        yield causes.unsupported(f"{path}.fieldPath", wanted, known)
+
+
+def resource_reference(reference: dict[str, Any], path: str) -> Iterator[Cause]:
+    """Yield what is wrong with a reference to an amount of a container's resources."""
+    wanted = str(reference.get("resource") or "")
+    if wanted and not _RESOURCES.fullmatch(wanted):
+        yield causes.unsupported(f"{path}.resource", wanted, _RESOURCE_NAMES)
 
 
 def _from(source: dict[str, Any], path: str) -> Iterator[Cause]:

@@ -7,9 +7,11 @@ from typing import Any
 
 from minikctl.model import causes, metadata, names, objects
 from minikctl.model.kind import Cause
-from minikctl.model.validation import addresses, containers, volumes
+from minikctl.model.validation import addresses, affinity, containers, resources, security, volumes
 
 NAMESERVERS_LIMIT = 3
+SEARCHES_LIMIT = 32
+SEARCH_LENGTH_LIMIT = 2048
 
 Spec = dict[str, Any]
 
@@ -57,11 +59,41 @@ def validate(spec: Spec, path: str) -> list[Cause]:
     return [
         *volumes.validate(spec.get("volumes") or (), f"{path}.volumes"),
         *containers.validate(spec, path),
+        *security.pod(spec, path),
+        *affinity.validate(spec.get("affinity") or {}, f"{path}.affinity"),
         *_dns(spec, path),
+        *_gates(spec, path),
+        *affinity.spread(spec.get("topologySpreadConstraints") or (), f"{path}.topologySpreadConstraints"),
         *_named(spec, path),
-        *_aliases(spec.get("hostAliases") or (), f"{path}.hostAliases"),
         *_tolerations(spec.get("tolerations") or (), f"{path}.tolerations"),
+        *_aliases(spec.get("hostAliases") or (), f"{path}.hostAliases"),
+        *resources.validate(spec.get("resources") or {}, f"{path}.resources"),
+        *resources.validate({"limits": spec.get("overhead") or {}}, f"{path}.overhead"),
+        *security.system(spec, _with_paths(spec, path), path),
     ]
+
+
+def _with_paths(spec: Spec, path: str) -> list[tuple[str, dict[str, Any]]]:
+    return [
+        (f"{path}.{field}[{index}]", each)
+        for field in ("initContainers", "containers", "ephemeralContainers")
+        for index, each in enumerate(spec.get(field) or ())
+    ]
+
+
+def _gates(spec: Spec, path: str) -> Iterator[Cause]:
+    for index, gate in enumerate(spec.get("readinessGates") or ()):
+        condition = str(gate.get("conditionType") or "")
+        for fault in names.qualified_name(condition):
+            yield causes.invalid(f"{path}.readinessGates[{index}].conditionType", condition, fault)
+    seen: set[str] = set()
+    for index, gate in enumerate(spec.get("schedulingGates") or ()):
+        name, where = str(gate.get("name") or ""), f"{path}.schedulingGates[{index}]"
+        for fault in names.qualified_name(name):
+            yield causes.invalid(where, name, fault)
+        if name in seen:
+            yield causes.duplicate(where, name)
+        seen.add(name)
 
 
 def _dns(spec: Spec, path: str) -> Iterator[Cause]:
@@ -79,6 +111,26 @@ def _dns(spec: Spec, path: str) -> Iterator[Cause]:
     for index, server in enumerate(servers):
         for fault in addresses.ip(server):
             yield causes.invalid(f"{path}.dnsConfig.nameservers[{index}]", server, fault)
+    yield from _searches((config or {}).get("searches") or [], f"{path}.dnsConfig.searches")
+    for index, option in enumerate((config or {}).get("options") or ()):
+        if not option.get("name"):
+            yield causes.required(f"{path}.dnsConfig.options[{index}]", "must not be empty")
+
+
+def _searches(searches: list[str], path: str) -> Iterator[Cause]:
+    if len(searches) > SEARCHES_LIMIT:
+        detail = f"must not have more than {SEARCHES_LIMIT} search paths"
+        yield causes.invalid(path, searches, detail)
+    if len(" ".join(searches)) > SEARCH_LENGTH_LIMIT:
+        detail = (
+            f"must not have more than {SEARCH_LENGTH_LIMIT} characters (including spaces) in the search list"
+        )
+        yield causes.invalid(path, searches, detail)
+    for index, search in enumerate(searches):
+        # Names with "_" exist, and "." alone means: search nothing.
+        plain = search.removesuffix(".").replace("_", "-")
+        for fault in names.dns_subdomain(plain) if search != "." else ():
+            yield causes.invalid(f"{path}[{index}]", search.removesuffix("."), fault)
 
 
 def _named(spec: Spec, path: str) -> Iterator[Cause]:
@@ -123,6 +175,9 @@ def _tolerations(tolerations: Iterable[dict[str, Any]], path: str) -> Iterator[C
                 'operator must be Exists when `key` is empty, which means "match all values and all keys"'
             )
             yield causes.invalid(f"{where}.operator", operator, detail)
+        if operator == "Equal":
+            for fault in names.label_value(each.get("value") or ""):
+                yield causes.invalid(f"{where}.operator", each.get("value"), fault)
         if operator == "Exists" and each.get("value"):
             yield causes.invalid(f"{where}.operator", each, "value must be empty when `operator` is 'Exists'")
         if each.get("tolerationSeconds") is not None and each.get("effect") != "NoExecute":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -9,12 +10,17 @@ from minikctl.model import causes
 from minikctl.model.kind import Cause
 from minikctl.model.validation import ports
 
+_HEADER = "[-A-Za-z0-9]+"
+_HEADER_RULE = (
+    "a valid HTTP header must consist of alphanumeric characters or '-' (e.g. 'X-Header-Name', regex used "
+    f"for validation is '{_HEADER}')"
+)
 _PROBE_HANDLERS = ("exec", "httpGet", "tcpSocket", "grpc")
 _HOOK_HANDLERS = ("exec", "httpGet", "tcpSocket", "sleep")
 
 
-def validate(container: dict[str, Any], path: str) -> Iterator[Cause]:
-    """Yield what is wrong with the container's probes and hooks."""
+def validate(container: dict[str, Any], path: str, grace: int | None = None) -> Iterator[Cause]:
+    """Yield what is wrong with the container's probes and hooks; ``grace`` is the pod's, in seconds."""
     for field in ("livenessProbe", "readinessProbe", "startupProbe"):
         probe = container.get(field)
         if probe is None:
@@ -29,6 +35,14 @@ def validate(container: dict[str, Any], path: str) -> Iterator[Cause]:
     for field, hook in (container.get("lifecycle") or {}).items():
         if field in ("postStart", "preStop"):
             yield from _handler(hook, f"{path}.lifecycle.{field}", _HOOK_HANDLERS)
+            yield from _sleep(hook, f"{path}.lifecycle.{field}", grace)
+
+
+def _sleep(hook: dict[str, Any], path: str, grace: int | None) -> Iterator[Cause]:
+    seconds = (hook.get("sleep") or {}).get("seconds")
+    if seconds is not None and grace is not None and seconds > grace:
+        detail = f"must be non-negative and less than terminationGracePeriodSeconds ({grace})"
+        yield causes.invalid(f"{path}.sleep", seconds, detail)
 
 
 def _handler(holder: dict[str, Any], path: str, handlers: Sequence[str]) -> Iterator[Cause]:
@@ -43,3 +57,6 @@ def _handler(holder: dict[str, Any], path: str, handlers: Sequence[str]) -> Iter
             yield causes.required(f"{where}.command")
         if name in ("httpGet", "tcpSocket") and "port" in handler:
             yield from ports.reference(f"{where}.port", handler["port"])
+        for header in handler.get("httpHeaders") or ():
+            if not re.fullmatch(_HEADER, header.get("name", ""), re.ASCII):
+                yield causes.invalid(f"{where}.httpHeaders", header.get("name", ""), _HEADER_RULE)

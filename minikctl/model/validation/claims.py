@@ -1,0 +1,62 @@
+"""What a claim to storage asks for: in a PersistentVolumeClaim, or in the template of one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from minikctl.model import causes, names, quantity
+from minikctl.model.kind import Cause
+from minikctl.model.validation import selection
+
+Spec = dict[str, Any]
+
+MODES = ("ReadWriteOnce", "ReadOnlyMany", "ReadWriteMany", "ReadWriteOncePod")
+
+
+def validate_spec(spec: Spec, path: str) -> Iterator[Cause]:
+    """Yield what is wrong with the spec of a claim."""
+    modes = spec.get("accessModes") or ()
+    if not modes:
+        yield causes.required(f"{path}.accessModes", "at least 1 access mode is required")
+    yield from access_modes(modes, f"{path}.accessModes")
+    if spec.get("selector") is not None:
+        yield from selection.validate(spec["selector"], f"{path}.selector")
+    yield from _storage(spec, f"{path}.resources")
+    for field in ("storageClassName", "volumeAttributesClassName"):
+        if value := spec.get(field):
+            for fault in names.dns_subdomain(value):
+                yield causes.invalid(f"{path}.{field}", value, fault)
+    for field in ("dataSource", "dataSourceRef"):
+        if spec.get(field) is not None:
+            yield from _source(spec[field], f"{path}.{field}")
+
+
+def access_modes(modes: Iterable[str], path: str) -> Iterator[Cause]:
+    """Yield what is wrong with access modes, whether of a claim or of a volume."""
+    found = list(modes)
+    for mode in found:
+        if mode not in MODES:
+            yield causes.unsupported(path, mode, MODES)
+    known = [mode for mode in found if mode in MODES]
+    if "ReadWriteOncePod" in known and any(mode != "ReadWriteOncePod" for mode in known):
+        yield causes.forbidden(path, "may not use ReadWriteOncePod with other access modes")
+
+
+def _storage(spec: Spec, path: str) -> Iterator[Cause]:
+    amounts = (spec.get("resources") or {}).get("requests") or {}
+    if "storage" not in amounts:
+        yield causes.required(f"{path}[storage]")
+        return
+    if quantity.compare(amounts["storage"], 0) <= 0:
+        detail = "must be greater than zero"
+        yield causes.invalid(f"{path}[storage]", amounts["storage"], detail)
+
+
+def _source(source: dict[str, Any], path: str) -> Iterator[Cause]:
+    for field in ("name", "kind"):
+        if not source.get(field):
+            yield causes.required(f"{path}.{field}")
+    if not source.get("apiGroup") and source.get("kind") not in ("PersistentVolumeClaim", "", None):
+        detail = "must be 'PersistentVolumeClaim' when referencing the default apiGroup"
+        yield causes.invalid(path, source.get("kind"), detail)
