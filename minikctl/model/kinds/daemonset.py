@@ -22,6 +22,7 @@ KIND = Kind(
         "numberReady": 0,
     },
     default=daemonset.default,
+    validate=daemonset.validate,
     columns=(
         cells.NAME,
         Column("Desired", cells.number("status.desiredNumberScheduled"), "integer"),

@@ -54,6 +54,7 @@ KIND = Kind(
     subresources=frozenset({"status"}),
     first_status={"phase": "Pending"},
     default=persistentvolume.default,
+    validate=persistentvolume.validate,
     columns=(
         cells.NAME,
         Column("Capacity", cells.text("spec.capacity.storage", "0")),

@@ -8,6 +8,7 @@ from minikctl.model import cells, objects
 from minikctl.model.kind import Column, Kind
 from minikctl.model.kinds.persistentvolume import access_modes, phase, storage_class
 from minikctl.model.objects import Object
+from minikctl.model.validation import persistentvolume
 
 
 def _capacity(obj: Object, _now: datetime) -> str:
@@ -30,6 +31,7 @@ KIND = Kind(
     short_names=("pvc",),
     subresources=frozenset({"status"}),
     first_status={"phase": "Pending"},
+    validate=persistentvolume.claim,
     columns=(
         cells.NAME,
         Column("Status", phase),

@@ -17,6 +17,7 @@ KIND = Kind(
     has_generation=True,
     first_status={"replicas": 0},
     default=replicationcontroller.default,
+    validate=replicationcontroller.validate,
     selectable=cells.selectable("status.replicas"),
     columns=(
         cells.NAME,

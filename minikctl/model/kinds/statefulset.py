@@ -25,5 +25,6 @@ KIND = Kind(
     has_generation=True,
     first_status={"replicas": 0, "availableReplicas": 0},
     default=statefulset.default,
+    validate=statefulset.validate,
     columns=(cells.NAME, Column("Ready", _ready), cells.AGE, cells.CONTAINERS, cells.IMAGES),
 )

@@ -8,6 +8,7 @@ from datetime import datetime
 from minikctl.model import cells, objects
 from minikctl.model.kind import Column, Kind
 from minikctl.model.objects import Object
+from minikctl.model.validation import persistentvolume
 
 
 def _named(*annotations: str) -> Column:
@@ -38,6 +39,7 @@ STORAGE_CLASS = Kind(
     "storageclasses",
     namespaced=False,
     short_names=("sc",),
+    validate=persistentvolume.storage_class,
     columns=(
         _named(
             "storageclass.kubernetes.io/is-default-class",

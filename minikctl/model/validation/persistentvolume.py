@@ -1,12 +1,152 @@
-"""PersistentVolume and PersistentVolumeClaim."""
+"""PersistentVolume, PersistentVolumeClaim and StorageClass."""
 
 from __future__ import annotations
 
-from minikctl.model import objects
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from minikctl.model import causes, names, objects, quantity
+from minikctl.model.kind import Cause
 from minikctl.model.objects import Object
+from minikctl.model.validation import selection
+
+_MODES = ("ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod")
+_OWN = (
+    "accessModes",
+    "capacity",
+    "claimRef",
+    "mountOptions",
+    "nodeAffinity",
+    "persistentVolumeReclaimPolicy",
+    "storageClassName",
+    "volumeAttributesClassName",
+    "volumeMode",
+)
+"""What a volume's spec says besides its source."""
+_CLAIM_RULE = (
+    "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims"
+)
 
 
 def default(obj: Object) -> None:
     """Complete a PersistentVolume: what a volume source leaves open."""
     if azure := objects.spec(obj).get("azureDisk"):
         azure.setdefault("cachingMode", "ReadWrite")
+
+
+def validate(obj: Object, old: Object | None) -> list[Cause]:
+    """Return what is wrong with a PersistentVolume."""
+    spec = objects.spec(obj)
+    found = [*_modes(spec, "spec"), *_size(spec.get("capacity"), "spec.capacity")]
+    sources = sorted(name for name in spec if name not in _OWN)
+    if not sources:
+        found.append(causes.required("spec", "must specify a volume type"))
+    for name in sources[1:]:
+        found.append(causes.forbidden(f"spec.{name}", "may not specify more than 1 volume type"))
+    path = str((spec.get("hostPath") or {}).get("path") or "")
+    if ".." in path.split("/"):
+        found.append(causes.invalid("spec.hostPath.path", path, "must not contain '..'"))
+    if "local" in spec and not spec.get("nodeAffinity"):
+        found.append(causes.required("spec.nodeAffinity", "Local volume requires node affinity"))
+    return [*found, *_volume_update(spec, old)]
+
+
+def _volume_update(spec: dict[str, Any], old: Object | None) -> Iterator[Cause]:
+    if old is None:
+        return
+    before = objects.spec(old)
+    if _source(spec) != _source(before):
+        text = "spec.persistentvolumesource is immutable after creation"
+        yield causes.forbidden("spec.persistentvolumesource", text)
+    if spec.get("volumeMode") != before.get("volumeMode"):
+        yield causes.invalid("spec.volumeMode", spec.get("volumeMode"), "field is immutable")
+    if before.get("nodeAffinity") and spec.get("nodeAffinity") != before["nodeAffinity"]:
+        yield causes.invalid("spec.nodeAffinity", spec.get("nodeAffinity"), "field is immutable")
+
+
+def _source(spec: dict[str, Any]) -> dict[str, Any]:
+    return {name: each for name, each in spec.items() if name not in _OWN}
+
+
+def claim(obj: Object, old: Object | None) -> list[Cause]:
+    """Return what is wrong with a PersistentVolumeClaim."""
+    found = list(claim_spec(objects.spec(obj), "spec"))
+    return [*found, *_claim_update(obj, old)] if old is not None else found
+
+
+def claim_spec(spec: dict[str, Any], path: str) -> Iterator[Cause]:
+    """Yield what is wrong with the spec of a claim or of a template of claims."""
+    yield from _modes(spec, path)
+    yield from _size((spec.get("resources") or {}).get("requests"), f"{path}.resources")
+    if spec.get("selector"):
+        yield from selection.validate(spec["selector"], f"{path}.selector")
+    if name := spec.get("storageClassName"):
+        for fault in names.dns_subdomain(name):
+            yield causes.invalid(f"{path}.storageClassName", name, fault)
+
+
+def _modes(spec: dict[str, Any], path: str) -> Iterator[Cause]:
+    modes: Iterable[str] = spec.get("accessModes") or ()
+    if not modes:
+        yield causes.required(f"{path}.accessModes", "at least 1 access mode is required")
+    for mode in modes:
+        if mode not in _MODES:
+            yield causes.unsupported(f"{path}.accessModes", mode, _MODES)
+    if "ReadWriteOncePod" in modes and len(set(modes)) > 1:
+        detail = "may not use ReadWriteOncePod with other access modes"
+        yield causes.forbidden(f"{path}.accessModes", detail)
+
+
+def _size(amounts: dict[str, Any] | None, path: str) -> Iterator[Cause]:
+    size = (amounts or {}).get("storage")
+    if size is None:
+        yield causes.required(f"{path}[storage]" if path.endswith("resources") else path)
+        return
+    try:
+        positive = quantity.parse(size) > 0
+    except ValueError:
+        return
+    if not positive:
+        yield causes.invalid(f"{path}[storage]", size, "must be greater than zero")
+
+
+def _claim_update(obj: Object, old: Object) -> Iterator[Cause]:
+    new, before = dict(objects.spec(obj)), dict(objects.spec(old))
+    if not before.get("volumeName"):
+        before["volumeName"] = new.get("volumeName")
+    if before.get("storageClassName") is None:
+        before["storageClassName"] = new.get("storageClassName")
+    if objects.status(old).get("phase") == "Bound":
+        yield from _shrinking(new, before, old)
+        for each in (new, before):
+            each["resources"] = {k: v for k, v in (each.get("resources") or {}).items() if k != "requests"}
+            each["volumeAttributesClassName"] = None
+    if _given(new) != _given(before):
+        yield causes.forbidden("spec", _CLAIM_RULE)
+
+
+def _given(spec: dict[str, Any]) -> dict[str, Any]:
+    return {name: each for name, each in spec.items() if each not in (None, {})}
+
+
+def _shrinking(new: dict[str, Any], before: dict[str, Any], old: Object) -> Iterator[Cause]:
+    wanted = ((new.get("resources") or {}).get("requests") or {}).get("storage") or "0"
+    asked = ((before.get("resources") or {}).get("requests") or {}).get("storage") or "0"
+    has = (objects.status(old).get("capacity") or {}).get("storage") or asked
+    if quantity.parse(wanted) < quantity.parse(asked) and quantity.parse(wanted) <= quantity.parse(has):
+        detail = "field can not be less than status.capacity"
+        yield causes.forbidden("spec.resources.requests.storage", detail)
+
+
+def storage_class(obj: Object, old: Object | None) -> list[Cause]:
+    """Return what is wrong with a StorageClass."""
+    found = [] if obj.get("provisioner") else [causes.required("provisioner")]
+    if old is None:
+        return found
+    for name in ("parameters", "provisioner", "reclaimPolicy"):
+        if (obj.get(name) or None) != (old.get(name) or None):
+            found.append(causes.forbidden(name, f"updates to {name} are forbidden."))
+    mode = obj.get("volumeBindingMode")
+    if mode != old.get("volumeBindingMode"):
+        found.append(causes.invalid("volumeBindingMode", mode, "field is immutable"))
+    return found

@@ -36,25 +36,26 @@ def deployment(obj: Object, old: Object | None) -> list[Cause]:
     """Return what is wrong with a Deployment."""
     spec = objects.spec(obj)
     deadline, ready = spec.get("progressDeadlineSeconds"), spec.get("minReadySeconds") or 0
-    found = [*_selected(spec, "deployment"), *_strategy(spec.get("strategy") or {})]
+    found = [*selected(spec, "deployment"), *_strategy(spec.get("strategy") or {})]
     if deadline is not None and deadline <= ready:
         detail = "must be greater than minReadySeconds"
         found.append(causes.invalid("spec.progressDeadlineSeconds", deadline, detail))
-    return [*found, *_immutable_selector(spec, old)]
+    return [*found, *immutable_selector(spec, old)]
 
 
 def replica_set(obj: Object, old: Object | None) -> list[Cause]:
     """Return what is wrong with a ReplicaSet."""
     spec = objects.spec(obj)
-    return [*_selected(spec, "replica set"), *_immutable_selector(spec, old)]
+    return [*selected(spec, "replica set"), *immutable_selector(spec, old)]
 
 
-def _immutable_selector(spec: dict[str, Any], old: Object | None) -> Iterator[Cause]:
+def immutable_selector(spec: dict[str, Any], old: Object | None) -> Iterator[Cause]:
+    """Yield the refusal of another selector than before."""
     if old is not None and spec.get("selector") != objects.spec(old).get("selector"):
         yield causes.invalid("spec.selector", spec.get("selector"), "field is immutable")
 
 
-def _selected(spec: dict[str, Any], noun: str) -> Iterator[Cause]:
+def selected(spec: dict[str, Any], noun: str, kind: str = "ReplicaSet") -> Iterator[Cause]:
     """Yield what is wrong with the selector, the template, and between them."""
     selector, template = spec.get("selector"), spec.get("template") or {}
     faults = selection.validate(selector, "spec.selector") if selector else []
@@ -66,12 +67,17 @@ def _selected(spec: dict[str, Any], noun: str) -> Iterator[Cause]:
         detail = "`selector` does not match template `labels`"
         yield causes.invalid("spec.template.metadata.labels", labels, detail)
     yield from podspec.validate_template(template, "spec.template")
+    yield from lasting(template, kind)
+
+
+def lasting(template: Object, kind: str) -> Iterator[Cause]:
+    """Yield what in a template keeps its pods from running for ever."""
     pod = objects.spec(template)
     policy = pod.get("restartPolicy")
     if policy in ("OnFailure", "Never"):
         yield causes.unsupported("spec.template.spec.restartPolicy", policy, ["Always"])
     if "activeDeadlineSeconds" in pod:
-        detail = "activeDeadlineSeconds in ReplicaSet is not Supported"
+        detail = f"activeDeadlineSeconds in {kind} is not Supported"
         yield causes.forbidden("spec.template.spec.activeDeadlineSeconds", detail)
 
 
@@ -81,19 +87,21 @@ def _strategy(strategy: dict[str, Any]) -> Iterator[Cause]:
         yield causes.forbidden(path, "may not be specified when strategy `type` is 'Recreate'")
     elif strategy.get("type") == "RollingUpdate":
         surge, unavailable = (steps or {}).get("maxSurge"), (steps or {}).get("maxUnavailable")
-        faults = [*_share(f"{path}.maxUnavailable", unavailable), *_share(f"{path}.maxSurge", surge)]
+        faults = [*share(f"{path}.maxUnavailable", unavailable), *share(f"{path}.maxSurge", surge)]
         yield from faults
-        if not faults and _is_zero(surge) and _is_zero(unavailable):
+        if not faults and is_zero(surge) and is_zero(unavailable):
             yield causes.invalid(f"{path}.maxUnavailable", unavailable, "may not be 0 when `maxSurge` is 0")
         if isinstance(unavailable, str) and not faults and int(unavailable[:-1]) > 100:
             yield causes.invalid(f"{path}.maxUnavailable", unavailable, "must not be greater than 100%")
 
 
-def _is_zero(share: Any) -> bool:
+def is_zero(share: Any) -> bool:
+    """Tell whether a valid number or percentage is none at all."""
     return share == 0 or (isinstance(share, str) and int(share[:-1]) == 0)
 
 
-def _share(path: str, value: Any) -> Iterator[Cause]:
+def share(path: str, value: Any) -> Iterator[Cause]:
+    """Yield what is wrong with a number or percentage of pods."""
     if isinstance(value, str):
         if not re.fullmatch("[0-9]+%", value, re.ASCII):
             yield causes.invalid(path, value, _PERCENT)
