@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from minikctl.model import cells
+from minikctl.model import cells, names
 from minikctl.model.kind import Column, Kind
 from minikctl.model.objects import Object
 from minikctl.model.validation import statefulset
@@ -26,5 +26,6 @@ KIND = Kind(
     first_status={"replicas": 0, "availableReplicas": 0},
     default=statefulset.default,
     validate=statefulset.validate,
+    name_rule=names.dns_label,
     columns=(cells.NAME, Column("Ready", _ready), cells.AGE, cells.CONTAINERS, cells.IMAGES),
 )

@@ -24,7 +24,8 @@ _OWN = (
 )
 """What a volume's spec says besides its source."""
 _CLAIM_RULE = (
-    "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims"
+    "spec is immutable after creation except resources.requests and volumeAttributesClassName for "
+    "bound claims"
 )
 
 

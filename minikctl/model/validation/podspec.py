@@ -46,11 +46,15 @@ def every_container(spec: Spec) -> list[dict[str, Any]]:
 
 def validate_template(template: dict[str, Any], path: str) -> list[Cause]:
     """Return what is wrong with a pod template."""
+    return [*validate_metadata(template, path), *validate(objects.spec(template), f"{path}.spec")]
+
+
+def validate_metadata(template: dict[str, Any], path: str) -> list[Cause]:
+    """Return what is wrong with a pod template's labels and annotations."""
     meta = objects.meta(template)
     return [
         *metadata.labels(meta.get("labels") or {}, f"{path}.metadata.labels"),
         *metadata.annotation_map(dict(meta), f"{path}.metadata.annotations"),
-        *validate(objects.spec(template), f"{path}.spec"),
     ]
 
 

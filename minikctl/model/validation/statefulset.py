@@ -8,7 +8,7 @@ from typing import Any
 from minikctl.model import causes, objects
 from minikctl.model.kind import Cause
 from minikctl.model.objects import Object
-from minikctl.model.validation import workload
+from minikctl.model.validation import podspec, workload
 
 _MUTABLE = (
     "replicas",
@@ -36,9 +36,15 @@ def default(obj: Object) -> None:
 
 
 def validate(obj: Object, old: Object | None) -> list[Cause]:
-    """Return what is wrong with a StatefulSet."""
+    """Return what is wrong with a StatefulSet; as in Kubernetes, its pods are judged when they are made."""
     spec = objects.spec(obj)
-    found = [*workload.selected(spec, "statefulset", "StatefulSet"), *_strategy(spec)]
+    template = spec.get("template") or {}
+    found = [
+        *workload.matching(spec, "statefulset"),
+        *podspec.validate_metadata(template, "spec.template"),
+        *workload.lasting(template, "StatefulSet"),
+        *_strategy(spec),
+    ]
     start = (spec.get("ordinals") or {}).get("start") or 0
     if start < 0:
         found.append(causes.invalid("spec.ordinals.start", start, "must be greater than or equal to 0"))
@@ -57,7 +63,9 @@ def _strategy(spec: dict[str, Any]) -> Iterator[Cause]:
     path, strategy = "spec.updateStrategy", spec.get("updateStrategy") or {}
     steps = strategy.get("rollingUpdate")
     if strategy.get("type") == "OnDelete" and steps is not None:
-        yield causes.invalid(f"{path}.rollingUpdate", steps, "only allowed for updateStrategy 'RollingUpdate'")
+        yield causes.invalid(
+            f"{path}.rollingUpdate", steps, "only allowed for updateStrategy 'RollingUpdate'"
+        )
     elif strategy.get("type") == "RollingUpdate":
         yield from workload.share(f"{path}.rollingUpdate.partition", (steps or {}).get("partition"))
         unavailable = (steps or {}).get("maxUnavailable")

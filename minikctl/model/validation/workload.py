@@ -57,6 +57,14 @@ def immutable_selector(spec: dict[str, Any], old: Object | None) -> Iterator[Cau
 
 def selected(spec: dict[str, Any], noun: str, kind: str = "ReplicaSet") -> Iterator[Cause]:
     """Yield what is wrong with the selector, the template, and between them."""
+    yield from matching(spec, noun)
+    template = spec.get("template") or {}
+    yield from podspec.validate_template(template, "spec.template")
+    yield from lasting(template, kind)
+
+
+def matching(spec: dict[str, Any], noun: str) -> Iterator[Cause]:
+    """Yield what is wrong with the selector, and whether the template's labels do not match it."""
     selector, template = spec.get("selector"), spec.get("template") or {}
     faults = selection.validate(selector, "spec.selector") if selector else []
     yield from faults
@@ -66,8 +74,6 @@ def selected(spec: dict[str, Any], noun: str, kind: str = "ReplicaSet") -> Itera
     if selector and not faults and not selectors.of(selector).matches(labels):
         detail = "`selector` does not match template `labels`"
         yield causes.invalid("spec.template.metadata.labels", labels, detail)
-    yield from podspec.validate_template(template, "spec.template")
-    yield from lasting(template, kind)
 
 
 def lasting(template: Object, kind: str) -> Iterator[Cause]:

@@ -45,6 +45,8 @@ def desired(view: View, now: datetime) -> Plan:  # noqa: ARG001 - of all planner
     claim = view.object
     if objects.is_deleting(claim):
         return _released(view)
+    if held := parts.protected(claim, parts.CLAIM_PROTECTION):
+        return Plan((Update(kinds.PERSISTENT_VOLUME_CLAIM, held),))
     if parts.class_name(claim) == "" and objects.spec(claim).get("storageClassName") is None:
         found = parts.default_class(view.classes.values())
         if found is not None and not objects.spec(claim).get("volumeName"):

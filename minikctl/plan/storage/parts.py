@@ -161,6 +161,14 @@ def with_annotations(obj: Object, more: dict[str, str]) -> Object:
     return {**obj, "metadata": {**objects.meta(obj), "annotations": merged}}
 
 
+def protected(obj: Object, finalizer: str) -> Object | None:
+    """Return the object with the finalizer, None if it has it."""
+    found = list(objects.meta(obj).get("finalizers") or ())
+    if finalizer in found:
+        return None
+    return {**obj, "metadata": {**objects.meta(obj), "finalizers": [*found, finalizer]}}
+
+
 def phase_since(volume: Object, phase: str, now: datetime) -> dict[str, Any]:
     """Return the status of a volume in that phase, with the moment of the last change."""
     status = {

@@ -51,7 +51,7 @@ def volume(claim: Object, storage_class: Object, directory: str) -> Object:
         "metadata": {
             "name": name,
             "annotations": {parts.PROVISIONED_BY: parts.PROVISIONER},
-            "finalizers": [parts.CONTENT_PROTECTION],
+            "finalizers": [parts.CONTENT_PROTECTION, parts.VOLUME_PROTECTION],
         },
         "spec": spec,
     }

@@ -27,6 +27,8 @@ def desired(view: View, now: datetime) -> Plan:
     volume, phase = view.object, _phase(view)
     if objects.is_deleting(volume):
         return _ended(view, phase, now)
+    if held := parts.protected(volume, parts.VOLUME_PROTECTION):
+        return Plan((Update(kinds.PERSISTENT_VOLUME, held),))
     if _is_left_behind(view):
         return Plan((Update(kinds.PERSISTENT_VOLUME, _freed(volume)),))
     if phase == "Released":

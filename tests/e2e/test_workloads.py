@@ -1,0 +1,127 @@
+"""Workloads with names, storage and nodes of their own, on real containers."""
+
+from __future__ import annotations
+
+import pathlib
+
+import pytest
+
+from tests.e2e.conftest import Cluster, eventually
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
+
+DATABASE = """
+apiVersion: v1
+kind: Service
+metadata: {name: db}
+spec: {clusterIP: None, selector: {app: db}, ports: [{port: 8080}]}
+---
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: db}
+spec:
+  serviceName: db
+  replicas: 2
+  selector: {matchLabels: {app: db}}
+  template:
+    metadata: {labels: {app: db}}
+    spec:
+      terminationGracePeriodSeconds: 1
+      securityContext: {fsGroup: 3000}
+      containers:
+      - name: main
+        image: minikctl-demo:latest
+        env: [{name: GENERATION, value: "1"}]
+        readinessProbe: {httpGet: {path: /, port: 8080}, periodSeconds: 1}
+        volumeMounts: [{name: data, mountPath: /data}]
+  volumeClaimTemplates:
+  - metadata: {name: data}
+    spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}
+"""
+STATIC = """
+apiVersion: v1
+kind: PersistentVolume
+metadata: {name: shelf, labels: {kind: shelf}}
+spec: {capacity: {storage: 1Gi}, accessModes: [ReadWriteMany], hostPath: {path: "%s"}}
+---
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: {name: shelf}
+spec:
+  storageClassName: ""
+  accessModes: [ReadWriteMany]
+  selector: {matchLabels: {kind: shelf}}
+  resources: {requests: {storage: 1Gi}}
+---
+apiVersion: apps/v1
+kind: DaemonSet
+metadata: {name: reader}
+spec:
+  selector: {matchLabels: {app: reader}}
+  template:
+    metadata: {labels: {app: reader}}
+    spec:
+      terminationGracePeriodSeconds: 1
+      containers:
+      - name: main
+        image: minikctl-demo:latest
+        volumeMounts: [{name: shelf, mountPath: /shelf, readOnly: true}]
+      volumes: [{name: shelf, persistentVolumeClaim: {claimName: shelf}}]
+"""
+
+
+def test_a_stateful_set_keeps_its_data(cluster: Cluster) -> None:
+    cluster.kubectl("apply", "-f", "-", stdin=DATABASE)
+    cluster.kubectl("rollout", "status", "sts/db", "--timeout=60s")
+    for name in ("db-0", "db-1"):
+        cluster.run("exec", name, "--", "sh", "-c", f"echo of {name} > /data/file")
+    assert cluster.out("exec", "db-0", "--", "wget", "-qO-", "http://db-1.db:8080/").startswith("db-1 says")
+    assert cluster.out("exec", "db-0", "--", "stat", "-c", "%g", "/data/file").strip() == "3000"
+
+    cluster.kubectl("set", "env", "sts/db", "GENERATION=2")
+    cluster.kubectl("rollout", "status", "sts/db", "--timeout=60s")
+    assert cluster.out("exec", "db-1", "--", "sh", "-c", "cat /data/file; echo $GENERATION").split() == [
+        *("of", "db-1"),
+        "2",
+    ]
+    cluster.kubectl("rollout", "undo", "sts/db")
+    cluster.kubectl("rollout", "status", "sts/db", "--timeout=60s")
+    history = cluster.kubectl("rollout", "history", "sts/db").stdout.split()
+    assert history[-4:] == ["2", "<none>", "3", "<none>"]
+
+    cluster.run("cluster", "stop")
+    cluster.run("cluster", "start", "--egress=false")
+    read = ("exec", "db-0", "--", "cat", "/data/file")
+    eventually(lambda: cluster.run(*read, code=None).stdout == "of db-0\n", 10)
+
+    cluster.kubectl("scale", "sts/db", "--replicas=1")
+    eventually(lambda: cluster.run("get", "pod", "db-1", code=None).returncode == 1)
+    cluster.kubectl("scale", "sts/db", "--replicas=2")
+    cluster.kubectl("rollout", "status", "sts/db", "--timeout=60s")
+    assert cluster.out("exec", "db-1", "--", "cat", "/data/file") == "of db-1\n"
+
+
+def test_the_directory_of_a_deleted_claim_goes_once_nobody_uses_it(cluster: Cluster) -> None:
+    volumes = pathlib.Path(cluster.home, "clusters", cluster.name, "volumes")
+    assert len(list(volumes.iterdir())) == 2
+    cluster.run("delete", "pvc", "data-db-1", "--wait=false")
+    assert "Terminating" in cluster.out("get", "pvc", "data-db-1")
+    cluster.kubectl("scale", "sts/db", "--replicas=1")
+    eventually(lambda: len(list(volumes.iterdir())) == 1)
+    eventually(lambda: len(cluster.json("pv")["items"]) == 1)
+    cluster.run("delete", "sts", "db")
+    cluster.run("delete", "pvc", "data-db-0")
+    eventually(lambda: not volumes.exists())
+
+
+def test_daemons_read_a_volume_that_was_there_before(cluster: Cluster, tmp_path: pathlib.Path) -> None:
+    (tmp_path / "book").write_text("once upon a time")
+    cluster.kubectl("apply", "-f", "-", stdin=STATIC % tmp_path)
+    cluster.kubectl("rollout", "status", "ds/reader", "--timeout=30s")
+    cluster.ready("app=reader")
+    assert cluster.out("exec", "ds/reader", "--", "cat", "/shelf/book") == "once upon a time"
+    assert cluster.run("exec", "ds/reader", "--", "touch", "/shelf/new", code=None).returncode != 0
+    cluster.run("delete", "ds", "reader")
+    cluster.run("delete", "pvc", "shelf")
+    eventually(lambda: cluster.json("pv", "shelf")["status"]["phase"] == "Released")
+    assert (tmp_path / "book").exists()
