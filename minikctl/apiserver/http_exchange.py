@@ -8,21 +8,28 @@ import gzip
 import time
 import urllib.parse
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from minikctl import errors
 
+if TYPE_CHECKING:
+    from minikctl.client.multiplex import Pipe
+
 Message = MutableMapping[str, Any]
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
+Header = tuple[bytes, bytes]
 
 BODY_LIMIT = 3 * 1024 * 1024
 COMPRESS_FROM = 128 * 1024
 
 JSON = "application/json"
+
+UPGRADE = "minikctl.upgrade"
+"""The scope's extension that hands a connection over: ``{"switch": (status, headers) -> Pipe}``."""
 
 
 class Disconnected(Exception):
@@ -33,6 +40,7 @@ class Exchange:
     """A request that is answered once."""
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self._scope = scope
         self.method: str = scope.get("method", "GET")
         self.path: str = scope["path"]
         self.headers: Mapping[str, str] = {
@@ -47,6 +55,24 @@ class Exchange:
         self._receive = receive
         self._send = send
         self.started = False
+
+    @property
+    def upgrade(self) -> str:
+        """Return the protocol that the client wants to change to, in lower case; "" if it wants none."""
+        offered = UPGRADE in (self._scope.get("extensions") or {})
+        return self.headers.get("upgrade", "").lower() if offered else ""
+
+    async def switch(self, headers: Sequence[tuple[str, str]], status: int = 101) -> Pipe:
+        """Answer that the protocol changes, and return the connection; only after ``upgrade`` named one."""
+        self.started = True
+        encoded = [(name.encode("latin-1"), _latin(value)) for name, value in headers]
+        pipe: Pipe = await self._scope["extensions"][UPGRADE]["switch"](status, encoded)
+        return pipe
+
+    def values(self, name: str) -> list[str]:
+        """Return all values of a header whose values may stand in one line or in several."""
+        lines = [value for key, value in self._scope["headers"] if key == name.encode()]
+        return [part.strip() for line in lines for part in line.decode("latin-1").split(",") if part.strip()]
 
     def flag(self, name: str) -> bool:
         """Tell whether a boolean query parameter is true; its bare name counts as true."""

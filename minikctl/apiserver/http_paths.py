@@ -10,9 +10,6 @@ from minikctl.model.kindtable import KindTable
 MORE_SUBRESOURCES = {"Pod": frozenset({"binding", "eviction"})}
 """Subresources that act on an object instead of showing a part of it."""
 
-REFUSED = {"Pod": frozenset({"portforward"})}
-"""Subresources whose requests are understood, to be refused with a reason."""
-
 
 @dataclass(frozen=True)
 class Target:
@@ -54,9 +51,6 @@ def _target(kind: Kind | None, namespace: str, rest: list[str]) -> Target | None
     if rest and kind.namespaced and not namespace:
         return None
     subresource = rest[1] if len(rest) == 2 else ""
-    known = subresources(kind)
-    if not kind.is_custom:
-        known |= REFUSED.get(kind.kind, frozenset())
-    if subresource and subresource not in known:
+    if subresource and subresource not in subresources(kind):
         return None
     return Target(kind, namespace, rest[0] if rest else "", subresource)

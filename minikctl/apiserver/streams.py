@@ -1,14 +1,16 @@
-"""Logs, exec and attach: what the API asks of the node, and what it refuses before it asks."""
+"""Logs, exec, attach and port-forward: what the API asks of the node, and what it refuses before it asks."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from minikctl import errors
 from minikctl.drivers.engine import ExecOptions, ExecSession, LogOptions
+from minikctl.drivers.relay import PortConnection
 from minikctl.model import causes, objects
 from minikctl.model.objects import Object
 
@@ -34,6 +36,19 @@ class NodeStreams(Protocol):
     async def attach(self, pod: Object, container: str, *, stdin: bool, tty: bool) -> ExecSession:
         """Connect to the container's own process."""
         ...
+
+    def forwarding(self) -> AbstractAsyncContextManager[None]:
+        """Be ready for connections to ports during the block; what it raises comes out in a group."""
+        ...
+
+    async def connect(self, pod: Object, port: int) -> PortConnection:
+        """Connect to a port inside the pod, on 127.0.0.1; whether anything listens shows when it is read."""
+        ...
+
+
+def no_node() -> errors.StatusError:
+    """503: there is nobody who could be asked."""
+    return errors.StatusError(503, "ServiceUnavailable", "no node serves logs and commands of pods here")
 
 
 @dataclass(frozen=True)
@@ -181,3 +196,13 @@ def stream_request(
             500, "InternalError", f'unable to upgrade connection: container not found ("{wanted.container}")'
         )
     return wanted
+
+
+def check_forward(pod: Object) -> None:
+    """Refuse to forward ports of a pod that has none to connect to."""
+    name = objects.name(pod)
+    if not objects.spec(pod).get("nodeName"):
+        raise errors.bad_request(f"pod {name} does not have a host assigned")
+    phase = objects.status(pod).get("phase")
+    if phase in ("Succeeded", "Failed"):
+        raise errors.bad_request(f"cannot forward ports of a completed pod; current phase is {phase}")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
+from contextlib import AbstractAsyncContextManager
 
 from minikctl import errors
 from minikctl.apiserver.streams import NodeStreams
 from minikctl.drivers.engine import ExecOptions, ExecSession, LogOptions
+from minikctl.drivers.relay import PortConnection
 from minikctl.model.objects import Object
 
 
@@ -36,3 +38,11 @@ class LateStreams:
     async def attach(self, pod: Object, container: str, *, stdin: bool, tty: bool) -> ExecSession:
         """Connect to the container's own process."""
         return await self._ready().attach(pod, container, stdin=stdin, tty=tty)
+
+    def forwarding(self) -> AbstractAsyncContextManager[None]:
+        """Be ready for connections to ports during the block."""
+        return self._ready().forwarding()
+
+    async def connect(self, pod: Object, port: int) -> PortConnection:
+        """Connect to a port inside the pod, on 127.0.0.1."""
+        return await self._ready().connect(pod, port)

@@ -9,6 +9,7 @@ from typing import Any
 from minikctl.daemon.core import Core
 from minikctl.daemon.runtimes import Runtime
 from minikctl.drivers import engine as engines
+from minikctl.drivers.agent import FindAgent
 from minikctl.network import attach, dns, ingress, policies, ports, publishers, rulebook, sync, system
 from minikctl.network import settings as names
 from minikctl.network.settings import NetworkSettings
@@ -32,14 +33,11 @@ def build(core: Core, runtime: Runtime, settings: NetworkSettings) -> Networking
     """Return the network's parts; nothing happens before their work is run."""
     tools = Tools(core.informers, core.executor, core.recorder, runtime.engine, core.clock)
 
-    async def find_agent() -> str | None:
-        return await running(runtime.engine, {names.CLUSTER: settings.name, **AGENT_LABELS})
-
     async def discover() -> list[sync.Member]:
         return await attach.members(runtime.engine, settings.name)
 
     rules = sync.RuleSync(
-        runtime.netns(find_agent),
+        runtime.netns(agent_finder(runtime.engine, settings.name)),
         sync.Books(rulebook.RuleBook(core.informers, settings), policies.PolicyBook(core.informers)),
         settings.facts(()),
         discover,
@@ -72,6 +70,15 @@ def _port_work(core: Core, runtime: Runtime, tools: Tools, settings: NetworkSett
     publishing = ports.PortProxy(tools, proxy, runtime.listening, settings)
     publishing.prepare()
     return {"ports": publishing.run()}
+
+
+def agent_finder(engine: engines.Engine, cluster: str) -> FindAgent:
+    """Return what finds the running agent of the cluster."""
+
+    async def find_agent() -> str | None:
+        return await running(engine, {names.CLUSTER: cluster, **AGENT_LABELS})
+
+    return find_agent
 
 
 async def running(engine: engines.Engine, labels: Mapping[str, str]) -> str | None:

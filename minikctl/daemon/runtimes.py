@@ -11,6 +11,7 @@ from minikctl.controllers import node as node_controller
 from minikctl.drivers import bind, haproxy, listening
 from minikctl.drivers import engine as engines
 from minikctl.drivers import netns as netnses
+from minikctl.drivers import relay as relays
 from minikctl.drivers.agent import FindAgent
 from minikctl.node import checks
 from minikctl.plan import node as node_plan
@@ -22,7 +23,7 @@ SIM_MEMORY_BYTES = 4 << 40
 
 @dataclass(frozen=True)
 class Runtime:
-    """Drivers of one world; ``facts`` needs the node's address, ``netns`` a way to find the agent.
+    """Drivers of one world; ``facts`` needs the node's address, ``netns`` and ``relay`` a way to the agent.
 
     ``known`` are the facts before the engine answers, None if it always does.
     ``name_servers`` needs the key that their updates are signed with, ``proxy`` the directory that it shares
@@ -31,6 +32,7 @@ class Runtime:
 
     engine: engines.Engine
     netns: Callable[[FindAgent], netnses.Netns]
+    relay: Callable[[FindAgent], relays.Relay]
     infra_image: Callable[[], Awaitable[str]]
     facts: Callable[[str], node_controller.FactsSource]
     known: node_plan.Facts | None
@@ -60,6 +62,7 @@ def docker(settings: ClusterSettings) -> Runtime:
     return Runtime(
         engine,
         netns=lambda find: agent.AgentNetns(engine, find),
+        relay=lambda find: relays.AgentRelay(engine, find),
         infra_image=lambda: images.ensure_infra(engine),
         facts=lambda address: node_controller.engine_facts(engine, address),
         known=node_controller.machine("docker://unknown"),
@@ -75,6 +78,7 @@ def simulated(clock: clocks.Clock) -> Runtime:
     from minikctl.drivers.fake_engine import FakeEngine
     from minikctl.drivers.fake_haproxy import FakeProxy
     from minikctl.drivers.fake_netns import FakeNetns
+    from minikctl.drivers.fake_relay import FakeRelay
 
     engine = FakeEngine(clock, cpus=SIM_CPUS, memory_bytes=SIM_MEMORY_BYTES)
 
@@ -90,6 +94,7 @@ def simulated(clock: clocks.Clock) -> Runtime:
     return Runtime(
         engine,
         netns=lambda _: FakeNetns(engine),
+        relay=lambda _: FakeRelay(),
         infra_image=infra_image,
         facts=simulated_facts,
         known=None,

@@ -15,6 +15,7 @@ import uvicorn
 
 from minikctl import errors
 from minikctl.apiserver.pki import Pki
+from minikctl.daemon.upgrades import UpgradingProtocol
 
 logger = logging.getLogger(__name__)
 
@@ -127,8 +128,10 @@ class Server:
 def _config(app: Any, **more: Any) -> uvicorn.Config:
     return uvicorn.Config(
         app,
-        http="httptools",
+        http=UpgradingProtocol,
         ws="websockets-sansio",
+        # A client whose input waits for a slow process does not get to answering pings either.
+        ws_ping_timeout=None,
         lifespan="off",
         log_config=None,
         log_level="warning",

@@ -49,13 +49,12 @@ class World:
         self._runtime = runtime
         self._place: Place | None = None
         self._agent: NodeAgent | None = None
+        cluster = core.settings.name
+        relay = runtime.relay(networking.agent_finder(runtime.engine, cluster))
+        self.streams = EngineStreams(runtime.engine, cluster, relay)
+        """Logs, commands and ports of pods, straight from the engine."""
         self._problem = UNANSWERED
         self._listeners: list[Callable[[], None]] = []
-
-    @property
-    def streams(self) -> EngineStreams:
-        """Logs and commands of pods, straight from the engine."""
-        return EngineStreams(self._runtime.engine, self._core.settings.name)
 
     @property
     def problem(self) -> str:

@@ -31,16 +31,18 @@ _CHANGE_SECONDS = 10.0
 
 # The namespace is opened first and its owner looked at then: a pid that still is the container's now was its
 # own when the namespace was opened, too, so a reused number never leads into a stranger's namespace.
-_PRELUDE = """
+OWNED = """
 owned() {
     { while read -r line; do case $line in *"$1"*) return 0 ;; esac; done < "/proc/$2/cgroup"; } 2>/dev/null
     return 1
 }
-enter() {
-    owned "$1" "$2" || { echo "process $2 no longer belongs to container $1"; return 1; }
+"""
+_PRELUDE = f"""{OWNED}
+enter() {{
+    owned "$1" "$2" || {{ echo "process $2 no longer belongs to container $1"; return 1; }}
     shift 2
     nsenter --net=/proc/self/fd/9 "$@"
-}
+}}
 """
 
 

@@ -17,6 +17,7 @@ _CHUNK = 64 * 1024
 _HEAD_LIMIT = 64 * 1024
 _DIAL_SECONDS = 60.0
 _LOOK_SECONDS = 0.5
+_LOOK_LIMIT_SECONDS = 4.0
 _LAST_WORDS_SECONDS = 0.2
 
 
@@ -119,8 +120,10 @@ class DockerSession:
     async def _read(self) -> bytes:
         # The engine does not always end the stream of a command whose container ended: it is asked as well.
         reading = asyncio.ensure_future(self._stream.reader.read(_CHUNK))
+        patience = _LOOK_SECONDS
         try:
-            while not (await asyncio.wait([reading], timeout=_LOOK_SECONDS))[0]:
+            while not (await asyncio.wait([reading], timeout=patience))[0]:
+                patience = min(2 * patience, _LOOK_LIMIT_SECONDS)
                 if not await self._runs():
                     await asyncio.wait([reading], timeout=_LAST_WORDS_SECONDS)
                     return reading.result() if reading.done() else b""

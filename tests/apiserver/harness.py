@@ -66,6 +66,7 @@ class Served:
             "KUBE_EDITOR": "sed -i s/replicas:.*/replicas:\\ 4/",
             # Two cores are shared with the server itself.
             "GOMAXPROCS": "1",
+            **{name: value for name, value in os.environ.items() if name.startswith("KUBECTL_")},
         }
         return await asyncio.create_subprocess_exec(
             str(KUBECTL),

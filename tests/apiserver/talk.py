@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from typing import Any
 
@@ -59,6 +60,7 @@ class Talk:
         self.lines = list(lines)
         self.asked: list[tuple[str, bool, LogOptions]] = []
         self.sessions: list[Session] = []
+        self.echoes: list[Echo] = []
         self.ended = asyncio.Event()
 
     async def logs(
@@ -87,3 +89,44 @@ class Talk:
         del pod, container, stdin, tty
         self.sessions.append(Session(["cat"]))
         return self.sessions[-1]
+
+    @contextlib.asynccontextmanager
+    async def forwarding(self) -> AsyncIterator[None]:
+        yield
+
+    async def connect(self, pod: Any, port: int) -> Echo:
+        del pod
+        self.echoes.append(Echo(port))
+        return self.echoes[-1]
+
+
+class Echo:
+    """A port that says its number, gives back what it gets, and says bye at the end; port 81 refuses."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._data: asyncio.Queue[bytes | None] = asyncio.Queue()
+        self._data.put_nowait(f"port {port}\n".encode())
+        self._said_bye = False
+        self.closed = asyncio.Event()
+
+    async def read(self) -> bytes:
+        if self._port == 81:
+            raise errors.DriverError("connection refused")
+        if self._said_bye:
+            return b""
+        data = await self._data.get()
+        self._said_bye = data is None
+        return b"bye\n" if data is None else data
+
+    async def write(self, data: bytes) -> None:
+        if self._port == 82:
+            raise errors.DriverError("broken pipe")
+        self._data.put_nowait(data)
+
+    async def close_write(self) -> None:
+        self._data.put_nowait(None)
+
+    async def close(self) -> None:
+        self._data.put_nowait(None)
+        self.closed.set()

@@ -36,8 +36,23 @@ def test_the_newest_common_protocol_is_chosen() -> None:
 
 
 def test_the_outcome_is_a_status() -> None:
-    assert json.loads(channels.exited(0)[1:]) == {"metadata": {}, "status": "Success"}
-    failed = channels.exited(3)
-    assert failed[0] == channels.STATUS
-    assert json.loads(failed[1:])["details"]["causes"] == [{"reason": "ExitCode", "message": "3"}]
-    assert json.loads(channels.failed("no")[1:])["message"] == "no"
+    assert channels.exited(0) == {"metadata": {}, "status": "Success"}
+    assert channels.exited(3)["details"]["causes"] == [{"reason": "ExitCode", "message": "3"}]
+    assert json.loads(channels.outcome(channels.failed("no"), structured=True))["message"] == "no"
+
+
+def test_the_first_protocol_tells_failures_in_plain_text() -> None:
+    assert channels.outcome(channels.success(), structured=False) == b""
+    assert channels.outcome(channels.failed("no"), structured=False) == b"no"
+
+
+def test_browsers_get_text() -> None:
+    message = channels.encode(1, b"\x00\xff", channels.V4_BASE64)
+    assert message == b"1AP8="
+    assert channels.decode(b"0bHMK", channels.V4_BASE64) == channels.Stdin(b"ls\n")
+    assert channels.decode(b"0b", channels.V4_BASE64) is None
+
+
+def test_a_client_that_offers_nothing_gets_the_first_protocol() -> None:
+    assert channels.choose([]) == ""
+    assert not channels.is_structured("")

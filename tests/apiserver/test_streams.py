@@ -124,12 +124,14 @@ async def test_without_a_node_nothing_streams(registry: Registry) -> None:
     assert (await client("GET", f"{POD}/log")).status == 503
 
 
-async def test_spdy_is_refused_after_everything_else(client: Client, registry: Registry) -> None:
+async def test_what_is_not_upgraded_is_refused_after_everything_else(
+    client: Client, registry: Registry
+) -> None:
     assert (await client("POST", f"{POD}/exec?command=ls&stdout=1")).status == 404
     await make_pod(registry)
-    answer = await client("POST", f"{POD}/exec?command=ls&stdout=1")
-    assert (answer.status, "over WebSocket" in answer.json()["message"]) == (400, True)
-    assert (await client("POST", f"{POD}/portforward")).status == 501
+    for path in ("exec?command=ls&stdout=1", "attach?stdout=1", "portforward"):
+        answer = await client("POST", f"{POD}/{path}")
+        assert (answer.status, "missing upgrade headers" in answer.json()["message"]) == (400, True)
 
 
 # --- exec and attach --------------------------------------------------------------------------------------

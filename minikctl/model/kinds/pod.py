@@ -25,7 +25,7 @@ KIND = Kind(
     "pods",
     short_names=("po",),
     categories=("all",),
-    subresources=frozenset({"status", "log", "exec", "attach"}),
+    subresources=frozenset({"status", "log", "exec", "attach", "portforward"}),
     has_generation=True,
     default=pod.default,
     validate=pod.validate,

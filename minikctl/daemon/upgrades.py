@@ -1,0 +1,119 @@
+"""HTTP requests that turn into another protocol, for an ASGI server that knows only WebSocket.
+
+A request that asks for an upgrade reaches the application like any other, authentication and all; its scope
+has an extension that answers 101 and returns the connection as a pipe of bytes.  WebSocket goes uvicorn's
+own way, but for the ``proxy`` subresources: those pass every protocol on without looking at it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Iterable
+
+import httptools
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from minikctl.apiserver.http_exchange import UPGRADE, Header
+
+_PROXIED = re.compile(rb"/api/v1/(?:namespaces/[^/]+/(?:pods|services)|nodes)/[^/]+/proxy(?:[/?]|$)")
+_HIGH_WATER = 256 * 1024
+
+
+class UpgradingProtocol(HttpToolsProtocol):
+    """uvicorn's protocol that also hands connections over."""
+
+    pipe: RawPipe | None = None
+
+    def _should_upgrade(self) -> bool:
+        return super()._should_upgrade() and not _PROXIED.match(self.url)
+
+    def on_headers_complete(self) -> None:
+        """Offer the application what the client asks for."""
+        super().on_headers_complete()
+        if self.parser.should_upgrade() and not self._should_upgrade():
+            # What the client sends next need not be HTTP: the connection is of no use after a refusal.
+            self.cycle.keep_alive = False
+            self.pipe = RawPipe(self)
+            self.scope["extensions"] = {UPGRADE: {"switch": self._switch}}
+
+    def data_received(self, data: bytes) -> None:
+        """Parse HTTP, and pass on what comes after it."""
+        if self.pipe is not None and self.pipe.begun:
+            self.pipe.feed(data)
+            return
+        self._unset_keepalive_if_required()
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserError:
+            self.logger.warning("Invalid HTTP request received.")
+            self.send_400_response("Invalid HTTP request received.")
+        except httptools.HttpParserUpgrade as upgrade:
+            if self.pipe is None:
+                self.handle_websocket_upgrade()
+            else:
+                self.pipe.begun = True
+                self.pipe.feed(data[upgrade.args[0] :])
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell the pipe."""
+        super().connection_lost(exc)
+        if self.pipe is not None:
+            self.pipe.lose()
+
+    async def _switch(self, status: int, headers: Iterable[Header]) -> RawPipe:
+        """Send the head of the answer and return the connection."""
+        assert self.pipe is not None
+        self.cycle.response_started = self.cycle.response_complete = True
+        lines = [STATUS_LINE[status], *(name + b": " + value + b"\r\n" for name, value in headers), b"\r\n"]
+        self.transport.write(b"".join(lines))
+        return self.pipe
+
+
+class RawPipe:
+    """The bytes of a connection that is no longer HTTP; fits ``client.multiplex.Pipe``."""
+
+    def __init__(self, protocol: UpgradingProtocol) -> None:
+        self.begun = False
+        self._protocol = protocol
+        self._data = bytearray()
+        self._changed = asyncio.Event()
+        self._lost = False
+        self._paused = False
+
+    async def read(self) -> bytes:
+        """Return the next bytes, b"" at the end."""
+        while not self._data and not self._lost:
+            self._changed.clear()
+            await self._changed.wait()
+        data = bytes(self._data)
+        self._data.clear()
+        if self._paused and not self._lost:
+            self._paused = False
+            self._protocol.flow.resume_reading()
+        return data
+
+    async def write(self, data: bytes) -> None:
+        """Send bytes; returns when there is room for more.  ``OSError`` when the client is gone."""
+        if self._lost or self._protocol.transport.is_closing():
+            raise BrokenPipeError("the client is gone")
+        self._protocol.transport.write(data)
+        if self._protocol.flow.write_paused:
+            await self._protocol.flow.drain()
+
+    async def close(self) -> None:
+        """End both directions; safe to call twice."""
+        self._protocol.transport.close()
+
+    def feed(self, data: bytes) -> None:
+        """Take what has come."""
+        self._data += data
+        self._changed.set()
+        if len(self._data) > _HIGH_WATER and not self._paused:
+            self._paused = True
+            self._protocol.flow.pause_reading()
+
+    def lose(self) -> None:
+        """Note that no more will come."""
+        self._lost = True
+        self._changed.set()
