@@ -24,6 +24,7 @@ MODULES = {
     "netpol": "netpol",
     "options": "version",
     "patch": "patch",
+    "port-forward": "port_forward",
     "rollout": "rollout",
     "run": "run_",
     "scale": "scale",
@@ -55,6 +56,7 @@ SUMMARIES = {
     "netpol": "See what NetworkPolicies allow",
     "options": "Print the flags that every command takes",
     "patch": "Update fields of an object",
+    "port-forward": "Forward local ports to a pod",
     "rollout": "Manage the rollout of a Deployment",
     "run": "Run an image as a pod",
     "scale": "Set how many replicas run",
@@ -65,7 +67,7 @@ SUMMARIES = {
 GROUPS = (
     ("Basic Commands", ("apply", "get", "describe", "delete", "create", "run", "expose", "edit")),
     ("Deploy Commands", ("rollout", "scale")),
-    ("Troubleshooting Commands", ("logs", "exec", "events", "wait", "netpol")),
+    ("Troubleshooting Commands", ("logs", "exec", "port-forward", "events", "wait", "netpol")),
     ("Cluster Commands", ("cluster", "cluster-info", "api-resources", "api-versions")),
     ("Settings Commands", ("label", "annotate", "patch", "config", "completion", "options", "version")),
 )

@@ -20,14 +20,19 @@ def named(argument: str, session: Session) -> list[dict[str, Any]]:
     found = _get(target, session)
     if target.resource.qualified == "pods":
         return [found]
+    pods = members(found, target, session)
+    if not pods:
+        raise errors.UsageError(f"error: no pods found for {target.title}")
+    return pods
+
+
+def members(found: dict[str, Any], target: Target, session: Session) -> list[dict[str, Any]]:
+    """Return the pods that a workload or Service selects now, ready ones first."""
     selector = (found.get("spec") or {}).get("selector") or {}
     labels = selector.get("matchLabels", selector if "matchExpressions" not in selector else {})
     if not labels:
         raise errors.UsageError(f"error: cannot get pods of {target.title}: it selects none by labels")
-    pods = selected(",".join(f"{key}={value}" for key, value in sorted(labels.items())), session)
-    if not pods:
-        raise errors.UsageError(f"error: no pods found for {target.title}")
-    return pods
+    return selected(",".join(f"{key}={value}" for key, value in sorted(labels.items())), session)
 
 
 def selected(labels: str, session: Session, all_namespaces: bool = False) -> list[dict[str, Any]]:

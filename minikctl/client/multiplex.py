@@ -74,6 +74,8 @@ class Stream:
         """Send bytes; returns when there is room for more.  ``StreamReset`` when nobody takes them."""
         view = memoryview(data)
         while view:
+            if self._reset:
+                raise StreamReset("the stream was reset")
             room = self._connection.session.room(self.number)
             if not room:
                 await self._wait_for_room()
@@ -83,7 +85,7 @@ class Stream:
             await self._connection.flush()
 
     async def _wait_for_room(self) -> None:
-        if self._reset or not self._connection.session.sends(self.number):
+        if not self._connection.session.sends(self.number):
             raise StreamReset("the stream was reset")
         self._widened.clear()
         await self._widened.wait()
@@ -135,6 +137,11 @@ class Connection:
         self._writing = asyncio.Lock()
         self._buffered = 0
         self._drained = asyncio.Event()
+
+    @property
+    def is_busy(self) -> bool:
+        """Tell whether any stream is open."""
+        return bool(self._streams)
 
     async def run(self) -> None:
         """Take what comes until the peer ends the connection or stops speaking SPDY."""

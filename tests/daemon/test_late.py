@@ -6,6 +6,7 @@ from minikctl import errors
 from minikctl.daemon.late import LateStreams
 from minikctl.drivers.engine import ExecOptions, LogOptions
 from minikctl.drivers.fake_engine import FakeEngine
+from minikctl.drivers.fake_relay import FakeRelay
 from minikctl.node.streams import EngineStreams
 from tests.fakes.clock import FakeClock
 
@@ -18,6 +19,7 @@ async def test_before_the_node_is_there_it_says_so() -> None:
         anext(aiter(late.logs(POD, "c", False, LogOptions()))),
         late.exec(POD, "c", ["ls"], ExecOptions()),
         late.attach(POD, "c", stdin=False, tty=False),
+        late.connect(POD, 80),
     ):
         with pytest.raises(errors.StatusError, match="the node is still starting") as refused:
             await wish
@@ -26,11 +28,12 @@ async def test_before_the_node_is_there_it_says_so() -> None:
 
 async def test_then_the_node_answers() -> None:
     late = LateStreams()
-    late.target = EngineStreams(FakeEngine(FakeClock()), "lab")
+    late.target = EngineStreams(FakeEngine(FakeClock()), "lab", FakeRelay())
     for wish in (
         anext(aiter(late.logs(POD, "c", False, LogOptions()))),
         late.exec(POD, "c", ["ls"], ExecOptions()),
         late.attach(POD, "c", stdin=False, tty=False),
+        late.connect(POD, 80),
     ):
         with pytest.raises(errors.NoSuchContainer):
             await wish

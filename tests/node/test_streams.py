@@ -9,6 +9,7 @@ import pytest
 from minikctl import errors
 from minikctl.drivers.engine import ContainerSpec, ExecOptions, LogOptions
 from minikctl.drivers.fake_engine import FakeEngine
+from minikctl.drivers.fake_relay import FakeRelay
 from minikctl.node.streams import EngineStreams
 from minikctl.plan.pod import names
 from tests.fakes.clock import FakeClock
@@ -45,7 +46,7 @@ async def read(streams: EngineStreams, wanted: dict[str, Any], *, previous: bool
 
 async def test_streams() -> None:
     engine = FakeEngine(FakeClock())
-    streams = EngineStreams(engine, "test")
+    streams = EngineStreams(engine, "test", FakeRelay())
     old = await attempt(engine, 0, ended=True)
     with pytest.raises(errors.NoSuchContainer, match=r'container not found \("app"\)'):
         await streams.exec(pod(old, running=False), "app", ["true"], ExecOptions())

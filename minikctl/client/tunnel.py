@@ -1,0 +1,144 @@
+"""The client's side of port-forward: a multiplexed connection to a pod, through any API server.
+
+It is an HTTP connection that turns into SPDY, which API servers of every version speak.  The way through a
+WebSocket is not used: its subprotocol's name has a character that the WebSocket library rightly refuses.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import Awaitable, Callable
+
+from minikctl import errors
+from minikctl.client import http, multiplex
+
+PROTOCOL = "portforward.k8s.io"
+_CONNECT_SECONDS = 30.0
+_HEAD_LIMIT = 64 * 1024
+
+
+async def connect(client: http.HttpClient, path: str) -> multiplex.Connection:
+    """Return a connection to a pod's ``portforward`` path; its ``run`` is the caller's to start.
+
+    A refusal of the server is a ``StatusError``, another failure a ``ConnectionRefused``.
+    """
+    try:
+        async with asyncio.timeout(_CONNECT_SECONDS):
+            return multiplex.Connection(await _spdy(client, client.url_path(path)), client=True)
+    except (OSError, EOFError, ValueError, asyncio.LimitOverrunError) as error:
+        raise http.ConnectionRefused(f"error: error upgrading connection: {error}") from error
+
+
+def _status(body: bytes) -> errors.StatusError | None:
+    with contextlib.suppress(ValueError):
+        found = json.loads(body)
+        if isinstance(found, dict) and found.get("kind") == "Status":
+            return errors.StatusError.from_status(found)
+    return None
+
+
+async def _spdy(client: http.HttpClient, target: str) -> multiplex.Pipe:
+    reader, writer = await opened(client)
+    headers = {
+        "Host": client.endpoint.server.partition("://")[2].partition("/")[0],
+        "Connection": "Upgrade",
+        "Upgrade": "SPDY/3.1",
+        "X-Stream-Protocol-Version": PROTOCOL,
+        "Content-Length": "0",
+        **client.authorization(),
+    }
+    lines = [f"POST {target} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items()), "", ""]
+    try:
+        writer.write("\r\n".join(lines).encode("latin-1"))
+        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+        if int(head.split(" ", 2)[1]) == 101:
+            return SocketPipe(reader, writer)
+        body = await reader.read(_HEAD_LIMIT)
+    except BaseException:
+        writer.close()
+        raise
+    writer.close()
+    start = body.find(b"{")
+    raise _status(body[start : body.rfind(b"}") + 1]) or errors.UsageError(
+        f"error: error upgrading connection: unable to upgrade connection: {head.splitlines()[0]}"
+    )
+
+
+async def opened(client: http.HttpClient) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Return a new connection to the API server."""
+    if client.endpoint.socket:
+        return await asyncio.open_unix_connection(client.endpoint.socket, limit=_HEAD_LIMIT)
+    url = http.Url(client.endpoint.server)
+    secure = url.scheme == "https"
+    name = client.endpoint.server_name or url.hostname if secure else None
+    return await asyncio.open_connection(
+        url.hostname,
+        url.port or (443 if secure else 80),
+        ssl=client.tls() if secure else None,
+        server_hostname=name,
+        limit=_HEAD_LIMIT,
+    )
+
+
+class SocketPipe:
+    """The bytes of a connection; fits ``multiplex.Pipe``."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    async def read(self) -> bytes:
+        """Return the next bytes, b"" at the end."""
+        try:
+            return await self._reader.read(_HEAD_LIMIT)
+        except OSError:
+            return b""
+
+    async def write(self, data: bytes) -> None:
+        """Send bytes; returns when there is room for more."""
+        self._writer.write(data)
+        await self._writer.drain()
+
+    async def close_write(self) -> None:
+        """Let the other side see the end of what is sent, where that is possible."""
+        if self._writer.can_write_eof():
+            with contextlib.suppress(OSError, RuntimeError):
+                self._writer.write_eof()
+
+    async def close(self) -> None:
+        """End both directions; safe to call twice."""
+        self._writer.close()
+        with contextlib.suppress(OSError):
+            await self._writer.wait_closed()
+
+
+async def forward(connection: multiplex.Connection, request: int, port: int, local: SocketPipe) -> str:
+    """Carry one local connection's bytes to a port of the pod; return what the server says went wrong."""
+    headers = {"port": str(port), "requestid": str(request)}
+    problems = await connection.open({"streamtype": "error", **headers})
+    data = await connection.open({"streamtype": "data", **headers})
+    try:
+        await problems.end()
+        async with asyncio.TaskGroup() as group:
+            sending = group.create_task(_copy(local.read, data.write, data.end))
+            await _copy(data.read, local.write, local.close_write)
+            sending.cancel()
+            await data.reset()
+            return (await problems.read_all()).decode(errors="replace")
+    finally:
+        await data.reset()
+        await problems.reset()
+        await local.close()
+
+
+async def _copy(
+    read: Callable[[], Awaitable[bytes]],
+    write: Callable[[bytes], Awaitable[None]],
+    end: Callable[[], Awaitable[None]],
+) -> None:
+    with contextlib.suppress(OSError, multiplex.StreamReset):
+        while data := await read():
+            await write(data)
+        await end()
