@@ -48,9 +48,9 @@ class Admission:
 
     def create(self, kind: Kind, obj: Object) -> None:
         """Complete a new object in place, or refuse it."""
-        if kind.kind == "Pod":
+        if kind.builtin == "Pod":
             self._pod(obj)
-        elif kind.kind == "Ingress":
+        elif kind.builtin == "Ingress":
             self._ingress(obj)
 
     def _pod(self, pod: Object) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import bisect
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import orjson
@@ -64,6 +64,8 @@ class Collection:
     def __init__(self, revision: int, keep: int = KEPT_CHANGES) -> None:
         self.oldest = revision
         """Changes after this revision are all known."""
+        self.era = 0
+        """Raised when watches have to begin anew."""
         self._keep = keep
         self._spaces: dict[str, dict[str, Entry]] = {}
         self._orders: dict[str, list[str]] = {}
@@ -135,6 +137,19 @@ class Collection:
             self.oldest = self._changes[surplus - 1].revision
             self._dropped += surplus
             del self._changes[:surplus]
+        self.wake()
+
+    def recast(self, change: Callable[[Object], Object]) -> None:
+        """Let each object be read as ``change`` returns it, under its present revision; nobody is told."""
+        for space in self._spaces.values():
+            for name, entry in space.items():
+                new = change(entry.object)
+                if new is not entry.object:
+                    space[name] = Entry(entry.key, entry.revision, new)
+
+    def restart(self) -> None:
+        """End all watches: what they show is no longer what is served."""
+        self.era += 1
         self.wake()
 
     @property

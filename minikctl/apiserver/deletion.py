@@ -9,6 +9,7 @@ from typing import Any
 from minikctl import errors
 from minikctl.client.base import DeleteOptions
 from minikctl.model import objects
+from minikctl.model.custom import lifecycle
 from minikctl.model.kinds.base import Kind
 from minikctl.model.objects import Object
 
@@ -49,13 +50,15 @@ def check(kind: Kind, obj: Object, options: DeleteOptions) -> None:
             f"the ResourceVersion in the precondition ({options.resource_version}) does not match the "
             f"ResourceVersion in record ({version}). The object might have been modified",
         )
-    if kind.kind == "Namespace" and name in PROTECTED:
+    if kind.builtin == "Namespace" and name in PROTECTED:
         raise errors.forbidden(kind.plural, kind.group, name, "this namespace may not be deleted")
 
 
 def decide(kind: Kind, obj: Object, options: DeleteOptions, now: datetime) -> Remove | Mark | None:
     """Return what to do; None: deletion goes on already and this request changes nothing."""
     finalizers = _finalizers(obj, options)
+    if _begins_cleanup(kind, obj) and lifecycle.CLEANUP not in finalizers:
+        finalizers.append(lifecycle.CLEANUP)
     grace = _grace(kind, obj, options)
     held = bool(finalizers) or grace > 0 or _is_full_namespace(kind, obj)
     if not held:
@@ -76,7 +79,12 @@ def is_finished(kind: Kind, obj: Object) -> bool:
 
 
 def _is_full_namespace(kind: Kind, obj: Object) -> bool:
-    return kind.kind == "Namespace" and bool(objects.spec(obj).get("finalizers"))
+    return kind.builtin == "Namespace" and bool(objects.spec(obj).get("finalizers"))
+
+
+def _begins_cleanup(kind: Kind, obj: Object) -> bool:
+    """Tell whether this is the first request to delete a definition: its objects have to go first."""
+    return kind.builtin == "CustomResourceDefinition" and not objects.is_deleting(obj)
 
 
 def _finalizers(obj: Object, options: DeleteOptions) -> list[str]:
@@ -90,7 +98,7 @@ def _finalizers(obj: Object, options: DeleteOptions) -> list[str]:
 
 def _grace(kind: Kind, obj: Object, options: DeleteOptions) -> int:
     """Return the seconds that the object is still given; only Pods have an agent that needs them."""
-    if kind.kind != "Pod":
+    if kind.builtin != "Pod":
         return 0
     spec = objects.spec(obj)
     wanted = options.grace_seconds
@@ -118,7 +126,9 @@ def _marked(kind: Kind, obj: Object, finalizers: list[str], grace: int, now: dat
         meta["deletionTimestamp"] = objects.timestamp(min(now + timedelta(seconds=grace), _end(meta, now)))
         meta["deletionGracePeriodSeconds"] = grace
     marked = {**obj, "metadata": meta}
-    if kind.kind == "Namespace":
+    if _begins_cleanup(kind, obj):
+        marked["status"] = lifecycle.mark(obj, objects.timestamp(now))
+    if kind.builtin == "Namespace":
         marked["status"] = {**objects.status(obj), "phase": "Terminating"}
     return marked
 

@@ -93,9 +93,10 @@ def encode_object(form: Form, kind: Kind, obj: Object, now: datetime) -> bytes:
 
 def encode_entry(form: Form, kind: Kind, entry: cache.Entry, now: datetime) -> bytes:
     """Return one stored object in that form, its JSON reused where it can be."""
-    if form == PLAIN and kind.storage is None:
+    served = serve(kind, entry.object)
+    if form == PLAIN and served is entry.object:
         return entry.json
-    return encode_object(form, kind, serve(kind, entry.object), now)
+    return encode_object(form, kind, served, now)
 
 
 def encode_list(form: Form, kind: Kind, page: listing.Page, now: datetime) -> bytes:

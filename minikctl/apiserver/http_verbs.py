@@ -58,6 +58,7 @@ def _collection(target: Target, method: str) -> Handler | None:
 async def _get(registry: Registry, exchange: Exchange, target: Target) -> None:
     form = _form(exchange)
     entry = registry.entry(target.kind, target.namespace, target.name)
+    await registry.ready(target.kind, [entry])
     data = http_forms.encode_entry(form, target.kind, entry, registry.clock.now())
     await exchange.answer(_pretty(exchange, data), form.media)
 
@@ -68,6 +69,7 @@ async def _list(registry: Registry, exchange: Exchange, target: Target) -> None:
         return
     form = _form(exchange)
     page = registry.list(target.kind, target.namespace, _list_options(exchange))
+    await registry.ready(target.kind, page.entries)
     data = http_forms.encode_list(form, target.kind, page, registry.clock.now())
     await exchange.answer(_pretty(exchange, data), form.media)
 
@@ -146,6 +148,10 @@ async def _patch(registry: Registry, exchange: Exchange, target: Target) -> None
         applied, is_new = await registry.apply(target.kind, target.namespace, target.name, body, options)
         await _answer(registry, exchange, target.kind, applied, 201 if is_new else 200)
         return
+    if options.type == "strategic" and target.kind.is_custom:
+        raise http_bodies.unsupported(
+            ", ".join(each for each in http_bodies.PATCHES if "strategic" not in each)
+        )
     patched = await registry.patch(target.kind, target.namespace, target.name, body, options)
     exchange.warnings.extend(_unknown_in(target, body, options, exchange))
     await _answer(registry, exchange, target.kind, patched)
@@ -183,7 +189,7 @@ def _unknown_in(target: Target, body: Any, options: PatchOptions, exchange: Exch
 async def _delete(registry: Registry, exchange: Exchange, target: Target) -> None:
     options, dry_run = await _delete_options(exchange)
     left, gone = await registry.delete(target.kind, target.namespace, target.name, options, dry_run=dry_run)
-    if gone and target.kind.kind not in _RETURNED_WHEN_DELETED:
+    if gone and target.kind.builtin not in _RETURNED_WHEN_DELETED:
         kind = target.kind
         details = {"name": target.name, "group": kind.group, "kind": kind.plural, "uid": objects.uid(left)}
         left = subresources.success({field: value for field, value in details.items() if value})
@@ -220,7 +226,7 @@ async def _delete_options(exchange: Exchange) -> tuple[DeleteOptions, bool]:
 
 async def _get_scale(registry: Registry, exchange: Exchange, target: Target) -> None:
     obj = registry.get(target.kind, target.namespace, target.name)
-    await exchange.answer_json(subresources.scale_of(obj))
+    await exchange.answer_json(subresources.scale_of(target.kind, obj))
 
 
 async def _update_scale(registry: Registry, exchange: Exchange, target: Target) -> None:

@@ -54,6 +54,7 @@ async def _send(
     try:
         async with contextlib.aclosing(batches) as open_batches:
             async for batch in open_batches:
+                await encoder.ready(batch)
                 await exchange.chunk(b"".join([encoder.line(step) for step in batch]))
     except errors.StatusError as error:
         await exchange.chunk(_line("ERROR", orjson.dumps(error.status())))
@@ -67,6 +68,10 @@ class _Encoder:
         self._kind = kind
         self._form = form
         self._headed = False
+
+    async def ready(self, batch: list[watching.Step]) -> None:
+        """Return once these events can be shown in the version that was asked for."""
+        await self._registry.ready(self._kind, [step.entry for step in batch if step.entry is not None])
 
     def line(self, step: watching.Step) -> bytes:
         """Return the line of one event."""

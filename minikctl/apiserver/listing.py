@@ -50,6 +50,8 @@ def selection(kind: Kind, labels: str, fields: str) -> Selection:
 
     def fields_match(obj: Object) -> bool:
         # A view's field names are those of the view.
+        if kind.versions is not None:
+            obj = kind.versions.read(kind, obj)
         return by_field.matches(kind.from_storage(obj) if kind.storage else obj)
 
     if not labels:

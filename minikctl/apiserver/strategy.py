@@ -40,9 +40,9 @@ def begin_create(kind: Kind, obj: Object, namespace: str, now: datetime, uid: st
     if kind.has_generation:
         meta["generation"] = 1
     obj["apiVersion"], obj["kind"] = kind.api_version, kind.kind
-    if "status" in kind.subresources and kind.kind != "Node":
+    if "status" in kind.subresources and kind.builtin != "Node":
         obj.pop("status", None)
-    if kind.kind == "Namespace":
+    if kind.builtin == "Namespace":
         obj.setdefault("spec", {})["finalizers"] = ["kubernetes"]
         _name_label(meta)
 
@@ -69,7 +69,7 @@ def place(kind: Kind, obj: Object, namespace: str) -> None:
 
 def initial_status(kind: Kind, obj: Object) -> dict[str, Any]:
     """Return the status of a new, valid object, before any controller has seen it."""
-    match kind.kind:
+    match kind.builtin:
         case "Pod":
             return {"phase": "Pending", "qosClass": resources.qos_class(obj)}
         case "Node":
@@ -90,6 +90,8 @@ def begin_update(kind: Kind, new: Object, old: Object, subresource: str = "") ->
             merged[part] = new.get(part) or {}
         if "managedFields" in objects.meta(new):
             merged["metadata"]["managedFields"] = objects.meta(new)["managedFields"]
+        if kind.is_custom and "status" not in new:
+            merged.pop("status", None)
         return merged
     meta, before = metadata_of(new), objects.meta(old)
     if meta.get("uid") and meta["uid"] != before.get("uid"):
@@ -111,7 +113,7 @@ def begin_update(kind: Kind, new: Object, old: Object, subresource: str = "") ->
         else:
             meta.pop(field, None)
     new["apiVersion"], new["kind"] = kind.api_version, kind.kind
-    if kind.kind == "Namespace":
+    if kind.builtin == "Namespace":
         _name_label(meta)
     if "status" in kind.subresources:
         new.pop("status", None)
@@ -130,12 +132,15 @@ def set_owners(obj: Object, entries: Any) -> None:
 
 def count_generation(kind: Kind, new: Object, old: Object) -> None:
     """Raise metadata.generation, in place, when anything but metadata and status has changed."""
-    if kind.has_generation and _content(new) != _content(old):
+    if kind.has_generation and _content(kind, new) != _content(kind, old):
         new["metadata"]["generation"] = objects.generation(old) + 1
 
 
-def _content(obj: Object) -> dict[str, Any]:
-    return {field: value for field, value in obj.items() if field not in _NOT_CONTENT}
+def _content(kind: Kind, obj: Object) -> dict[str, Any]:
+    found = {field: value for field, value in obj.items() if field not in _NOT_CONTENT}
+    if kind.is_custom and "status" not in kind.subresources and "status" in obj:
+        found["status"] = obj["status"]
+    return found
 
 
 def is_unchanged(new: Object, old: Object) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -16,21 +17,53 @@ from minikctl.model.objects import Key, Object
 SCALE = Kind("autoscaling", "v1", "Scale", "scales")
 
 
-def scale_of(obj: Object) -> Object:
+def scale_of(kind: Kind, obj: Object) -> Object:
     """Return the autoscaling/v1 Scale of a workload."""
-    meta, spec, status = objects.meta(obj), objects.spec(obj), objects.status(obj)
-    kept = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
+    if kind.is_custom:
+        return _custom_scale(kind, obj)
+    spec, status = objects.spec(obj), objects.status(obj)
     chosen = spec.get("selector")
     if obj.get("kind") == "ReplicationController":
         chosen = {"matchLabels": chosen or {}}
     selector = str(selectors.of(chosen))
+    return _scale(obj, spec.get("replicas", 0), status.get("replicas", 0), selector)
+
+
+def _scale(obj: Object, wanted: Any, present: Any, selector: str) -> Object:
+    meta = objects.meta(obj)
+    kept = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
     return {
         "kind": "Scale",
         "apiVersion": "autoscaling/v1",
         "metadata": {field: meta[field] for field in kept if field in meta},
-        "spec": {"replicas": spec.get("replicas", 0)},
-        "status": {"replicas": status.get("replicas", 0), **({"selector": selector} if selector else {})},
+        "spec": {"replicas": wanted},
+        "status": {"replicas": present, **({"selector": selector} if selector else {})},
     }
+
+
+def _custom_scale(kind: Kind, obj: Object) -> Object:
+    paths = kind.scale
+    wanted = _at(obj, paths.replicas)
+    if wanted is None:
+        field = ".".join(("", *paths.replicas))
+        raise errors.StatusError(
+            500, "InternalError", f'Internal error occurred: the spec replicas field "{field}" does not exist'
+        )
+    selector = str(_at(obj, paths.selector) or "") if paths.selector else ""
+    return _scale(obj, wanted, _at(obj, paths.status) or 0, selector)
+
+
+def _at(value: Any, steps: Sequence[str]) -> Any:
+    for step in steps:
+        value = value.get(step) if isinstance(value, dict) else None
+    return value
+
+
+def _set_replicas(kind: Kind, obj: Object, replicas: int) -> None:
+    holder = obj
+    for step in kind.scale.replicas[:-1]:
+        holder = holder.setdefault(step, {})
+    holder[kind.scale.replicas[-1]] = replicas
 
 
 async def update_scale(
@@ -41,13 +74,13 @@ async def update_scale(
 
     def change(current: Object) -> Object:
         new = patching.copied(current)
-        new["spec"]["replicas"] = replicas
+        _set_replicas(kind, new, replicas)
         return new
 
     version = objects.resource_version(scale)
     options = replace(options, via="scale")
     changed = await registry.modify(kind, (namespace, name), change, options, version=version)
-    return scale_of(changed)
+    return scale_of(kind, changed)
 
 
 async def patch_scale(
@@ -56,7 +89,7 @@ async def patch_scale(
     """Patch the Scale of a workload."""
 
     def change(current: Object) -> Object:
-        scale = scale_of(current)
+        scale = scale_of(kind, current)
         try:
             patched = (
                 patches.json_patch(scale, body) if options.type == "json" else patches.merge(scale, body)
@@ -64,13 +97,13 @@ async def patch_scale(
         except patches.PatchError as error:
             raise patching.unprocessable(str(error)) from None
         new = patching.copied(current)
-        new["spec"]["replicas"] = _replicas(name, patched)
+        _set_replicas(kind, new, _replicas(name, patched))
         return new
 
     version = patching.wanted_version(body, options.type)
     write = options.writing(via="scale")
     changed = await registry.modify(kind, (namespace, name), change, write, version=version)
-    return scale_of(changed)
+    return scale_of(kind, changed)
 
 
 async def apply_scale(
@@ -85,7 +118,7 @@ async def apply_scale(
         "metadata": {"namespace": namespace, "name": name},
     }
     if "replicas" in objects.spec(scale):
-        wanted["spec"] = {"replicas": _replicas(name, scale)}
+        _set_replicas(kind, wanted, _replicas(name, scale))
     write = registry.write(options.writing(via="scale"))
 
     def change(current: Object) -> Object:
@@ -93,7 +126,7 @@ async def apply_scale(
 
     version = objects.resource_version(scale)
     writing = options.writing(via="scale", applied=True)
-    return scale_of(await registry.modify(kind, key, change, writing, version=version))
+    return scale_of(kind, await registry.modify(kind, key, change, writing, version=version))
 
 
 def _replicas(name: str, scale: Object) -> int:

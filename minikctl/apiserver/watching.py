@@ -92,7 +92,8 @@ async def follow(watch: Watch, clock: clocks.Clock) -> AsyncGenerator[list[Step]
         yield beginning
     position, seen = watch.position, watch.revision
     next_bookmark = clock.monotonic() + BOOKMARK_SECONDS
-    while watch.source.failure is None:
+    era = collection.era
+    while watch.source.failure is None and collection.era == era:
         changes = collection.since(position)
         position += len(changes)
         steps = [step for change in changes if (step := _seen(watch, change))]

@@ -8,6 +8,7 @@ from typing import Any
 
 from minikctl.client import base as clients
 from minikctl.controllers import base, garbage
+from minikctl.controllers.crd import CustomKindController
 from minikctl.controllers.daemonset import DaemonSetController
 from minikctl.controllers.deployment import DeploymentController
 from minikctl.controllers.namespace import NamespaceController, ServiceAccountController
@@ -64,6 +65,7 @@ def build(
         ControlLoop(SchedulerController(caches, executor, clock), clock),
         ControlLoop(EndpointSliceController(caches, executor, clock), clock, workers=4),
         ControlLoop(EndpointsController(caches, executor, clock), clock, workers=4),
+        ControlLoop(CustomKindController(caches, executor, clock, client), clock),
         ControlLoop(NamespaceController(caches, executor, clock, client, settings.served), clock, workers=2),
         ControlLoop(ServiceAccountController(caches, executor, clock, settings.ca), clock),
         ControlLoop(garbage.GarbageController(caches, executor, client, settings.served), clock, workers=4),

@@ -61,6 +61,30 @@ def too_long(field: str, limit: int) -> Cause:
     return _cause("FieldValueTooLong", field, "Too long", f"may not be more than {limit} bytes")
 
 
+def too_many(field: str, size: int, limit: int) -> Cause:
+    """The list or map has too many entries."""
+    noun = "item" if limit == 1 else "items"
+    return _cause("FieldValueTooMany", field, f"Too many: {size}", f"must have at most {limit} {noun}")
+
+
+def valued(reason: str, field: str, value: Any, detail: str) -> Cause:
+    """The value breaks a rule whose cause has another reason than that of ``invalid``."""
+    return _cause(reason, field, f"Invalid value: {shown(value)}", detail)
+
+
+def unlisted(field: str, value: Any, known: Iterable[Any]) -> Cause:
+    """The value is not one of those that are known, which are named in their own order."""
+    listed = ", ".join(shown(each if isinstance(each, str) else shown(each)) for each in known)
+    return _cause(
+        "FieldValueNotSupported", field, f"Unsupported value: {shown(value)}", f"supported values: {listed}"
+    )
+
+
+def broken(field: str, detail: str) -> Cause:
+    """A rule about several values at once is broken."""
+    return _cause("FieldValueInvalid", field, "Invalid value", detail)
+
+
 def wrong_type(field: str, value: Any, wanted: str) -> Cause:
     """The value has another JSON type."""
     return _cause(

@@ -30,6 +30,17 @@ def decode_errors(kind: Kind, obj: Object) -> str | None:
     return None
 
 
+def meta_errors(kind: Kind, meta: Node, obj: Object) -> str | None:
+    """Return why the object's metadata cannot be decoded, or None; ``meta`` is ObjectMeta's tree."""
+    try:
+        found = obj.get("metadata")
+        if found is not None:
+            _value(meta, found, "ObjectMeta.metadata", "metadata.")
+    except _Mismatch as mismatch:
+        return wrong(kind, str(mismatch))
+    return None
+
+
 def wrong(kind: Kind, detail: str) -> str:
     """Return the sentence with which the API server refuses a body that it cannot decode."""
     return f'{kind.kind} in version "{kind.version}" cannot be handled as a {kind.kind}: {detail}'

@@ -39,6 +39,10 @@ def leave(obj: Object) -> None:
     """Change nothing: a kind without defaults beyond its schema."""
 
 
+def untouched(obj: Object, old: Object | None) -> None:
+    """Change nothing: a kind whose status is all its controllers'."""
+
+
 def same(obj: Object) -> Object:
     """Return the object as it is: a version that is stored as it is served."""
     return obj
@@ -89,8 +93,8 @@ class Versions(Protocol):
         """Return a kept object in the version of ``kind``; the kept one is not changed."""
         ...
 
-    def keep(self, obj: Object) -> Object:
-        """Return an object in the version in which it is kept."""
+    async def keep(self, obj: Object) -> Object:
+        """Return an object in the version in which it is kept; raises ``StatusError`` if that fails."""
         ...
 
     async def prepare(self, kind: Kind, found: Sequence[Object]) -> None:
@@ -113,7 +117,8 @@ class Kind:
     """A kind in one version; there is one instance of each, so identity is equality and it can be a key.
 
     ``default`` completes a decoded object in place.  ``validate(new, old)`` returns the causes of refusal
-    (old is None on create).  ``selectable`` gives field-selector values beyond metadata.name/namespace.
+    (old is None on create).  ``prepare(new, old)`` sets, in place, what the server itself knows
+    of the status.  ``selectable`` gives field-selector values beyond metadata.name/namespace.
     ``storage`` is the version under which objects are kept when it is another (``to_storage`` and
     ``from_storage`` convert).  ``has_generation``: metadata.generation counts spec changes.
     ``name_rule`` returns what is wrong with a name.  ``deprecation`` goes with each answer as a warning.
@@ -133,6 +138,7 @@ class Kind:
     columns: tuple[Column, ...] = ()
     default: Callable[[Object], None] = leave
     validate: Callable[[Object, Object | None], list[Cause]] = accept
+    prepare: Callable[[Object, Object | None], None] = untouched
     selectable: Mapping[str, Callable[[Object], str]] = field(default_factory=dict)
     storage: tuple[str, str] | None = None
     to_storage: Callable[[Object], Object] = same
@@ -155,6 +161,11 @@ class Kind:
     def is_custom(self) -> bool:
         """Tell whether a CustomResourceDefinition defines the kind."""
         return self.shape is not None
+
+    @property
+    def builtin(self) -> str:
+        """Return the kind's name if it is Kubernetes' own, "" for a custom kind, which may have the same."""
+        return "" if self.is_custom else self.kind
 
     stored_only: bool = False
     verbs: tuple[str, ...] = VERBS

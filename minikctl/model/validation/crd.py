@@ -1,0 +1,345 @@
+"""Rules for CustomResourceDefinitions, but for those of their schemas (``crd_schema``)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from minikctl.model import causes, names, objects
+from minikctl.model.custom import paths
+from minikctl.model.kind import Cause
+from minikctl.model.objects import Object
+from minikctl.model.validation import crd_schema
+
+_APPROVAL = "api-approved.kubernetes.io"
+_COLUMN_TYPES = ("boolean", "date", "integer", "number", "string")
+_COLUMN_FORMATS = ("byte", "date", "date-time", "double", "float", "int32", "int64", "password")
+_REVIEW_VERSIONS = ("v1", "v1beta1")
+
+
+def validate(crd: Object, old: Object | None) -> list[Cause]:
+    """Return what breaks the rules for a definition."""
+    spec = objects.spec(crd)
+    found = [*_name(crd, spec), *_approval(crd, spec), *_spec(spec)]
+    if old is not None:
+        found += _update(crd, old)
+    return found
+
+
+def _name(crd: Object, spec: Mapping[str, Any]) -> Iterator[Cause]:
+    wanted = f"{(spec.get('names') or {}).get('plural', '')}.{spec.get('group', '')}"
+    if objects.name(crd) != wanted:
+        yield causes.invalid("metadata.name", objects.name(crd), 'must be spec.names.plural+"."+spec.group')
+
+
+def _approval(crd: Object, spec: Mapping[str, Any]) -> Iterator[Cause]:
+    group = str(spec.get("group") or "")
+    protected = group in ("k8s.io", "kubernetes.io") or group.endswith((".k8s.io", ".kubernetes.io"))
+    if protected and not objects.annotations(crd).get(_APPROVAL):
+        detail = (
+            f'protected groups must have approval annotation "{_APPROVAL}", '
+            "see https://github.com/kubernetes/enhancements/pull/1111"
+        )
+        yield causes.required(f"metadata.annotations[{_APPROVAL}]", detail)
+
+
+def _spec(spec: Mapping[str, Any]) -> Iterator[Cause]:
+    yield from _group(str(spec.get("group") or ""))
+    scope = spec.get("scope")
+    if not scope:
+        yield causes.required("spec.scope")
+    elif scope not in ("Cluster", "Namespaced"):
+        yield causes.unlisted("spec.scope", scope, ("Cluster", "Namespaced"))
+    if spec.get("preserveUnknownFields"):
+        yield causes.invalid("spec.preserveUnknownFields", True, "must be false")
+    yield from _versions(spec)
+    yield from _names(spec.get("names") or {}, "spec.names")
+    yield from _conversion(spec.get("conversion") or {})
+
+
+def _group(group: str) -> Iterator[Cause]:
+    if not group:
+        yield causes.required("spec.group")
+    elif faults := names.dns_subdomain(group):
+        yield causes.invalid("spec.group", group, ",".join(faults))
+    elif "." not in group:
+        yield causes.invalid("spec.group", group, "should be a domain with at least one dot")
+
+
+def _names(given: Mapping[str, Any], path: str) -> Iterator[Cause]:
+    for field in ("plural", "singular", "kind", "listKind"):
+        value = str(given.get(field) or "")
+        if not value:
+            yield causes.required(f"{path}.{field}")
+            continue
+        mixed = field in ("kind", "listKind")
+        faults = names.dns_1035_label(value.lower() if mixed else value)
+        if faults:
+            before = "may have mixed case, but should otherwise match: " if mixed else ""
+            yield causes.invalid(f"{path}.{field}", value, before + ",".join(faults))
+    if given.get("kind") and given.get("kind") == given.get("listKind"):
+        yield causes.invalid(f"{path}.listKind", given["listKind"], "kind and listKind may not be the same")
+    for field in ("shortNames", "categories"):
+        for index, value in enumerate(given.get(field) or ()):
+            if faults := names.dns_1035_label(value):
+                yield causes.invalid(f"{path}.{field}[{index}]", value, ",".join(faults))
+
+
+# --- versions ---------------------------------------------------------------------------------------------
+
+
+def _versions(spec: Mapping[str, Any]) -> Iterator[Cause]:
+    versions = spec.get("versions") or ()
+    seen = [version.get("name") for version in versions]
+    for index, version in enumerate(versions):
+        where = f"spec.versions[{index}]"
+        if faults := names.dns_1035_label(str(version.get("name") or "")):
+            yield causes.invalid(f"{where}.name", version.get("name"), ",".join(faults))
+        warning = version.get("deprecationWarning")
+        if warning is not None and not version.get("deprecated"):
+            detail = "can only be set for deprecated versions"
+            yield causes.invalid(f"{where}.deprecationWarning", warning, detail)
+        if not crd_schema.of(version):
+            yield causes.required(f"{where}.schema.openAPIV3Schema", "schemas are required")
+    if len(set(seen)) < len(seen):
+        yield causes.invalid("spec.versions", versions, "must contain unique version names")
+    if sum(bool(version.get("storage")) for version in versions) != 1:
+        detail = "must have exactly one version marked as storage version"
+        yield causes.invalid("spec.versions", versions, detail)
+    for part, rule in _PARTS.items():
+        for path, value, version in _hoisted(versions, part):
+            yield from rule(value, path, version)
+
+
+def _hoisted(
+    versions: Sequence[Mapping[str, Any]], part: str
+) -> Iterator[tuple[str, Any, Mapping[str, Any]]]:
+    """Yield each version's part with the path by which Kubernetes names it.
+
+    What is the same in all versions is named once, by the place that it had before there were versions.
+    """
+    found = [version.get(part) for version in versions]
+    if not any(found):
+        return
+    if all(each == found[0] for each in found):
+        yield f"spec.{_OLD_PLACES.get(part, part)}", found[0], versions[0]
+        return
+    for index, (value, version) in enumerate(zip(found, versions, strict=True)):
+        if value:
+            yield f"spec.versions[{index}].{part}", value, version
+
+
+def _schema(value: Any, path: str, version: Mapping[str, Any]) -> Iterator[Cause]:
+    has_status = "status" in (version.get("subresources") or {})
+    yield from crd_schema.check(value.get("openAPIV3Schema") or {}, f"{path}.openAPIV3Schema", has_status)
+
+
+def _subresources(value: Any, path: str, _version: Mapping[str, Any]) -> Iterator[Cause]:
+    scale = value.get("scale")
+    if scale is None:
+        return
+    wanted = (("specReplicasPath", "spec", True), ("statusReplicasPath", "status", True))
+    for field, root, needed in (*wanted, ("labelSelectorPath", None, False)):
+        said, where = scale.get(field) or "", f"{path}.scale.{field}"
+        if not said:
+            if needed:
+                yield causes.required(where)
+        elif faults := list(_simple_path(said, where)):
+            yield from faults
+        elif root is not None and not said.startswith(f".{root}."):
+            yield causes.invalid(where, said, f"should be a json path under .{root}")
+        elif root is None and not said.startswith((".spec.", ".status.")):
+            yield causes.invalid(where, said, "should be a json path under either .spec or .status")
+
+
+def _simple_path(text: str, where: str) -> Iterator[Cause]:
+    if not text.startswith("."):
+        yield causes.invalid(where, text, "must be a simple json path starting with .")
+        return
+    try:
+        paths.fields(text)
+    except paths.BadPath:
+        yield causes.invalid(where, text, "must be a json path in the dot notation")
+
+
+def _columns(value: Any, path: str, _version: Mapping[str, Any]) -> Iterator[Cause]:
+    for index, column in enumerate(value):
+        where = f"{path}[{index}]"
+        if not column.get("name"):
+            yield causes.required(f"{where}.name")
+        types = f"must be one of {','.join(_COLUMN_TYPES)}"
+        if not column.get("type"):
+            yield causes.required(f"{where}.type", types)
+        elif column["type"] not in _COLUMN_TYPES:
+            yield causes.invalid(f"{where}.type", column["type"], types)
+        if column.get("format") and column["format"] not in _COLUMN_FORMATS:
+            detail = f"must be one of {','.join(_COLUMN_FORMATS)}"
+            yield causes.invalid(f"{where}.format", column["format"], detail)
+        yield from _column_path(str(column.get("jsonPath") or ""), f"{where}.jsonPath")
+
+
+def _column_path(text: str, where: str) -> Iterator[Cause]:
+    if not text:
+        yield causes.required(where)
+    elif not text.startswith("."):
+        yield causes.invalid(where, text, "must be a simple json path starting with .")
+    else:
+        try:
+            paths.parse(text)
+        except paths.BadPath:
+            yield causes.invalid(where, text, f"illegal json path: {text}")
+
+
+def _selectable(value: Any, path: str, version: Mapping[str, Any]) -> Iterator[Cause]:
+    seen: set[str] = set()
+    if len(value) > 8:
+        yield causes.too_many(path, len(value), 8)
+    for index, each in enumerate(value):
+        said, where = str(each.get("jsonPath") or ""), f"{path}[{index}].jsonPath"
+        if not said:
+            yield causes.required(where)
+        elif fault := _unselectable(said, version):
+            yield causes.invalid(where, said, fault)
+        if said in seen:
+            yield causes.duplicate(where, said)
+        seen.add(said)
+
+
+def _unselectable(text: str, version: Mapping[str, Any]) -> str:
+    try:
+        steps = paths.fields(text)
+    except paths.BadPath:
+        return "is an invalid path: does not refer to a valid field"
+    if steps[0] == "metadata":
+        return "must not point to fields in metadata"
+    node: Any = crd_schema.of(version)
+    for step in steps:
+        node = (node.get("properties") or {}).get(step)
+        if node is None:
+            return "is an invalid path: does not refer to a valid field"
+    if node.get("type") not in ("string", "boolean", "integer"):
+        return (
+            "must point to a field of type string, boolean or integer. "
+            "Enum string fields and strings with formats are allowed."
+        )
+    return ""
+
+
+_PARTS: dict[str, Callable[[Any, str, Mapping[str, Any]], Iterator[Cause]]] = {
+    "schema": _schema,
+    "subresources": _subresources,
+    "additionalPrinterColumns": _columns,
+    "selectableFields": _selectable,
+}
+_OLD_PLACES = {"schema": "validation"}
+
+
+# --- conversion -------------------------------------------------------------------------------------------
+
+
+def _conversion(given: Mapping[str, Any]) -> Iterator[Cause]:
+    path, strategy, webhook = "spec.conversion", given.get("strategy"), given.get("webhook")
+    if not strategy:
+        yield causes.required(f"{path}.strategy")
+    elif strategy not in ("None", "Webhook"):
+        yield causes.unlisted(f"{path}.strategy", strategy, ("None", "Webhook"))
+    if strategy != "Webhook":
+        if webhook is not None:
+            detail = "should not be set when strategy is not set to Webhook"
+            yield causes.forbidden(f"{path}.webhookClientConfig", detail)
+        return
+    config = (webhook or {}).get("clientConfig")
+    if config is None:
+        detail = "required when strategy is set to Webhook"
+        yield causes.required(f"{path}.webhookClientConfig", detail)
+    else:
+        yield from client_config(config, f"{path}.webhookClientConfig")
+    yield from review_versions(
+        (webhook or {}).get("conversionReviewVersions") or (), f"{path}.conversionReviewVersions"
+    )
+
+
+def client_config(config: Mapping[str, Any], path: str) -> Iterator[Cause]:
+    """Yield what is wrong with the address of a webhook."""
+    url, service = config.get("url"), config.get("service")
+    if (url is None) == (service is None):
+        yield causes.required(path, "exactly one of url or service is required")
+    elif url is not None:
+        yield from _url(str(url), f"{path}.url")
+    elif service is not None:
+        for field in ("name", "namespace"):
+            if not service.get(field):
+                yield causes.required(f"{path}.service.{field}", f"service {field} is required")
+        port = service.get("port")
+        if port is not None and not 0 < port < 65536:
+            detail = "port is not valid: must be between 1 and 65535, inclusive"
+            yield causes.invalid(f"{path}.service.port", port, detail)
+        where = service.get("path")
+        if where and not where.startswith("/"):
+            yield causes.invalid(f"{path}.service.path", where, "must start with a '/'")
+
+
+def _url(url: str, path: str) -> Iterator[Cause]:
+    form = "desired format: https://host[/path]"
+    found = re.match(r"([a-zA-Z][a-zA-Z0-9+.-]*)://([^/?#]*)([^?#]*)(\?[^#]*)?(#.*)?$", url)
+    if found is None or found[1] != "https":
+        scheme = found[1] if found else ""
+        yield causes.invalid(path, scheme, f"'https' is the only allowed URL scheme; {form}")
+        return
+    if not found[2].rpartition("@")[2]:
+        yield causes.invalid(path, "", f"host must be specified; {form}")
+    if "@" in found[2]:
+        user = found[2].rpartition("@")[0]
+        yield causes.invalid(path, user, f"user information is not permitted in the URL; {form}")
+    if found[5]:
+        yield causes.invalid(path, found[5][1:], f"fragments are not permitted in the URL; {form}")
+    if found[4]:
+        yield causes.invalid(path, found[4][1:], f"query parameters are not permitted in the URL; {form}")
+
+
+def review_versions(given: Sequence[str], path: str) -> Iterator[Cause]:
+    """Yield what is wrong with the review versions that a webhook understands."""
+    if not given:
+        yield causes.required(path)
+        return
+    for index, each in enumerate(given):
+        if each in given[:index]:
+            yield causes.invalid(f"{path}[{index}]", each, "duplicate version")
+            continue
+        for fault in names.dns_1035_label(each):
+            yield causes.invalid(f"{path}[{index}]", each, fault)
+    if not set(given) & set(_REVIEW_VERSIONS):
+        yield causes.invalid(path, given, f"must include at least one of {', '.join(_REVIEW_VERSIONS)}")
+
+
+# --- update -----------------------------------------------------------------------------------------------
+
+
+def _update(crd: Object, old: Object) -> Iterator[Cause]:
+    spec, before = objects.spec(crd), objects.spec(old)
+    conditions = objects.status(old).get("conditions") or ()
+    established = any(
+        each.get("type") == "Established" and each.get("status") == "True" for each in conditions
+    )
+    fixed = [("group",), ("names", "plural")]
+    if established:
+        fixed = [("scope",), ("names", "kind"), *fixed]
+    for steps in fixed:
+        new, was = _at(spec, steps), _at(before, steps)
+        if new != was:
+            yield causes.invalid(f"spec.{'.'.join(steps)}", new, "field is immutable")
+    present = {version.get("name") for version in spec.get("versions") or ()}
+    for index, name in enumerate(objects.status(crd).get("storedVersions") or ()):
+        if name not in present:
+            where = f"status.storedVersions[{index}]"
+            yield causes.invalid(where, name, "missing from spec.versions; "
+                                 f"{name} was previously a storage version, and must remain in spec.versions "
+                                 "until a storage migration ensures no data remains persisted in "
+                                 f"{name} and removes {name} from status.storedVersions")  # fmt: skip
+
+
+def _at(value: Any, steps: Sequence[str]) -> Any:
+    for step in steps:
+        value = (value or {}).get(step)
+    return value
