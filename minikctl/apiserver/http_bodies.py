@@ -27,6 +27,12 @@ PATCHES: dict[str, PatchType] = {
 APPLY = "application/apply-patch+yaml"
 
 
+def patches(kind: Kind) -> list[str]:
+    """Return the media types of the patches that a kind takes: a custom one has no strategic merge."""
+    found = [media for media, type in PATCHES.items() if not (kind.is_custom and type == "strategic")]
+    return [*found, APPLY]
+
+
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
     """Reads YAML as JSON: dates stay text."""
 

@@ -149,9 +149,7 @@ async def _patch(registry: Registry, exchange: Exchange, target: Target) -> None
         await _answer(registry, exchange, target.kind, applied, 201 if is_new else 200)
         return
     if options.type == "strategic" and target.kind.is_custom:
-        raise http_bodies.unsupported(
-            ", ".join(each for each in http_bodies.PATCHES if "strategic" not in each)
-        )
+        raise http_bodies.unsupported(", ".join(http_bodies.patches(target.kind)))
     patched = await registry.patch(target.kind, target.namespace, target.name, body, options)
     exchange.warnings.extend(_unknown_in(target, body, options, exchange))
     await _answer(registry, exchange, target.kind, patched)

@@ -117,7 +117,7 @@ class _Writer:
         }
         if self._types.version2:
             found["produces"] = list(_MEDIA)
-            found["consumes"] = list(http_bodies.PATCHES) if action == "patch" else ["*/*"]
+            found["consumes"] = http_bodies.patches(self._kind) if action == "patch" else ["*/*"]
         self._body(action, found)
         return found
 
@@ -131,7 +131,7 @@ class _Writer:
             body = {"name": "body", "in": "body", "schema": schema}
             operation["parameters"].append({**body, "required": True} if sent else body)
             return
-        media = tuple(http_bodies.PATCHES) if action == "patch" else ("*/*",)
+        media = tuple(http_bodies.patches(self._kind)) if action == "patch" else ("*/*",)
         content = {each: {"schema": schema} for each in media}
         operation["requestBody"] = {"content": content, **({"required": True} if sent else {})}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from minikctl import errors
-from minikctl.cli import changing, manifests, parsing, report, selection
+from minikctl.cli import changing, manifests, newkinds, parsing, report, selection
 from minikctl.cli.commands import Command
 from minikctl.cli.flags import BadArguments, flag, rest
 
@@ -63,13 +63,17 @@ def run(options: ApplyOptions, session: Session) -> int:
     if not documents and not failed:
         raise errors.UsageError("error: no objects passed to apply")
     results: list[tuple[Target, str, dict[str, Any]]] = []
+    fresh = newkinds.NewKinds(session)
     for document in ordered(documents):
         try:
+            fresh.wait_for(document.object)
             results.append(_apply_one(options, document, session))
         except errors.MinikctlError as error:
             session.io.warn(_complaint(error, document))
             failed = True
             continue
+        if options.dry_run == "none":
+            fresh.applied(results[-1][0], results[-1][2])
         if options.output in ("", "name"):
             target, outcome, result = results[-1]
             changing.tell(options, target, result, outcome, session)
