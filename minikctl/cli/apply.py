@@ -170,6 +170,37 @@ def _send(
     raise AssertionError("the last attempt returns or raises")
 
 
+def preview(
+    options: ApplyOptions,
+    wanted: dict[str, Any],
+    current: dict[str, Any],
+    target: Target,
+    session: Session,
+) -> dict[str, Any]:
+    """Return what the server would make of applying the object, with ``current`` {} if there is none yet.
+
+    The annotation that remembers what was applied is left as it is, so that it does not hide the difference.
+    """
+    from minikctl.cli import serverside
+
+    wanted = _completed(wanted, target)
+    if options.server_side:
+        return serverside.send(target, wanted, _server_side_query(options), session)
+    if not current:
+        found: dict[str, Any] = session.client.request(
+            "POST", target.collection.path(), wanted, query=_query(options)
+        ).json()
+        return found
+    from minikctl.model import kinds, patches
+
+    kind = kinds.of(wanted)
+    # What was remembered has annotations, if only none: without them here they would count as given up.
+    metadata = {**wanted["metadata"], "annotations": wanted["metadata"].get("annotations") or {}}
+    body = patches.three_way(_last_applied(current), {**wanted, "metadata": metadata}, current, kind)
+    media = changing.STRATEGIC if kind else changing.MERGE
+    return changing.send_patch(target, body, media, options, session) if body else current
+
+
 def _query(options: ApplyOptions) -> dict[str, Any]:
     levels = {"strict": "Strict", "true": "Strict", "warn": "Warn", "ignore": "Ignore", "false": "Ignore"}
     query: dict[str, Any] = {
@@ -222,9 +253,14 @@ def _server_side(
 ) -> dict[str, Any]:
     from minikctl.cli import serverside
 
+    return serverside.apply(target, wanted, _server_side_query(options), session)
+
+
+def _server_side_query(options: ApplyOptions) -> dict[str, Any]:
+    from minikctl.cli import serverside
+
     manager = options.manager or serverside.MANAGER
-    query = {**_query(options), "fieldManager": manager, "force": options.force_conflicts}
-    return serverside.apply(target, wanted, query, session)
+    return {**_query(options), "fieldManager": manager, "force": options.force_conflicts}
 
 
 def annotated(obj: dict[str, Any]) -> dict[str, Any]:

@@ -25,6 +25,9 @@ DRY_RUNS = {"none": "", "client": " (dry run)", "server": " (server dry run)"}
 class Reported(Options):
     """What every verb that changes objects takes."""
 
+    MANAGER = "minikctl"
+    """Who owns the changed fields unless the command line says so."""
+
     dry_run: str = flag(
         "--dry-run",
         default="none",
@@ -117,7 +120,7 @@ def send_patch(
 ) -> dict[str, Any]:
     """Send a patch and return the outcome."""
     query = {
-        "fieldManager": chosen.manager or "minikctl",
+        "fieldManager": chosen.manager or chosen.MANAGER,
         "dryRun": "All" if chosen.dry_run == "server" else "",
     }
     answer = session.client.request(

@@ -38,7 +38,7 @@ def apply(target: Target, wanted: dict[str, Any], query: dict[str, Any], session
     ``query`` has the request's parameters, ``fieldManager`` among them.
     """
     try:
-        result = _send(target, wanted, query, session)
+        result = send(target, wanted, query, session)
     except errors.StatusError as error:
         if error.reason == "Conflict":
             raise parsing.Verbatim(f"error: {error}{ADVICE}") from None
@@ -50,10 +50,11 @@ def apply(target: Target, wanted: dict[str, Any], query: dict[str, Any], session
         result = _keep_annotation(target, result, query, session)
     if not _migrate(target, result, query, session):
         return result
-    return _send(target, wanted, query, session)  # now what is left out can go
+    return send(target, wanted, query, session)  # now what is left out can go
 
 
-def _send(target: Target, wanted: Any, query: dict[str, Any], session: Session) -> dict[str, Any]:
+def send(target: Target, wanted: Any, query: dict[str, Any], session: Session) -> dict[str, Any]:
+    """Ask the server to merge the object into what is there, and return the outcome."""
     media = {"Content-Type": "application/apply-patch+yaml"}
     answer = session.client.request("PATCH", target.path(), wanted, query=query, headers=media)
     result: dict[str, Any] = answer.json()
@@ -82,7 +83,7 @@ def _keep_annotation(
     if meta.get("namespace"):
         kept["namespace"] = meta["namespace"]
     wanted = {"apiVersion": result["apiVersion"], "kind": result["kind"], "metadata": kept}
-    return _send(target, wanted, {**query, "fieldManager": ANNOTATION_MANAGER, "force": False}, session)
+    return send(target, wanted, {**query, "fieldManager": ANNOTATION_MANAGER, "force": False}, session)
 
 
 def _migrate(target: Target, result: dict[str, Any], query: dict[str, Any], session: Session) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from pathlib import Path
 
 import pytest
 
@@ -159,6 +160,47 @@ exec nope
 exec nope ls
 exec nope -- ls
 exec deploy/web -c nope -- ls
+explain
+explain pods
+explain deploy.spec
+explain svc.spec.ports
+explain ingress.spec --recursive
+explain pod.spec.restartPolicy
+explain pod.spec.nope
+explain deployments.apps.spec.strategy
+explain foo
+explain pods svc
+set image deploy/web c=x:1 --dry-run=client
+set image deploy/web c=x:1 --dry-run=client -o yaml
+set image deploy/web *=x:1 --dry-run=server
+set image deploy/web nope=x:1
+set image deploy/web
+set image svc/web a=b
+set image
+set env deploy/web --list
+set env deploy/web X=y A- --dry-run=client -o yaml
+set env deploy/web --from=cm/conf --prefix=P_ --dry-run=client -o yaml
+set env deploy/web -c nope X=y --dry-run=client
+set env deploy/web A=z --overwrite=false --dry-run=client -o yaml
+set env svc/web A=b
+set env pods --all --list
+set resources deploy/web
+set resources deploy/web --limits=foo
+set resources deploy/web -c=c --limits=cpu=1,memory=1Gi --requests=cpu=10m --dry-run=client -o yaml
+set resources deploy/web -c=nope --limits=cpu=1
+set sa deploy web builder --dry-run=client -o yaml
+set selector svc web a=b --dry-run=client -o yaml
+set selector deploy/web a=b
+set nope
+autoscale deploy web
+autoscale deploy web --max=0
+autoscale deploy web --max=1 --min=2
+autoscale deploy web --max=3 --cpu=50% --dry-run=client
+replace
+replace -f /nope
+replace -f x --grace-period=1
+diff
+diff -f /nope
 events --for=nope
 events --types=Nope
 nope
@@ -174,6 +216,7 @@ def normal(text: str) -> str:
     text = re.sub(r"\d{4}-\d\d-\d\dT[\d:.]+Z", "TIME", text)
     text = re.sub(r"(Resource Version|resourceVersion): *\S+", r"\1", text)
     text = re.sub(r"\n\nDid you mean this\?(?:\n\t\w+)+", "", text)
+    text = re.sub(r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", "UID", text)
     return re.sub(r"-{4,} *| +\n", "", text)
 
 
@@ -226,3 +269,93 @@ def test_server_side_apply_goes_as_with_kubectl(world: World) -> None:
         ]
         left, right = (re.sub(r"uid: .*", "", normal(text)) for text in stored)
         assert right == left, line
+
+
+SCRIPTS = {
+    "set changes what it says and is quiet about what is so already": (
+        "set image deploy/toy app=a:1 side=b:1",
+        "set image deploy/toy app=a:1",
+        "set env deploy/toy A=1 B=2",
+        "set env deploy/toy A- B=3",
+        "set env deploy/toy --list",
+        "set resources deploy/toy --limits=cpu=100m -c=app",
+        "set serviceaccount deploy/toy default",
+        "set selector svc toy a=b",
+        "get svc toy -o jsonpath={.spec.selector}",
+        "get deploy toy -o jsonpath={.spec.template.spec.containers}",
+    ),
+    "replace puts the whole object in its place": (
+        "replace -f {file}",
+        "get cm toy -o jsonpath={.data}",
+        "replace -f {file} --dry-run=server",
+        "replace --force -f {file}",
+        "replace -f {missing}",
+    ),
+    "diff shows what apply would do": (
+        "diff -f {file}",
+        "apply -f {file}",
+        "diff -f {file}",
+        "diff -f {missing}",
+        # kubectl compares a new Secret with the word null, minikctl with nothing: so it is not compared here.
+        "apply -f {secret}",
+        "diff -f {changed}",
+        "diff --server-side -f {changed}",
+    ),
+}
+TOY = """
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: toy}
+spec:
+  replicas: 0
+  selector: {matchLabels: {app: toy}}
+  template:
+    metadata: {labels: {app: toy}}
+    spec: {containers: [{name: app, image: a}, {name: side, image: b}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: toy}
+spec: {selector: {app: toy}, ports: [{port: 80}]}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: toy, labels: {a: b}}
+data: {old: entry}
+"""
+FILES = {
+    "file": "{apiVersion: v1, kind: ConfigMap, metadata: {name: toy}, data: {new: entry}}",
+    "missing": "{apiVersion: v1, kind: ConfigMap, metadata: {name: missing}, data: {new: entry}}",
+    "secret": "{apiVersion: v1, kind: Secret, metadata: {name: hidden}, stringData: {a: one, b: two}}",
+    "changed": "{apiVersion: v1, kind: Secret, metadata: {name: hidden}, data: {a: b25l, b: eHh4, c: eXl5}}",
+}
+
+
+def same_files(text: str) -> str:
+    """Return the output of ``diff`` without names of temporary directories, times and kubectl's own log."""
+    text = re.sub(r"^W\d{4} .*\n", "", text, flags=re.M)
+    return re.sub(r"(\d{4}-\d\d-\d\d \S+ \S+)", "TIME", re.sub(r"/\S*/(LIVE|MERGED)-\w+", r"\1", text))
+
+
+@pytest.mark.parametrize("title", SCRIPTS)
+def test_scripts_go_the_same_way(world: World, title: str, tmp_path: Path) -> None:
+    paths = {name: tmp_path / f"{name}.yaml" for name in FILES}
+    for name, path in paths.items():
+        path.write_text(FILES[name])
+    said = []
+    for namespace, program in (("theirs", world.kubectl), ("ours", world.run)):
+        assert world.run("create", "namespace", namespace).code == 0
+        assert world.run("apply", "-n", namespace, "-f", "-", stdin=TOY).code == 0
+        found = []
+        for line in SCRIPTS[title]:
+            words = [
+                word.format(**paths) if "{file" in word or word[1:-1] in FILES else word
+                for word in shlex.split(line)
+            ]
+            done = program(*words, "-n", namespace)
+            text = same_files(done.out).replace(namespace, "NAMESPACE"), same_files(done.err), done.code
+            found.append((line, normal(text[0]), normal(text[1]).replace(namespace, "NAMESPACE"), text[2]))
+        said.append(found)
+        assert world.run("delete", "namespace", namespace, "--wait=true", "--timeout=20s").code == 0
+    for theirs, ours in zip(*said, strict=True):
+        assert ours == theirs

@@ -1,0 +1,105 @@
+"""``explain``: what the fields of a kind mean, from the server's OpenAPI documents."""
+
+from __future__ import annotations
+
+from minikctl import errors
+from minikctl.cli import parsing
+from minikctl.cli.commands import Command
+from minikctl.cli.flags import Options, flag, rest
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from minikctl.cli.discovery import Resource
+    from minikctl.cli.session import Session
+
+HINT = 'Use "minikctl api-resources" for a complete list of supported resources.'
+
+
+class ExplainOptions(Options):
+    """What ``explain`` was asked."""
+
+    arguments: tuple[str, ...] = rest("TYPE[.FIELD...]", default=(), complete="types")
+    recursive: bool = flag(
+        "--recursive", "-r", default=False, help="Only names and types, of all fields below."
+    )
+    api_version: str = flag("--api-version", default="", help="The group and version: apps/v1.")
+    output: str = flag("--output", default="plaintext", help="plaintext.", complete="plaintext")
+
+
+def run(options: ExplainOptions, session: Session) -> int:
+    """Print the explanation; return the exit code."""
+    from minikctl.cli.output import explaining
+
+    if not options.arguments:
+        raise errors.UsageError(f"error: You must specify the type of resource to explain. {HINT}")
+    if len(options.arguments) > 1:
+        raise errors.UsageError("error: We accept only this format: explain RESOURCE")
+    if options.output != "plaintext":
+        raise errors.UsageError(f'error: unrecognized format: "{options.output}"')
+    resource, path = _parsed(options.arguments[0], session)
+    if options.api_version:
+        resource = _in_version(resource, options.api_version, session)
+    document = session.client.request("GET", f"/openapi/v3/{_place(resource)}").json()
+    explainer = explaining.Explainer(document, recursive=options.recursive)
+    schema = explainer.root(resource.group, resource.version, resource.kind)
+    if schema is None:
+        raise errors.UsageError(
+            f"error: GVR ({resource.group}/{resource.version}, Resource={resource.name}) not found in OpenAPI schema"
+        )
+    try:
+        text = explainer.text(schema, path)
+    except explaining.NoSuchField as error:
+        session.io.out.write(_head(resource))
+        raise errors.UsageError(f'error: field "{error}" does not exist') from None
+    session.io.say(_head(resource) + text)
+    return 0
+
+
+def _parsed(word: str, session: Session) -> tuple[Resource, list[str]]:
+    """Return the resource and the path of fields; the longest beginning that names a group-qualified type counts."""
+    parts = word.rstrip(".").split(".")
+    for resource in session.discovery.all():
+        if resource.group and word.startswith(f"{resource.qualified}."):
+            return resource, word[len(resource.qualified) + 1 :].split(".")
+        if resource.group and word == resource.qualified:
+            return resource, []
+    try:
+        return session.discovery.find(parts[0]), parts[1:]
+    except errors.UsageError as error:
+        raise parsing.Verbatim(str(error).removeprefix("error: ")) from None
+
+
+def _in_version(resource: Resource, api_version: str, session: Session) -> Resource:
+    found = session.discovery.by_kind(api_version, resource.kind)
+    if found is None:
+        group, _, version = api_version.rpartition("/")
+        raise errors.UsageError(
+            f'error: couldn\'t find resource for "{group}/{version}, Kind={resource.kind}"'
+        )
+    return found
+
+
+def _place(resource: Resource) -> str:
+    return f"apis/{resource.api_version}" if resource.group else f"api/{resource.version}"
+
+
+def _head(resource: Resource) -> str:
+    group = f"GROUP:      {resource.group}\n" if resource.group else ""
+    return f"{group}KIND:       {resource.kind}\nVERSION:    {resource.version}\n\n"
+
+
+COMMANDS: dict[str, Any] = {
+    "explain": Command(
+        "Describe the fields of a kind, from the server's OpenAPI documents.",
+        ExplainOptions,
+        run,
+        usage="TYPE [--recursive=FALSE|TRUE] [--api-version=api-version-group]",
+        examples=(
+            ("What a Pod is", "minikctl explain pods"),
+            ("One field", "minikctl explain deployment.spec.strategy"),
+            ("All names below a field", "minikctl explain ingress.spec --recursive"),
+        ),
+    )
+}

@@ -1,0 +1,382 @@
+"""``set``: change one thing of a pod template: images, variables, resources, the service account; or a selector."""
+
+from __future__ import annotations
+
+import fnmatch
+
+from minikctl import errors
+from minikctl.cli import changing, manifests, report, selection
+from minikctl.cli.commands import Command
+from minikctl.cli.flags import flag
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from typing import Any
+
+    from minikctl.cli.selection import Target
+    from minikctl.cli.session import Session
+
+Object = "dict[str, Any]"
+
+USAGE_HINT = (
+    "error: You must provide one or more resources by argument or filename.\n"
+    "Example resource specifications include:\n   '-f rsrc.yaml'\n   '--filename=rsrc.json'\n"
+    "   '<resource> <name>'\n   '<resource>'"
+)
+
+
+class SetOptions(changing.Chosen):
+    """What every ``set`` is asked."""
+
+    MANAGER = "kubectl-set"
+
+    local: bool = flag("--local", default=False, help="Change what the files say, without asking the server.")
+
+
+class ImageOptions(SetOptions):
+    """What ``set image`` was asked."""
+
+
+class EnvOptions(SetOptions):
+    """What ``set env`` was asked."""
+
+    containers: str = flag(
+        "--containers", "-c", default="*", help="Which containers; * and ? match anything."
+    )
+    variables: tuple[str, ...] = flag("--env", "-e", default=(), help="A variable: NAME=VALUE.")
+    source: str = flag(
+        "--from", default="", help="A ConfigMap or Secret to take variables from: configmap/NAME."
+    )
+    keys: tuple[str, ...] = flag("--keys", default=(), split=True, help="Only these keys of --from.")
+    prefix: str = flag("--prefix", default="", help="What to put before the names from --from.")
+    listed: bool = flag("--list", default=False, help="Show the variables instead of changing any.")
+    overwrite: bool = flag("--overwrite", default=True, help="Change variables that are there already.")
+
+
+class ResourcesOptions(SetOptions):
+    """What ``set resources`` was asked."""
+
+    containers: str = flag(
+        "--containers", "-c", default="*", help="Which containers; * and ? match anything."
+    )
+    limits: str = flag("--limits", default="", help="cpu=1,memory=1Gi.")
+    requests: str = flag("--requests", default="", help="cpu=100m,memory=256Mi.")
+
+
+class SelectorOptions(SetOptions):
+    """What ``set selector`` was asked."""
+
+    resource_version: str = flag(
+        "--resource-version", default="", help="Only if the object is at this version."
+    )
+
+
+def split(arguments: Sequence[str], is_change: Callable[[str], bool]) -> tuple[list[str], list[str]]:
+    """Return the arguments that name objects, and those that say what to set."""
+    changes = [argument for argument in arguments if is_change(argument)]
+    return [argument for argument in arguments if argument not in changes], changes
+
+
+def is_assignment(argument: str) -> bool:
+    """Tell whether the argument is NAME=VALUE."""
+    return "=" in argument
+
+
+def objects_of(
+    options: SetOptions, named: list[str], session: Session
+) -> list[tuple[Target, dict[str, Any]]]:
+    """Return the chosen objects as they are now."""
+    changing.check_dry_run(options.dry_run)
+    if options.files:
+        found = [
+            (selection.target_of(document.object, session), document.object)
+            for document in manifests.sound(options.files, options.recursive, session.io)
+        ]
+        if options.local:
+            return found
+        return [(target, session.client.request("GET", target.path()).json()) for target, _ in found]
+    if options.local:
+        raise errors.UsageError(
+            "error: you must specify resources by --filename when --local is set.\n"
+            "Example resource specifications include:\n   '-f rsrc.yaml'\n   '--filename=rsrc.json'"
+        )
+    if not named:
+        raise errors.UsageError(USAGE_HINT)
+    targets: list[Target] = []
+    for target in selection.parse(named, session.discovery, session.namespace):
+        if target.name:
+            targets.append(target)
+        elif options.all or options.labels:
+            targets += selection.members(target, session, labels=options.labels)
+        else:
+            raise errors.UsageError("error: resource(s) were provided, but no name was specified")
+    return [(target, session.client.request("GET", target.path()).json()) for target in targets]
+
+
+def pod_spec(target: Target, obj: dict[str, Any]) -> dict[str, Any]:
+    """Return the pod spec within an object; ``UsageError`` in kubectl's words if it has none."""
+    spec: dict[str, Any] = obj.get("spec") or {}
+    if obj.get("kind") == "Pod":
+        return spec
+    if obj.get("kind") == "CronJob":
+        spec = (spec.get("jobTemplate") or {}).get("spec") or {}
+    template = spec.get("template")
+    if not isinstance(template, dict):
+        kind = f"*{(obj.get('apiVersion') or '').rpartition('/')[2]}.{obj.get('kind')}"
+        raise errors.UsageError(
+            f"error: {target.resource.name}/{target.name} the object is not a pod or does not have a pod template: {kind}"
+        )
+    found: dict[str, Any] = template.setdefault("spec", {})
+    return found
+
+
+def containers_of(spec: dict[str, Any], pattern: str = "*") -> list[dict[str, Any]]:
+    """Return the init and app containers whose names match."""
+    found = [*(spec.get("initContainers") or ()), *(spec.get("containers") or ())]
+    return [one for one in found if fnmatch.fnmatchcase(one["name"], pattern)]
+
+
+def change_each(
+    options: SetOptions,
+    named: list[str],
+    session: Session,
+    change: Callable[[Target, dict[str, Any]], None],
+    said: str,
+) -> int:
+    """Apply ``change`` to a copy of each object and store what differs; return the exit code."""
+    import copy
+
+    failed = False
+    for target, current in objects_of(options, named, session):
+        wanted = copy.deepcopy(current)
+        try:
+            change(target, wanted)
+            if wanted == current and not options.local:
+                continue
+            result = wanted
+            if not options.local and options.dry_run != "client":
+                result = _store(options, target, current, wanted, session)
+        except errors.MinikctlError as error:
+            session.io.warn(report.sentence(error))
+            failed = True
+            continue
+        changing.tell(options, target, result, said, session)
+    return 1 if failed else 0
+
+
+def _store(
+    options: SetOptions, target: Target, current: dict[str, Any], wanted: dict[str, Any], session: Session
+) -> dict[str, Any]:
+    from minikctl.model import kinds, patches
+
+    kind = kinds.of(current)
+    body = patches.three_way(current, wanted, current, kind)
+    media = changing.STRATEGIC if kind else changing.MERGE
+    return changing.send_patch(target, body, media, options, session)
+
+
+def image(options: ImageOptions, session: Session) -> int:
+    """Set images of containers; return the exit code."""
+    named, changes = split(options.arguments, is_assignment)
+    if not named and not options.files and not options.local:
+        raise errors.UsageError(USAGE_HINT)
+    if not changes and len(named) < 2:
+        raise errors.UsageError("error: at least one image update is required")
+    wanted = dict(change.split("=", 1) for change in changes)
+
+    def change(target: Target, obj: dict[str, Any]) -> None:
+        spec = pod_spec(target, obj)
+        for name, value in wanted.items():
+            chosen = containers_of(spec, "*" if name == "*" else name)
+            if not chosen and name != "*":
+                raise errors.UsageError(f'error: unable to find container named "{name}"')
+            for container in chosen:
+                container["image"] = value
+
+    return change_each(options, named, session, change, "image updated")
+
+
+def resources(options: ResourcesOptions, session: Session) -> int:
+    """Set resource limits and requests; return the exit code."""
+    if not options.limits and not options.requests:
+        raise errors.UsageError(
+            "error: you must specify an update to requests or limits (in the form of --requests/--limits)"
+        )
+    limits, requests = _quantities(options.limits), _quantities(options.requests)
+
+    def change(target: Target, obj: dict[str, Any]) -> None:
+        chosen = containers_of(pod_spec(target, obj), options.containers)
+        if not chosen:
+            raise errors.UsageError(f"error: unable to find container named {options.containers}")
+        for container in chosen:
+            for field, values in (("limits", limits), ("requests", requests)):
+                if values:
+                    container.setdefault("resources", {}).setdefault(field, {}).update(values)
+
+    return change_each(options, list(options.arguments), session, change, "resource requirements updated")
+
+
+def _quantities(text: str) -> dict[str, str]:
+    found = {}
+    for part in text.split(",") if text else ():
+        name, equals, value = part.partition("=")
+        if not equals:
+            raise errors.UsageError(f"error: invalid argument syntax {part}, expected <resource>=<value>")
+        found[name] = value
+    return found
+
+
+def service_account(options: SetOptions, session: Session) -> int:
+    """Set the service account of pod templates; return the exit code."""
+    named = list(options.arguments)
+    if not named:
+        raise errors.UsageError("error: serviceaccount is required")
+    account = named.pop()
+    if not named and not options.files:
+        raise errors.UsageError(USAGE_HINT)
+
+    def change(target: Target, obj: dict[str, Any]) -> None:
+        spec = pod_spec(target, obj)
+        spec["serviceAccountName"] = account
+        if "serviceAccount" in spec:
+            spec["serviceAccount"] = account
+
+    return change_each(options, named, session, change, "serviceaccount updated")
+
+
+def selector(options: SelectorOptions, session: Session) -> int:
+    """Replace the selector of a Service; return the exit code."""
+    named = list(options.arguments)
+    if len(named) < 2 and not (options.files and named):
+        raise errors.UsageError("error: resource(s) were provided, but no name was specified")
+    text = named.pop()
+    wanted = _equalities(text)
+
+    def change(target: Target, obj: dict[str, Any]) -> None:
+        if obj.get("kind") != "Service":
+            raise errors.UsageError("error: setting a selector is only supported for Services")
+        obj.setdefault("spec", {})["selector"] = dict(wanted)
+
+    return change_each(options, named, session, change, "selector updated")
+
+
+def _equalities(text: str) -> dict[str, str]:
+    found = {}
+    for part in text.split(","):
+        key, equals, value = part.partition("=")
+        if not equals or key.endswith("!"):
+            raise errors.UsageError(f"error: match expression {part} not supported on this object")
+        found[key.strip()] = value.lstrip("=").strip()
+    return found
+
+
+def env(options: EnvOptions, session: Session) -> int:
+    """Set, remove or list environment variables; return the exit code."""
+    from minikctl.cli import set_env
+
+    named, changes = split(options.arguments, set_env.is_change)
+    if options.listed:
+        return _list_variables(options, named, session)
+    given = [*changes, *options.variables]
+    if not given and not options.source:
+        raise errors.UsageError("error: at least one environment variable must be provided")
+    change = set_env.changer(set_env.parse(given), set_env.from_source(options, session), options, session)
+    return change_each(options, named, session, change, "env updated")
+
+
+def _list_variables(options: EnvOptions, named: list[str], session: Session) -> int:
+    for target, obj in objects_of(options, named, session):
+        for container in containers_of(pod_spec(target, obj), options.containers):
+            session.io.say(f"# {obj['kind']} {target.name}, container {container['name']}")
+            for line in _shown(container.get("env") or ()):
+                session.io.say(line)
+    return 0
+
+
+def _shown(entries: Iterable[dict[str, Any]]) -> Iterable[str]:
+    for entry in entries:
+        source = entry.get("valueFrom") or {}
+        if "configMapKeyRef" in source:
+            found = source["configMapKeyRef"]
+            yield f"# {entry['name']} from configmap {found.get('name')}, key {found.get('key')}"
+        elif "secretKeyRef" in source:
+            found = source["secretKeyRef"]
+            yield f"# {entry['name']} from secret {found.get('name')}, key {found.get('key')}"
+        elif "fieldRef" in source:
+            yield f"# {entry['name']} from field path {source['fieldRef'].get('fieldPath')}"
+        elif "resourceFieldRef" in source:
+            yield f"# {entry['name']} from resource field {source['resourceFieldRef'].get('resource')}"
+        else:
+            yield f"{entry['name']}={entry.get('value', '')}"
+
+
+_POD = "(-f FILENAME | TYPE NAME)"
+
+COMMANDS = {
+    "set": Command(
+        "Change one thing of existing objects: images, environment variables, resources, service account, selector.",
+        usage="SUBCOMMAND",
+        examples=(
+            ("Another image", "minikctl set image deployment/web web=web:2"),
+            ("A variable", "minikctl set env deployment/web LOG_LEVEL=debug"),
+        ),
+        children={
+            "image": Command(
+                "Set the images of a pod template's containers.",
+                ImageOptions,
+                image,
+                usage=f"{_POD} CONTAINER_NAME_1=CONTAINER_IMAGE_1 ...",
+                examples=(
+                    ("One container", "minikctl set image deployment/web web=web:2"),
+                    ("All containers", "minikctl set image daemonset abc '*=abc:2'"),
+                ),
+            ),
+            "env": Command(
+                "Set, remove (NAME-) or list environment variables of a pod template.",
+                EnvOptions,
+                env,
+                usage="RESOURCE/NAME KEY_1=VAL_1 ... KEY_N=VAL_N",
+                examples=(
+                    ("Set a variable", "minikctl set env deployment/web LOG_LEVEL=debug"),
+                    ("From a ConfigMap", "minikctl set env --from=configmap/settings deployment/web"),
+                    ("What is set", "minikctl set env pods --all --list"),
+                ),
+            ),
+            "resources": Command(
+                "Set resource requests and limits of a pod template's containers.",
+                ResourcesOptions,
+                resources,
+                usage=f"{_POD} ([--limits=LIMITS & --requests=REQUESTS]",
+                examples=(
+                    ("Limits", "minikctl set resources deployment web --limits=cpu=200m,memory=512Mi"),
+                    (
+                        "Requests of one container",
+                        "minikctl set resources deploy/web -c=web --requests=cpu=100m",
+                    ),
+                ),
+            ),
+            "selector": Command(
+                "Set the selector of a Service.",
+                SelectorOptions,
+                selector,
+                usage=f"{_POD} EXPRESSIONS [--resource-version=version]",
+                examples=(
+                    ("Point a Service at other pods", "minikctl set selector service web app=web,version=2"),
+                    ("See what would be", "minikctl set selector svc/web app=x --dry-run=client -o yaml"),
+                ),
+            ),
+            "serviceaccount": Command(
+                "Set the service account of a pod template.",
+                SetOptions,
+                service_account,
+                usage=f"{_POD} SERVICE_ACCOUNT",
+                examples=(
+                    ("Another account", "minikctl set serviceaccount deployment web builder"),
+                    ("The same in short", "minikctl set sa deploy/web builder"),
+                ),
+            ),
+        },
+        aliases={"sa": "serviceaccount"},
+    )
+}
