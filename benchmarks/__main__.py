@@ -1,4 +1,4 @@
-"""Run the benchmarks and keep their table: ``python -m benchmarks [pods] [network] [cli] [idle]``."""
+"""Run the benchmarks and keep their table: ``python -m benchmarks [pods] [network] [policies] [cli] [idle]``."""
 
 from __future__ import annotations
 
@@ -6,9 +6,15 @@ import sys
 import time
 from datetime import UTC, datetime
 
-from benchmarks import cli, harness, idle, network, pods
+from benchmarks import cli, harness, idle, network, pods, policies
 
-PARTS = {"pods": pods.measure, "network": network.measure, "cli": cli.measure, "idle": idle.measure}
+PARTS = {
+    "pods": pods.measure,
+    "network": network.measure,
+    "policies": policies.measure,
+    "cli": cli.measure,
+    "idle": idle.measure,
+}
 
 
 def main(names: list[str]) -> int:

@@ -77,7 +77,7 @@ def measure(cluster: Cluster) -> list[Row]:
         cluster.run("wait", "--for=condition=Ready", f"pod/{name}", "--timeout=60s")
     server, twin = (cluster.get("pod", name)["status"]["podIP"] for name in ("server", "twin"))
     service = cluster.get("service", "server")["spec"]
-    pid = _pause_pid(cluster, "client")
+    pid = pause_pid(cluster, "client")
     inside = ["nsenter", "-t", pid, "-n"]
     direct, virtual = f"http://{server}:8080/", f"http://{service['clusterIP']}/"
     other = f"http://{twin}:8080/"
@@ -100,7 +100,8 @@ def measure(cluster: Cluster) -> list[Row]:
     return rows
 
 
-def _pause_pid(cluster: Cluster, pod: str) -> str:
+def pause_pid(cluster: Cluster, pod: str) -> str:
+    """Return the process that holds a pod's network namespace."""
     filters = [
         f"label=minikctl.dev/{k}={v}"
         for k, v in (("cluster", cluster.name), ("pod-name", pod), ("role", "pause"))

@@ -15,7 +15,11 @@ from minikctl.controllers.namespace import NamespaceController, ServiceAccountCo
 from minikctl.controllers.node import FactsSource, Machine, NodeController, never
 from minikctl.controllers.replicaset import ReplicaSetController, ReplicationControllerController
 from minikctl.controllers.scheduler import PodGarbageController, SchedulerController
-from minikctl.controllers.services import EndpointsController, EndpointSliceController
+from minikctl.controllers.services import (
+    EndpointsController,
+    EndpointSliceController,
+    EndpointSliceMirroringController,
+)
 from minikctl.controllers.statefulset import StatefulSetController
 from minikctl.controllers.storage import ClaimController, EphemeralVolumeController, VolumeController
 from minikctl.plan.node import Facts
@@ -66,6 +70,7 @@ def build(
         ControlLoop(EndpointSliceController(caches, executor, clock), clock, workers=4),
         ControlLoop(EndpointsController(caches, executor, clock), clock, workers=4),
         ControlLoop(CustomKindController(caches, executor, clock, client), clock),
+        ControlLoop(EndpointSliceMirroringController(caches, executor, clock), clock),
         ControlLoop(NamespaceController(caches, executor, clock, client, settings.served), clock, workers=2),
         ControlLoop(ServiceAccountController(caches, executor, clock, settings.ca), clock),
         ControlLoop(garbage.GarbageController(caches, executor, client, settings.served), clock, workers=4),

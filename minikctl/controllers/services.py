@@ -9,7 +9,7 @@ from minikctl.controllers import base
 from minikctl.model import kinds, objects, selectors
 from minikctl.model.actions.api import Plan
 from minikctl.model.objects import Key, Object
-from minikctl.plan import endpoints, endpointslice
+from minikctl.plan import endpoints, endpointslice, endpointslicemirroring
 
 ZONE = "topology.kubernetes.io/zone"
 
@@ -86,6 +86,38 @@ class EndpointsController(base.CachedController[endpoints.View]):
         return endpoints.desired(view, now)
 
 
+class EndpointSliceMirroringController(base.CachedController[endpointslicemirroring.View]):
+    """Key: Endpoints, and the Service of their name."""
+
+    name = "endpointslicemirroring"
+    kind = kinds.ENDPOINTS
+    reads = (kinds.ENDPOINTS, kinds.SERVICE, kinds.ENDPOINT_SLICE)
+
+    def subscribe(self, enqueue: base.Enqueue) -> None:
+        """Follow Endpoints, the Services of their names, and the slices that mirror them."""
+        base.on_change(self.caches.of(kinds.ENDPOINTS), base.own_key, enqueue)
+        base.on_change(self.caches.of(kinds.SERVICE), base.own_key, enqueue)
+        base.on_change(self.caches.of(kinds.ENDPOINT_SLICE), _mirrors, enqueue)
+
+    def view(self, key: Key) -> endpointslicemirroring.View | None:
+        """Return the Endpoints with their Service and slices."""
+        present, service = self.caches.of(kinds.ENDPOINTS).get(*key), self.caches.of(kinds.SERVICE).get(*key)
+        listed = list(self.caches.of(kinds.ENDPOINT_SLICE).items(key[0]))
+        slices = [each for each in listed if key in _mirrors(each)]
+        if present is None and not slices:
+            return None
+        return endpointslicemirroring.View(
+            present,
+            service,
+            tuple(sorted(slices, key=objects.name)),
+            frozenset(map(objects.name, listed)),
+        )
+
+    def desired(self, view: endpointslicemirroring.View, now: datetime) -> Plan:
+        """Return the plan."""
+        return endpointslicemirroring.desired(view, now)
+
+
 def selected(caches: base.Caches, service: Object) -> tuple[Object, ...]:
     """Return the pods that the Service selects, by name."""
     selector = selectors.of_map(objects.spec(service).get("selector"))
@@ -119,6 +151,12 @@ def _shown(pod: Object) -> tuple[object, ...]:
 def _service_of(each: Object) -> Iterator[Key]:
     labels = objects.labels(each)
     if labels.get(endpointslice.MANAGED_BY) == endpointslice.CONTROLLER:
+        yield objects.namespace(each), labels.get(endpointslice.SERVICE_NAME, "")
+
+
+def _mirrors(each: Object) -> Iterator[Key]:
+    labels = objects.labels(each)
+    if labels.get(endpointslice.MANAGED_BY) == endpointslicemirroring.CONTROLLER:
         yield objects.namespace(each), labels.get(endpointslice.SERVICE_NAME, "")
 
 

@@ -10,7 +10,11 @@ from minikctl.controllers.deployment import DeploymentController
 from minikctl.controllers.namespace import ServiceAccountController, namespaced
 from minikctl.controllers.replicaset import ReplicaSetController, ReplicationControllerController
 from minikctl.controllers.scheduler import SchedulerController
-from minikctl.controllers.services import EndpointsController, EndpointSliceController
+from minikctl.controllers.services import (
+    EndpointsController,
+    EndpointSliceController,
+    EndpointSliceMirroringController,
+)
 from minikctl.controllers.statefulset import StatefulSetController
 from minikctl.controllers.storage import ClaimController, EphemeralVolumeController, VolumeController
 from minikctl.model import kinds, objects
@@ -18,6 +22,7 @@ from minikctl.model.objects import Key
 from minikctl.plan import (
     endpoints,
     endpointslice,
+    endpointslicemirroring,
     garbage,
     namespace,
     node,
@@ -132,6 +137,9 @@ DEPLOYMENT = Planner(
     react=_pods_follow,
 )
 ENDPOINT_SLICE = Planner(kinds.SERVICE, _cached(EndpointSliceController), endpointslice.desired)
+MIRRORING = Planner(
+    kinds.ENDPOINTS, _cached(EndpointSliceMirroringController), endpointslicemirroring.desired
+)
 ENDPOINTS = Planner(kinds.SERVICE, _cached(EndpointsController), endpoints.desired)
 SERVICE_ACCOUNT = Planner(kinds.NAMESPACE, _cached(ServiceAccountController, "CA"), service_account.desired)
 SCHEDULER = Planner(kinds.POD, _cached(SchedulerController), scheduler.desired)
