@@ -26,6 +26,8 @@ POLICY_EGRESS = 10
 
 SERVICES = "services"
 UNSERVED = "unserved"
+SILENT = "silent"
+"""Frontends whose packets are dropped if they were not translated: as kube-proxy does, not rejected."""
 FRONTEND_TYPE = "ipv4_addr . inet_proto . inet_service"
 DISPATCH = "ip daddr . meta l4proto . th dport vmap @services"
 REJECT = ("meta l4proto tcp reject with tcp reset", "reject")
@@ -83,13 +85,23 @@ class Compiled:
 
 @dataclass(frozen=True)
 class Frontend:
-    """An address at which a Service is met, and who serves there."""
+    """An address at which a Service is met, and who serves there.
+
+    ``sources`` limit who may use it; ``silent``: whoever it does not serve gets no answer at all.
+    """
 
     address: str
     protocol: str
     port: int
     targets: tuple[Target, ...]
     chain: str
+    sources: tuple[str, ...] = ()
+    silent: bool = False
+
+    @property
+    def entrance(self) -> str:
+        """Return the chain that packets go to first."""
+        return f"{self.chain}/sources" if self.sources else self.chain
 
     @property
     def key(self) -> str:
@@ -109,12 +121,16 @@ def compile_pods(
             frontends.append(frontend)
             if frontend.targets and frontend.chain not in chains:
                 chains |= port_chains(port, frontend.chain, frontend.targets, clients)
-    served = {one.key: f"goto {one.chain}" for one in frontends if one.targets}
-    unserved = frozenset(one.key for one in frontends if one.key not in served)
+            if frontend.targets and frontend.sources:
+                allowed = f"ip saddr {{ {', '.join(frontend.sources)} }} goto {frontend.chain}"
+                chains[frontend.entrance] = Chain((allowed,))
+    served = {one.key: f"goto {one.entrance}" for one in frontends if one.targets}
+    silent = frozenset(one.key for one in frontends if one.silent)
+    unserved = frozenset(one.key for one in frontends if one.key not in served) - silent
     ruleset = Ruleset(
-        types={SERVICES: FRONTEND_TYPE, UNSERVED: FRONTEND_TYPE},
+        types={SERVICES: FRONTEND_TYPE, UNSERVED: FRONTEND_TYPE, SILENT: FRONTEND_TYPE},
         maps={SERVICES: served},
-        sets={UNSERVED: unserved},
+        sets={UNSERVED: unserved, SILENT: silent},
         clients=clients,
         chains=chains | base_chains(facts),
     )
@@ -132,12 +148,13 @@ def frontends_of(port: ServicePort, facts: Facts) -> list[Frontend]:
     inside = Frontend("", port.protocol, port.port, everyone, name)
     if port.internal_local:
         local = port.local_targets(facts.node)
-        inside = dataclasses.replace(
-            inside, targets=local, chain=name if local == everyone else name + "/local"
-        )
+        chain = name if local == everyone else name + "/local"
+        inside = dataclasses.replace(inside, targets=local, chain=chain, silent=bool(everyone and not local))
     found = [dataclasses.replace(inside, address=address) for address in port.cluster_ips]
-    for address in (*port.external_ips, *port.balancer_ips):
-        found.append(Frontend(address, port.protocol, port.port, everyone, name))
+    outside = Frontend("", port.protocol, port.port, everyone, name)
+    found += [dataclasses.replace(outside, address=address) for address in port.external_ips]
+    guarded = dataclasses.replace(outside, sources=port.sources, silent=bool(port.sources and everyone))
+    found += [dataclasses.replace(guarded, address=address) for address in port.balancer_ips]
     if port.node_port:
         for address in facts.node_addresses:
             found.append(Frontend(address, port.protocol, port.node_port, everyone, name))
@@ -184,6 +201,7 @@ def base_chains(facts: Facts) -> dict[str, Chain]:
     """Return the chains at the hooks: translation first, then what may not go on as it is."""
     ranges = ", ".join(facts.ranges)
     rules = [
+        f"ip daddr . meta l4proto . th dport @{SILENT} drop",
         f"ip daddr {{ {ranges} }} goto rejected",
         f"ip daddr . meta l4proto . th dport @{UNSERVED} goto rejected",
     ]

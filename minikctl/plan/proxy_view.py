@@ -35,7 +35,10 @@ class Endpoint:
 
 @dataclass(frozen=True)
 class ServicePort:
-    """One port of one Service with a cluster address; ``affinity_seconds`` 0 means none."""
+    """One port of one Service with a cluster address; ``affinity_seconds`` 0 means none.
+
+    ``sources`` are the ranges that may use the load balancer addresses, empty: everybody may.
+    """
 
     namespace: str
     service: str
@@ -48,6 +51,7 @@ class ServicePort:
     balancer_ips: tuple[str, ...] = ()
     affinity_seconds: int = 0
     internal_local: bool = False
+    sources: tuple[str, ...] = ()
     endpoints: tuple[Endpoint, ...] = ()
 
     def targets(self) -> tuple[Target, ...]:
@@ -126,6 +130,7 @@ def ports_of(service: objects.Object, slices: Sequence[objects.Object]) -> list[
             balancer_ips=balancer_addresses(service),
             affinity_seconds=affinity(spec),
             internal_local=spec.get("internalTrafficPolicy") == "Local",
+            sources=sources(spec),
             endpoints=tuple(endpoints_of(slices, port)),
         )
         for port in spec.get("ports") or ()
@@ -146,6 +151,14 @@ def balancer_addresses(service: objects.Object) -> tuple[str, ...]:
         for entry in listed
         if entry.get("ipMode", "VIP") == "VIP" and is_ipv4(str(entry.get("ip") or ""))
     )
+
+
+def sources(spec: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the IPv4 ranges that may use the load balancer addresses, joined; nothing if everybody may."""
+    given = spec.get("loadBalancerSourceRanges") or () if spec.get("type") == "LoadBalancer" else ()
+    ranges = [ipaddress.ip_network(str(one).strip(), strict=False) for one in given]
+    listed = ipaddress.collapse_addresses(one for one in ranges if isinstance(one, ipaddress.IPv4Network))
+    return tuple(map(str, listed)) or (("0.0.0.0/32",) if ranges else ())
 
 
 def affinity(spec: Mapping[str, Any]) -> int:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from minikctl.plan import proxy, proxy_nft, publisher
-from tests.plan.proxy.cases import FACTS, endpoint_slice, service
+from tests.plan.proxy.cases import FACTS, endpoint, endpoint_slice, service
 
 UDP = [{"port": 53, "protocol": "UDP"}]
 
@@ -46,6 +46,16 @@ STATES = {
         endpoint_slice("c", "10.1.0.2"),
         service("d", "10.96.0.22", ports=UDP),
         endpoint_slice("d", "10.1.0.2", "10.1.0.4", ports=UDP),
+    ),
+    "guarded": compiled(
+        service(
+            "a",
+            type="LoadBalancer",
+            loadBalancerSourceRanges=["10.1.0.0/29", "192.0.2.1/32"],
+            internalTrafficPolicy="Local",
+            status=[{"ip": "127.0.1.5"}],
+        ),
+        endpoint_slice("a", endpoint("10.1.0.2", node="there")),
     ),
     "sticky": compiled(service("a", sessionAffinity="ClientIP"), endpoint_slice("a", "10.1.0.2", "10.1.0.3")),
     "less sticky": compiled(service("a", sessionAffinity="ClientIP"), endpoint_slice("a", "10.1.0.3")),

@@ -91,6 +91,31 @@ def test_a_load_balancer_service_answers_at_all_its_addresses() -> None:
     assert reached(trace, Packet("127.0.1.6", 80)) == {"rejected"}
 
 
+def test_source_ranges_guard_the_load_balancer_address_alone() -> None:
+    web = service(
+        "web",
+        type="LoadBalancer",
+        ports=[{"port": 80, "nodePort": 30080}],
+        externalIPs=["192.0.2.1"],
+        loadBalancerSourceRanges=["10.1.0.0/29", " 10.1.0.4/30"],
+        status=[{"ip": "127.0.1.5"}],
+    )
+    trace = tracer([web], [endpoint_slice("web", "10.1.0.2")])
+    near, far = "10.1.0.3", "10.1.0.9"
+    assert reached(trace, Packet("127.0.1.5", 80, source=near)) == {"10.1.0.2:8080"}
+    assert reached(trace, Packet("127.0.1.5", 80, source=far)) == {"dropped"}
+    for packet in (Packet(VIP, 80), Packet("10.1.0.1", 30080), Packet("192.0.2.1", 80)):
+        assert reached(trace, packet) == {"10.1.0.2:8080"}
+    assert reached(tracer([web], [endpoint_slice("web")]), Packet("127.0.1.5", 80)) == {"rejected"}
+
+
+def test_source_ranges_of_another_family_let_nobody_in() -> None:
+    ranges = {"loadBalancerSourceRanges": ["2001:db8::/32"]}
+    web = service("web", type="LoadBalancer", status=[{"ip": "127.0.1.5"}], **ranges)
+    trace = tracer([web], [endpoint_slice("web", "10.1.0.2")])
+    assert reached(trace, Packet("127.0.1.5", 80)) == {"dropped"}
+
+
 def test_a_cluster_ip_service_has_no_node_port() -> None:
     web = service("web", type="ClusterIP", ports=[{"port": 80, "nodePort": 30080}])
     trace = tracer([web], [endpoint_slice("web", "10.1.0.2")])
@@ -165,7 +190,8 @@ def test_the_internal_policy_local_keeps_traffic_on_the_node() -> None:
     assert reached(trace, Packet(VIP, 80)) == {"10.1.0.2:8080"}
     assert reached(trace, Packet("10.1.0.1", 30080)) == {"10.1.0.2:8080", "10.1.0.3:8080"}
     away = endpoint_slice("web", endpoint("10.1.0.3", node="there"))
-    assert reached(tracer([web], [away]), Packet(VIP, 80)) == {"rejected"}
+    assert reached(tracer([web], [away]), Packet(VIP, 80)) == {"dropped"}
+    assert reached(tracer([web], [endpoint_slice("web")]), Packet(VIP, 80)) == {"rejected"}
     here = endpoint_slice("web", endpoint("10.1.0.2"))
     assert reached(tracer([web], [here]), Packet(VIP, 80)) == {"10.1.0.2:8080"}
 

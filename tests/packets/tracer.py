@@ -25,7 +25,7 @@ class Packet:
 
 @dataclass(frozen=True)
 class Fate:
-    """What became of it: "sent" to an address, or "rejected", and after how many chains."""
+    """What became of it: "sent" to an address, "rejected" or "dropped", and after how many chains."""
 
     verdict: str
     address: str = ""
@@ -134,6 +134,8 @@ class Tracer:
             bases = [name for name, text in self.table.hooks.items() if f"hook {hook} " in text]
             for name in sorted(bases, key=self._priority):
                 outcome = self._chain(name, translated, was=packet)
+                if outcome == "drop":
+                    return Fate("dropped", chains=self.count)
                 if outcome == "reject" or (outcome is None and "policy drop" in self.table.hooks[name]):
                     return Fate("rejected", chains=self.count)
                 if isinstance(outcome, Packet):
@@ -176,6 +178,7 @@ class Tracer:
             (r"meta l4proto (tcp|udp|sctp)(?= )", lambda m: m[1] == packet.protocol),
             (r"ip daddr \{ ([^}]+) \}", lambda m: any(within(packet.address, c) for c in m[1].split(", "))),
             (r"ip daddr \. meta l4proto \. th dport @(\S+)", lambda m: frontend in self.table.sets[m[1]]),
+            (r"ip saddr \{ ([^}]+) \}", lambda m: any(within(packet.source, c) for c in m[1].split(", "))),
             (r"ip saddr @(\S+)", lambda m: packet.source in self.table.remembered[m[1]]),
             (r'oifname "lo"', lambda _: packet.address in (packet.source, "127.0.0.1")),
             (r"ct status dnat", lambda _: packet != was),
@@ -189,6 +192,8 @@ class Tracer:
     def _verdict(self, text: str, packet: Packet, was: Packet) -> Packet | str | None:
         if text.startswith("reject"):
             return "reject"
+        if text == "drop":
+            return "drop"
         if text in ("accept", "masquerade"):
             return "accept"
         if found := re.fullmatch(r"goto (\S+)", text):
