@@ -10,7 +10,18 @@ from minikctl.daemon.core import Core
 from minikctl.daemon.runtimes import Runtime
 from minikctl.drivers import engine as engines
 from minikctl.drivers.agent import FindAgent
-from minikctl.network import attach, dns, ingress, policies, ports, publishers, rulebook, sync, system
+from minikctl.network import (
+    attach,
+    dns,
+    dns_config,
+    ingress,
+    policies,
+    ports,
+    publishers,
+    rulebook,
+    sync,
+    system,
+)
 from minikctl.network import settings as names
 from minikctl.network.settings import NetworkSettings
 from minikctl.network.tools import Tools
@@ -58,6 +69,7 @@ def build(core: Core, runtime: Runtime, settings: NetworkSettings) -> Networking
             "publisher events": publishing.follow(),
             "load balancers": ControlLoop(balancing, core.clock).run(),
             "cluster dns": naming.run(),
+            "dns configuration": dns_config.DnsConfig(core.client, core.home, settings).follow(tools),
             "ingress": routing.run(),
         },
     )
@@ -91,5 +103,4 @@ async def running(engine: engines.Engine, labels: Mapping[str, str]) -> str | No
 
 async def install(core: Core, settings: NetworkSettings) -> None:
     """Have the system's pods in the API."""
-    values = {"dns_hash": system.write_dns_files(core.home, settings)}
-    await system.ensure(core.client, system.manifests(settings, values))
+    await dns_config.DnsConfig(core.client, core.home, settings).install()

@@ -131,6 +131,7 @@ class Feeder:
         self._token = token
         self._clock = clock
         self._held: dict[str, Records] = {}
+        self._vouched = False
 
     async def run(self) -> None:
         """Keep the server filled until cancelled."""
@@ -140,11 +141,13 @@ class Feeder:
             try:
                 for zone, records in self._book.current().items():
                     await self._fill(zone, records)
+                await self._vouch()
                 delay = RETRY_SECONDS
                 await tasks.first(self.wake.wait(), self._check())
             except errors.DriverError as error:
                 log.info("%s", error)
                 self._held.clear()
+                self._vouched = False
                 await self._clock.sleep(delay)
                 delay = min(delay * 2, RETRY_LIMIT_SECONDS)
 
@@ -155,6 +158,14 @@ class Feeder:
             for zone in self._book.zones:
                 await self._client.update(self.address, zone, {}, (marker(zone), self._token))
 
+    async def _vouch(self) -> None:
+        """Have the server itself know that it has all names: its startup probe asks for that record."""
+        if not self._vouched:
+            zone = self._book.zones[0]
+            vouched = {ready_record(zone): frozenset({self._token})}
+            await self._client.update(self.address, zone, vouched, (marker(zone), self._token))
+            self._vouched = True
+
     async def _fill(self, zone: str, wanted: Records) -> None:
         held = self._held.get(zone)
         if held is wanted:
@@ -163,7 +174,8 @@ class Feeder:
         if held is None:
             held = await self._client.records(self.address, zone)
             await self._client.update(self.address, zone, {key: frozenset({self._token})})
-        kept = {own: data for own, data in held.items() if own != key and own[0] != f"ns.dns.{zone}."}
+        others = (key[0], ready_record(zone)[0], f"ns.dns.{zone}.")
+        kept = {own: data for own, data in held.items() if own[0] not in others}
         for part in dns_records.batches(dns_records.difference(kept, wanted), MESSAGE_CHARACTERS):
             await self._client.update(self.address, zone, part, (key, self._token))
         self._held[zone] = wanted
@@ -172,6 +184,11 @@ class Feeder:
 def marker(zone: str) -> dns_records.RecordKey:
     """Return the record that tells who filled the zone."""
     return f"{dns_zones.MARKER}.{zone}.", "TXT"
+
+
+def ready_record(zone: str) -> dns_records.RecordKey:
+    """Return the record that a server gets once it has everything."""
+    return f"ready.{dns_zones.MARKER}.{zone}.", "TXT"
 
 
 def zones(settings: NetworkSettings) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ from minikctl.model.objects import Object
 from minikctl.network import dns
 from minikctl.network.settings import NetworkSettings
 from minikctl.plan import dns_zones
+from minikctl.plan.dns_forwarding import Forwarding
 
 MANIFESTS = pathlib.Path(__file__).parent / "manifests"
 PUBLISHER = "publisher.yaml"
@@ -27,6 +28,8 @@ NAMESPACE = "kube-system"
 PART_LABEL = "app.kubernetes.io/name"
 APPLIED = "minikctl.dev/manifest"
 """An annotation with the hash of the manifest that an object was made from."""
+OWNED = "minikctl.dev/owned-by-user"
+"""An annotation of manifests whose objects are made once and left to their users from then on."""
 SECRET_BYTES = 32
 UPDATE_KEY = "dns/update.key"
 
@@ -39,16 +42,23 @@ def update_secret(home: homes.ClusterHome) -> str:
     return path.read_text().strip()
 
 
-def write_dns_files(home: homes.ClusterHome, settings: NetworkSettings) -> str:
+def host_servers(settings: NetworkSettings) -> tuple[str, ...]:
+    """Return the host's name servers as cluster DNS may ask them."""
+    lines = [f"nameserver {server}" for server in settings.host_resolver]
+    return dns_zones.forwarders(lines, egress=settings.cluster.egress)
+
+
+def write_dns_files(home: homes.ClusterHome, settings: NetworkSettings, forwarding: Forwarding) -> str:
     """Write the name server's configuration below the state directory; return its hash."""
     cluster = settings.cluster
-    lines = [f"nameserver {server}" for server in settings.host_resolver]
     config = dns_zones.ServerConfig(
         domain=cluster.domain,
         zones=dns.zones(settings),
         address=cluster.dns_ip,
         secret=update_secret(home),
-        forwarders=dns_zones.forwarders(lines, egress=cluster.egress),
+        forwarders=forwarding.upstreams,
+        stubs=forwarding.stubs,
+        log=forwarding.log,
     )
     found = dns_zones.files(config)
     for name, text in found.items():
@@ -108,6 +118,8 @@ async def _ensure_one(client: Client, obj: Object) -> None:
         if error.code != 404:
             raise
         await client.create(kind, obj)
+        return
+    if OWNED in objects.annotations(obj):
         return
     if objects.annotations(current).get(APPLIED) == objects.annotations(obj)[APPLIED]:
         return

@@ -23,6 +23,8 @@ localhost. 5 IN A 127.0.0.1
 class ServerConfig:
     """What a name server is made from; without forwarders the cluster's names are all that it knows.
 
+    A forwarder is an address, or ``address port number``; ``stubs`` are zones with forwarders of their own.
+
     ``config_dir`` and ``zone_dir`` are its own directories; ``secret`` is the base64 of the update key.
     """
 
@@ -32,6 +34,8 @@ class ServerConfig:
     secret: str
     forwarders: tuple[str, ...] = ()
     zone_dir: str = "/zones"
+    stubs: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    log: bool = False
 
 
 def zones(domain: str, cidrs: Sequence[str]) -> tuple[str, ...]:
@@ -69,10 +73,15 @@ def forwarders(host_lines: Sequence[str], *, egress: bool) -> tuple[str, ...]:
 
 def files(config: ServerConfig) -> dict[str, str]:
     """Return the files of the server's configuration directory: named.conf and each zone's beginning."""
-    found = {"named.conf": named_conf(config), ROOT_FILE: ROOT_TEXT}
+    found = {"named.conf": named_conf(config), ROOT_FILE: root_text(config)}
     for zone in config.zones:
         found[zone_file(zone)] = zone_text(zone, config.domain, config.address)
     return found
+
+
+def root_text(config: ServerConfig) -> str:
+    """Return the root zone that is used without forwarders; it hands the stub zones on."""
+    return ROOT_TEXT + "".join(f"{zone}. 5 IN NS localhost.\n" for zone, _ in config.stubs)
 
 
 def zone_file(zone: str) -> str:
@@ -99,6 +108,7 @@ def named_conf(config: ServerConfig) -> str:
         _options(config),
         "controls { };",
         "logging { channel out { stderr; severity notice; print-category yes; };"
+        " channel asked { stderr; severity info; }; category queries { asked; };"
         " category default { out; }; category lame-servers { null; }; };",
     ]
     for zone in config.zones:
@@ -106,6 +116,9 @@ def named_conf(config: ServerConfig) -> str:
             f'zone "{zone}" {{ type primary; file "{zone_file(zone)}"; '
             f'allow-update {{ key "{KEY_NAME}"; }}; max-journal-size 1m; }};'
         )
+    for zone, servers in config.stubs:
+        asked = f"forwarders {{ {_listed(servers)} }};"
+        blocks.append(f'zone "{zone}" {{ type forward; forward only; {asked} }};')
     if not config.forwarders:
         # With the root of our own, an outside name is refused at once instead of looked for in vain.
         blocks.append(f'zone "." {{ type primary; file "{ROOT_FILE}"; }};')
@@ -129,7 +142,13 @@ def _options(config: ServerConfig) -> str:
         "max-cache-ttl 30;",
         "max-ncache-ttl 5;",
     ]
+    if config.log:
+        lines.append("querylog yes;")
     if config.forwarders:
-        lines.append(f"forwarders {{ {' '.join(f'{server};' for server in config.forwarders)} }};")
+        lines.append(f"forwarders {{ {_listed(config.forwarders)} }};")
         lines.append("forward only;")
     return "options {\n" + "".join(f"  {line}\n" for line in lines) + "};"
+
+
+def _listed(servers: Sequence[str]) -> str:
+    return " ".join(f"{server};" for server in servers)

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import shutil
 import socket
 import subprocess
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
+import dns.asyncquery
+import dns.message
+import dns.rcode
 import pytest
 import pytest_asyncio
 
@@ -17,6 +22,7 @@ from minikctl import errors
 from minikctl.drivers.bind import BindServers, NameServers, Restarted
 from minikctl.drivers.fake_bind import FakeNameServers
 from minikctl.plan import dns_zones
+from minikctl.plan.dns_records import Records
 
 pytestmark = pytest.mark.timeout(20)
 
@@ -34,24 +40,39 @@ def free_port() -> int:
         return int(found.getsockname()[1])
 
 
-@pytest.fixture(scope="module")
-def bind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BindServers]:
-    """Yield a driver that speaks to a name server of its own on loopback."""
+@contextlib.contextmanager
+def running(folder: Path, domain: str = ZONE, **config: Any) -> Iterator[int]:
+    """Run a name server on loopback during the block; yield its port."""
     named = shutil.which("named", path="/usr/sbin:/usr/bin:/sbin:/bin")
     if named is None:
         pytest.skip("BIND is not installed")
-    folder, port = tmp_path_factory.mktemp("named"), free_port()
-    zones = dns_zones.zones(ZONE, ["10.96.0.0/16"])
-    config = dns_zones.ServerConfig(ZONE, zones, "10.96.0.10", SECRET, zone_dir=str(folder))
-    for name, text in dns_zones.files(config).items():
+    port, zones = free_port(), dns_zones.zones(domain, ["10.96.0.0/16"])
+    made = dns_zones.ServerConfig(domain, zones, "10.96.0.10", SECRET, zone_dir=str(folder), **config)
+    for name, text in dns_zones.files(made).items():
         (folder / name).write_text(text.replace("port 53 { any; }", f"port {port} {{ {ADDRESS}; }}"))
     with Path(folder / "log").open("w") as log:
         process = subprocess.Popen([named, "-f", "-n", "1", "-c", folder / "named.conf"], stderr=log)
     try:
-        yield BindServers(SECRET, port=port)
+        yield port
     finally:
         process.kill()
         process.wait()
+
+
+@pytest.fixture(scope="module")
+def bind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BindServers]:
+    """Yield a driver that speaks to a name server of its own on loopback."""
+    with running(tmp_path_factory.mktemp("named")) as port:
+        yield BindServers(SECRET, port=port)
+
+
+async def answering(servers: BindServers, zone: str = ZONE) -> Records:
+    """Return what the server holds, once it answers."""
+    for _ in range(100):
+        with contextlib.suppress(errors.DriverError):
+            return await servers.records(ADDRESS, zone)
+        await asyncio.sleep(0.05)
+    raise AssertionError("it does not answer")
 
 
 @pytest_asyncio.fixture(params=["fake", "bind"])
@@ -61,12 +82,7 @@ async def servers(request: pytest.FixtureRequest) -> AsyncIterator[NameServers]:
         yield FakeNameServers()
         return
     found: BindServers = request.getfixturevalue("bind")
-    for _ in range(100):
-        try:
-            held = await found.records(ADDRESS, ZONE)
-            break
-        except errors.DriverError:
-            await asyncio.sleep(0.05)
+    held = await answering(found)
     await found.update(ADDRESS, ZONE, {key: frozenset() for key in held if not key[0].startswith("ns.dns")})
     yield found
 
@@ -132,3 +148,25 @@ async def test_a_wrong_key_is_refused(bind: BindServers, servers: NameServers) -
     stranger = BindServers(base64.b64encode(b"another secret").decode(), port=bind._port)
     with pytest.raises(errors.DriverError):
         await stranger.update(ADDRESS, ZONE, {WEB: frozenset({"10.0.0.1"})})
+
+
+@pytest.mark.parametrize("upstreams", [(), ("192.0.2.1",)])
+async def test_stub_domains_are_asked_of_their_own_servers(
+    tmp_path: Path, upstreams: tuple[str, ...]
+) -> None:
+    """Whether or not there are servers for all other names (that one is nobody's and is not asked here)."""
+    (tmp_path / "corp").mkdir()
+    (tmp_path / "ours").mkdir()
+    with running(tmp_path / "corp", "corp.example") as theirs:
+        corp = BindServers(SECRET, port=theirs)
+        await answering(corp, "corp.example")
+        records = {("www.corp.example.", "A"): frozenset({"192.0.2.80"})}
+        await corp.update(ADDRESS, "corp.example", records)
+        stubs = (("corp.example", (f"{ADDRESS} port {theirs}",)),)
+        with running(tmp_path / "ours", stubs=stubs, forwarders=upstreams) as ours:
+            await answering(BindServers(SECRET, port=ours))
+            for name, wanted in (("www.corp.example.", ["192.0.2.80"]), ("no.corp.example.", [])):
+                query = dns.message.make_query(name, "A")
+                answer = await dns.asyncquery.udp(query, ADDRESS, port=ours, timeout=5)
+                assert [rdata.address for rrset in answer.answer for rdata in rrset] == wanted
+                assert answer.rcode() == (dns.rcode.NOERROR if wanted else dns.rcode.NXDOMAIN)

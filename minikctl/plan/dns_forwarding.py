@@ -1,0 +1,149 @@
+"""Where cluster DNS asks for names that are not the cluster's, by the ConfigMap that CoreDNS users know.
+
+``kube-system/coredns`` has a Corefile, ``coredns-custom`` further ``*.server`` blocks and ``*.override``
+plugins.  ``forward`` (also to stub domains) and ``log`` are done by the name server; what has no counterpart
+here is listed, so that it can be told.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from minikctl.plan import corefile, dns_zones
+from minikctl.plan.corefile import Block, Directive
+
+CONFIG_MAP = "coredns"
+CUSTOM = "coredns-custom"
+HOST_FILE = "/etc/resolv.conf"
+DEFAULT_PORT = "53"
+_DONE_OTHERWISE = frozenset(
+    {
+        "autopath",
+        "bind",
+        "bufsize",
+        "cache",
+        "cancel",
+        "debug",
+        "errors",
+        "health",
+        "import",
+        "kubernetes",
+        "lameduck",
+        "loadbalance",
+        "loop",
+        "minimal",
+        "prometheus",
+        "ready",
+        "reload",
+        "root",
+        "timeouts",
+    }
+)
+"""Plugins that either describe what the name server does anyway, or do not change any answer."""
+
+
+_CHANGING = ("except", "force_tcp")
+"""Options of forward that change who is asked, and how."""
+
+
+@dataclass(frozen=True)
+class Forwarding:
+    """Servers for all other names, for some zones, whether queries are logged, and what is not done.
+
+    A server is an address, or ``address port number``.
+    """
+
+    upstreams: tuple[str, ...] = ()
+    stubs: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    log: bool = False
+    ignored: tuple[str, ...] = ()
+
+
+def read(data: Mapping[str, str], custom: Mapping[str, str], host: Sequence[str], domain: str) -> Forwarding:
+    """Return what the ConfigMaps' data ask for; without a Corefile the host's servers are asked.
+
+    Raises ``corefile.Malformed``.
+    """
+    text = data.get("Corefile")
+    if text is None:
+        return Forwarding(tuple(host))
+    extra = [text for name, text in sorted(custom.items()) if name.endswith(".override")]
+    blocks = [*corefile.parse(text)]
+    for name, more in sorted(custom.items()):
+        if name.endswith(".server"):
+            blocks += corefile.parse(more)
+    found = _Found(host, domain)
+    for block in blocks:
+        found.block(block)
+    for one in extra:
+        found.directives(["."], corefile.parse_directives(one))
+    return found.forwarding()
+
+
+class _Found:
+    """What the blocks ask for, being collected."""
+
+    def __init__(self, host: Sequence[str], domain: str) -> None:
+        self._host = tuple(host)
+        self._domain = domain
+        self._upstreams: tuple[str, ...] = ()
+        self._stubs: dict[str, tuple[str, ...]] = {}
+        self._log = False
+        self._ignored: list[str] = []
+
+    def forwarding(self) -> Forwarding:
+        stubs = tuple(sorted(self._stubs.items()))
+        return Forwarding(self._upstreams, stubs, self._log, tuple(dict.fromkeys(self._ignored)))
+
+    def block(self, block: Block) -> None:
+        self.directives([zone for one in block.zones for zone in zones_of(one)], block.directives)
+
+    def directives(self, zones: Sequence[str], directives: Iterable[Directive]) -> None:
+        for one in directives:
+            if one.name == "forward":
+                self._forward(zones, one)
+            elif one.name == "log":
+                self._log = True
+            elif one.name not in _DONE_OTHERWISE:
+                self._ignored.append(one.name)
+
+    def _forward(self, zones: Sequence[str], directive: Directive) -> None:
+        if len(directive.arguments) < 2:
+            raise corefile.Malformed("forward needs FROM and TO")
+        source, *wanted = directive.arguments
+        servers = tuple(server for one in wanted for server in self._servers(one))
+        self._ignored += [
+            f"forward {one.name}" for one in directive.body if one.name in ("except", "force_tcp")
+        ]
+        for zone in zones if source == "." else zones_of(source):
+            if zone == ".":
+                self._upstreams = servers
+            elif zone == self._domain or zone.endswith(f".{self._domain}"):
+                self._ignored.append(f"forward of {zone}")
+            elif servers:
+                self._stubs[zone] = servers
+
+    def _servers(self, text: str) -> tuple[str, ...]:
+        if text == HOST_FILE:
+            return self._host
+        address, _, port = text.removeprefix("dns://").partition(":")
+        try:
+            ipaddress.IPv4Address(address)
+        except ValueError:
+            self._ignored.append(f"forward to {text}")
+            return ()
+        return (address if port in ("", DEFAULT_PORT) else f"{address} port {int(port)}",)
+
+
+def zones_of(text: str) -> list[str]:
+    """Return the zones that a word in a server block's head names: ``.:53``, ``example.org``, 10.0.0.0/24."""
+    zone = text.partition("://")[2] or text
+    zone = zone.rpartition(":")[0] if ":" in zone else zone
+    if "/" in zone:
+        try:
+            return dns_zones.reverse_zones(zone)
+        except ValueError:
+            raise corefile.Malformed(f"{text} is no zone") from None
+    return [zone.lower().rstrip(".") or "."]

@@ -1,0 +1,121 @@
+"""What a Corefile means here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from minikctl.plan import corefile, dns_forwarding
+from minikctl.plan.dns_forwarding import Forwarding
+
+HOST = ("192.0.2.53",)
+DEFAULT = """
+.:53 {
+    errors
+    health {
+       lameduck 5s
+    }
+    ready
+    kubernetes cluster.local in-addr.arpa ip6.arpa {
+       pods insecure
+       fallthrough in-addr.arpa ip6.arpa
+       ttl 30
+    }
+    prometheus :9153
+    forward . /etc/resolv.conf {
+       max_concurrent 1000
+    }
+    cache 30
+    loop
+    reload
+    loadbalance
+}
+"""
+
+
+def read(text: str, **custom: str) -> Forwarding:
+    files = {name.replace("_", "."): body for name, body in custom.items()}
+    return dns_forwarding.read({"Corefile": text}, files, HOST, "cluster.local")
+
+
+def test_without_a_corefile_and_with_the_usual_one_the_host_is_asked() -> None:
+    assert dns_forwarding.read({}, {}, HOST, "cluster.local") == Forwarding(HOST)
+    assert read(DEFAULT) == Forwarding(HOST)
+
+
+def test_upstreams_and_stub_domains() -> None:
+    text = """
+    # the company's names
+    .:53 {
+        forward . 192.0.2.1 dns://192.0.2.2:5353   # two of them
+        forward lab.example 192.0.2.3
+        log
+    }
+    corp.example:53 dns://other.example. {
+        forward . 10.96.0.50
+    }
+    10.7.0.0/16 {
+        forward . 192.0.2.9
+    }
+    """
+    assert read(text) == Forwarding(
+        ("192.0.2.1", "192.0.2.2 port 5353"),
+        (
+            ("7.10.in-addr.arpa", ("192.0.2.9",)),
+            ("corp.example", ("10.96.0.50",)),
+            ("lab.example", ("192.0.2.3",)),
+            ("other.example", ("10.96.0.50",)),
+        ),
+        log=True,
+    )
+
+
+def test_further_files_are_read_as_in_k3s() -> None:
+    found = read(
+        DEFAULT,
+        corp_server="corp.example {\n forward . 192.0.2.1\n}",
+        more_override="log\nhosts {\n 192.0.2.1 a\n}",
+        notes_txt="}",
+    )
+    assert found == Forwarding(HOST, (("corp.example", ("192.0.2.1",)),), log=True, ignored=("hosts",))
+
+
+def test_what_is_not_done_is_listed() -> None:
+    text = """. {
+        hosts {
+            192.0.2.7 printer.example
+            fallthrough
+        }
+        rewrite name a b
+        rewrite name c d
+        forward . tls://192.0.2.1 {
+            except internal.example
+        }
+    }
+    cluster.local {
+        forward . 192.0.2.1
+    }"""
+    assert read(text).ignored == (
+        "hosts",
+        "rewrite",
+        "forward to tls://192.0.2.1",
+        "forward except",
+        "forward of cluster.local",
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("}", "line 1: a brace closes"),
+        (". {\n forward . 192.0.2.1\n", "ends within a block"),
+        (". {\n forward\n}", "forward needs FROM and TO"),
+        ('. {\n log "\n}', "line 2"),
+        ("{\n}", "line 1"),
+        ("10.0.0.0/99 {\n}", "is no zone"),
+    ],
+)
+def test_what_is_no_corefile(text: Any, said: str) -> None:
+    with pytest.raises(corefile.Malformed, match=said):
+        read(text)
