@@ -19,7 +19,23 @@ from minikctl.model.objects import Object
 
 Handler = Callable[[Registry, Exchange, Target], Awaitable[None]]
 
-_RETURNED_WHEN_DELETED = ("Pod", "Service", "ServiceAccount", "Namespace")
+RETURNED_WHEN_DELETED = frozenset(
+    {
+        kinds.NAMESPACE,
+        kinds.PERSISTENT_VOLUME,
+        kinds.PERSISTENT_VOLUME_CLAIM,
+        kinds.POD,
+        kinds.POD_TEMPLATE,
+        kinds.RESOURCE_QUOTA,
+        kinds.SERVICE,
+        kinds.SERVICE_ACCOUNT,
+        kinds.CSI_DRIVER,
+        kinds.CSI_NODE,
+        kinds.STORAGE_CLASS,
+        kinds.VOLUME_ATTACHMENT,
+        kinds.VOLUME_ATTRIBUTES_CLASS,
+    }
+)
 """Kinds whose DELETE answers with the object; of others it answers with a Status once they are gone."""
 
 
@@ -187,7 +203,7 @@ def _unknown_in(target: Target, body: Any, options: PatchOptions, exchange: Exch
 async def _delete(registry: Registry, exchange: Exchange, target: Target) -> None:
     options, dry_run = await _delete_options(exchange)
     left, gone = await registry.delete(target.kind, target.namespace, target.name, options, dry_run=dry_run)
-    if gone and target.kind.builtin not in _RETURNED_WHEN_DELETED:
+    if gone and target.kind not in RETURNED_WHEN_DELETED:
         kind = target.kind
         details = {"name": target.name, "group": kind.group, "kind": kind.plural, "uid": objects.uid(left)}
         left = subresources.success({field: value for field, value in details.items() if value})

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from minikctl.apiserver import http_bodies, http_paths
+from minikctl.apiserver import http_bodies, http_paths, http_verbs
 from minikctl.apiserver.openapi_types import Reference, Types
 from minikctl.model.kinds.base import Kind
 
@@ -145,7 +145,9 @@ class _Writer:
     def _answer(self, action: str) -> Reference:
         if action == "list":
             return self._list
-        returned = action != "deletecollection" and (action != "delete" or self._kind.kind == "Pod")
+        returned = action != "deletecollection" and (
+            action != "delete" or self._kind in http_verbs.RETURNED_WHEN_DELETED
+        )
         return self._own if returned else self._types.meta("Status")
 
     def _response(self, meaning: str, schema: Reference) -> dict[str, Any]:

@@ -311,7 +311,7 @@ class Registry:
             refuse(kind, new, rules.prepare(stored, new, old))
             strategy.count_generation(stored, new, old)
         if owners is not None:
-            new["metadata"]["managedFields"] = owners
+            new["metadata"]["managedFields"] = strategy.timed(owners)
         return new
 
     async def replace(self, stored: Kind, entry: cache.Entry, new: Object) -> Object:

@@ -122,6 +122,11 @@ def begin_update(kind: Kind, new: Object, old: Object, subresource: str = "") ->
     return new
 
 
+def timed(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return entries of managedFields with times as they are kept, however a client writes them."""
+    return [{**each, "time": objects.in_utc(each["time"])} if each.get("time") else each for each in entries]
+
+
 def set_owners(obj: Object, entries: Any) -> None:
     """Set metadata.managedFields in place; no entries, no field."""
     if entries:

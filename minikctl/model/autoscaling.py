@@ -124,6 +124,8 @@ def _with(
     if not meta.get("annotations"):
         meta.pop("annotations", None)
     made: Object = {**obj, "apiVersion": api_version, "metadata": meta, "spec": spec}
+    if api_version == "autoscaling/v1" and status:
+        status = {"currentReplicas": 0, "desiredReplicas": 0, **status}
     if "status" in obj or status:
         made["status"] = status
     return made

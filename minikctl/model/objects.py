@@ -112,6 +112,14 @@ def micro_timestamp(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
+def in_utc(text: str) -> str:
+    """Return an RFC 3339 text as Kubernetes keeps it: in UTC, with a fraction if there is one."""
+    moment = parse_time(text)
+    if moment is None:
+        return text
+    return micro_timestamp(moment) if moment.microsecond else timestamp(moment)
+
+
 def parse_time(text: str | None) -> datetime | None:
     """Return the moment that an RFC 3339 text names, or None for None, "" and unreadable text."""
     if not text:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
-from minikctl.model import causes, quantity, structure
+from minikctl.model import causes, objects, quantity, structure
 from minikctl.model.kind import Cause, Kind
 from minikctl.model.objects import Object
 from minikctl.model.structure import Node
@@ -107,6 +107,8 @@ def _completed(node: Node, value: Any) -> Any:
         value[:] = [_completed(node.items, zero if item is None else item) for item in value]
     elif node.format == "quantity":
         return quantity.canonical(value)
+    elif node.format == "date-time" and not value.endswith("Z"):
+        return objects.in_utc(value)
     return value
 
 

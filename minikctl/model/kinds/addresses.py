@@ -7,7 +7,7 @@ from datetime import datetime
 from minikctl.model import cells, objects
 from minikctl.model.kind import Column, Kind
 from minikctl.model.objects import Object
-from minikctl.model.validation import addresses
+from minikctl.model.validation import addresses, serviceaddresses
 
 
 def _parent(obj: Object, _now: datetime) -> str:
@@ -32,6 +32,7 @@ IP_ADDRESS = Kind(
     short_names=("ip",),
     stored_only=True,
     name_rule=addresses.canonical_ip,
+    validate=serviceaddresses.ip_address,
     columns=(cells.NAME, Column("ParentRef", _parent), cells.AGE),
 )
 SERVICE_CIDR = Kind(
@@ -39,6 +40,7 @@ SERVICE_CIDR = Kind(
     "v1",
     "ServiceCIDR",
     "servicecidrs",
+    validate=serviceaddresses.service_cidr,
     namespaced=False,
     subresources=frozenset({"status"}),
     stored_only=True,

@@ -8,6 +8,7 @@ from datetime import datetime
 from minikctl.model import cells, objects, selectors
 from minikctl.model.kind import Column, Kind
 from minikctl.model.objects import Object
+from minikctl.model.validation import webhooks
 
 
 def _parameters(obj: Object, _now: datetime) -> str:
@@ -34,7 +35,9 @@ _kind = functools.partial(
     stored_only=True,
 )
 _webhooks = functools.partial(
-    _kind, columns=(cells.NAME, Column("Webhooks", cells.size("webhooks"), "integer"), cells.AGE)
+    _kind,
+    validate=webhooks.validate,
+    columns=(cells.NAME, Column("Webhooks", cells.size("webhooks"), "integer"), cells.AGE),
 )
 _binding = functools.partial(
     _kind,

@@ -7,6 +7,7 @@ from datetime import datetime
 from minikctl.model import cells, objects
 from minikctl.model.kind import Column, Kind
 from minikctl.model.objects import Object
+from minikctl.model.validation import apiservice
 
 
 def _service(obj: Object, _now: datetime) -> str:
@@ -27,6 +28,7 @@ KIND = Kind(
     "v1",
     "APIService",
     "apiservices",
+    validate=apiservice.validate,
     namespaced=False,
     categories=("api-extensions",),
     subresources=frozenset({"status"}),

@@ -7,6 +7,7 @@ from datetime import datetime
 from minikctl.model import cells, objects
 from minikctl.model.kind import Column, Kind
 from minikctl.model.objects import Object
+from minikctl.model.validation import controllerrevision
 
 
 def _controller(obj: Object, _now: datetime) -> str:
@@ -23,6 +24,7 @@ KIND = Kind(
     "v1",
     "ControllerRevision",
     "controllerrevisions",
+    validate=controllerrevision.validate,
     columns=(
         cells.NAME,
         Column("Controller", _controller),

@@ -40,6 +40,7 @@ _kind = functools.partial(
 FLOW_SCHEMA = _kind(
     "FlowSchema",
     "flowschemas",
+    validate=flowcontrol.schema,
     columns=(
         cells.NAME,
         Column("PriorityLevel", cells.text("spec.priorityLevelConfiguration.name")),
@@ -53,6 +54,7 @@ PRIORITY_LEVEL = _kind(
     "PriorityLevelConfiguration",
     "prioritylevelconfigurations",
     default=flowcontrol.default_level,
+    validate=flowcontrol.level,
     columns=(
         cells.NAME,
         Column("Type", cells.text("spec.type")),

@@ -9,6 +9,7 @@ from typing import Any
 from minikctl.model import autoscaling, cells, objects
 from minikctl.model.kind import Column, Kind
 from minikctl.model.objects import Object
+from minikctl.model.validation import autoscaler
 
 _SHOWN = 2
 _FIELDS = {
@@ -72,6 +73,7 @@ _kind = functools.partial(
 KIND = _kind(
     "v2",
     default=autoscaling.default,
+    validate=autoscaler.validate,
     first_status={"desiredReplicas": 0},
     columns=(
         cells.NAME,

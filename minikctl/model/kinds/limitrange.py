@@ -14,5 +14,6 @@ KIND = Kind(
     short_names=("limits",),
     stored_only=True,
     default=limitrange.default,
+    validate=limitrange.validate,
     columns=(cells.NAME, cells.CREATED),
 )

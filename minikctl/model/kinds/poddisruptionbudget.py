@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from minikctl.model import cells
 from minikctl.model.kind import Column, Kind
+from minikctl.model.validation import poddisruptionbudget
 
 KIND = Kind(
     "policy",
@@ -13,6 +14,7 @@ KIND = Kind(
     short_names=("pdb",),
     subresources=frozenset({"status"}),
     has_generation=True,
+    validate=poddisruptionbudget.validate,
     stored_only=True,
     first_status={"disruptionsAllowed": 0, "currentHealthy": 0, "desiredHealthy": 0, "expectedPods": 0},
     columns=(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from minikctl.model import cells
 from minikctl.model.kind import Column, Kind
+from minikctl.model.validation import priorityclass
 
 KIND = Kind(
     "scheduling.k8s.io",
@@ -12,6 +13,7 @@ KIND = Kind(
     "priorityclasses",
     namespaced=False,
     short_names=("pc",),
+    validate=priorityclass.validate,
     stored_only=True,
     columns=(
         cells.NAME,

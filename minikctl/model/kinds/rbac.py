@@ -43,8 +43,15 @@ _binding_kind = functools.partial(
     ),
 )
 
-CLUSTER_ROLE = _role_kind("ClusterRole", "clusterroles", namespaced=False)
-CLUSTER_ROLE_BINDING = _binding_kind("ClusterRoleBinding", "clusterrolebindings", namespaced=False)
-ROLE = _role_kind("Role", "roles")
-ROLE_BINDING = _binding_kind("RoleBinding", "rolebindings")
+CLUSTER_ROLE = _role_kind(
+    "ClusterRole", "clusterroles", namespaced=False, validate=rbac.validate_role(namespaced=False)
+)
+CLUSTER_ROLE_BINDING = _binding_kind(
+    "ClusterRoleBinding",
+    "clusterrolebindings",
+    namespaced=False,
+    validate=rbac.validate_binding(namespaced=False),
+)
+ROLE = _role_kind("Role", "roles", validate=rbac.validate_role(namespaced=True))
+ROLE_BINDING = _binding_kind("RoleBinding", "rolebindings", validate=rbac.validate_binding(namespaced=True))
 ALL = (CLUSTER_ROLE, CLUSTER_ROLE_BINDING, ROLE, ROLE_BINDING)

@@ -7,6 +7,7 @@ from datetime import datetime
 from minikctl.model import cells, objects
 from minikctl.model.kind import Column, Kind
 from minikctl.model.objects import Object
+from minikctl.model.validation import resourcequota
 
 
 def _amounts(limits: bool) -> cells.Cell:
@@ -26,6 +27,7 @@ KIND = Kind(
     short_names=("quota",),
     subresources=frozenset({"status"}),
     stored_only=True,
+    validate=resourcequota.validate,
     columns=(
         cells.NAME,
         Column("Request", _amounts(limits=False)),

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from minikctl.model import cells
 from minikctl.model.kind import Column, Kind
+from minikctl.model.validation import runtimeclass
 
 KIND = Kind(
     "node.k8s.io",
     "v1",
     "RuntimeClass",
     "runtimeclasses",
+    validate=runtimeclass.validate,
     namespaced=False,
     stored_only=True,
     columns=(cells.NAME, Column("Handler", cells.text("handler")), cells.AGE),

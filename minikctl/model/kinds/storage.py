@@ -8,7 +8,7 @@ from datetime import datetime
 from minikctl.model import cells, objects
 from minikctl.model.kind import Column, Kind
 from minikctl.model.objects import Object
-from minikctl.model.validation import persistentvolume
+from minikctl.model.validation import persistentvolume, storage
 
 
 def _named(*annotations: str) -> Column:
@@ -55,6 +55,7 @@ STORAGE_CLASS = Kind(
 VOLUME_ATTACHMENT = _kind(
     "VolumeAttachment",
     "volumeattachments",
+    validate=storage.volume_attachment,
     subresources=frozenset({"status"}),
     first_status={"attached": False},
     columns=(
@@ -69,6 +70,7 @@ VOLUME_ATTACHMENT = _kind(
 VOLUME_ATTRIBUTES_CLASS = _kind(
     "VolumeAttributesClass",
     "volumeattributesclasses",
+    validate=storage.volume_attributes_class,
     short_names=("vac",),
     columns=(
         _named("storageclass.kubernetes.io/is-default-class"),
@@ -79,6 +81,7 @@ VOLUME_ATTRIBUTES_CLASS = _kind(
 CSI_DRIVER = _kind(
     "CSIDriver",
     "csidrivers",
+    validate=storage.csi_driver,
     columns=(
         cells.NAME,
         Column("AttachRequired", cells.flag("spec.attachRequired", True), "boolean"),
@@ -93,11 +96,13 @@ CSI_DRIVER = _kind(
 CSI_NODE = _kind(
     "CSINode",
     "csinodes",
+    validate=storage.csi_node,
     columns=(cells.NAME, Column("Drivers", cells.size("spec.drivers"), "integer"), cells.AGE),
 )
 CSI_STORAGE_CAPACITY = _kind(
     "CSIStorageCapacity",
     "csistoragecapacities",
+    validate=storage.csi_storage_capacity,
     namespaced=True,
     columns=(
         cells.NAME,

@@ -8,7 +8,7 @@ from typing import Any
 from minikctl.model import causes, objects
 from minikctl.model.kind import Cause
 from minikctl.model.objects import Object
-from minikctl.model.validation import workload
+from minikctl.model.validation import shares, workload
 
 
 def default(obj: Object) -> None:
@@ -35,13 +35,13 @@ def _strategy(spec: dict[str, Any]) -> Iterator[Cause]:
     steps = strategy.get("rollingUpdate") or {}
     surge, unavailable = steps.get("maxSurge"), steps.get("maxUnavailable")
     faults = [
-        *workload.share(f"{path}.maxUnavailable", unavailable),
-        *workload.share(f"{path}.maxSurge", surge),
+        *shares.number(f"{path}.maxUnavailable", unavailable),
+        *shares.number(f"{path}.maxSurge", surge),
     ]
     yield from faults
     if faults:
         return
-    surges, misses = not workload.is_zero(surge or 0), not workload.is_zero(unavailable or 0)
+    surges, misses = not shares.is_zero(surge or 0), not shares.is_zero(unavailable or 0)
     if surges and misses:
         yield causes.invalid(f"{path}.maxSurge", surge, "may not be set when maxUnavailable is non-zero")
     elif not surges and not misses:

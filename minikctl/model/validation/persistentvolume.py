@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
-from minikctl.model import causes, names, objects, quantity
+from minikctl.model import causes, objects, quantity
 from minikctl.model.kind import Cause
 from minikctl.model.objects import Object
-from minikctl.model.validation import selection
+from minikctl.model.validation import affinity, claims, volumes
 
-_MODES = ("ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod")
 _OWN = (
     "accessModes",
     "capacity",
@@ -38,15 +37,21 @@ def default(obj: Object) -> None:
 def validate(obj: Object, old: Object | None) -> list[Cause]:
     """Return what is wrong with a PersistentVolume."""
     spec = objects.spec(obj)
-    found = [*_modes(spec, "spec"), *_size(spec.get("capacity"), "spec.capacity")]
+    modes = spec.get("accessModes") or ()
+    found = [] if modes else [causes.required("spec.accessModes")]
+    found += [*claims.access_modes(modes, "spec.accessModes"), *_capacity(spec.get("capacity") or {})]
+    required = (spec.get("nodeAffinity") or {}).get("required")
+    if required is not None:
+        found += affinity.node_selector(required, "spec.nodeAffinity.required")
+    elif spec.get("nodeAffinity") is not None:
+        found.append(causes.required("spec.nodeAffinity.required", "must specify required node constraints"))
     sources = sorted(name for name in spec if name not in _OWN)
     if not sources:
         found.append(causes.required("spec", "must specify a volume type"))
     for name in sources[1:]:
         found.append(causes.forbidden(f"spec.{name}", "may not specify more than 1 volume type"))
-    path = str((spec.get("hostPath") or {}).get("path") or "")
-    if ".." in path.split("/"):
-        found.append(causes.invalid("spec.hostPath.path", path, "must not contain '..'"))
+    for name in sources[:1]:
+        found += volumes.source(name, spec[name], f"spec.{name}")
     if "local" in spec and not spec.get("nodeAffinity"):
         found.append(causes.required("spec.nodeAffinity", "Local volume requires node affinity"))
     return [*found, *_volume_update(spec, old)]
@@ -71,44 +76,18 @@ def _source(spec: dict[str, Any]) -> dict[str, Any]:
 
 def claim(obj: Object, old: Object | None) -> list[Cause]:
     """Return what is wrong with a PersistentVolumeClaim."""
-    found = list(claim_spec(objects.spec(obj), "spec"))
+    found = list(claims.validate_spec(objects.spec(obj), "spec"))
     return [*found, *_claim_update(obj, old)] if old is not None else found
 
 
-def claim_spec(spec: dict[str, Any], path: str) -> Iterator[Cause]:
-    """Yield what is wrong with the spec of a claim or of a template of claims."""
-    yield from _modes(spec, path)
-    yield from _size((spec.get("resources") or {}).get("requests"), f"{path}.resources")
-    if spec.get("selector"):
-        yield from selection.validate(spec["selector"], f"{path}.selector")
-    if name := spec.get("storageClassName"):
-        for fault in names.dns_subdomain(name):
-            yield causes.invalid(f"{path}.storageClassName", name, fault)
-
-
-def _modes(spec: dict[str, Any], path: str) -> Iterator[Cause]:
-    modes: Iterable[str] = spec.get("accessModes") or ()
-    if not modes:
-        yield causes.required(f"{path}.accessModes", "at least 1 access mode is required")
-    for mode in modes:
-        if mode not in _MODES:
-            yield causes.unsupported(f"{path}.accessModes", mode, _MODES)
-    if "ReadWriteOncePod" in modes and len(set(modes)) > 1:
-        detail = "may not use ReadWriteOncePod with other access modes"
-        yield causes.forbidden(f"{path}.accessModes", detail)
-
-
-def _size(amounts: dict[str, Any] | None, path: str) -> Iterator[Cause]:
-    size = (amounts or {}).get("storage")
-    if size is None:
-        yield causes.required(f"{path}[storage]" if path.endswith("resources") else path)
-        return
-    try:
-        positive = quantity.parse(size) > 0
-    except ValueError:
-        return
-    if not positive:
-        yield causes.invalid(f"{path}[storage]", size, "must be greater than zero")
+def _capacity(amounts: dict[str, Any]) -> Iterator[Cause]:
+    if not amounts:
+        yield causes.required("spec.capacity")
+    if set(amounts) != {"storage"}:
+        yield causes.unsupported("spec.capacity", amounts or None, ["storage"])
+    for name, amount in amounts.items():
+        if quantity.compare(amount, 0) <= 0:
+            yield causes.invalid(f"spec.capacity[{name}]", amount, "must be greater than zero")
 
 
 def _claim_update(obj: Object, old: Object) -> Iterator[Cause]:

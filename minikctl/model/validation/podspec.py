@@ -69,7 +69,7 @@ def validate(spec: Spec, path: str) -> list[Cause]:
         *_gates(spec, path),
         *affinity.spread(spec.get("topologySpreadConstraints") or (), f"{path}.topologySpreadConstraints"),
         *_named(spec, path),
-        *_tolerations(spec.get("tolerations") or (), f"{path}.tolerations"),
+        *tolerations(spec.get("tolerations") or (), f"{path}.tolerations"),
         *_aliases(spec.get("hostAliases") or (), f"{path}.hostAliases"),
         *resources.validate(spec.get("resources") or {}, f"{path}.resources"),
         *resources.validate({"limits": spec.get("overhead") or {}}, f"{path}.overhead"),
@@ -132,7 +132,7 @@ def _searches(searches: list[str], path: str) -> Iterator[Cause]:
         yield causes.invalid(path, searches, detail)
     for index, search in enumerate(searches):
         # Names with "_" exist, and "." alone means: search nothing.
-        plain = search.removesuffix(".").replace("_", "-")
+        plain = search.removesuffix(".").replace("_", "x")
         for fault in names.dns_subdomain(plain) if search != "." else ():
             yield causes.invalid(f"{path}[{index}]", search.removesuffix("."), fault)
 
@@ -167,8 +167,9 @@ def _aliases(aliases: Iterable[dict[str, Any]], path: str) -> Iterator[Cause]:
                 yield causes.invalid(f"{path}[{index}].hostnames[{at}]", host, fault)
 
 
-def _tolerations(tolerations: Iterable[dict[str, Any]], path: str) -> Iterator[Cause]:
-    for index, each in enumerate(tolerations):
+def tolerations(found: Iterable[dict[str, Any]], path: str) -> Iterator[Cause]:
+    """Yield what is wrong with tolerations."""
+    for index, each in enumerate(found):
         operator, key = each.get("operator") or "Equal", each.get("key")
         where = f"{path}[{index}]"
         if key:

@@ -8,7 +8,7 @@ from typing import Any
 from minikctl.model import causes, objects
 from minikctl.model.kind import Cause
 from minikctl.model.objects import Object
-from minikctl.model.validation import podspec, workload
+from minikctl.model.validation import podspec, shares, workload
 
 _MUTABLE = (
     "replicas",
@@ -67,9 +67,9 @@ def _strategy(spec: dict[str, Any]) -> Iterator[Cause]:
             f"{path}.rollingUpdate", steps, "only allowed for updateStrategy 'RollingUpdate'"
         )
     elif strategy.get("type") == "RollingUpdate":
-        yield from workload.share(f"{path}.rollingUpdate.partition", (steps or {}).get("partition"))
+        yield from shares.number(f"{path}.rollingUpdate.partition", (steps or {}).get("partition"))
         unavailable = (steps or {}).get("maxUnavailable")
-        faults = list(workload.share(f"{path}.rollingUpdate.maxUnavailable", unavailable))
+        faults = list(shares.number(f"{path}.rollingUpdate.maxUnavailable", unavailable))
         yield from faults
-        if not faults and unavailable is not None and workload.is_zero(unavailable):
+        if not faults and unavailable is not None and shares.is_zero(unavailable):
             yield causes.invalid(f"{path}.rollingUpdate.maxUnavailable", unavailable, "cannot be 0")

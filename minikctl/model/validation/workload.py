@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Any
 
 from minikctl.model import causes, objects, selectors
 from minikctl.model.kind import Cause
 from minikctl.model.objects import Object
-from minikctl.model.validation import podspec, selection
-
-_PERCENT = (
-    "a valid percent string must be a numeric string followed by an ending '%' (e.g. '1%',  or '93%', "
-    "regex used for validation is '[0-9]+%')"
-)
+from minikctl.model.validation import podspec, selection, shares
 
 
 def default_deployment(obj: Object) -> None:
@@ -93,23 +87,12 @@ def _strategy(strategy: dict[str, Any]) -> Iterator[Cause]:
         yield causes.forbidden(path, "may not be specified when strategy `type` is 'Recreate'")
     elif strategy.get("type") == "RollingUpdate":
         surge, unavailable = (steps or {}).get("maxSurge"), (steps or {}).get("maxUnavailable")
-        faults = [*share(f"{path}.maxUnavailable", unavailable), *share(f"{path}.maxSurge", surge)]
+        faults = [
+            *shares.number(f"{path}.maxUnavailable", unavailable),
+            *shares.number(f"{path}.maxSurge", surge),
+        ]
         yield from faults
-        if not faults and is_zero(surge) and is_zero(unavailable):
+        if not faults and shares.is_zero(surge) and shares.is_zero(unavailable):
             yield causes.invalid(f"{path}.maxUnavailable", unavailable, "may not be 0 when `maxSurge` is 0")
         if isinstance(unavailable, str) and not faults and int(unavailable[:-1]) > 100:
             yield causes.invalid(f"{path}.maxUnavailable", unavailable, "must not be greater than 100%")
-
-
-def is_zero(share: Any) -> bool:
-    """Tell whether a valid number or percentage is none at all."""
-    return share == 0 or (isinstance(share, str) and int(share[:-1]) == 0)
-
-
-def share(path: str, value: Any) -> Iterator[Cause]:
-    """Yield what is wrong with a number or percentage of pods."""
-    if isinstance(value, str):
-        if not re.fullmatch("[0-9]+%", value, re.ASCII):
-            yield causes.invalid(path, value, _PERCENT)
-    elif value is not None and value < 0:
-        yield causes.invalid(path, value, "must be greater than or equal to 0")

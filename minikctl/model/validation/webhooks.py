@@ -1,0 +1,128 @@
+"""MutatingWebhookConfiguration and ValidatingWebhookConfiguration."""
+
+from __future__ import annotations
+
+import urllib.parse
+from collections.abc import Iterator
+from typing import Any
+
+from minikctl.model import causes, names
+from minikctl.model.kind import Cause
+from minikctl.model.objects import Object
+from minikctl.model.validation import ports, selection
+
+Webhook = dict[str, Any]
+
+_VERSIONS = ("v1", "v1beta1")
+_OPERATIONS = ("*", "CONNECT", "CREATE", "DELETE", "UPDATE")
+
+
+def validate(obj: Object, old: Object | None) -> list[Cause]:  # noqa: ARG001
+    """Return what is wrong with a configuration of webhooks."""
+    found: list[Cause] = []
+    seen: set[str] = set()
+    for index, webhook in enumerate(obj.get("webhooks") or ()):
+        path, name = f"webhooks[{index}]", str(webhook.get("name") or "")
+        found += _webhook(webhook, path, name)
+        if name in seen:
+            found.append(causes.duplicate(f"{path}.name", name))
+        seen.add(name)
+    return found
+
+
+def _webhook(webhook: Webhook, path: str, name: str) -> Iterator[Cause]:
+    yield from _name(name, f"{path}.name")
+    for index, rule in enumerate(webhook.get("rules") or ()):
+        yield from rules(rule, f"{path}.rules[{index}]")
+    effects = webhook.get("sideEffects")
+    if effects not in (None, "None", "NoneOnDryRun"):
+        yield causes.unsupported(f"{path}.sideEffects", effects, ["None", "NoneOnDryRun"])
+    timeout = webhook.get("timeoutSeconds")
+    if timeout is not None and not 1 <= timeout <= 30:
+        detail = "the timeout value must be between 1 and 30 seconds"
+        yield causes.invalid(f"{path}.timeoutSeconds", timeout, detail)
+    versions = webhook.get("admissionReviewVersions") or []
+    if not versions:
+        detail = f"must specify one of {', '.join(_VERSIONS)}"
+        yield causes.required(f"{path}.admissionReviewVersions", detail)
+    elif not any(each in _VERSIONS for each in versions):
+        detail = f"must include at least one of {', '.join(_VERSIONS)}"
+        yield causes.invalid(f"{path}.admissionReviewVersions", versions, detail)
+    for field in ("namespaceSelector", "objectSelector"):
+        if webhook.get(field) is not None:
+            yield from selection.validate(webhook[field], f"{path}.{field}")
+    yield from _client(webhook.get("clientConfig") or {}, f"{path}.clientConfig")
+
+
+def _name(name: str, path: str) -> Iterator[Cause]:
+    if not name:
+        yield causes.required(path)
+        return
+    for fault in names.dns_subdomain(name):
+        yield causes.invalid(path, name, fault)
+    if name.count(".") < 2:
+        detail = "should be a domain with at least three segments separated by dots"
+        yield causes.invalid(path, name, detail)
+
+
+def rules(rule: dict[str, Any], path: str) -> Iterator[Cause]:
+    """Yield what is wrong with one rule that says which requests are meant."""
+    operations, resources = rule.get("operations") or [], rule.get("resources") or []
+    if not operations:
+        yield causes.required(f"{path}.operations")
+    for index, each in enumerate(operations):
+        if each not in _OPERATIONS:
+            yield causes.unsupported(f"{path}.operations[{index}]", each, _OPERATIONS)
+    if len(operations) > 1 and "*" in operations:
+        detail = "if '*' is present, must not specify other operations"
+        yield causes.invalid(f"{path}.operations", operations, detail)
+    for field in ("apiGroups", "apiVersions"):
+        values = rule.get(field) or []
+        if not values:
+            yield causes.required(f"{path}.{field}")
+        if len(values) > 1 and "*" in values:
+            noun = "API groups" if field == "apiGroups" else "API versions"
+            detail = f"if '*' is present, must not specify other {noun}"
+            yield causes.invalid(f"{path}.{field}", values, detail)
+    if not resources:
+        yield causes.required(f"{path}.resources")
+    if len(resources) > 1 and "*/*" in resources:
+        detail = "if '*/*' is present, must not specify other resources"
+        yield causes.invalid(f"{path}.resources", resources, detail)
+
+
+def _client(config: dict[str, Any], path: str) -> Iterator[Cause]:
+    url, service = config.get("url"), config.get("service")
+    if (url is None) == (service is None):
+        yield causes.required(path, "exactly one of url or service is required")
+    elif url is not None:
+        yield from _url(url, f"{path}.url")
+    else:
+        yield from _service(service or {}, f"{path}.service")
+
+
+def _url(url: str, path: str) -> Iterator[Cause]:
+    parsed = urllib.parse.urlsplit(url)
+    form = "; desired format: https://host[/path]"
+    if parsed.scheme != "https":
+        yield causes.invalid(path, parsed.scheme, f"'https' is the only allowed URL scheme{form}")
+    if not parsed.hostname:
+        yield causes.invalid(path, "", f"host must be specified{form}")
+    if parsed.username is not None:
+        yield causes.invalid(path, parsed.username, "user information is not permitted in the URL")
+    if parsed.fragment:
+        yield causes.invalid(path, parsed.fragment, "fragments are not permitted in the URL")
+    if parsed.query:
+        yield causes.invalid(path, parsed.query, "query parameters are not permitted in the URL")
+
+
+def _service(service: dict[str, Any], path: str) -> Iterator[Cause]:
+    for field in ("name", "namespace"):
+        if not service.get(field):
+            yield causes.required(f"{path}.{field}", f"service {field} is required")
+    port = service.get("port")
+    if port is not None and not 1 <= port <= 65535:
+        yield causes.invalid(f"{path}.port", port, f"port is not valid: {ports.RANGE}")
+    address = service.get("path")
+    if address is not None and not address.startswith("/"):
+        yield causes.invalid(f"{path}.path", address, "must start with a '/'")
