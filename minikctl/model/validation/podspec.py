@@ -24,7 +24,9 @@ def default(spec: Spec) -> None:
     for volume in spec.get("volumes") or ():
         if set(volume) <= {"name"}:
             volume["emptyDir"] = {}
-    for container in every_container(spec):
+        if image := volume.get("image"):
+            image.setdefault("pullPolicy", pull_policy(image.get("reference") or ""))
+    for container in (*every_container(spec), *(spec.get("ephemeralContainers") or ())):
         container.setdefault("imagePullPolicy", pull_policy(container.get("image") or ""))
         for port in container.get("ports") or ():
             if spec.get("hostNetwork") and not port.get("hostPort") and "containerPort" in port:
