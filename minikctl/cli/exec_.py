@@ -8,7 +8,7 @@ import shutil
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from minikctl import errors
@@ -61,32 +61,112 @@ def run(options: ExecOptions, session: Session) -> int:
         "stderr": not tty,
         "tty": tty,
     }
-    return stream(pods.log_path(pod, "exec", session), query, session, stdin=options.stdin, tty=tty)
+    ends = Ends(stdin=options.stdin, tty=tty)
+    return stream(pods.log_path(pod, "exec", session), query, session, ends)
 
 
-def stream(path: str, query: dict[str, Any], session: Session, *, stdin: bool, tty: bool) -> int:
+class Ends:
+    """What of the terminal or pipes is joined with a remote command.
+
+    ``tty``: keys are passed on as they are pressed; ``detach``: those that leave the command alone.
+    ``source`` and ``sink`` take the place of standard input and output.
+    """
+
+    def __init__(
+        self,
+        *,
+        stdin: bool,
+        tty: bool = False,
+        detach: bytes = b"",
+        source: Callable[[], bytes] | None = None,
+        sink: Callable[[bytes], object] | None = None,
+    ) -> None:
+        self.stdin = stdin
+        self.tty = tty
+        self.detach = detach
+        self.source = source
+        self.sink = sink
+
+
+def stream(path: str, query: dict[str, Any], session: Session, ends: Ends) -> int:
     """Join the terminal or pipes with a remote command until it ends; return its exit code."""
+    code = exchange(path, query, session, ends)
+    if code:
+        session.io.warn(f"command terminated with exit code {code}")
+    return code
+
+
+def exchange(path: str, query: dict[str, Any], session: Session, ends: Ends) -> int:
+    """Do what ``stream`` does, and say nothing about the exit code."""
     from minikctl.client import channels
 
     remote = channels.ChannelStream(session.client, path, query)
+    feeder = Feeder(remote, session, ends)
     outcome = b""
-    with _raw_terminal(remote, session) if tty else contextlib.nullcontext():
-        if stdin:
-            threading.Thread(target=_feed, args=(remote, session), daemon=True).start()
+    with _raw_terminal(remote, session) if ends.tty else contextlib.nullcontext():
+        if ends.stdin:
+            feeder.start()
         try:
             for channel, data in remote.read():
                 if channel == channels.OUTCOME:
                     outcome += data
+                elif channel == channels.STDOUT and ends.sink is not None:
+                    ends.sink(data)
                 else:
                     _write(session.io.err if channel == channels.STDERR else session.io.out, data)
         finally:
             remote.close()
+    if feeder.failure is not None:
+        raise feeder.failure
+    if feeder.left:
+        return 0
     if not outcome:
         raise errors.UsageError("error: the connection ended before the command did")
-    code = channels.exit_code(outcome)
-    if code:
-        session.io.warn(f"command terminated with exit code {code}")
-    return code
+    return channels.exit_code(outcome)
+
+
+class Feeder(threading.Thread):
+    """Passes input on; ``left``: the user pressed the keys for that, ``failure``: what ended the source."""
+
+    def __init__(self, remote: Any, session: Session, ends: Ends) -> None:
+        super().__init__(daemon=True)
+        self.left = False
+        self.failure: Exception | None = None
+        self._remote = remote
+        self._ends = ends
+        self._read = ends.source or self._standard(session)
+
+    def _standard(self, session: Session) -> Callable[[], bytes]:
+        return lambda: os.read(session.io.stdin.fileno(), CHUNK)
+
+    def run(self) -> None:
+        """Read until the end, or until the user leaves."""
+        held = b""
+        keys = self._ends.detach if self._ends.tty else b""
+        try:
+            while data := self._read():
+                data, held, self.left = unless_left(held + data, keys)
+                if data:
+                    self._remote.write(data)
+                if self.left:
+                    self._remote.close()
+                    return
+        except Exception as error:  # noqa: BLE001 - told by the thread that waits for the command's end
+            self.failure = error
+        self._remote.close_stdin()
+
+
+def unless_left(data: bytes, keys: bytes) -> tuple[bytes, bytes, bool]:
+    """Return what to pass on, what may be the beginning of the keys that leave, and whether they were all there."""
+    if not keys:
+        return data, b"", False
+    before, found, _ = data.partition(keys)
+    if found:
+        return before, b"", True
+    for size in range(min(len(keys) - 1, len(data)), 0, -1):
+        if data.endswith(keys[:size]):
+            return data[:-size], data[-size:], False
+    return data, b"", False
 
 
 def _write(sink: Any, data: bytes) -> None:
@@ -96,13 +176,6 @@ def _write(sink: Any, data: bytes) -> None:
     else:
         raw.write(data)
     sink.flush()
-
-
-def _feed(remote: Any, session: Session) -> None:
-    descriptor = session.io.stdin.fileno()
-    while data := os.read(descriptor, CHUNK):
-        remote.write(data)
-    remote.close_stdin()
 
 
 @contextlib.contextmanager

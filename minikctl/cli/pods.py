@@ -26,6 +26,11 @@ def named(argument: str, session: Session) -> list[dict[str, Any]]:
     return pods
 
 
+def in_namespace(name: str, namespace: str, session: Session) -> dict[str, Any]:
+    """Return the pod of that name in any namespace."""
+    return _get(Target(session.discovery.find("pods"), name, namespace), session)
+
+
 def members(found: dict[str, Any], target: Target, session: Session) -> list[dict[str, Any]]:
     """Return the pods that a workload or Service selects now, ready ones first."""
     selector = (found.get("spec") or {}).get("selector") or {}
@@ -57,6 +62,13 @@ def containers(pod: dict[str, Any], *, init: bool = True) -> list[str]:
     spec = pod.get("spec") or {}
     groups = ["containers", "initContainers", "ephemeralContainers"] if init else ["containers"]
     return [entry["name"] for group in groups for entry in spec.get(group) or ()]
+
+
+def container_spec(pod: dict[str, Any], name: str) -> dict[str, Any]:
+    """Return what the pod's spec says of a container, {} if it has none of that name."""
+    groups = ("containers", "initContainers", "ephemeralContainers")
+    found = (each for group in groups for each in pod["spec"].get(group) or ())
+    return next((dict(each) for each in found if each["name"] == name), {})
 
 
 def container(pod: dict[str, Any], asked: str, session: Session) -> str:

@@ -44,6 +44,7 @@ class RunOptions(changing.Reported):
     tty: bool = flag("--tty", "-t", default=False, help="Give the container a terminal.")
     attach: bool = flag("--attach", default=False, help="Wait for the pod to run and join its output.")
     remove: bool = flag("--rm", default=False, help="Delete the pod after it was attached to.")
+    quiet: bool = flag("--quiet", "-q", default=False, help="Only the process's own output.")
     expose: bool = flag("--expose", default=False, help="Make a ClusterIP Service for --port too.")
     timeout: str = flag("--pod-running-timeout", default="1m0s", help="How long to wait for the pod to run.")
 
@@ -103,7 +104,7 @@ def _variable(text: str) -> dict[str, str]:
 
 
 def _attached(options: RunOptions, pod: dict[str, Any], session: Session) -> int:
-    from minikctl.cli import exec_, logs
+    from minikctl.cli import attach, logs
 
     name = pod["metadata"]["name"]
     target = Target(create.RESOURCES["Pod"], name, session.namespace)
@@ -112,10 +113,8 @@ def _attached(options: RunOptions, pod: dict[str, Any], session: Session) -> int
     try:
         phase = _await_running(options, target, session)
         if phase == "Running":
-            query = {"container": name, "stdin": options.stdin, "stdout": True, "tty": options.tty}
-            query["stderr"] = not options.tty
-            session.io.warn("If you don't see a command prompt, try pressing enter.")
-            exec_.stream(target.path("attach"), query, session, stdin=options.stdin, tty=options.tty)
+            wanted = attach.AttachOptions(stdin=options.stdin, tty=options.tty, quiet=options.quiet)
+            attach.join(wanted, session.client.request("GET", target.path()).json(), name, session)
         else:
             logs.run(logs.LogsOptions(arguments=(name,)), session)
         code = _exit_code(target, session)
