@@ -34,6 +34,9 @@ def _part(kind: Kind, subresource: str) -> tuple[tuple[str, str, str], list[str]
             return own, ["get"]
         case "finalize":
             return own, ["update"]
+        case "proxy":
+            options = (kind.group, kind.version, f"{kind.kind}ProxyOptions")
+            return options, ["create", "delete", "get", "patch", "update"]
         case _:
             return _PARTS.get(subresource, (own, ["get", "patch", "update"]))
 

@@ -112,6 +112,11 @@ class _Application:
         await self._describe(path, exchange)
 
     async def _resource(self, exchange: Exchange, target: http_paths.Target) -> None:
+        if target.subresource == "proxy":
+            from minikctl.apiserver import http_proxy  # rarely asked for, and brings an HTTP client
+
+            await http_proxy.serve(self._registry, exchange, target)
+            return
         if target.subresource in http_streams.SUBRESOURCES:
             await http_streams.serve_http(self._registry, self._streams, exchange, target)
             return

@@ -7,7 +7,7 @@ import email.utils
 import gzip
 import time
 import urllib.parse
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -55,6 +55,33 @@ class Exchange:
         self._receive = receive
         self._send = send
         self.started = False
+
+    @property
+    def raw_path(self) -> str:
+        """Return the path as the client wrote it."""
+        raw: bytes = self._scope.get("raw_path") or self.path.encode()
+        return raw.decode("latin-1")
+
+    @property
+    def raw_query(self) -> str:
+        """Return the query as the client wrote it."""
+        raw: bytes = self._scope.get("query_string", b"")
+        return raw.decode("latin-1")
+
+    @property
+    def all_headers(self) -> list[tuple[str, str]]:
+        """Return every header line; names are in lower case."""
+        return [(name.decode("latin-1"), value.decode("latin-1")) for name, value in self._scope["headers"]]
+
+    @property
+    def scheme(self) -> str:
+        """Return ``http`` or ``https``."""
+        return str(self._scope.get("scheme") or "http")
+
+    @property
+    def client(self) -> str:
+        """Return the client's address, that of this machine for a local socket."""
+        return str((self._scope.get("client") or ("127.0.0.1",))[0])
 
     @property
     def upgrade(self) -> str:
@@ -105,10 +132,27 @@ class Exchange:
             if not message.get("more_body"):
                 return b"".join(chunks)
 
+    async def stream(self) -> AsyncIterator[bytes]:
+        """Yield the request's body as it comes, however long it is."""
+        while True:
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                raise Disconnected
+            if message.get("body"):
+                yield message["body"]
+            if not message.get("more_body"):
+                return
+
     async def gone(self) -> None:
         """Return when the client has disconnected."""
         while (await self._receive())["type"] != "http.disconnect":
             pass
+
+    async def begin_raw(self, status: int, headers: Sequence[tuple[str, str]]) -> None:
+        """Send the head of somebody else's answer, word for word."""
+        self.started = True
+        encoded = [(name.encode("latin-1"), _latin(value)) for name, value in headers]
+        await self._send({"type": "http.response.start", "status": status, "headers": encoded})
 
     async def begin(
         self,

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from minikctl.model.kinds.base import Kind
 from minikctl.model.kindtable import KindTable
 
-MORE_SUBRESOURCES = {"Pod": frozenset({"binding", "eviction"})}
+MORE_SUBRESOURCES = {
+    "Pod": frozenset({"binding", "eviction", "proxy"}),
+    "Service": frozenset({"proxy"}),
+    "Node": frozenset({"proxy"}),
+}
 """Subresources that act on an object instead of showing a part of it."""
+
+_PROXIED = re.compile(r"(/api/v1/(?:namespaces/[^/]+/(?:pods|services)|nodes)/[^/]+/proxy)(/.*|$)", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -28,9 +35,15 @@ def subresources(kind: Kind) -> frozenset[str]:
     return kind.subresources | MORE_SUBRESOURCES.get(kind.kind, frozenset())
 
 
+def proxied_tail(path: str) -> tuple[str, str]:
+    """Return the path of a ``proxy`` subresource and what follows it; ("", "") for other paths."""
+    found = _PROXIED.match(path)
+    return (found[1], found[2]) if found else ("", "")
+
+
 def parse(path: str, served: KindTable) -> Target | None:
     """Return what the path names, None if that is nothing that is served."""
-    parts = path.strip("/").split("/")
+    parts = (proxied_tail(path)[0] or path).strip("/").split("/")
     if parts[0] == "api":
         group, rest = "", parts[1:]
     elif parts[0] == "apis" and len(parts) > 1:

@@ -8,15 +8,14 @@ own way, but for the ``proxy`` subresources: those pass every protocol on withou
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Iterable
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
+from minikctl.apiserver import http_paths
 from minikctl.apiserver.http_exchange import UPGRADE, Header
 
-_PROXIED = re.compile(rb"/api/v1/(?:namespaces/[^/]+/(?:pods|services)|nodes)/[^/]+/proxy(?:[/?]|$)")
 _HIGH_WATER = 256 * 1024
 
 
@@ -26,7 +25,8 @@ class UpgradingProtocol(HttpToolsProtocol):
     pipe: RawPipe | None = None
 
     def _should_upgrade(self) -> bool:
-        return super()._should_upgrade() and not _PROXIED.match(self.url)
+        path = self.url.partition(b"?")[0].decode("latin-1")
+        return super()._should_upgrade() and not http_paths.proxied_tail(path)[0]
 
     def on_headers_complete(self) -> None:
         """Offer the application what the client asks for."""
