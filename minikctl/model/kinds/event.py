@@ -8,6 +8,7 @@ from typing import Any
 from minikctl.model import cells, durations
 from minikctl.model.kind import Column, Kind
 from minikctl.model.objects import Object
+from minikctl.model.validation import event
 
 _ALIKE = ("metadata", "reason", "type", "action", "related", "eventTime", "reportingInstance", "series")
 _RENAMED = {
@@ -73,6 +74,7 @@ KIND = Kind(
     "Event",
     "events",
     short_names=("ev",),
+    validate=event.validate,
     selectable=cells.selectable(
         *(f"involvedObject.{name}" for name in _ABOUT), "reason", "reportingComponent", "type"
     )
