@@ -117,6 +117,10 @@ def in_utc(text: str) -> str:
     moment = parse_time(text)
     if moment is None:
         return text
+    try:
+        moment = moment.astimezone(UTC)
+    except OverflowError:  # the first or last day of the calendar, in another zone
+        return text
     return micro_timestamp(moment) if moment.microsecond else timestamp(moment)
 
 

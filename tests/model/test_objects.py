@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta, timezone
 
+import pytest
+
 from minikctl.model import objects
 
 POD = {
@@ -54,3 +56,16 @@ def test_times() -> None:
     assert objects.parse_time("2026-01-01T00:00:00.000005Z") == moment
     assert objects.parse_time("2026-01-01T00:00:00") == datetime(2026, 1, 1, tzinfo=UTC)
     assert objects.parse_time("") is objects.parse_time("soon") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("2026-01-01T01:00:00+01:00", "2026-01-01T00:00:00Z"),
+        ("2026-01-01T01:00:00.5+01:00", "2026-01-01T00:00:00.500000Z"),
+        ("0001-01-01T00:00:00+23:00", "0001-01-01T00:00:00+23:00"),
+        ("never", "never"),
+    ],
+)
+def test_times_are_kept_in_utc(text: str, kept: str) -> None:
+    assert objects.in_utc(text) == kept

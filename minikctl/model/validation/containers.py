@@ -88,15 +88,16 @@ def _resizing(policies: Iterable[dict[str, Any]], path: str) -> Iterator[Cause]:
 def _ephemeral(spec: dict[str, Any], path: str, mountable: mounts.Volumes) -> Iterator[Cause]:
     """Yield what is wrong with containers that were added to a running pod."""
     others = {
-        each.get("name") for field in ("containers", "initContainers") for each in spec.get(field) or ()
+        each.get("name") or "" for field in ("containers", "initContainers") for each in spec.get(field) or ()
     }
     seen = set(others)
     for index, container in enumerate(spec.get("ephemeralContainers") or ()):
         where = f"{path}.ephemeralContainers[{index}]"
         yield from _container(container, where, mountable)
-        if container.get("name") in seen:
-            yield causes.duplicate(f"{where}.name", container["name"])
-        seen.add(container.get("name"))
+        name = container.get("name") or ""
+        if name in seen:
+            yield causes.duplicate(f"{where}.name", name)
+        seen.add(name)
         target = container.get("targetContainerName")
         if target and target not in others:
             yield causes.not_found(f"{where}.targetContainerName", target)

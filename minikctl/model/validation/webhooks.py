@@ -102,7 +102,11 @@ def _client(config: dict[str, Any], path: str) -> Iterator[Cause]:
 
 
 def _url(url: str, path: str) -> Iterator[Cause]:
-    parsed = urllib.parse.urlsplit(url)
+    try:
+        parsed = urllib.parse.urlsplit(url)
+    except ValueError as error:
+        yield causes.required(path, f"url must be a valid URL: {error}; desired format: https://host[/path]")
+        return
     form = "; desired format: https://host[/path]"
     if parsed.scheme != "https":
         yield causes.invalid(path, parsed.scheme, f"'https' is the only allowed URL scheme{form}")
