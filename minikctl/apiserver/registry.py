@@ -36,6 +36,7 @@ from minikctl.model import kinds, names, objects, schema
 from minikctl.model.apply import ownership
 from minikctl.model.kinds.base import Kind
 from minikctl.model.objects import Key, Object
+from minikctl.model.validation import pod as pod_rules
 from minikctl.runtime import clock as clocks
 from minikctl.runtime import served
 from minikctl.store import store as stores
@@ -304,6 +305,10 @@ class Registry:
         if subresource:
             schema.apply_defaults(stored, new)
             refuse(kind, new, schema.check(stored, new, old))
+            if subresource == "ephemeralcontainers":
+                stored.default(new)
+                refuse(kind, new, pod_rules.ephemeral(new, old))
+                strategy.count_generation(stored, new, old)
         else:
             if stored is kinds.SERVICE:
                 services.carry_over(new, old)

@@ -14,7 +14,12 @@ from minikctl.plan.pod import resources
 
 _NOT_CONTENT = ("metadata", "status", "apiVersion", "kind")
 _SERVER_OWNED = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation")
-_PARTS = {"status": ("status",), "finalize": ("spec",), "binding": ("spec", "status")}
+_PARTS: dict[str, tuple[str, ...]] = {
+    "status": ("status",),
+    "finalize": ("spec",),
+    "binding": ("spec", "status"),
+    "ephemeralcontainers": (),
+}
 """What each subresource may change."""
 _NOT_KEPT = ("selfLink", "resourceVersion")
 
@@ -88,6 +93,9 @@ def begin_update(kind: Kind, new: Object, old: Object, subresource: str = "") ->
         del merged["metadata"]["resourceVersion"]
         for part in _PARTS[subresource]:
             merged[part] = new.get(part) or {}
+        if subresource == "ephemeralcontainers":
+            added = objects.spec(new).get("ephemeralContainers") or []
+            merged["spec"] = {**objects.spec(old), "ephemeralContainers": added}
         if "managedFields" in objects.meta(new):
             merged["metadata"]["managedFields"] = objects.meta(new)["managedFields"]
         if kind.is_custom and "status" not in new:

@@ -132,9 +132,10 @@ def _unforwarded(sandbox: Container, words: str) -> errors.DriverError:
 def _entry(pod: Object, container: str) -> Object:
     """Return what the pod's status says of the container."""
     status = objects.status(pod)
-    for entry in (*(status.get("containerStatuses") or ()), *(status.get("initContainerStatuses") or ())):
-        if entry.get("name") == container:
-            return dict(entry)
+    for field in ("containerStatuses", "initContainerStatuses", "ephemeralContainerStatuses"):
+        for entry in status.get(field) or ():
+            if entry.get("name") == container:
+                return dict(entry)
     return {}
 
 

@@ -25,7 +25,7 @@ KIND = Kind(
     "pods",
     short_names=("po",),
     categories=("all",),
-    subresources=frozenset({"status", "log", "exec", "attach", "portforward"}),
+    subresources=frozenset({"status", "log", "exec", "attach", "portforward", "ephemeralcontainers"}),
     has_generation=True,
     default=pod.default,
     validate=pod.validate,

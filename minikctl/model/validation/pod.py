@@ -44,6 +44,22 @@ def validate(obj: Object, old: Object | None) -> list[Cause]:
     return [*found, *(_create(spec) if old is None else _update(spec, objects.spec(old)))]
 
 
+def ephemeral(obj: Object, old: Object) -> list[Cause]:
+    """Return what is wrong with the ephemeral containers that a Pod is to get: those it has must stay."""
+    spec, path = objects.spec(obj), "spec.ephemeralContainers"
+    wanted = {each.get("name"): each for each in spec.get("ephemeralContainers") or ()}
+    found = podspec.validate(spec, "spec")
+    for each in objects.spec(old).get("ephemeralContainers") or ():
+        name = each.get("name")
+        if name not in wanted:
+            text = f'existing ephemeral containers "{name}" may not be removed\n'
+            found.append(causes.forbidden(path, text))
+        elif wanted[name] != each:
+            text = f'existing ephemeral containers "{name}" may not be changed\n'
+            found.append(causes.forbidden(path, text))
+    return found
+
+
 def _create(spec: Spec) -> Iterator[Cause]:
     if spec.get("ephemeralContainers"):
         yield causes.forbidden("spec.ephemeralContainers", "cannot be set on create")

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from minikctl.model.actions.node import HostFile, RunContainer
 from minikctl.model.containers import ContainerSpec, Mount
 from minikctl.plan.pod import backoff, checks, env, events, names, resources, sandbox, security, volumes
+from minikctl.plan.pod.problems import ConfigError
 from minikctl.plan.pod.state import ContainerState, PodState
 from minikctl.plan.pod.view import ImageState
 
@@ -31,7 +32,7 @@ def run(state: PodState, container: ContainerState, image: ImageState) -> RunCon
         sub_paths=mounted.sub_paths,
         post_start=checks.hook(spec, "postStart", state.ip),
         grace_seconds=state.grace,
-        field_path=events.container_path(container.name, init=container.role != "app"),
+        field_path=events.container_path(container.name, container.role),
     )
 
 
@@ -52,7 +53,7 @@ def _spec(
         working_dir=env.expand(str(spec.get("workingDir") or ""), {}),
         user=rights.user,
         network="host" if state.host_network else f"container:{sandbox_id}",
-        pid_mode=_pid_mode(pod, sandbox_id),
+        pid_mode=_pid_mode(state, container, sandbox_id),
         ipc_mode="host" if pod.get("hostIPC") else f"container:{sandbox_id}",
         cap_add=rights.cap_add,
         cap_drop=rights.cap_drop,
@@ -72,7 +73,8 @@ def _spec(
 
 
 def _labels(state: PodState, container: ContainerState, sandbox_id: str) -> dict[str, str]:
-    role = names.APP_ROLE if container.role == "app" else names.INIT_ROLE
+    roles = {"app": names.APP_ROLE, "ephemeral": names.EPHEMERAL_ROLE}
+    role = roles.get(container.role, names.INIT_ROLE)
     found = names.labels(state.view, role, container.name, container.next_attempt)
     delay = backoff.next_delay(container.ended, container.hash)
     return found | {
@@ -87,7 +89,16 @@ def _words(words: Iterable[str] | None, environment: Mapping[str, str]) -> tuple
     return expanded or None
 
 
-def _pid_mode(pod: Mapping[str, object], sandbox_id: str) -> str:
-    if pod.get("hostPID"):
+def _pid_mode(state: PodState, container: ContainerState, sandbox_id: str) -> str:
+    """Return whose processes the container sees; an ephemeral one those of its target."""
+    if state.spec.get("hostPID"):
         return "host"
-    return f"container:{sandbox_id}" if pod.get("shareProcessNamespace") else ""
+    if state.spec.get("shareProcessNamespace"):
+        return f"container:{sandbox_id}"
+    target = str(container.spec.get("targetContainerName") or "")
+    if not target:
+        return ""
+    for other in state.all:
+        if other.name == target and other.running is not None:
+            return f"container:{other.running.id}"
+    raise ConfigError(f'unable to find target container "{target}"', "CreateContainerError")

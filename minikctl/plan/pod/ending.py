@@ -69,7 +69,7 @@ def stop(
             asked=grace,
             pre_stop=checks.hook(container.spec, "preStop", state.ip),
             message=message or f"Stopping container {container.name}",
-            field_path=events.container_path(container.name, init=container.role != "app"),
+            field_path=events.container_path(container.name, container.role),
         )
     )
 

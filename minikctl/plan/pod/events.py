@@ -18,9 +18,12 @@ def warning(pod: Object, reason: str, message: str, field_path: str = "") -> Rec
     return RecordEvent(pod, "Warning", reason, message, COMPONENT, field_path)
 
 
-def container_path(container: str, *, init: bool = False) -> str:
+_FIELDS = {"app": "containers", "ephemeral": "ephemeralContainers"}
+
+
+def container_path(container: str, role: str) -> str:
     """Return the field path of a container, as events carry it."""
-    return f"spec.{'initContainers' if init else 'containers'}{{{container}}}"
+    return f"spec.{_FIELDS.get(role, 'initContainers')}{{{container}}}"
 
 
 def pod_text(name: str, namespace: str, uid: str) -> str:

@@ -35,9 +35,7 @@ def fields(state: PodState) -> Iterator[str]:
     for volume in spec.get("volumes") or ():
         yield from _volume(volume, bool(state.view.node.memory_dir))
     for container in state.all:
-        yield from _container(
-            container.spec, events.container_path(container.name, init=container.role != "app")
-        )
+        yield from _container(container.spec, events.container_path(container.name, container.role))
 
 
 def _context(context: Object, path: str) -> Iterator[str]:

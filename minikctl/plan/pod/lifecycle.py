@@ -64,7 +64,13 @@ def _new_sandbox(state: PodState, draft: Draft, allowed: bool) -> None:
 
 
 def _containers(state: PodState, draft: Draft, *, ready: bool) -> None:
-    """Start and tend containers: init containers one after the other, then the others together."""
+    """Start and tend containers: init containers one after the other, then the others together.
+
+    Ephemeral ones start at once, whatever the others do, and never again.
+    """
+    for container in state.ephemeral:
+        if container.latest is None and not container.stored.get("containerID"):
+            _tend(state, draft, container, ready=ready)
     if state.initialized:
         for container in (*state.sidecars, *state.apps):
             _tend(state, draft, container, ready=ready)
@@ -122,7 +128,7 @@ def probes(state: PodState, draft: Draft) -> None:
                 continue
             wanted.add((running.id, kind))
             if (running.id, kind) not in draft.view.probes:
-                path = events.container_path(container.name, init=container.role != "app")
+                path = events.container_path(container.name, container.role)
                 draft.add(StartProbe(container.name, running.id, probe, path))
     for container_id, found in draft.view.probes:
         for kind in checks.KINDS:

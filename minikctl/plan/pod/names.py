@@ -25,7 +25,8 @@ BACKOFF = PREFIX + "backoff"
 PAUSE_ROLE = "pause"
 APP_ROLE = "app"
 INIT_ROLE = "init"
-POD_ROLES = frozenset({PAUSE_ROLE, APP_ROLE, INIT_ROLE})
+EPHEMERAL_ROLE = "ephemeral"
+POD_ROLES = frozenset({PAUSE_ROLE, APP_ROLE, INIT_ROLE, EPHEMERAL_ROLE})
 SANDBOX_NAME = "POD"
 
 

@@ -30,7 +30,7 @@ def start(state: PodState, draft: Draft, container: ContainerState, *, ready: bo
 
 
 def _path(container: ContainerState) -> str:
-    return events.container_path(container.name, init=container.role != "app")
+    return events.container_path(container.name, container.role)
 
 
 def _report(

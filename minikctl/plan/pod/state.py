@@ -11,7 +11,7 @@ from minikctl.model.objects import Object
 from minikctl.plan.pod import names
 from minikctl.plan.pod.view import PodView, ProbeState
 
-Role = Literal["init", "sidecar", "app"]
+Role = Literal["init", "sidecar", "app", "ephemeral"]
 DEFAULT_GRACE = 30
 
 
@@ -117,6 +117,7 @@ class PodState:
     pauses: tuple[Container, ...]
     init: tuple[ContainerState, ...]
     apps: tuple[ContainerState, ...]
+    ephemeral: tuple[ContainerState, ...] = ()
 
     @property
     def spec(self) -> dict[str, Any]:
@@ -125,8 +126,8 @@ class PodState:
 
     @property
     def all(self) -> tuple[ContainerState, ...]:
-        """Init and app containers."""
-        return self.init + self.apps
+        """Init, app and ephemeral containers."""
+        return self.init + self.apps + self.ephemeral
 
     @property
     def sidecars(self) -> tuple[ContainerState, ...]:
@@ -202,6 +203,7 @@ def of(view: PodView, pod: Object) -> PodState:
     spec, status = objects.spec(pod), objects.status(pod)
     stored = {entry.get("name"): entry for entry in status.get("initContainerStatuses") or ()}
     stored |= {entry.get("name"): entry for entry in status.get("containerStatuses") or ()}
+    stored |= {entry.get("name"): entry for entry in status.get("ephemeralContainerStatuses") or ()}
     policy = spec.get("restartPolicy") or "Always"
 
     def made(container: Object, role: Role, wanted: str) -> ContainerState:
@@ -218,7 +220,8 @@ def of(view: PodView, pod: Object) -> PodState:
         made(entry, "app", str(entry.get("restartPolicy") or policy))
         for entry in spec.get("containers") or ()
     )
-    return PodState(view, pod, _newest_first(pauses), init, apps)
+    ephemeral = tuple(made(entry, "ephemeral", "Never") for entry in spec.get("ephemeralContainers") or ())
+    return PodState(view, pod, _newest_first(pauses), init, apps, ephemeral)
 
 
 def _newest_first(containers: list[Container]) -> tuple[Container, ...]:

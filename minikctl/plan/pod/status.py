@@ -28,6 +28,8 @@ def of(pod: state.PodState, draft: Draft) -> Status:
     if init:
         status["initContainerStatuses"] = init
     status["containerStatuses"] = apps
+    if pod.ephemeral:
+        status["ephemeralContainerStatuses"] = [_container(pod, draft, each) for each in pod.ephemeral]
     _reason(pod, draft, status)
     if objects.generation(pod.pod):
         status["observedGeneration"] = objects.generation(pod.pod)
@@ -153,9 +155,11 @@ def _end_reason(container: Container) -> str:
 
 
 def is_ready(pod: state.PodState, draft: Draft, container: state.ContainerState) -> bool:
-    """Tell whether the container is ready: an init container when it is done, others by their probes."""
+    """Tell whether the container is ready: an init one when it is done, an ephemeral one never."""
     if container.role == "init":
         return container.succeeded
+    if container.role == "ephemeral":
+        return False
     running = container.running
     if running is None or not container.started or not pod.here(running):
         return False
