@@ -145,6 +145,8 @@ def _values(complete: str, line: Line, last: str, io: session.Io) -> list[tuple[
         "objects": _objects,
         "pods": _pods,
         "containers": _containers,
+        "forwardable": _forwardable,
+        "copies": _copies,
     }
     if complete in makers:
         asked = line.session(io)
@@ -178,6 +180,40 @@ def _containers(line: Line, last: str, session: Session) -> list[str]:
     from minikctl.cli import pods
 
     return pods.containers(pods.named(line.arguments[0], session)[0])
+
+
+def _forwardable(line: Line, last: str, session: Session) -> list[str]:
+    """Return what ports are forwarded to, then the ports: ``80``, ``http``; local ones are the user's choice."""
+    if not line.arguments:
+        return (
+            _pods(line, last, session)
+            if "/" in last
+            else [*_names("pods", session), "service/", "deployment/"]
+        )
+    from minikctl.cli import pods
+
+    local, colon, _ = last.partition(":")
+    target = selection.parse([_typed(line.arguments[0])], session.discovery, session.namespace)[0]
+    if target.resource.qualified == "services":
+        ports = session.client.request("GET", target.path()).json()["spec"].get("ports") or []
+        numbers = [str(port["port"]) for port in ports]
+    else:
+        spec = pods.named(line.arguments[0], session)[0]["spec"]
+        ports = [port for each in spec["containers"] for port in each.get("ports") or ()]
+        numbers = [str(port["containerPort"]) for port in ports]
+    found = [*numbers, *(str(port["name"]) for port in ports if port.get("name"))]
+    return [f"{local}{colon}{port}" for port in found]
+
+
+def _typed(argument: str) -> str:
+    return argument if "/" in argument else f"pods/{argument}"
+
+
+def _copies(line: Line, last: str, session: Session) -> list[str]:
+    """Return pods, as the beginnings of places in them; the shell adds the files."""
+    if last.startswith(("/", ".", "~")) or ":" in last:
+        return [FILES]
+    return [*(f"{name}:" for name in _names("pods", session)), FILES]
 
 
 def _names(kind: str, session: Session) -> list[str]:
