@@ -1,12 +1,11 @@
-"""``rollout``: follow, restart, pause, resume and undo the rollouts of Deployments."""
+"""``rollout``: follow, restart, pause, resume and undo rollouts."""
 
 from __future__ import annotations
 
-import json
 import time
 
 from minikctl import errors
-from minikctl.cli import changing, timespan
+from minikctl.cli import changing, rollouts, timespan
 from minikctl.cli.commands import Command
 from minikctl.cli.flags import flag
 from minikctl.cli.output import describing, table
@@ -18,10 +17,8 @@ if TYPE_CHECKING:
 
     from minikctl.cli.session import Session
 
-REVISION = "deployment.kubernetes.io/revision"
 CAUSE = "kubernetes.io/change-cause"
 RESTARTED = "kubectl.kubernetes.io/restartedAt"
-HASH = "pod-template-hash"
 POLL_SECONDS = 0.2
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 WARNING = (
@@ -61,14 +58,20 @@ def _targets(options: RolloutOptions, session: Session) -> list[Target]:
     return changing.targets(options, session, takes_all=True)
 
 
-def _deployment(target: Target, refusal: str, session: Session) -> dict[str, Any]:
-    """Return the Deployment; other kinds, once they are known to exist, are refused."""
+def _found(target: Target, refusal: str, session: Session, *, pausing: bool = False) -> dict[str, Any]:
+    """Return the object; kinds that do not roll out (or cannot be paused), once known to exist, are refused."""
     found: dict[str, Any] = session.client.request("GET", target.path()).json()
-    if target.resource.qualified != "deployments.apps":
+    if rollouts.of(target) is None or (pausing and target.resource.qualified != "deployments.apps"):
         raise errors.UsageError(
             "error: "
             + refusal.format(kind=target.resource.kind, name=f'{target.resource.qualified} "{target.name}"')
         )
+    return found
+
+
+def _way(target: Target) -> rollouts.Way:
+    found = rollouts.of(target)
+    assert found is not None, "the kind was refused otherwise"
     return found
 
 
@@ -84,13 +87,13 @@ def status(options: StatusOptions, session: Session) -> int:
 def _follow(target: Target, session: Session, options: StatusOptions, deadline: float | None) -> None:
     said = ""
     while True:
-        deployment = _deployment(target, "no status viewer has been implemented for {kind}", session)
-        if options.revision and options.revision != _revision(deployment):
+        found = _found(target, "no status viewer has been implemented for {kind}", session)
+        if options.revision and target.resource.kind == "Deployment" and options.revision != _revision(found):
             raise errors.UsageError(
                 f"error: desired revision ({options.revision}) is different from the running revision "
-                f"({_revision(deployment)})"
+                f"({_revision(found)})"
             )
-        text, done = progress(deployment)
+        text, done = _way(target).progress(found)
         if text != said:
             session.io.say(text)
             session.io.out.flush()
@@ -103,31 +106,11 @@ def _follow(target: Target, session: Session, options: StatusOptions, deadline: 
 
 
 def _revision(obj: dict[str, Any]) -> int:
-    return int((obj["metadata"].get("annotations") or {}).get(REVISION) or 0)
-
-
-def progress(deployment: dict[str, Any]) -> tuple[str, bool]:
-    """Return kubectl's sentence on a Deployment's rollout, and whether it is done."""
-    name, spec, status = deployment["metadata"]["name"], deployment["spec"], deployment.get("status") or {}
-    if deployment["metadata"].get("generation", 0) > status.get("observedGeneration", 0):
-        return "Waiting for deployment spec update to be observed...", False
-    for condition in status.get("conditions") or ():
-        if condition["type"] == "Progressing" and condition.get("reason") == "ProgressDeadlineExceeded":
-            raise errors.UsageError(f'error: deployment "{name}" exceeded its progress deadline')
-    wanted, updated = spec.get("replicas", 1), status.get("updatedReplicas", 0)
-    total, available = status.get("replicas", 0), status.get("availableReplicas", 0)
-    head = f'Waiting for deployment "{name}" rollout to finish: '
-    if updated < wanted:
-        return f"{head}{updated} out of {wanted} new replicas have been updated...", False
-    if total > updated:
-        return f"{head}{total - updated} old replicas are pending termination...", False
-    if available < updated:
-        return f"{head}{available} of {updated} updated replicas are available...", False
-    return f'deployment "{name}" successfully rolled out', True
+    return int((obj["metadata"].get("annotations") or {}).get(rollouts.REVISION) or 0)
 
 
 def restart(options: RolloutOptions, session: Session) -> int:
-    """Replace all pods by the Deployment's own strategy; return the exit code."""
+    """Replace all pods by the object's own strategy; return the exit code."""
     from datetime import datetime
 
     now = datetime.now().astimezone().isoformat(timespec="seconds")
@@ -143,7 +126,7 @@ def restart(options: RolloutOptions, session: Session) -> int:
 
     found = _targets(options, session)
     for target in found:
-        _deployment(target, "{name} restarting is not supported", session)
+        _found(target, "{name} restarting is not supported", session)
     return changing.patch_each(options, found, session, make, ("restarted", "restarted"))
 
 
@@ -167,34 +150,21 @@ def _set_paused(options: RolloutOptions, session: Session, *, paused: bool) -> i
     doing = "pausing" if paused else "resuming"
     found = _targets(options, session)
     for target in found:
-        _deployment(target, f"{{name}} {doing} is not supported", session)
+        _found(target, f"{{name}} {doing} is not supported", session, pausing=True)
     said = "paused" if paused else "resumed"
     return changing.patch_each(options, found, session, make, (said, said))
 
 
-def _revisions(target: Target, deployment: dict[str, Any], session: Session) -> dict[int, dict[str, Any]]:
-    """Return the ReplicaSets of a Deployment by their revision."""
-    place = Target(session.discovery.find("replicasets.apps"), "", target.namespace)
-    found: dict[int, dict[str, Any]] = {}
-    for replica_set in session.client.request("GET", place.path()).json()["items"]:
-        owners = replica_set["metadata"].get("ownerReferences") or ()
-        if any(owner["uid"] == deployment["metadata"]["uid"] for owner in owners):
-            number = (replica_set["metadata"].get("annotations") or {}).get(REVISION, "0")
-            found[int(number)] = replica_set
-    return found
-
-
 def history(options: HistoryOptions, session: Session) -> int:
-    """List the revisions of Deployments, or show one; return the exit code."""
+    """List the revisions, or show one; return the exit code."""
     for target in _targets(options, session):
         refusal = 'error retrieving history for "{kind}", no visitor method exists for {{ {kind}}}'
-        deployment = _deployment(target, refusal, session)
-        revisions = _revisions(target, deployment, session)
+        revisions = _way_found(target, refusal, session)[1]
         if options.revision:
             if options.revision not in revisions:
                 raise errors.UsageError("error: unable to find the specified revision")
             session.io.say(f"{target.title} with revision #{options.revision}")
-            session.io.out.write(describing.template(revisions[options.revision]["spec"]["template"]) + "\n")
+            session.io.out.write(describing.template(_shown(revisions[options.revision])) + "\n")
             continue
         session.io.say(f"{target.title} ")
         rows = [["REVISION", "CHANGE-CAUSE"]]
@@ -207,6 +177,19 @@ def history(options: HistoryOptions, session: Session) -> int:
     return 0
 
 
+def _way_found(
+    target: Target, refusal: str, session: Session
+) -> tuple[dict[str, Any], dict[int, dict[str, Any]]]:
+    """Return the object and what keeps its templates, by revision."""
+    found = _found(target, refusal, session)
+    return found, _way(target).revisions(target, found, session)
+
+
+def _shown(keeper: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = (keeper["data"]["spec"] if "data" in keeper else keeper["spec"])["template"]
+    return found
+
+
 def undo(options: UndoOptions, session: Session) -> int:
     """Go back to an earlier revision; return the exit code."""
     for target in _targets(options, session):
@@ -217,46 +200,38 @@ def undo(options: UndoOptions, session: Session) -> int:
 def _undo(target: Target, options: UndoOptions, session: Session) -> None:
     wanted = options.to_revision
     refusal = 'error retrieving rollbacker for "{kind}", no visitor method exists for {{ {kind}}}'
-    deployment = _deployment(target, refusal, session)
-    if LAST_APPLIED in (deployment["metadata"].get("annotations") or {}):
+    found, revisions = _way_found(target, refusal, session)
+    if LAST_APPLIED in (found["metadata"].get("annotations") or {}):
         session.io.warn(WARNING.format(target=f"{target.resource.name}/{target.name}"))
-    revisions = _revisions(target, deployment, session)
     numbers = sorted(revisions)
     if not wanted and len(numbers) < 2:
-        raise errors.UsageError(f'error: no rollout history found for deployment "{target.name}"')
+        raise errors.UsageError("error: " + _way(target).none_before.format(name=target.name))
     chosen = wanted or numbers[-2]
     if chosen not in revisions:
         raise errors.UsageError(f"error: unable to find specified revision {wanted} in history")
-    template = _template(revisions[chosen])
-    if deployment["spec"].get("paused"):
+    template = rollouts.template(revisions[chosen])
+    if found["spec"].get("paused"):
         raise errors.UsageError(
             f"error: you cannot rollback a paused deployment; "
             f"resume it first with 'minikctl rollout resume deployment/{target.name}' and try again"
         )
-    if template == deployment["spec"]["template"]:
+    if template == found["spec"]["template"]:
         session.io.say(
             f"{target.title} skipped rollback (current template already matches revision {chosen})"
         )
         return
     body = [{"op": "replace", "path": "/spec/template", "value": template}]
-    result = deployment
+    result = found
     if options.dry_run != "client":
         result = changing.send_patch(target, body, "application/json-patch+json", options, session)
     changing.tell(options, target, result, "rolled back", session)
-
-
-def _template(replica_set: dict[str, Any]) -> dict[str, Any]:
-    template = json.loads(json.dumps(replica_set["spec"]["template"]))
-    template["metadata"].get("labels", {}).pop(HASH, None)
-    found: dict[str, Any] = template
-    return found
 
 
 _USAGE = "(TYPE NAME | TYPE/NAME)"
 
 CHILDREN = {
     "history": Command(
-        "List the revisions of a Deployment, or show the pod template of one.",
+        "List the revisions of a Deployment, DaemonSet or StatefulSet, or show the pod template of one.",
         HistoryOptions,
         history,
         usage=f"{_USAGE} [--revision=N]",
@@ -276,7 +251,7 @@ CHILDREN = {
         ),
     ),
     "restart": Command(
-        "Replace all pods of a Deployment by its own strategy.",
+        "Replace all pods of a Deployment, DaemonSet or StatefulSet by its own strategy.",
         RolloutOptions,
         restart,
         usage=_USAGE,
@@ -306,15 +281,17 @@ CHILDREN = {
         ),
     ),
     "undo": Command(
-        "Go back to an earlier revision of a Deployment.",
+        "Go back to an earlier revision of a Deployment, DaemonSet or StatefulSet.",
         UndoOptions,
         undo,
         usage=f"{_USAGE} [--to-revision=N]",
         examples=(
             ("Go back by one", "minikctl rollout undo deployment/web"),
-            ("Go back to the first", "minikctl rollout undo deployment/web --to-revision=1"),
+            ("Go back to the first", "minikctl rollout undo statefulset/db --to-revision=1"),
         ),
     ),
 }
 
-COMMANDS = {"rollout": Command("Manage the rollout of Deployments.", children=CHILDREN)}
+COMMANDS = {
+    "rollout": Command("Manage the rollout of Deployments, DaemonSets and StatefulSets.", children=CHILDREN)
+}

@@ -48,6 +48,18 @@ def write_volume(volume: Volume) -> None:
             assert_never(volume)
 
 
+def _make(path: str) -> None:
+    """Have the directory there, open to all users whatever the umask is; so are its new parents."""
+    if os.path.isdir(path):
+        return
+    parent = os.path.dirname(path)
+    if parent and parent != path:
+        _make(parent)
+    with contextlib.suppress(FileExistsError):
+        os.mkdir(path)
+        os.chmod(path, _DIRECTORY_MODE)
+
+
 def _keep(volume: KeptVolume) -> None:
     """Have the directory there, and its group own it; what its users made of its mode stays."""
     if not os.path.isdir(volume.path):
@@ -75,7 +87,7 @@ def _own(path: str, gid: int) -> None:
 
 
 def _write_files(volume: FilesVolume) -> None:
-    os.makedirs(volume.path, mode=_DIRECTORY_MODE, exist_ok=True)
+    _make(volume.path)
     link = os.path.join(volume.path, DATA)
     old = os.readlink(link) if os.path.islink(link) else ""
     if old and _same(os.path.join(volume.path, old), volume):
@@ -85,7 +97,7 @@ def _write_files(volume: FilesVolume) -> None:
     os.chmod(fresh, _DIRECTORY_MODE)
     for file in volume.files:
         path = os.path.join(fresh, file.path)
-        os.makedirs(os.path.dirname(path), mode=_DIRECTORY_MODE, exist_ok=True)
+        _make(os.path.dirname(path))
         with open(path, "wb") as sink:
             sink.write(file.data)
         _give_group(path, volume.gid)
@@ -147,14 +159,14 @@ def _give_group(path: str, gid: int | None) -> None:
 def check_host_path(path: str, type_: str) -> None:
     """Make sure that the path is of the hostPath type; the OrCreate types are created."""
     if type_ == "DirectoryOrCreate" and not os.path.exists(path):
-        os.makedirs(path, mode=_DIRECTORY_MODE, exist_ok=True)
+        _make(path)
     if type_ == "FileOrCreate" and not os.path.exists(path):
         with open(path, "ab"):
             os.chmod(path, 0o644)
     if type_ == "":
         # The engine refuses to mount what is not there; kubelet lets the runtime make a directory.
         if not os.path.lexists(path):
-            os.makedirs(path, mode=_DIRECTORY_MODE, exist_ok=True)
+            _make(path)
         return
     wanted = _HOST_PATH_TYPES.get(type_)
     if wanted is None:
@@ -182,7 +194,7 @@ def _mount_failure(message: str) -> NodeFailure:
 def write_host_files(files: Iterable[HostFile]) -> None:
     """Write the files in place: a container that mounts one goes on seeing it."""
     for file in files:
-        os.makedirs(os.path.dirname(file.path), mode=_DIRECTORY_MODE, exist_ok=True)
+        _make(os.path.dirname(file.path))
         if file.text is not None and _read(file.path) != file.text.encode():
             with open(file.path, "wb") as sink:
                 sink.write(file.text.encode())
@@ -214,7 +226,7 @@ def resolve_sub_paths(sub_paths: Iterable[SubPath]) -> dict[str, str]:
                 raise NodeFailure(
                     "CreateContainerConfigError", f"failed to prepare subPath: {sub.path} does not exist"
                 )
-            os.makedirs(real, exist_ok=True)
+            _make(real)
             os.chmod(real, stat.S_IMODE(os.stat(root).st_mode))
         found[f"{sub.volume}/{sub.path}"] = real
     return found

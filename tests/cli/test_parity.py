@@ -102,6 +102,20 @@ rollout history deploy/web
 rollout history deploy/web --revision=1
 rollout history deploy/web --revision=9
 rollout resume deploy/web
+rollout status sts/db
+rollout status ds/agent
+rollout history sts/db
+rollout history ds/agent --revision=1
+rollout undo sts/db
+rollout undo ds/agent --to-revision=7
+rollout pause sts/db
+get sts,ds,pvc,sc -o wide
+get pv
+get controllerrevisions
+describe sts db
+describe ds agent
+describe pvc data-db-0
+describe sc standard
 rollout restart svc/web
 rollout nope
 wait --for=condition=Available deploy/web
@@ -179,7 +193,7 @@ set image svc/web a=b
 set image
 set env deploy/web --list
 set env deploy/web X=y A- --dry-run=client -o yaml
-set env deploy/web --from=cm/conf --prefix=P_ --dry-run=client -o yaml
+set env deploy/web --from=cm/conf --keys=a --prefix=P_ --dry-run=client -o yaml
 set env deploy/web -c nope X=y --dry-run=client
 set env deploy/web A=z --overwrite=false --dry-run=client -o yaml
 set env svc/web A=b

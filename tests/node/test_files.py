@@ -13,6 +13,7 @@ from minikctl.model.actions.node import (
     FilesVolume,
     HostFile,
     HostVolume,
+    KeptVolume,
     ScratchVolume,
     SubPath,
     VolumeFile,
@@ -165,3 +166,53 @@ def test_tails(tmp_path: Path) -> None:
     assert files.read_tail(str(path), 4) == "cdef"
     assert files.read_tail(str(path), 99) == "abcdef"
     assert files.read_tail(str(tmp_path / "none"), 4) == ""
+
+
+def test_users_of_containers_may_read_whatever_the_umask_of_the_process_is(tmp_path: Path) -> None:
+    before = os.umask(0o077)
+    try:
+        files.write_volume(volume(tmp_path / "files", sub_a="1"))
+        files.write_volume(ScratchVolume("s", str(tmp_path / "scratch")))
+        files.write_volume(HostVolume("h", str(tmp_path / "host" / "made"), ""))
+        files.write_volume(KeptVolume("k", str(tmp_path / "volumes" / "kept")))
+        files.write_host_files([HostFile(str(tmp_path / "pod" / "hosts"), "text")])
+        files.resolve_sub_paths([SubPath(str(tmp_path / "scratch"), "a/b")])
+    finally:
+        os.umask(before)
+    modes = {
+        str(path.relative_to(tmp_path)): stat.S_IMODE(path.stat().st_mode)
+        for path in tmp_path.rglob("*")
+        if path.is_dir() and not path.is_symlink()
+    }
+    # Nobody goes through the directory of all volumes: each one is mounted by itself.
+    private = [path for path, mode in modes.items() if mode & 0o005 != 0o005]
+    assert private == ["volumes"]
+    assert modes["volumes/kept"] == modes["scratch"] == 0o777
+
+
+def test_a_volume_that_outlives_pods_keeps_what_was_made_of_it(tmp_path: Path) -> None:
+    kept = KeptVolume("k", str(tmp_path / "kept"))
+    files.write_volume(kept)
+    (tmp_path / "kept" / "file").write_text("x")
+    (tmp_path / "kept").chmod(0o700)
+    files.write_volume(kept)
+    assert stat.S_IMODE(os.stat(tmp_path / "kept").st_mode) == 0o700
+    assert (tmp_path / "kept" / "file").read_text() == "x"
+
+
+def test_a_group_owns_all_of_a_volume(tmp_path: Path) -> None:
+    path = tmp_path / "kept"
+    (path / "sub").mkdir(parents=True)
+    (path / "sub" / "file").write_text("x")
+    (path / "link").symlink_to("/nowhere")
+    gid = os.getgid()
+    files.write_volume(KeptVolume("k", str(path), create=False, gid=gid, always=False))
+    assert not os.stat(path / "sub" / "file").st_mode & 0o020, "the group has it already"
+    files.write_volume(KeptVolume("k", str(path), create=False, gid=gid))
+    assert stat.S_IMODE(os.stat(path / "sub" / "file").st_mode) & 0o660 == 0o660
+    assert os.stat(path / "sub").st_mode & stat.S_ISGID
+
+
+def test_a_volume_that_is_not_made_here_has_to_be_there(tmp_path: Path) -> None:
+    with pytest.raises(NodeFailure, match="does not exist"):
+        files.write_volume(KeptVolume("k", str(tmp_path / "gone"), create=False))

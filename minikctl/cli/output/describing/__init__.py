@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from minikctl.cli.output.describing import cluster, data, generic, pods, services, workloads
+from minikctl.cli.output.describing import cluster, data, generic, pods, services, storage, workloads
 from minikctl.cli.output.describing.common import Reader
 from minikctl.cli.output.describing.sheet import Sheet
 
@@ -15,6 +15,12 @@ KINDS: dict[tuple[str, str], Describe] = {
     ("", "Pod"): pods.pod,
     ("apps", "Deployment"): workloads.deployment,
     ("apps", "ReplicaSet"): workloads.replica_set,
+    ("apps", "StatefulSet"): workloads.stateful_set,
+    ("apps", "DaemonSet"): workloads.daemon_set,
+    ("", "ReplicationController"): workloads.replication_controller,
+    ("", "PersistentVolumeClaim"): storage.claim,
+    ("", "PersistentVolume"): storage.volume,
+    ("storage.k8s.io", "StorageClass"): storage.storage_class,
     ("", "Service"): services.service,
     ("", "Endpoints"): services.endpoints,
     ("discovery.k8s.io", "EndpointSlice"): services.endpoint_slice,
