@@ -8,6 +8,7 @@ from typing import Any
 
 from minikctl.client import base as clients
 from minikctl.controllers import base, garbage
+from minikctl.controllers.batch import CronJobController, JobController
 from minikctl.controllers.crd import CustomKindController
 from minikctl.controllers.daemonset import DaemonSetController
 from minikctl.controllers.deployment import DeploymentController
@@ -66,6 +67,8 @@ def build(
         ControlLoop(ClaimController(caches, executor, clock, settings.volumes), clock),
         ControlLoop(VolumeController(caches, executor, clock), clock),
         ControlLoop(EphemeralVolumeController(caches, executor, clock), clock),
+        ControlLoop(JobController(caches, executor, clock), clock, workers=4),
+        ControlLoop(CronJobController(caches, executor, clock), clock),
         ControlLoop(SchedulerController(caches, executor, clock), clock),
         ControlLoop(EndpointSliceController(caches, executor, clock), clock, workers=4),
         ControlLoop(EndpointsController(caches, executor, clock), clock, workers=4),

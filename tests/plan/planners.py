@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+from minikctl.controllers.batch import JobController
 from minikctl.controllers.daemonset import DaemonSetController
 from minikctl.controllers.deployment import DeploymentController
 from minikctl.controllers.namespace import ServiceAccountController, namespaced
@@ -20,6 +21,8 @@ from minikctl.controllers.storage import ClaimController, EphemeralVolumeControl
 from minikctl.model import kinds, objects
 from minikctl.model.objects import Key
 from minikctl.plan import (
+    claims,
+    cronjob,
     endpoints,
     endpointslice,
     endpointslicemirroring,
@@ -33,6 +36,7 @@ from minikctl.plan import (
 from minikctl.plan.daemonset import parts as daemon_parts
 from minikctl.plan.daemonset import planner as daemonset
 from minikctl.plan.deployment import planner as deployment
+from minikctl.plan.job import planner as job
 from minikctl.plan.scheduler import planner as scheduler
 from minikctl.plan.statefulset import planner as statefulset
 from minikctl.plan.storage import claim, ephemeral, volume
@@ -143,6 +147,21 @@ MIRRORING = Planner(
 ENDPOINTS = Planner(kinds.SERVICE, _cached(EndpointsController), endpoints.desired)
 SERVICE_ACCOUNT = Planner(kinds.NAMESPACE, _cached(ServiceAccountController, "CA"), service_account.desired)
 SCHEDULER = Planner(kinds.POD, _cached(SchedulerController), scheduler.desired)
+
+
+JOB = Planner(kinds.JOB, _cached(JobController), job.desired, job.failed)
+
+
+def _cron_job_view(world: World, case: dict[str, Any]) -> cronjob.View | None:
+    owner = world.of(kinds.CRON_JOB).get(*_key(case))
+    if owner is None:
+        return None
+    told = frozenset((each.reason, each.message) for each in world.events)
+    jobs = (each for each in world.of(kinds.JOB).items() if claims.is_owned(each, owner))
+    return cronjob.View(owner, tuple(jobs), told)
+
+
+CRON_JOB = Planner(kinds.CRON_JOB, _cron_job_view, cronjob.desired, cronjob.failed)
 
 
 def _namespace_view(world: World, case: dict[str, Any]) -> namespace.View | None:

@@ -272,6 +272,76 @@ def _namespace(fields: Fields, now: datetime) -> Object:
     }
 
 
+def _job(fields: Fields, now: datetime) -> Object:
+    metadata = _metadata({"generation": 1, **fields}, now)
+    _owned(metadata, "CronJob", "batch/v1", fields.get("of"))
+    spec = {
+        "parallelism": 1,
+        "completions": 1,
+        "backoffLimit": 6,
+        "completionMode": "NonIndexed",
+        "suspend": False,
+        "podReplacementPolicy": "TerminatingOrFailed",
+        "selector": {"matchLabels": {"job": metadata["name"]}},
+        "template": {
+            "metadata": {"labels": {"job": metadata["name"]}},
+            "spec": {"containers": [{"name": "main", "image": "demo"}], "restartPolicy": "Never"},
+        },
+        **(fields.get("spec") or {}),
+    }
+    status = dict(fields.get("status") or {})
+    if fields.get("ended"):
+        at = {
+            "lastTransitionTime": ago(now, fields.get("ago", 60)),
+            "lastProbeTime": ago(now, fields.get("ago", 60)),
+        }
+        status["conditions"] = [{"type": fields["ended"], "status": "True", **at}]
+        status |= {"completionTime": at["lastTransitionTime"]} if fields["ended"] == "Complete" else {}
+        status |= {"startTime": ago(now, fields.get("ago", 60) + 10)}
+    return {"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": spec, "status": status}
+
+
+def _job_pod(fields: Fields, now: datetime) -> Object:
+    """Return a pod of the Job named by ``job``; ``exit`` is the code with which it ended ``ago`` seconds ago."""
+    job = fields.pop("job", "work")
+    notes: dict[str, str] = {}
+    labels = {"job": job}
+    if "index" in fields:
+        notes = {"batch.kubernetes.io/job-completion-index": str(fields.pop("index"))}
+        labels |= notes
+    if "failures" in fields:
+        notes["batch.kubernetes.io/job-index-failure-count"] = str(fields.pop("failures"))
+    owner = {"apiVersion": "batch/v1", "kind": "Job", "name": job, "uid": f"{job}-uid"}
+    finalizers = ["batch.kubernetes.io/job-tracking"] if fields.pop("tracked", True) else []
+    more: Fields = {"labels": labels, "finalizers": finalizers, "annotations": notes}
+    more["ownerReferences"] = [{**owner, "controller": True, "blockOwnerDeletion": True}]
+    if "exit" in fields:
+        code = fields.pop("exit")
+        ended = {"exitCode": code, "finishedAt": ago(now, fields.pop("ago", 3600))}
+        fields["phase"] = "Failed" if code else "Succeeded"
+        fields["status"] = {"containerStatuses": [{"name": "main", "state": {"terminated": ended}}]}
+    return _pod({**more, **fields}, now)
+
+
+def _cron_job(fields: Fields, now: datetime) -> Object:
+    template = {"spec": {"containers": [{"name": "main", "image": "demo"}], "restartPolicy": "Never"}}
+    spec = {
+        "schedule": "0 * * * *",
+        "concurrencyPolicy": "Allow",
+        "suspend": False,
+        "successfulJobsHistoryLimit": 3,
+        "failedJobsHistoryLimit": 1,
+        "jobTemplate": {"metadata": {"labels": {"made": "yes"}}, "spec": {"template": template}},
+        **(fields.get("spec") or {}),
+    }
+    found = {
+        "apiVersion": "batch/v1",
+        "kind": "CronJob",
+        "metadata": _metadata({"generation": 1, **fields}, now),
+    }
+    return {**found, "spec": spec, "status": fields.get("status") or {}}
+
+
 def _config_map(fields: Fields, now: datetime) -> Object:
     found = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": _metadata(fields, now)}
     return {**found, "data": fields["data"]} if "data" in fields else found
@@ -292,4 +362,7 @@ _BUILDERS = {
     "node": _node,
     "namespace": _namespace,
     "configMap": _config_map,
+    "job": _job,
+    "jobPod": _job_pod,
+    "cronJob": _cron_job,
 }

@@ -35,8 +35,8 @@ KIND = Kind(
     categories=("all",),
     subresources=frozenset({"status"}),
     has_generation=True,
-    stored_only=True,
     default=cronjob.default,
+    validate=cronjob.validate,
     columns=(
         cells.NAME,
         Column("Schedule", cells.text("spec.schedule")),

@@ -50,8 +50,8 @@ KIND = Kind(
     categories=("all",),
     subresources=frozenset({"status"}),
     has_generation=True,
-    stored_only=True,
     default=job.default,
+    validate=job.validate,
     selectable={"status.successful": lambda obj: str(objects.status(obj).get("succeeded") or 0)},
     columns=(
         cells.NAME,
