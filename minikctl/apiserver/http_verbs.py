@@ -8,7 +8,15 @@ from typing import Any
 import orjson
 
 from minikctl import errors
-from minikctl.apiserver import http_bodies, http_forms, http_managers, http_watch, patching, subresources
+from minikctl.apiserver import (
+    evictions,
+    http_bodies,
+    http_forms,
+    http_managers,
+    http_watch,
+    patching,
+    subresources,
+)
 from minikctl.apiserver.http_exchange import Exchange
 from minikctl.apiserver.http_paths import Target
 from minikctl.apiserver.options import DeleteOptions, ListOptions, PatchOptions, WriteOptions
@@ -282,7 +290,7 @@ async def _evict(registry: Registry, exchange: Exchange, target: Target) -> None
     body = await http_bodies.read(exchange)
     options = _write_options(exchange)
     await exchange.answer_json(
-        await subresources.evict(registry, target.namespace, target.name, body, options), 201
+        await evictions.evict(registry, target.namespace, target.name, body, options), 201
     )
 
 

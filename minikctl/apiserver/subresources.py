@@ -175,16 +175,6 @@ async def bind(
     return success()
 
 
-async def evict(
-    registry: Registry, namespace: str, name: str, eviction: Object, options: WriteOptions
-) -> Object:
-    """Delete the pod gracefully; there are no disruption budgets to ask."""
-    given = eviction.get("deleteOptions") or {}
-    wanted = delete_options(given)
-    await registry.delete(kinds.POD, namespace, name, wanted, dry_run=options.dry_run)
-    return success(code=201)
-
-
 async def finalize(registry: Registry, name: str, namespace: Object, options: WriteOptions) -> Object:
     """Replace a Namespace's spec.finalizers; without any, a terminating namespace is gone."""
     finalizers = list(objects.spec(namespace).get("finalizers") or ())

@@ -12,6 +12,7 @@ from minikctl.controllers.batch import CronJobController, JobController
 from minikctl.controllers.crd import CustomKindController
 from minikctl.controllers.daemonset import DaemonSetController
 from minikctl.controllers.deployment import DeploymentController
+from minikctl.controllers.disruption import DisruptionController
 from minikctl.controllers.namespace import NamespaceController, ServiceAccountController
 from minikctl.controllers.node import FactsSource, Machine, NodeController, never
 from minikctl.controllers.replicaset import ReplicaSetController, ReplicationControllerController
@@ -69,6 +70,7 @@ def build(
         ControlLoop(EphemeralVolumeController(caches, executor, clock), clock),
         ControlLoop(JobController(caches, executor, clock), clock, workers=4),
         ControlLoop(CronJobController(caches, executor, clock), clock),
+        ControlLoop(DisruptionController(caches, executor, clock), clock, workers=2),
         ControlLoop(SchedulerController(caches, executor, clock), clock),
         ControlLoop(EndpointSliceController(caches, executor, clock), clock, workers=4),
         ControlLoop(EndpointsController(caches, executor, clock), clock, workers=4),

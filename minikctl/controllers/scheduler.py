@@ -24,7 +24,7 @@ class SchedulerController(base.CachedController[planner.View]):
 
     name = "scheduler"
     kind = kinds.POD
-    reads = (kinds.POD, kinds.NODE, kinds.NAMESPACE, *_STORAGE)
+    reads = (kinds.POD, kinds.NODE, kinds.NAMESPACE, kinds.POD_DISRUPTION_BUDGET, *_STORAGE)
 
     def __init__(self, caches: base.Caches, executor: ApiExecutor, clock: clocks.Clock) -> None:
         super().__init__(caches, executor, clock)
@@ -48,6 +48,7 @@ class SchedulerController(base.CachedController[planner.View]):
         self.caches.of(kinds.POD).subscribe(pod_changed)
         self.caches.of(kinds.NODE).subscribe(node_changed)
         self.caches.of(kinds.NAMESPACE)
+        self.caches.of(kinds.POD_DISRUPTION_BUDGET)
 
         def storage_changed(old: Object | None, new: Object | None) -> None:  # noqa: ARG001 - any change may help
             if any(storage.references(pod.pod) for pod in summary.waiting.values()):
@@ -67,7 +68,8 @@ class SchedulerController(base.CachedController[planner.View]):
         spaces = {
             objects.name(each): objects.labels(each) for each in self.caches.of(kinds.NAMESPACE).items()
         }
-        return planner.View(summary, spaces, storage=self._found())
+        budgets = tuple(self.caches.of(kinds.POD_DISRUPTION_BUDGET).items())
+        return planner.View(summary, spaces, budgets, storage=self._found())
 
     def _found(self) -> scheduling.Storage:
         """Return what there is of storage."""

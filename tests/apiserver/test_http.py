@@ -260,6 +260,47 @@ async def test_eviction_deletes_gracefully(client: Client) -> None:
     assert (await client("GET", f"{PODS}/web")).json()["metadata"]["deletionGracePeriodSeconds"] == 3
 
 
+async def test_eviction_asks_the_budget(client: Client) -> None:
+    ready = {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}
+    for name in ("web", "two"):
+        await client("POST", PODS, samples.pod(name, nodeName="one"))
+        media = {"content-type": "application/merge-patch+json"}
+        await client("PATCH", f"{PODS}/{name}/status", {"status": ready}, media)
+    budgets = "/apis/policy/v1/namespaces/default/poddisruptionbudgets"
+    spec = {"minAvailable": 1, "selector": {"matchExpressions": [{"key": "app", "operator": "Exists"}]}}
+    await client("POST", budgets, {"metadata": {"name": "web"}, "spec": spec})
+    eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": "web"}}
+
+    early = await client("POST", f"{PODS}/web/eviction", eviction)
+    assert (early.status, early.json()["reason"]) == (429, "TooManyRequests")
+    assert early.json()["details"] == {
+        "causes": [
+            {
+                "reason": "DisruptionBudget",
+                "message": "The disruption budget web is still being processed by the server.",
+            }
+        ],
+        "retryAfterSeconds": 10,
+    }
+
+    counted = {"disruptionsAllowed": 1, "currentHealthy": 2, "desiredHealthy": 1, "observedGeneration": 1}
+    await client("PATCH", f"{budgets}/web/status", {"status": counted}, media)
+    assert (await client("POST", f"{PODS}/web/eviction?dryRun=All", eviction)).status == 201
+    assert (await client("POST", f"{PODS}/web/eviction", eviction)).status == 201
+    gone = (await client("GET", f"{PODS}/web")).json()
+    assert gone["metadata"]["deletionTimestamp"]
+    assert gone["status"]["conditions"][-1]["reason"] == "EvictionByEvictionAPI"
+    noted = (await client("GET", f"{budgets}/web")).json()["status"]
+    assert (noted["disruptionsAllowed"], list(noted["disruptedPods"])) == (0, ["web"])
+
+    eviction["metadata"]["name"] = "two"
+    refused = (await client("POST", f"{PODS}/two/eviction", eviction)).json()
+    assert refused["message"] == "Cannot evict pod as it would violate the pod's disruption budget."
+    assert refused["details"]["causes"][0]["message"] == (
+        "The disruption budget web needs 1 healthy pods and has 2 currently"
+    )
+
+
 async def test_a_namespace_ends_when_its_finalizers_are_gone(client: Client) -> None:
     namespace = (await client("POST", "/api/v1/namespaces", {"metadata": {"name": "team"}})).json()
     assert namespace["spec"] == {"finalizers": ["kubernetes"]}

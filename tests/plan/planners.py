@@ -8,6 +8,7 @@ from typing import Any
 from minikctl.controllers.batch import JobController
 from minikctl.controllers.daemonset import DaemonSetController
 from minikctl.controllers.deployment import DeploymentController
+from minikctl.controllers.disruption import DisruptionController
 from minikctl.controllers.namespace import ServiceAccountController, namespaced
 from minikctl.controllers.replicaset import ReplicaSetController, ReplicationControllerController
 from minikctl.controllers.scheduler import SchedulerController
@@ -23,6 +24,7 @@ from minikctl.model.objects import Key
 from minikctl.plan import (
     claims,
     cronjob,
+    disruption,
     endpoints,
     endpointslice,
     endpointslicemirroring,
@@ -149,6 +151,7 @@ SERVICE_ACCOUNT = Planner(kinds.NAMESPACE, _cached(ServiceAccountController, "CA
 SCHEDULER = Planner(kinds.POD, _cached(SchedulerController), scheduler.desired)
 
 
+DISRUPTION = Planner(kinds.POD_DISRUPTION_BUDGET, _cached(DisruptionController), disruption.desired)
 JOB = Planner(kinds.JOB, _cached(JobController), job.desired, job.failed)
 
 

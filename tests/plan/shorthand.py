@@ -272,6 +272,13 @@ def _namespace(fields: Fields, now: datetime) -> Object:
     }
 
 
+def _budget(fields: Fields, now: datetime) -> Object:
+    spec = {"selector": {"matchLabels": {"app": "web"}}, **(fields.get("spec") or {})}
+    metadata = _metadata({"generation": 1, **fields}, now)
+    found = {"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": metadata, "spec": spec}
+    return {**found, "status": fields.get("status") or {}}
+
+
 def _job(fields: Fields, now: datetime) -> Object:
     metadata = _metadata({"generation": 1, **fields}, now)
     _owned(metadata, "CronJob", "batch/v1", fields.get("of"))
@@ -362,6 +369,7 @@ _BUILDERS = {
     "node": _node,
     "namespace": _namespace,
     "configMap": _config_map,
+    "budget": _budget,
     "job": _job,
     "jobPod": _job_pod,
     "cronJob": _cron_job,

@@ -15,7 +15,6 @@ KIND = Kind(
     subresources=frozenset({"status"}),
     has_generation=True,
     validate=poddisruptionbudget.validate,
-    stored_only=True,
     first_status={"disruptionsAllowed": 0, "currentHealthy": 0, "desiredHealthy": 0, "expectedPods": 0},
     columns=(
         cells.NAME,
