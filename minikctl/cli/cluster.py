@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 READY_SECONDS = 120.0
 POLL_SECONDS = 0.1
+MOST_NODES = 5000
 
 
 class StartOptions(Options):
@@ -34,6 +35,12 @@ class StartOptions(Options):
     )
     no_egress: bool = flag("--no-egress", default=False, help="The same as --egress=false.")
     pod_cidr: str = flag("--pod-cidr", default="", help="The pods' addresses; a free range if empty.")
+    nodes: int = flag("--nodes", default=0, help="How many nodes the machine is to play.")
+    node_capacity: str = flag(
+        "--node-capacity",
+        default="",
+        help="What each node has: cpu=2,memory=4Gi,pods=50; its share if empty.",
+    )
     publish: str = flag("--publish", default="", help="The host address of NodePorts.")
     wait: bool = flag("--wait", default=True, help="Wait until the system pods are ready.")
 
@@ -45,6 +52,8 @@ def start(options: StartOptions, session: Session) -> int:
         "egress": False if options.no_egress else _truth(options.egress),
         "pod_cidr": options.pod_cidr,
         "publish": options.publish,
+        "nodes": options.nodes or "",
+        "node_capacity": options.node_capacity,
     }
     _settle(session, {key: value for key, value in asked.items() if value not in ("", None)})
     begun = time.monotonic()
@@ -68,6 +77,7 @@ def _settle(session: Session, asked: dict[str, Any]) -> None:
     """Keep the settings of a new cluster; those of an existing one cannot be changed."""
     if asked.get("runtime", "docker") not in ("docker", "sim"):
         raise errors.UsageError(f"error: unknown runtime {asked['runtime']!r}: it is docker or sim")
+    _check_nodes(asked)
     settings = session.home.settings()
     wanted = replace(settings, **asked)
     if session.home.exists() and wanted != settings:
@@ -78,6 +88,15 @@ def _settle(session: Session, asked: dict[str, Any]) -> None:
         )
     if not session.home.exists():
         session.home.save(wanted)
+
+
+def _check_nodes(asked: dict[str, Any]) -> None:
+    if not 1 <= asked.get("nodes", 1) <= MOST_NODES:
+        raise errors.UsageError(f"error: --nodes is a number from 1 to {MOST_NODES}")
+    if "node_capacity" in asked:
+        from minikctl.model import capacities
+
+        capacities.parse(asked["node_capacity"])
 
 
 def _await_system(session: Session, progress: _Progress) -> None:

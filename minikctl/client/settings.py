@@ -18,6 +18,15 @@ class ClusterSettings:
     api_port: int = 0
     egress: bool = True
     publish: str = "127.0.0.1"
+    nodes: int = 1
+    node_capacity: str = ""
+    """What each node is said to have, as ``cpu=2,memory=4Gi,pods=50``; what is not named is its share."""
+
+    @property
+    def node_names(self) -> tuple[str, ...]:
+        """Return the names of the cluster's nodes; the first is the machine's own."""
+        first = f"minikctl-{self.name}"
+        return (first, *(f"{first}-{number}" for number in range(2, self.nodes + 1)))
 
     @property
     def kubernetes_ip(self) -> str:

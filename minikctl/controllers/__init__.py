@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +15,7 @@ from minikctl.controllers.deployment import DeploymentController
 from minikctl.controllers.disruption import DisruptionController
 from minikctl.controllers.namespace import NamespaceController, ServiceAccountController
 from minikctl.controllers.node import FactsSource, Machine, NodeController, never
+from minikctl.controllers.node_lifecycle import NodeLifecycleController, TaintEvictionController
 from minikctl.controllers.replicaset import ReplicaSetController, ReplicationControllerController
 from minikctl.controllers.scheduler import PodGarbageController, SchedulerController
 from minikctl.controllers.services import (
@@ -24,7 +25,7 @@ from minikctl.controllers.services import (
 )
 from minikctl.controllers.statefulset import StatefulSetController
 from minikctl.controllers.storage import ClaimController, EphemeralVolumeController, VolumeController
-from minikctl.plan.node import Facts
+from minikctl.plan.node import Facts, Place
 from minikctl.runtime import clock as clocks
 from minikctl.runtime.executor import ApiExecutor
 from minikctl.runtime.loop import ControlLoop
@@ -33,13 +34,13 @@ from minikctl.runtime.served import Served
 
 @dataclass(frozen=True)
 class Settings:
-    """What the controllers must be told: the node's name and version, the CA's PEM text, the node's facts.
+    """What the controllers must be told: the nodes by name, their version, the CA's PEM text, their facts.
 
     ``served`` says which kinds there are.  ``volumes`` is the directory in which claims get theirs.
     ``changes`` takes what is called when the facts may have changed; ``known`` are those known beforehand.
     """
 
-    node: str
+    nodes: Mapping[str, Place]
     version: str
     ca: str
     facts: FactsSource
@@ -57,7 +58,7 @@ def build(
     settings: Settings,
 ) -> list[ControlLoop[Any, Any]]:
     """Return the loops of all controllers; each has a ``run()`` for the daemon's task group."""
-    identity = (settings.node, settings.version)
+    identity = (settings.nodes, settings.version)
     machine = Machine(settings.facts, settings.changes, settings.known)
     return [
         ControlLoop(DeploymentController(caches, executor, clock), clock, workers=4),
@@ -80,5 +81,7 @@ def build(
         ControlLoop(ServiceAccountController(caches, executor, clock, settings.ca), clock),
         ControlLoop(garbage.GarbageController(caches, executor, client, settings.served), clock, workers=4),
         ControlLoop(PodGarbageController(caches, executor, clock), clock),
+        ControlLoop(NodeLifecycleController(caches, executor, clock), clock, workers=2),
+        ControlLoop(TaintEvictionController(caches, executor, clock), clock, workers=2),
         ControlLoop(NodeController(caches, executor, clock, identity, machine), clock),
     ]

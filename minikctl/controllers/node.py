@@ -1,10 +1,10 @@
-"""Register the node of this machine and keep its status and its Lease fresh."""
+"""Register the nodes of this machine and keep their status and their Leases fresh."""
 
 from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -40,7 +40,7 @@ class Machine:
 
 
 class NodeController(base.ApiController[node.View]):
-    """Key: ("", the node's name); asked again in time for each renewal of the Lease."""
+    """Key: ("", a node's name); asked again in time for each renewal of the Lease."""
 
     name = "node"
     kind = kinds.NODE
@@ -51,25 +51,31 @@ class NodeController(base.ApiController[node.View]):
         caches: base.Caches,
         executor: ApiExecutor,
         clock: clocks.Clock,
-        identity: tuple[str, str],
+        identity: tuple[Mapping[str, node.Place], str],
         machine: Machine,
     ) -> None:
-        """``identity`` is the node's name and version."""
+        """``identity`` are the nodes with what sets them apart, and their version."""
         super().__init__(caches, executor, clock)
-        self._name, self._version = identity
+        self._places, self._version = identity
         self._machine = machine
         self._facts = machine.known
 
     def subscribe(self, enqueue: base.Enqueue) -> None:
-        """Follow the node; it is looked after even before it exists."""
+        """Follow the nodes; they are looked after even before they exist."""
         self.caches.of(kinds.LEASE)
         base.on_change(self.caches.of(kinds.NODE), base.own_key, enqueue)
-        self._machine.subscribe(lambda: enqueue(("", self._name)))
-        enqueue(("", self._name))
+
+        def all_of_them() -> None:
+            for name in self._places:
+                enqueue(("", name))
+
+        self._machine.subscribe(all_of_them)
+        all_of_them()
 
     async def observe(self, key: Key) -> node.View | None:
         """Return the node, its Lease and what its engine says; None for other nodes."""
-        if key != ("", self._name):
+        place = self._places.get(key[1])
+        if place is None:
             return None
         trouble = ""
         try:
@@ -77,12 +83,13 @@ class NodeController(base.ApiController[node.View]):
         except errors.DriverError as error:
             trouble = str(error)
         return node.View(
-            self._name,
+            key[1],
             self._version,
             self.caches.of(kinds.NODE).get(*key),
-            self.caches.of(kinds.LEASE).get(node.LEASE_NAMESPACE, self._name),
+            self.caches.of(kinds.LEASE).get(node.LEASE_NAMESPACE, key[1]),
             self._facts,
             trouble,
+            place,
         )
 
     def desired(self, view: node.View, now: datetime) -> Plan:

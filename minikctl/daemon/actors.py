@@ -12,7 +12,7 @@ from typing import Any
 from minikctl import controllers
 from minikctl.apiserver import http
 from minikctl.apiserver.streams import NodeStreams
-from minikctl.daemon import world
+from minikctl.daemon import nodes, world
 from minikctl.daemon.core import Core
 from minikctl.plan.storage import provisioning
 
@@ -35,7 +35,14 @@ def build(core: Core, ca: str) -> Actors:
     served.subscribe(lambda table: core.informers.retain({kind.resource for kind in table.all}))
     volumes = core.home.file(provisioning.DIRECTORY)
     node = controllers.Settings(
-        core.node, http.VERSION, ca, there.facts, there.subscribe, there.known, volumes, served
+        nodes.places(core.settings),
+        http.VERSION,
+        ca,
+        there.facts,
+        there.subscribe,
+        there.known,
+        volumes,
+        served,
     )
     loops = controllers.build(core.client, core.informers, core.executor, core.clock, node)
     works: dict[str, Work] = {f"controller {loop.controller.name}": loop.run() for loop in loops}

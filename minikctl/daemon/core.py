@@ -29,5 +29,5 @@ class Core:
 
     @property
     def node(self) -> str:
-        """Return the name of the one node: the machine, as this cluster knows it."""
-        return f"minikctl-{self.settings.name}"
+        """Return the name of the first node: the machine, as this cluster knows it."""
+        return self.settings.node_names[0]

@@ -9,7 +9,7 @@ import asyncio
 import logging
 import platform
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from minikctl import errors
 from minikctl.daemon import hostdns, networking, runtimes, subnets
@@ -116,7 +116,8 @@ class World:
             self._tell,
         )
         node = self._node_info(place)
-        self._agent = agent = NodeAgent(drivers, node)
+        others = {name: replace(node, name=name) for name in self._core.settings.node_names[1:]}
+        self._agent = agent = NodeAgent(drivers, node, others)
         cleaner = VolumeCleaner(
             self._runtime.engine, self._core.informers, self._core.executor, self._core.clock, node
         )
@@ -177,8 +178,8 @@ class World:
             domain=settings.domain,
             resolver_lines=hostdns.lines(),
             publish_ip=settings.publish,
-            cpus=place.info.cpus,
-            memory_bytes=place.info.memory_bytes,
+            cpus=max(place.info.cpus // settings.nodes, 1),
+            memory_bytes=place.info.memory_bytes // settings.nodes,
         )
 
 

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 from typing import Protocol
 
 from minikctl import errors
@@ -66,11 +67,17 @@ class NodeDrivers:
 
 
 class NodeAgent:
-    """Runs the pods of one node on one engine; a ``runtime.loop.Controller`` with pod uids as keys."""
+    """Runs the pods of an engine's nodes; a ``runtime.loop.Controller`` with pod uids as keys.
 
-    def __init__(self, drivers: NodeDrivers, node: NodeInfo) -> None:
+    ``node`` is the machine; ``others`` are the further nodes that it plays, by name.
+    """
+
+    def __init__(
+        self, drivers: NodeDrivers, node: NodeInfo, others: Mapping[str, NodeInfo] = MappingProxyType({})
+    ) -> None:
         self._drivers = drivers
         self._node = node
+        self._nodes = {node.name: node, **others}
         self._clock = drivers.clock
         self._tasks = tasks.Tasks()
         self._records: dict[str, PodRecord] = {}
@@ -163,7 +170,7 @@ class NodeAgent:
             _named(self._persistent, "", bound),
             self._services_of(namespace),
         )
-        return found.view(self._node, around)
+        return found.view(self._nodes.get(found.node, self._node), around)
 
     def desired(self, view: PodView, now: datetime) -> api.Plan:
         """Return the pod's next step; pure."""
@@ -228,7 +235,7 @@ class NodeAgent:
             if gone is not None:
                 gone.set_pod(None)
                 self.wake(gone.uid)
-        if new is None or objects.spec(new).get("nodeName") != self._node.name:
+        if new is None or objects.spec(new).get("nodeName") not in self._nodes:
             return
         found = self._records.get(objects.uid(new))
         if found is None:

@@ -48,6 +48,11 @@ class PodRecord:
         default_factory=lambda: references.References(frozenset(), frozenset())
     )
 
+    @property
+    def node(self) -> str:
+        """Return the name of the pod's node, "" if that is not known any more."""
+        return str(objects.spec(self.pod or {}).get("nodeName") or "")
+
     def set_pod(self, pod: Object | None) -> None:
         """Take the pod as the API has it now; an older revision than the known one is ignored."""
         if pod is None:

@@ -1,24 +1,31 @@
-"""Node: registered with what its machine has, ready while its engine answers, alive by its Lease."""
+"""Node: registered with what its machine has, ready while its engine answers, alive by its Lease.
+
+One machine may play several nodes, each with its share.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from minikctl.model import kinds, objects
+from minikctl.model import kinds, objects, quantity
 from minikctl.model.actions.api import ApiAction, Create, Patch, Plan
 from minikctl.model.objects import Object
 from minikctl.plan import conditions
 
 LEASE_NAMESPACE = "kube-node-lease"
-LEASE_SECONDS = 40
 RENEW_SECONDS = 10.0
+RENEWALS_PER_SECOND = 10
+"""Of very many simulated nodes each renews its Lease less often, so that together they stay cheap."""
+LEASE_RENEWALS = 4
+"""A Lease lasts as long as so many renewals."""
+ZONE = "topology.kubernetes.io/zone"
 REPORT = timedelta(minutes=5)
 """A status that does not change is written again after this time, with a new heartbeat."""
-NOT_READY = "node.kubernetes.io/not-ready"
-UNSCHEDULABLE = "node.kubernetes.io/unschedulable"
-_MAINTAINED = (NOT_READY, UNSCHEDULABLE)
+SILENCED = "minikctl.dev/silenced"
+"""An annotation: "true" has a node report nothing any more, as if its machine were lost."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +45,20 @@ class Facts:
 
 
 @dataclass(frozen=True)
+class Place:
+    """What sets a node apart where one machine plays several: how many share it, what it is said to have."""
+
+    zone: str = ""
+    sharers: int = 1
+    capacity: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def renew_seconds(self) -> float:
+        """Return how often the Lease is renewed."""
+        return max(RENEW_SECONDS, self.sharers / RENEWALS_PER_SECOND)
+
+
+@dataclass(frozen=True)
 class View:
     """A node by name, as registered (None: not yet), its Lease, and its machine; ``trouble`` when it is down.
 
@@ -50,6 +71,7 @@ class View:
     lease: Object | None
     facts: Facts | None
     trouble: str = ""
+    place: Place = Place()
 
     @property
     def object(self) -> Object:
@@ -63,9 +85,12 @@ def desired(view: View, now: datetime) -> Plan:
         if view.facts is None:
             return Plan(wake_in=RENEW_SECONDS)
         return Plan((Create(kinds.NODE, _registration(view, view.facts, now)),), wake_in=RENEW_SECONDS)
-    actions = [*_labels(view), *_taints(view), *_renewal(view, now)]
+    if objects.annotations(view.node).get(SILENCED) == "true":
+        return Plan(wake_in=None)
+    actions = [*_labels(view), *_renewal(view, now)]
     renewed = _renewed_at(view.lease) if not any(_is_renewal(each) for each in actions) else now
-    next_renewal = (renewed + timedelta(seconds=RENEW_SECONDS) - now).total_seconds() if renewed else 0.0
+    pause = timedelta(seconds=view.place.renew_seconds)
+    next_renewal = (renewed + pause - now).total_seconds() if renewed else 0.0
     return Plan(tuple(actions), _status(view, view.node, now), max(next_renewal, 0.1))
 
 
@@ -80,7 +105,9 @@ def _registration(view: View, facts: Facts, now: datetime) -> Object:
 
 
 def _own_labels(view: View, facts: Facts) -> dict[str, str]:
+    zone = {ZONE: view.place.zone} if view.place.zone else {}
     return {
+        **zone,
         "kubernetes.io/hostname": view.name,
         "kubernetes.io/os": facts.operating_system,
         "kubernetes.io/arch": facts.architecture,
@@ -97,23 +124,6 @@ def _labels(view: View) -> list[ApiAction]:
     if not changed:
         return []
     return [Patch(kinds.NODE, "", view.name, {"metadata": {"labels": changed}})]
-
-
-def _taints(view: View) -> list[ApiAction]:
-    spec = objects.spec(view.object)
-    present = list(spec.get("taints") or ())
-    wanted = [each for each in present if each.get("key") not in _MAINTAINED]
-    if spec.get("unschedulable"):
-        wanted.append({"key": UNSCHEDULABLE, "effect": "NoSchedule"})
-    if view.trouble:
-        wanted.append({"key": NOT_READY, "effect": "NoSchedule"})
-    if [_taint_id(each) for each in wanted] == [_taint_id(each) for each in present]:
-        return []
-    return [Patch(kinds.NODE, "", view.name, {"spec": {"taints": wanted or None}})]
-
-
-def _taint_id(taint: dict[str, Any]) -> tuple[str, str, str]:
-    return str(taint.get("key")), str(taint.get("value") or ""), str(taint.get("effect"))
 
 
 def _status(view: View, node: Object, now: datetime) -> dict[str, Any]:
@@ -152,14 +162,7 @@ def _conditions(view: View, now: datetime) -> list[dict[str, Any]]:
 
 
 def _described(view: View, facts: Facts) -> dict[str, Any]:
-    capacity = {
-        "cpu": str(facts.cpus),
-        "ephemeral-storage": f"{facts.storage_bytes // 1024}Ki",
-        "memory": f"{facts.memory_bytes // 1024}Ki",
-        "pods": str(facts.max_pods),
-    }
-    if not facts.storage_bytes:
-        del capacity["ephemeral-storage"]
+    capacity = _capacity(facts, view.place)
     return {
         "addresses": [
             {"type": type_, "address": address}
@@ -183,11 +186,24 @@ def _described(view: View, facts: Facts) -> dict[str, Any]:
     }
 
 
+def _capacity(facts: Facts, place: Place) -> dict[str, str]:
+    """Return the node's share of the machine, and what it is said to have instead."""
+    found = {
+        "cpu": quantity.canonical(f"{facts.cpus * 1000 // place.sharers}m"),
+        "ephemeral-storage": f"{facts.storage_bytes // place.sharers // 1024}Ki",
+        "memory": f"{facts.memory_bytes // place.sharers // 1024}Ki",
+        "pods": str(facts.max_pods),
+    }
+    if not facts.storage_bytes:
+        del found["ephemeral-storage"]
+    return {**found, **place.capacity}
+
+
 def _renewal(view: View, now: datetime) -> list[ApiAction]:
     if view.lease is None:
         return [Create(kinds.LEASE, _lease(view, now))]
     renewed = _renewed_at(view.lease)
-    if renewed is not None and (now - renewed).total_seconds() < RENEW_SECONDS:
+    if renewed is not None and (now - renewed).total_seconds() < view.place.renew_seconds:
         return []
     body = {"spec": {"renewTime": objects.micro_timestamp(now)}}
     return [Patch(kinds.LEASE, LEASE_NAMESPACE, view.name, body)]
@@ -210,7 +226,7 @@ def _lease(view: View, now: datetime) -> Object:
         "metadata": {"name": view.name, "namespace": LEASE_NAMESPACE, "ownerReferences": [owner]},
         "spec": {
             "holderIdentity": view.name,
-            "leaseDurationSeconds": LEASE_SECONDS,
+            "leaseDurationSeconds": int(LEASE_RENEWALS * view.place.renew_seconds),
             "renewTime": stamp,
         },
     }

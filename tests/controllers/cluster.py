@@ -66,7 +66,7 @@ class Cluster:
         self.recorder = Recorder(client, clock)
         self.executor = ApiExecutor(client, self.recorder, clock, self.informers.known)
         settings = controllers.Settings(
-            NODE, "v1.36.2+minikctl", "CERTIFICATE", self.machine, self.machine.subscribe
+            {NODE: node.Place()}, "v1.36.2+minikctl", "CERTIFICATE", self.machine, self.machine.subscribe
         )
         self.loops = controllers.build(client, self.informers, self.executor, clock, settings)
 

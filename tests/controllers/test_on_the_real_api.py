@@ -19,6 +19,7 @@ from minikctl.client.informer import Informers
 from minikctl.model import kinds, objects
 from minikctl.model.kinds.base import Kind
 from minikctl.model.objects import Object
+from minikctl.plan import node
 from minikctl.runtime.clock import SystemClock
 from minikctl.runtime.executor import ApiExecutor
 from minikctl.runtime.recorder import Recorder
@@ -63,7 +64,7 @@ async def plane(tmp_path: Path) -> AsyncIterator[Plane]:
     client, clock = LocalClient(registry), SystemClock()
     informers, recorder = Informers(client), Recorder(client, clock)
     executor = ApiExecutor(client, recorder, clock, informers.known)
-    settings = controllers.Settings("one", "v1", "CERTIFICATE", Machine())
+    settings = controllers.Settings({"one": node.Place()}, "v1", "CERTIFICATE", Machine())
     loops = controllers.build(client, informers, executor, clock, settings)
     works = [informers.run(), recorder.run(), *(loop.run() for loop in loops)]
     tasks = [asyncio.create_task(work) for work in works]

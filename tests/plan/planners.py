@@ -31,9 +31,11 @@ from minikctl.plan import (
     garbage,
     namespace,
     node,
+    node_lifecycle,
     pod_garbage,
     replicaset,
     service_account,
+    taint_eviction,
 )
 from minikctl.plan.daemonset import parts as daemon_parts
 from minikctl.plan.daemonset import planner as daemonset
@@ -201,10 +203,42 @@ def _node_view(world: World, case: dict[str, Any]) -> node.View:
         world.of(kinds.LEASE).get(node.LEASE_NAMESPACE, "one"),
         None if given == "unknown" else node.Facts(**facts),
         str(case.get("trouble") or ""),
+        node.Place(**(case.get("place") or {})),
     )
 
 
 NODE = Planner(kinds.NODE, _node_view, node.desired)
+
+
+def _pods_on(world: World, name: str) -> tuple[Any, ...]:
+    return tuple(pod for pod in world.of(kinds.POD).items() if objects.spec(pod).get("nodeName") == name)
+
+
+def _node_lifecycle_view(world: World, case: dict[str, Any]) -> node_lifecycle.View | None:
+    found = world.of(kinds.NODE).get("", _key(case)[1])
+    if found is None:
+        return None
+    since = objects.parse_time(case.get("since", "2026-01-01T00:00:00Z"))
+    assert since is not None
+    nodes = world.of(kinds.NODE).items()
+    ready = any((objects.condition(each, "Ready") or {}).get("status") == "True" for each in nodes)
+    lease = world.of(kinds.LEASE).get(node.LEASE_NAMESPACE, objects.name(found))
+    return node_lifecycle.View(found, lease, _pods_on(world, objects.name(found)), since, not ready)
+
+
+NODE_LIFECYCLE = Planner(kinds.NODE, _node_lifecycle_view, node_lifecycle.desired)
+
+
+def _taint_eviction_view(world: World, case: dict[str, Any]) -> taint_eviction.View | None:
+    found = world.of(kinds.NODE).get("", _key(case)[1])
+    if found is None:
+        return None
+    moments = {uid: objects.parse_time(text) for uid, text in (case.get("since") or {}).items()}
+    since = {uid: moment for uid, moment in moments.items() if moment is not None}
+    return taint_eviction.View(found, _pods_on(world, objects.name(found)), since)
+
+
+TAINT_EVICTION = Planner(kinds.NODE, _taint_eviction_view, taint_eviction.desired)
 
 
 def _pod_garbage_view(world: World, case: dict[str, Any]) -> pod_garbage.View:

@@ -1,0 +1,142 @@
+"""Watches over nodes: their taints, those that fall silent, and the pods that have to leave."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from minikctl.controllers import base
+from minikctl.model import kinds, objects
+from minikctl.model.actions.api import Plan
+from minikctl.model.objects import Key, Object
+from minikctl.plan import node_lifecycle, taint_eviction
+from minikctl.plan.node import LEASE_NAMESPACE
+from minikctl.runtime import clock as clocks
+from minikctl.runtime.executor import ApiExecutor
+
+
+def _node_of(pod: Object) -> Iterator[Key]:
+    name = objects.spec(pod).get("nodeName")
+    if name:
+        yield "", str(name)
+
+
+class _OfNodes:
+    """The pods of each node, by name: asked for often, so they are kept."""
+
+    def __init__(self) -> None:
+        self._pods: dict[str, dict[str, Object]] = {}
+
+    def changed(self, old: Object | None, new: Object | None) -> None:
+        """Follow one change of a pod."""
+        if old is not None:
+            for _, name in _node_of(old):
+                self._pods.get(name, {}).pop(objects.uid(old), None)
+        if new is not None:
+            for _, name in _node_of(new):
+                self._pods.setdefault(name, {})[objects.uid(new)] = new
+
+    def on(self, name: str) -> tuple[Object, ...]:
+        """Return the pods on a node."""
+        return tuple(self._pods.get(name, {}).values())
+
+
+class NodeLifecycleController(base.CachedController[node_lifecycle.View]):
+    """Key: ("", a node's name)."""
+
+    name = "nodelifecycle"
+    kind = kinds.NODE
+    reads = (kinds.NODE, kinds.LEASE, kinds.POD)
+
+    def __init__(self, caches: base.Caches, executor: ApiExecutor, clock: clocks.Clock) -> None:
+        super().__init__(caches, executor, clock)
+        self._pods = _OfNodes()
+        self._since = clock.now()
+        self._ready: set[str] = set()
+
+    def subscribe(self, enqueue: base.Enqueue) -> None:
+        """Follow nodes; when the first one or the last one gets ready or not, all of them matter."""
+        self.caches.of(kinds.LEASE)
+        self.caches.of(kinds.POD).subscribe(self._pods.changed)
+
+        def changed(old: Object | None, new: Object | None) -> None:
+            name, before = objects.name(new or old or {}), bool(self._ready)
+            if new is not None and _is_ready(new):
+                self._ready.add(name)
+            else:
+                self._ready.discard(name)
+            if bool(self._ready) != before:
+                for each in self.caches.of(kinds.NODE).items():
+                    enqueue(objects.key(each))
+            if old is None or new is None or _concern(old) != _concern(new):
+                enqueue(("", name))
+
+        self.caches.of(kinds.NODE).subscribe(changed)
+
+    def view(self, key: Key) -> node_lifecycle.View | None:
+        """Return the node with its Lease and its pods."""
+        node = self.caches.of(kinds.NODE).get(*key)
+        if node is None:
+            return None
+        lease = self.caches.of(kinds.LEASE).get(LEASE_NAMESPACE, key[1])
+        return node_lifecycle.View(node, lease, self._pods.on(key[1]), self._since, not self._ready)
+
+    def desired(self, view: node_lifecycle.View, now: datetime) -> Plan:
+        """Return the plan."""
+        return node_lifecycle.desired(view, now)
+
+
+def _is_ready(node: Object) -> bool:
+    return (objects.condition(node, "Ready") or {}).get("status") == "True"
+
+
+def _concern(node: Object) -> tuple[object, ...]:
+    """Return what taints follow from."""
+    conditions = objects.status(node).get("conditions") or ()
+    return objects.spec(node), [(each.get("type"), each.get("status")) for each in conditions]
+
+
+class TaintEvictionController(base.CachedController[taint_eviction.View]):
+    """Key: ("", a node's name)."""
+
+    name = "tainteviction"
+    kind = kinds.NODE
+    reads = (kinds.NODE, kinds.POD)
+
+    def __init__(self, caches: base.Caches, executor: ApiExecutor, clock: clocks.Clock) -> None:
+        super().__init__(caches, executor, clock)
+        self._pods = _OfNodes()
+        self._since: dict[str, dict[str, datetime]] = {}
+
+    def subscribe(self, enqueue: base.Enqueue) -> None:
+        """Follow taints that drive pods out, and pods on nodes that have them."""
+
+        def pod_changed(old: Object | None, new: Object | None) -> None:
+            self._pods.changed(old, new)
+            for key in _node_of(new or {}):
+                if key[1] in self._since:
+                    enqueue(key)
+
+        def node_changed(old: Object | None, new: Object | None) -> None:
+            before, after = (taint_eviction.no_execute(each or {}) for each in (old, new))
+            if before != after:
+                self._since.pop(objects.name(new or old or {}), None)
+                if after:
+                    self._since[objects.name(new or {})] = {}
+                    enqueue(objects.key(new or {}))
+
+        self.caches.of(kinds.POD).subscribe(pod_changed)
+        self.caches.of(kinds.NODE).subscribe(node_changed)
+
+    def view(self, key: Key) -> taint_eviction.View | None:
+        """Return the node and its pods, if it has taints that drive pods out."""
+        node, seen = self.caches.of(kinds.NODE).get(*key), self._since.get(key[1])
+        if node is None or seen is None:
+            return None
+        pods, now = self._pods.on(key[1]), self._clock.now()
+        self._since[key[1]] = {objects.uid(pod): seen.get(objects.uid(pod), now) for pod in pods}
+        return taint_eviction.View(node, pods, self._since[key[1]])
+
+    def desired(self, view: taint_eviction.View, now: datetime) -> Plan:
+        """Return the plan."""
+        return taint_eviction.desired(view, now)
