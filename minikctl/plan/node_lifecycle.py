@@ -1,4 +1,4 @@
-"""What the cluster makes of nodes: taints that follow their condition, and what becomes of nodes that fall silent."""
+"""What the cluster makes of nodes: taints that follow their condition, and what is done when one is lost."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""NoExecute taints: pods that do not tolerate them leave the node, at once or after as long as they tolerate them."""
+"""NoExecute taints: pods leave the node unless they tolerate them, or once they have done so long enough."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ COMPONENT = "taint-eviction-controller"
 
 @dataclass(frozen=True)
 class View:
-    """A node, the pods on it, and since when each pod has been seen there with the taints as they are, by uid."""
+    """A node, the pods on it, and since when each has been seen there with the present taints, by uid."""
 
     object: Object
     pods: tuple[Object, ...] = ()
@@ -53,7 +53,7 @@ def desired(view: View, now: datetime) -> Plan:
 
 
 def _stays(pod: Object, taints: list[Mapping[str, Any]]) -> float | None:
-    """Return for how many seconds the pod bears the taints: the shortest of its tolerations; None is for ever."""
+    """Return for how many seconds the pod bears the taints, by its shortest toleration; None is for ever."""
     shortest: float | None = None
     for taint in taints:
         matching = [
