@@ -15,6 +15,7 @@ from minikctl import errors
 from minikctl.apiserver import (
     discovery,
     http_bodies,
+    http_metrics,
     http_paths,
     http_streams,
     http_verbs,
@@ -52,16 +53,26 @@ def build_app(
     *,
     authenticate: Authenticate,
     streams: NodeStreams | None = None,
+    meter: http_metrics.Meter | None = None,
     version: str = VERSION,
 ) -> Application:
-    """Return the API as an ASGI application; without ``streams``, logs and exec are refused with a reason."""
-    return _Application(registry, authenticate, streams, version)
+    """Return the API as an ASGI application.
+
+    Without ``streams``, logs and exec are refused with a reason, without ``meter`` metrics are.
+    """
+    return _Application(registry, authenticate, streams, meter, version)
 
 
 class _Application:
     def __init__(
-        self, registry: Registry, authenticate: Authenticate, streams: NodeStreams | None, version: str
+        self,
+        registry: Registry,
+        authenticate: Authenticate,
+        streams: NodeStreams | None,
+        meter: http_metrics.Meter | None,
+        version: str,
     ) -> None:
+        self._meter = meter
         self._registry = registry
         self._authenticate = authenticate
         self._streams = streams
@@ -123,6 +134,9 @@ class _Application:
         handler = http_verbs.handler(exchange, target)
         if handler is None:
             raise _no_method()
+        if http_metrics.is_metrics(target):
+            await http_metrics.serve(self._registry, self._meter, exchange, target)
+            return
         exchange.warnings.extend(http_verbs.warnings(exchange, target))
         await handler(self._registry, exchange, target)
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from minikctl.client import base as clients
 from minikctl.controllers import base, garbage
+from minikctl.controllers.autoscaling import AutoscalingController, Measure, nothing_measured
 from minikctl.controllers.batch import CronJobController, JobController
 from minikctl.controllers.crd import CustomKindController
 from minikctl.controllers.daemonset import DaemonSetController
@@ -37,6 +38,7 @@ class Settings:
     """What the controllers must be told: the nodes by name, their version, the CA's PEM text, their facts.
 
     ``served`` says which kinds there are.  ``volumes`` is the directory in which claims get theirs.
+    ``measure`` says what pods use.
     ``changes`` takes what is called when the facts may have changed; ``known`` are those known beforehand.
     """
 
@@ -48,6 +50,7 @@ class Settings:
     known: Facts | None = None
     volumes: str = ""
     served: Served = field(default_factory=Served)
+    measure: Measure = nothing_measured
 
 
 def build(
@@ -71,6 +74,9 @@ def build(
         ControlLoop(EphemeralVolumeController(caches, executor, clock), clock),
         ControlLoop(JobController(caches, executor, clock), clock, workers=4),
         ControlLoop(CronJobController(caches, executor, clock), clock),
+        ControlLoop(
+            AutoscalingController(caches, executor, clock, client, (settings.served, settings.measure)), clock
+        ),
         ControlLoop(DisruptionController(caches, executor, clock), clock, workers=2),
         ControlLoop(SchedulerController(caches, executor, clock), clock),
         ControlLoop(EndpointSliceController(caches, executor, clock), clock, workers=4),

@@ -43,6 +43,7 @@ def build(core: Core, ca: str) -> Actors:
         there.known,
         volumes,
         served,
+        there.meter.measure,
     )
     loops = controllers.build(core.client, core.informers, core.executor, core.clock, node)
     works: dict[str, Work] = {f"controller {loop.controller.name}": loop.run() for loop in loops}

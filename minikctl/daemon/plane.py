@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import minikctl
-from minikctl.apiserver import auth, bootstrap, expiry, http, pki
+from minikctl.apiserver import auth, bootstrap, expiry, http, http_metrics, pki
 from minikctl.apiserver.local import LocalClient
 from minikctl.apiserver.registry import Registry
 from minikctl.apiserver.registry import Settings as RegistrySettings
@@ -45,10 +45,10 @@ async def run(home: ClusterHome, settings: ClusterSettings, stop: asyncio.Event)
     sock = server.listen(settings.api_port)
     settings = home.save(replace(settings, api_port=sock.getsockname()[1]))
     keys = pki.ensure(home, settings)
-    streams = LateStreams()
+    streams, meter = LateStreams(), http_metrics.LateMeter()
     async with opened(home, settings) as (store, core):
         authenticate = auth.TokenAuthenticator(keys.token)
-        app = http.build_app(core.registry, authenticate=authenticate, streams=streams)
+        app = http.build_app(core.registry, authenticate=authenticate, streams=streams, meter=meter)
         api = server.Server(app, sock, keys, home.socket)
         await bootstrap.bootstrap(core.registry)
         announcement = Announcement(home, api.address, keys, core.clock)
@@ -56,7 +56,7 @@ async def run(home: ClusterHome, settings: ClusterSettings, stop: asyncio.Event)
             serving = group.create_task(api.run(announcement.publish), name="api server")
             await announcement.made.wait()
             acting = await _load_actors(core, keys)
-            streams.target = acting.streams
+            streams.target, meter.target = acting.streams, acting.world.meter
             works = {**acting.works, **_upkeep(store, core)}
             works["state directory"] = _end_without_state(core, stop)
             background = [group.create_task(work, name=name) for name, work in works.items()]

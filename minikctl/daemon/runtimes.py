@@ -13,6 +13,7 @@ from minikctl.drivers import engine as engines
 from minikctl.drivers import netns as netnses
 from minikctl.drivers import relay as relays
 from minikctl.drivers.agent import FindAgent
+from minikctl.drivers.usage import Usage, UsageSource
 from minikctl.node import checks
 from minikctl.plan import node as node_plan
 from minikctl.runtime import clock as clocks
@@ -39,6 +40,7 @@ class Runtime:
     name_servers: Callable[[str], bind.NameServers]
     proxy: Callable[[str], haproxy.Proxy]
     listening: listening.Listening
+    usage: UsageSource
     prober: checks.Prober | None = None
     """None: real checks."""
 
@@ -69,6 +71,7 @@ def docker(settings: ClusterSettings) -> Runtime:
         name_servers=bind.BindServers,
         proxy=lambda directory: haproxy.HaproxyContainer(engine, directory),
         listening=listening.of_this_machine,
+        usage=engine,
     )
 
 
@@ -101,5 +104,17 @@ def simulated(clock: clocks.Clock) -> Runtime:
         name_servers=lambda _: FakeNameServers(),
         proxy=lambda _: FakeProxy(),
         listening=listening.nobody,
+        usage=IdleUsage(clock),
         prober=checks.PassingProber(clock),
     )
+
+
+class IdleUsage:
+    """Of containers that are not there: nothing is used."""
+
+    def __init__(self, clock: clocks.Clock) -> None:
+        self._clock = clock
+
+    async def usage(self, container_id: str) -> Usage | None:  # noqa: ARG002 - all are alike
+        """Return that nothing is used."""
+        return Usage(0.0, 0, self._clock.now())

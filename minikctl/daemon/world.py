@@ -6,6 +6,7 @@ The API answers without it.  While no engine answers, the Node says so and every
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 import platform
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from minikctl.daemon.core import Core
 from minikctl.drivers import engine as engines
 from minikctl.network.settings import NetworkSettings
 from minikctl.node.agent import NodeAgent, NodeDrivers
+from minikctl.node.meter import Meter
 from minikctl.node.storage import VolumeCleaner
 from minikctl.node.streams import EngineStreams
 from minikctl.plan import node as node_plan
@@ -55,6 +57,12 @@ class World:
         """Logs, commands and ports of pods, straight from the engine."""
         self._problem = UNANSWERED
         self._listeners: list[Callable[[], None]] = []
+
+    @functools.cached_property
+    def meter(self) -> Meter:
+        """What measures the pods, when asked."""
+        runtime = self._runtime
+        return Meter(runtime.engine, runtime.usage, self._core.settings.name, self._core.clock)
 
     @property
     def problem(self) -> str:

@@ -15,6 +15,7 @@ import docker.utils
 from minikctl import errors
 from minikctl.drivers import docker_http, docker_session, docker_wire, engine
 from minikctl.drivers.docker_http import Request
+from minikctl.drivers.usage import Usage
 
 Networks = list[engine.Network]  # named here, because in the class `list` is a method
 
@@ -63,6 +64,16 @@ class DockerEngine:
         except errors.NoSuchContainer:
             return None
         return docker_wire.container_from_inspect(body)
+
+    async def usage(self, container_id: str) -> Usage | None:
+        """Return what a container uses, None if it does not run; asks once, without waiting."""
+        params = {"stream": "false", "one-shot": "true"}
+        try:
+            return docker_wire.usage(
+                await self._call("GET", f"/containers/{container_id}/stats", params=params)
+            )
+        except errors.NoSuchContainer:
+            return None
 
     async def create(self, spec: engine.ContainerSpec) -> str:
         """Create a container and return its id; a container of that name is an error."""

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from minikctl.drivers import engine
+from minikctl.drivers.usage import Usage
 
 Json = dict[str, Any]
 
@@ -272,3 +273,18 @@ class FrameDecoder:
             self._stream = 2 if stream == 2 else 1
             self._head = b""
         return len(data)
+
+
+def usage(body: Json) -> Usage | None:
+    """Return what a container's statistics say, None if it does not run.
+
+    Of its memory, file pages that are not in use do not count: they go whenever the memory is wanted.
+    """
+    spent = ((body.get("cpu_stats") or {}).get("cpu_usage") or {}).get("total_usage")
+    memory = body.get("memory_stats") or {}
+    at = moment(body.get("read"))
+    if spent is None or "usage" not in memory or at is None:
+        return None
+    stats = memory.get("stats") or {}
+    idle = stats.get("total_inactive_file", stats.get("inactive_file", 0))
+    return Usage(spent / 1e9, max(memory["usage"] - idle, 0), at)

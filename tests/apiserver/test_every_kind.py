@@ -40,7 +40,7 @@ def client(registry: Registry) -> Client:
 
 
 def test_there_is_a_sample_of_every_kind() -> None:
-    answered = {kinds.BINDING, kinds.COMPONENT_STATUS}
+    answered = {kinds.BINDING, kinds.COMPONENT_STATUS, kinds.NODE_METRICS, kinds.POD_METRICS}
     assert {kind_of(sample) for sample in SAMPLES} | answered == set(kinds.ALL)
 
 

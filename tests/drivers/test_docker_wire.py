@@ -160,3 +160,19 @@ def test_lines_of_json_are_cut_where_they_end() -> None:
 @pytest.mark.parametrize("text", ["", None, "0001-01-01T00:00:00Z"])
 def test_never_is_no_moment(text: str | None) -> None:
     assert docker_wire.moment(text) is None
+
+
+def test_statistics_tell_cpu_time_and_memory_that_stays() -> None:
+    body = {
+        "read": "2026-01-01T12:00:00.5Z",
+        "cpu_stats": {"cpu_usage": {"total_usage": 1_500_000_000}},
+        "memory_stats": {"usage": 1000, "stats": {"total_inactive_file": 300, "inactive_file": 1}},
+    }
+    found = docker_wire.usage(body)
+    assert found is not None
+    assert (found.cpu_seconds, found.memory_bytes, found.at.microsecond) == (1.5, 700, 500000)
+    body["memory_stats"] = {"usage": 1000, "stats": {"inactive_file": 100}}  # cgroup v2
+    newer = docker_wire.usage(body)
+    assert newer is not None
+    assert newer.memory_bytes == 900
+    assert docker_wire.usage({"read": "0001-01-01T00:00:00Z", "cpu_stats": {}, "memory_stats": {}}) is None

@@ -21,6 +21,7 @@ from minikctl.controllers.statefulset import StatefulSetController
 from minikctl.controllers.storage import ClaimController, EphemeralVolumeController, VolumeController
 from minikctl.model import kinds, objects
 from minikctl.model.objects import Key
+from minikctl.node.meter import Sample
 from minikctl.plan import (
     claims,
     cronjob,
@@ -37,6 +38,8 @@ from minikctl.plan import (
     service_account,
     taint_eviction,
 )
+from minikctl.plan.autoscaling import planner as autoscaling
+from minikctl.plan.autoscaling import view as autoscaling_view
 from minikctl.plan.daemonset import parts as daemon_parts
 from minikctl.plan.daemonset import planner as daemonset
 from minikctl.plan.deployment import planner as deployment
@@ -154,6 +157,43 @@ SCHEDULER = Planner(kinds.POD, _cached(SchedulerController), scheduler.desired)
 
 
 DISRUPTION = Planner(kinds.POD_DISRUPTION_BUDGET, _cached(DisruptionController), disruption.desired)
+
+
+def _samples(case: dict[str, Any]) -> dict[str, dict[str, Sample]] | None:
+    given = case.get("samples", {})
+    if given is None:
+        return None
+    found: dict[str, dict[str, Sample]] = {}
+    for name, use in given.items():
+        at = objects.parse_time(use.get("at", "2026-01-01T12:00:00Z"))
+        assert at is not None
+        sample = Sample(use.get("cpus", 0.0), use.get("memory", 0), at, use.get("window", 15.0))
+        found[f"{name}-uid"] = {use.get("container", "main"): sample}
+    return found
+
+
+def _autoscaling_view(world: World, case: dict[str, Any]) -> autoscaling_view.View | None:
+    found = world.of(kinds.HORIZONTAL_POD_AUTOSCALER).get(*_key(case))
+    if found is None:
+        return None
+    past = autoscaling_view.Past(
+        *(
+            tuple((objects.parse_time(at), count) for at, count in case.get(name) or ())
+            for name in ("recommended", "changes")
+        )
+    )
+    owner = world.of(kinds.DEPLOYMENT).get("default", "web")
+    if owner is None:
+        return autoscaling_view.View(found, None, 'deployments.apps "web" not found', past=past)
+    pods = tuple(pod for pod in world.of(kinds.POD).items() if objects.labels(pod).get("app") == "web")
+    wanted = objects.spec(owner)["replicas"]
+    target = autoscaling_view.Target(kinds.DEPLOYMENT, "default", "web", wanted, wanted, pods)
+    return autoscaling_view.View(found, target, "", _samples(case), past)
+
+
+AUTOSCALING = Planner(
+    kinds.HORIZONTAL_POD_AUTOSCALER, _autoscaling_view, autoscaling.desired, autoscaling.failed
+)
 JOB = Planner(kinds.JOB, _cached(JobController), job.desired, job.failed)
 
 

@@ -272,6 +272,19 @@ def _namespace(fields: Fields, now: datetime) -> Object:
     }
 
 
+def _autoscaler(fields: Fields, now: datetime) -> Object:
+    cpu = {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 50}}
+    spec = {
+        "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"},
+        "minReplicas": 1,
+        "maxReplicas": 10,
+        "metrics": [{"type": "Resource", "resource": cpu}],
+        **(fields.get("spec") or {}),
+    }
+    found = {"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler"}
+    return {**found, "metadata": _metadata(fields, now), "spec": spec, "status": fields.get("status") or {}}
+
+
 def _budget(fields: Fields, now: datetime) -> Object:
     spec = {"selector": {"matchLabels": {"app": "web"}}, **(fields.get("spec") or {})}
     metadata = _metadata({"generation": 1, **fields}, now)
@@ -369,6 +382,7 @@ _BUILDERS = {
     "node": _node,
     "namespace": _namespace,
     "configMap": _config_map,
+    "autoscaler": _autoscaler,
     "budget": _budget,
     "job": _job,
     "jobPod": _job_pod,

@@ -29,6 +29,7 @@ from minikctl.model.kinds import (
     job,
     lease,
     limitrange,
+    metrics,
     namespace,
     networkpolicy,
     node,
@@ -84,6 +85,8 @@ MUTATING_POLICY = admissionregistration.MUTATING_POLICY
 MUTATING_POLICY_BINDING = admissionregistration.MUTATING_POLICY_BINDING
 MUTATING_WEBHOOKS = admissionregistration.MUTATING_WEBHOOKS
 NAMESPACE = namespace.KIND
+NODE_METRICS = metrics.NODE
+POD_METRICS = metrics.POD
 NETWORK_POLICY = networkpolicy.KIND
 NODE = node.KIND
 PERSISTENT_VOLUME = persistentvolume.KIND
@@ -158,6 +161,8 @@ ALL: tuple[Kind, ...] = (
     RUNTIME_CLASS,
     ENDPOINT_SLICE,
     *flowcontrol.ALL,
+    NODE_METRICS,
+    POD_METRICS,
 )
 """Every kind in every served version; of a group's versions, the preferred one comes first."""
 

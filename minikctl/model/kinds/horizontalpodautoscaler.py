@@ -68,7 +68,6 @@ _kind = functools.partial(
     short_names=("hpa",),
     categories=("all",),
     subresources=frozenset({"status"}),
-    stored_only=True,
 )
 KIND = _kind(
     "v2",
