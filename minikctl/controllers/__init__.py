@@ -87,7 +87,7 @@ def build(
         ControlLoop(ServiceAccountController(caches, executor, clock, settings.ca), clock),
         ControlLoop(garbage.GarbageController(caches, executor, client, settings.served), clock, workers=4),
         ControlLoop(PodGarbageController(caches, executor, clock), clock),
-        ControlLoop(NodeLifecycleController(caches, executor, clock), clock, workers=2),
+        ControlLoop(NodeLifecycleController(caches, executor, clock, settings.nodes), clock, workers=2),
         ControlLoop(TaintEvictionController(caches, executor, clock), clock, workers=2),
         ControlLoop(NodeController(caches, executor, clock, identity, machine), clock),
     ]

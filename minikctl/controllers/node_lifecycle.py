@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import datetime
 
 from minikctl.controllers import base
@@ -10,7 +10,7 @@ from minikctl.model import kinds, objects
 from minikctl.model.actions.api import Plan
 from minikctl.model.objects import Key, Object
 from minikctl.plan import node_lifecycle, taint_eviction
-from minikctl.plan.node import LEASE_NAMESPACE
+from minikctl.plan.node import LEASE_NAMESPACE, SILENCED
 from minikctl.runtime import clock as clocks
 from minikctl.runtime.executor import ApiExecutor
 
@@ -48,8 +48,12 @@ class NodeLifecycleController(base.CachedController[node_lifecycle.View]):
     kind = kinds.NODE
     reads = (kinds.NODE, kinds.LEASE, kinds.POD)
 
-    def __init__(self, caches: base.Caches, executor: ApiExecutor, clock: clocks.Clock) -> None:
+    def __init__(
+        self, caches: base.Caches, executor: ApiExecutor, clock: clocks.Clock, own: Collection[str]
+    ) -> None:
+        """``own`` are the names of the nodes that this process speaks for."""
         super().__init__(caches, executor, clock)
+        self._own = own
         self._pods = _OfNodes()
         self._since = clock.now()
         self._ready: set[str] = set()
@@ -79,7 +83,8 @@ class NodeLifecycleController(base.CachedController[node_lifecycle.View]):
         if node is None:
             return None
         lease = self.caches.of(kinds.LEASE).get(LEASE_NAMESPACE, key[1])
-        return node_lifecycle.View(node, lease, self._pods.on(key[1]), self._since, not self._ready)
+        own = key[1] in self._own and objects.annotations(node).get(SILENCED) != "true"
+        return node_lifecycle.View(node, lease, self._pods.on(key[1]), self._since, not self._ready, own)
 
     def desired(self, view: node_lifecycle.View, now: datetime) -> Plan:
         """Return the plan."""
@@ -93,7 +98,8 @@ def _is_ready(node: Object) -> bool:
 def _concern(node: Object) -> tuple[object, ...]:
     """Return what taints follow from."""
     conditions = objects.status(node).get("conditions") or ()
-    return objects.spec(node), [(each.get("type"), each.get("status")) for each in conditions]
+    silenced = objects.annotations(node).get(SILENCED)
+    return objects.spec(node), silenced, [(each.get("type"), each.get("status")) for each in conditions]
 
 
 class TaintEvictionController(base.CachedController[taint_eviction.View]):

@@ -29,19 +29,23 @@ _REPORTED = ("Ready", "MemoryPressure", "DiskPressure", "PIDPressure")
 
 @dataclass(frozen=True)
 class View:
-    """A node, its Lease, the pods on it, since when nodes are watched, and whether none at all is ready."""
+    """A node, its Lease, the pods on it, since when nodes are watched, and whether none at all is ready.
+
+    ``is_own``: this very process speaks for the node, so its silence would only say how busy it is.
+    """
 
     object: Object
     lease: Object | None
     pods: tuple[Object, ...]
     watched_since: datetime
     all_down: bool = False
+    is_own: bool = False
 
 
 def desired(view: View, now: datetime) -> Plan:
     """Return the node's taints and, when nothing is heard of it, its conditions and those of its pods."""
     actions: list[ApiAction] = []
-    silent_in = _silent_in(view, now)
+    silent_in = None if view.is_own else _silent_in(view, now)
     if silent_in == 0 and not _is_unknown(view.object):
         return Plan((_lost(view.object, now),))
     if _is_unknown(view.object):

@@ -263,7 +263,9 @@ def _node_lifecycle_view(world: World, case: dict[str, Any]) -> node_lifecycle.V
     nodes = world.of(kinds.NODE).items()
     ready = any((objects.condition(each, "Ready") or {}).get("status") == "True" for each in nodes)
     lease = world.of(kinds.LEASE).get(node.LEASE_NAMESPACE, objects.name(found))
-    return node_lifecycle.View(found, lease, _pods_on(world, objects.name(found)), since, not ready)
+    return node_lifecycle.View(
+        found, lease, _pods_on(world, objects.name(found)), since, not ready, bool(case.get("own"))
+    )
 
 
 NODE_LIFECYCLE = Planner(kinds.NODE, _node_lifecycle_view, node_lifecycle.desired)
