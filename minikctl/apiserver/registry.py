@@ -36,7 +36,6 @@ from minikctl.model import kinds, names, objects, schema
 from minikctl.model.apply import ownership
 from minikctl.model.kinds.base import Kind
 from minikctl.model.objects import Key, Object
-from minikctl.model.validation import pod as pod_rules
 from minikctl.runtime import clock as clocks
 from minikctl.runtime import served
 from minikctl.store import store as stores
@@ -305,9 +304,9 @@ class Registry:
         if subresource:
             schema.apply_defaults(stored, new)
             refuse(kind, new, schema.check(stored, new, old))
-            if subresource == "ephemeralcontainers":
+            if subresource in stored.parts:
                 stored.default(new)
-                refuse(kind, new, pod_rules.ephemeral(new, old))
+                refuse(kind, new, stored.parts[subresource](new, old))
                 strategy.count_generation(stored, new, old)
         else:
             if stored is kinds.SERVICE:

@@ -6,11 +6,10 @@ from datetime import datetime
 from typing import Any
 
 from minikctl import errors
-from minikctl.model import objects
+from minikctl.model import objects, quality
 from minikctl.model.apply import managers
 from minikctl.model.kinds.base import Kind
 from minikctl.model.objects import Object
-from minikctl.plan.pod import resources
 
 _NOT_CONTENT = ("metadata", "status", "apiVersion", "kind")
 _SERVER_OWNED = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation")
@@ -18,6 +17,7 @@ _PARTS: dict[str, tuple[str, ...]] = {
     "status": ("status",),
     "finalize": ("spec",),
     "binding": ("spec", "status"),
+    "resize": ("spec",),
     "ephemeralcontainers": (),
 }
 """What each subresource may change."""
@@ -76,7 +76,7 @@ def initial_status(kind: Kind, obj: Object) -> dict[str, Any]:
     """Return the status of a new, valid object, before any controller has seen it."""
     match kind.builtin:
         case "Pod":
-            return {"phase": "Pending", "qosClass": resources.qos_class(obj)}
+            return {"phase": "Pending", "qosClass": quality.qos_class(obj)}
         case "Node":
             return objects.status(obj)
         case _:

@@ -81,6 +81,11 @@ class DockerEngine:
         body = await self._call("POST", "/containers/create", params={"name": spec.name}, body=config)
         return str(body["Id"])
 
+    async def resize(self, container_id: str, limits: engine.Limits) -> None:
+        """Have a running container's limits changed without a restart; 0 in them leaves what there is."""
+        body = docker_wire.limits(limits)
+        await self._call("POST", f"/containers/{container_id}/update", body=body)
+
     async def start(self, container_id: str) -> None:
         """Start it; harmless when it runs."""
         await self._call("POST", f"/containers/{container_id}/start")

@@ -68,21 +68,22 @@ def _host_config(spec: engine.ContainerSpec) -> Json:
         "Init": spec.init,
         # Rotated as a kubelet rotates: a container that talks for ever must not fill the disk.
         "LogConfig": {"Type": "json-file", "Config": {"max-size": "10m", "max-file": "5"}},
-        **_limits(spec),
+        **limits(engine.Limits(spec.cpu_shares, spec.cpu_quota_us, spec.memory_bytes, spec.cpu_period_us)),
         **{key: mode for key, mode in (("PidMode", spec.pid_mode), ("IpcMode", spec.ipc_mode)) if mode},
     }
 
 
-def _limits(spec: engine.ContainerSpec) -> Json:
-    limits: Json = {}
-    if spec.memory_bytes:
+def limits(wanted: engine.Limits) -> Json:
+    """Return the fields of a container's configuration, or of its update, that limit it."""
+    found: Json = {}
+    if wanted.memory_bytes:
         # Swap equal to memory means no swap on top: the limit is the limit.
-        limits |= {"Memory": spec.memory_bytes, "MemorySwap": spec.memory_bytes}
-    if spec.cpu_shares:
-        limits["CpuShares"] = spec.cpu_shares
-    if spec.cpu_quota_us:
-        limits |= {"CpuQuota": spec.cpu_quota_us, "CpuPeriod": spec.cpu_period_us}
-    return limits
+        found |= {"Memory": wanted.memory_bytes, "MemorySwap": wanted.memory_bytes}
+    if wanted.cpu_shares:
+        found["CpuShares"] = wanted.cpu_shares
+    if wanted.cpu_quota_us:
+        found |= {"CpuQuota": wanted.cpu_quota_us, "CpuPeriod": wanted.cpu_period_us}
+    return found
 
 
 def _mount(mount: engine.Mount) -> Json:

@@ -14,6 +14,7 @@ from typing import Protocol
 from minikctl.model.containers import Container as Container
 from minikctl.model.containers import ContainerSpec as ContainerSpec
 from minikctl.model.containers import ContainerStatus as ContainerStatus
+from minikctl.model.containers import Limits as Limits
 from minikctl.model.containers import Mount as Mount
 from minikctl.model.containers import PortBinding as PortBinding
 
@@ -137,6 +138,10 @@ class Engine(Protocol):
 
     async def create(self, spec: ContainerSpec) -> str:
         """Create a container and return its id; a container of that name is an error."""
+        ...
+
+    async def resize(self, container_id: str, limits: Limits) -> None:
+        """Have a running container's limits changed without a restart; 0 in them leaves what there is."""
         ...
 
     async def start(self, container_id: str) -> None:

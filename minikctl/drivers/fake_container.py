@@ -49,6 +49,7 @@ class Box:
     finished_at: datetime | None = None
     ip: str = ""
     ports: tuple[engine.PortBinding, ...] = ()
+    limits: engine.Limits | None = None
     log: list[LogEntry] = field(default_factory=list)
     files: dict[str, bytes] = field(default_factory=dict)
     stdin: fake_process.Input = field(default_factory=lambda: fake_process.Input(closed=True))

@@ -142,6 +142,11 @@ class FakeEngine:
                 kind = "the " + kind
                 raise _refusal(errors.DriverError, f"conflicting options: {words} and {kind}")
 
+    async def resize(self, container_id: str, limits: engine.Limits) -> None:
+        """Accept the limits of a container that is there; nothing here is held to them."""
+        await self._enter("resize")
+        self._box(container_id).limits = limits
+
     async def start(self, container_id: str) -> None:
         """Start it; harmless when it runs."""
         await self._enter("start")
@@ -456,7 +461,8 @@ class FakeEngine:
                 (
                     box
                     for box in self._boxes.values()
-                    if container_id == box.spec.name or _short(container_id, box)
+                    if container_id == box.spec.name
+                    or (len(container_id) >= 12 and box.id.startswith(container_id))
                 ),
                 None,
             )
@@ -475,9 +481,8 @@ class FakeEngine:
         return task
 
     def _tell(self, action: str, box: Box) -> None:
-        event = engine.EngineEvent(action, box.id, dict(box.spec.labels), self._clock.now())
         for watcher in self._watchers:
-            watcher.put_nowait(event)
+            watcher.put_nowait(engine.EngineEvent(action, box.id, dict(box.spec.labels), self._clock.now()))
 
 
 async def _gathered(session: fake_session.FakeSession) -> tuple[int, bytes]:
@@ -485,10 +490,6 @@ async def _gathered(session: fake_session.FakeSession) -> tuple[int, bytes]:
     async for _, data in session.output():
         output += data[: _RUN_OUTPUT_LIMIT - len(output)]
     return await session.exit_code(), bytes(output)
-
-
-def _short(container_id: str, box: Box) -> bool:
-    return len(container_id) >= 12 and box.id.startswith(container_id)
 
 
 def _refusal(kind: type[errors.DriverError], words: str) -> errors.DriverError:

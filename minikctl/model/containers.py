@@ -77,6 +77,16 @@ class ContainerSpec:
     stop_signal: str = ""
 
 
+@dataclass(frozen=True)
+class Limits:
+    """What a container may use; ``cpu_quota_us`` is per ``cpu_period_us``, 0 means unlimited."""
+
+    cpu_shares: int
+    cpu_quota_us: int
+    memory_bytes: int
+    cpu_period_us: int = 100_000
+
+
 ContainerStatus = Literal["created", "running", "paused", "restarting", "removing", "exited", "dead"]
 
 

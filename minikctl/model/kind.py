@@ -124,7 +124,9 @@ class Kind:
     ``name_rule`` returns what is wrong with a name.  ``deprecation`` goes with each answer as a warning.
     Custom kinds have a ``shape``, and ``versions`` if their objects may be kept in another version.
     ``stored_only``: nothing acts on the objects yet, which whoever creates one is told.  ``verbs`` is what
-    can be done with them.  ``first_status`` is the status of a new object, before any controller has seen it.
+    can be done with them.  ``parts`` are subresources that change the spec, each with what judges its changes
+    as ``validate`` does others.  ``first_status`` is the status of a new object, before any controller has
+    seen it.
     """
 
     group: str
@@ -169,6 +171,7 @@ class Kind:
 
     stored_only: bool = False
     verbs: tuple[str, ...] = VERBS
+    parts: Mapping[str, Callable[[Object, Object | None], list[Cause]]] = field(default_factory=dict)
     first_status: Mapping[str, Any] = field(default_factory=dict)
 
     @property

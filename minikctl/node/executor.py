@@ -68,6 +68,8 @@ class NodeExecutor:
                 await self._write_volume(record, action)
             case actions.RunContainer():
                 await self._run_container(record, action)
+            case actions.ResizeContainer():
+                await self._resize(record, action)
             case actions.StopContainer():
                 await self._stop(record, action)
             case actions.RemoveContainer():
@@ -156,6 +158,7 @@ class NodeExecutor:
         except errors.DriverError as error:
             tell("Warning", "Failed", f"Error: {error}")
             raise NodeFailure("CreateContainerError", str(error)) from error
+        record.resized[container_id] = dict(action.resources)
         tell("Normal", "Created", "Container created")
         try:
             await self._engine.start(container_id)
@@ -198,6 +201,18 @@ class NodeExecutor:
         tell("Normal", "Killing", "FailedPostStartHook")
         await self._engine.stop(container_id, action.grace_seconds)
         await self._drivers.watch.refresh(container_id)
+
+    async def _resize(self, record: PodRecord, action: actions.ResizeContainer) -> None:
+        tell = self._teller(record, action.field_path)
+        try:
+            await self._engine.resize(action.container_id, action.limits)
+        except errors.EngineUnavailable:
+            raise
+        except errors.DriverError as error:
+            tell("Warning", "ResizeError", f"Error resizing container {action.container}: {error}")
+            raise
+        record.resized[action.container_id] = dict(action.resources)
+        tell("Normal", "ResizeCompleted", f"Container {action.container} was resized")
 
     async def _stop(self, record: PodRecord, action: actions.StopContainer) -> None:
         tell = self._teller(record, action.field_path)

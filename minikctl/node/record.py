@@ -38,6 +38,7 @@ class PodRecord:
     attached: set[str] = field(default_factory=set)
     volumes: dict[str, Volume] = field(default_factory=dict)
     probes: dict[tuple[str, str], ProbeState] = field(default_factory=dict)
+    resized: dict[str, Object] = field(default_factory=dict)
     messages: dict[str, str] = field(default_factory=dict)
     failures: dict[ActionKey, Failure] = field(default_factory=dict)
     busy: set[ActionKey] = field(default_factory=set)
@@ -72,6 +73,7 @@ class PodRecord:
         """Forget a container that is gone."""
         self.containers.pop(container_id, None)
         self.messages.pop(container_id, None)
+        self.resized.pop(container_id, None)
         self.attached.discard(container_id)
         self.stopping.discard(container_id)
 
@@ -101,6 +103,7 @@ class PodRecord:
             attached=frozenset(self.attached),
             volumes=dict(self.volumes),
             probes=dict(self.probes),
+            resized=dict(self.resized),
             messages=dict(self.messages),
             failures=dict(self.failures),
             busy=frozenset(self.busy),

@@ -393,3 +393,16 @@ async def test_many_at_once_do_not_hold_each_other_up(bench: Bench) -> None:
         assert not any(stop.done() for stop in stops)
         await bench.engine.kill(deaf)
         await asyncio.gather(*stops)
+
+
+async def test_limits_change_while_a_container_runs(bench: Bench) -> None:
+    made = await bench.engine.create(bench.spec("a", "sleep", "1000"))
+    await bench.engine.start(made)
+    before = await bench.engine.inspect(made)
+    await bench.engine.resize(made, engine.Limits(cpu_shares=512, cpu_quota_us=20_000, memory_bytes=64 << 20))
+    after = await bench.engine.inspect(made)
+    assert before is not None
+    assert after is not None
+    assert (after.status, after.started_at, after.pid) == ("running", before.started_at, before.pid)
+    with pytest.raises(errors.NoSuchContainer):
+        await bench.engine.resize("0" * 64, engine.Limits(2, 0, 0))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pathlib
+from typing import Any
 
 import pytest
 
-from tests.e2e.conftest import Cluster, eventually
+from tests.e2e.conftest import Cluster, docker, eventually
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
 
@@ -125,3 +126,33 @@ def test_daemons_read_a_volume_that_was_there_before(cluster: Cluster, tmp_path:
     cluster.run("delete", "pvc", "shelf")
     eventually(lambda: cluster.json("pv", "shelf")["status"]["phase"] == "Released")
     assert (tmp_path / "book").exists()
+
+
+SIZED = """
+apiVersion: v1
+kind: Pod
+metadata: {name: sized}
+spec:
+  terminationGracePeriodSeconds: 0
+  containers:
+  - name: main
+    image: minikctl-demo:latest
+    resources: {requests: {cpu: 100m, memory: 32Mi}, limits: {cpu: 200m, memory: 64Mi}}
+"""
+LARGER = '{"spec":{"containers":[{"name":"main","resources":{"limits":{"memory":"96Mi"}}}]}}'
+
+
+def test_a_running_container_gets_other_limits(cluster: Cluster) -> None:
+    cluster.kubectl("apply", "-f", "-", stdin=SIZED)
+    cluster.kubectl("wait", "--for=condition=Ready", "pod/sized", "--timeout=30s")
+    before = cluster.json("pod", "sized")["status"]["containerStatuses"][0]
+    cluster.kubectl("patch", "pod", "sized", "--subresource=resize", "-p", LARGER)
+
+    def status() -> dict[str, Any]:
+        return dict(cluster.json("pod", "sized")["status"]["containerStatuses"][0])
+
+    eventually(lambda: status()["resources"]["limits"]["memory"] == "96Mi")
+    assert (status()["containerID"], status()["restartCount"]) == (before["containerID"], 0)
+    limit = docker("inspect", "-f", "{{.HostConfig.Memory}}", before["containerID"].removeprefix("docker://"))
+    assert int(limit) == 96 << 20
+    cluster.run("delete", "pod", "sized")

@@ -1,6 +1,6 @@
 """Each case of cases/*.yaml: an object, made by merge-patching the file's base, and what is said of it.
 
-``old`` patches the base too and makes the case an update; ``become`` is merged into what ``want`` expects the
+``old`` patches the base too and makes the case an update, with ``part`` through that subresource; ``become`` is merged into what ``want`` expects the
 object to hold afterwards.  A wanted cause that ends with … matches any cause that begins so.
 """
 
@@ -49,7 +49,10 @@ def test_case(case: Case) -> None:
         old = patches.merge(case["base"], case["old"])
         assert admission.prepare(kind, old, None) == []
     assert decoding.decode_errors(kind, obj) is None
-    said = [f"{cause['field']}: {cause['message']}" for cause in admission.prepare(kind, obj, old)]
+    found = admission.prepare(kind, obj, None if "part" in case else old)
+    if "part" in case:
+        found = kind.parts[case["part"]](obj, old)
+    said = [f"{cause['field']}: {cause['message']}" for cause in found]
     wanted = case.get("want", [])
     shown = [
         each if not match.endswith("…") or not each.startswith(match[:-1]) else match

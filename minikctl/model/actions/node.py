@@ -7,11 +7,11 @@ busy and which failed, so that a plan never holds what is already under way.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 from minikctl.model.actions import api
-from minikctl.model.containers import ContainerSpec
+from minikctl.model.containers import ContainerSpec, Limits
 
 ActionKey = tuple[str, ...]
 ProbeKind = Literal["startup", "liveness", "readiness"]
@@ -209,6 +209,7 @@ class RunContainer:
     """Write the files, create and start the container, then run its hook; a failing hook ends it.
 
     ``sub_paths`` are resolved first: the mounts whose source is such a path get the resolved one.
+    ``resources`` are those of the spec that it is made from.
     """
 
     container: str
@@ -216,6 +217,7 @@ class RunContainer:
     files: tuple[HostFile, ...] = ()
     sub_paths: tuple[SubPath, ...] = ()
     post_start: Hook | None = None
+    resources: Mapping[str, Any] = field(default_factory=dict)
     grace_seconds: int = 30
     field_path: str = ""
 
@@ -223,6 +225,22 @@ class RunContainer:
     def key(self) -> ActionKey:
         """One start at a time per container."""
         return ("run", self.container)
+
+
+@dataclass(frozen=True)
+class ResizeContainer:
+    """Change the limits of a running container, which goes on; ``resources`` are those of the spec."""
+
+    container: str
+    container_id: str
+    limits: Limits
+    resources: Mapping[str, Any]
+    field_path: str = ""
+
+    @property
+    def key(self) -> ActionKey:
+        """One change at a time per container."""
+        return ("resize", self.container_id)
 
 
 @dataclass(frozen=True)
@@ -330,6 +348,7 @@ NodeAction = (
     | AttachNetwork
     | WriteVolume
     | RunContainer
+    | ResizeContainer
     | StopContainer
     | RemoveContainer
     | RemovePodDir

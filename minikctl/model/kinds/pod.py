@@ -25,10 +25,13 @@ KIND = Kind(
     "pods",
     short_names=("po",),
     categories=("all",),
-    subresources=frozenset({"status", "log", "exec", "attach", "portforward", "ephemeralcontainers"}),
+    subresources=frozenset(
+        {"status", "resize", "log", "exec", "attach", "portforward", "ephemeralcontainers"}
+    ),
     has_generation=True,
     default=pod.default,
     validate=pod.validate,
+    parts={"resize": pod.resize, "ephemeralcontainers": pod.ephemeral},
     selectable=cells.selectable(
         "spec.nodeName",
         "spec.restartPolicy",

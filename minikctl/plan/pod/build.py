@@ -30,6 +30,7 @@ def run(state: PodState, container: ContainerState, image: ImageState) -> RunCon
         spec=dataclasses.replace(made, mounts=(*mounted.mounts, *file_mounts, Mount(log, target))),
         files=(*files, HostFile(log, "", TERMINATION_LOG_MODE)),
         sub_paths=mounted.sub_paths,
+        resources=spec.get("resources") or {},
         post_start=checks.hook(spec, "postStart", state.ip),
         grace_seconds=state.grace,
         field_path=events.container_path(container.name, container.role),

@@ -8,10 +8,14 @@ from typing import Any
 
 from minikctl.model import objects
 from minikctl.model.objects import Object
+from minikctl.plan.pod import resizing
 from minikctl.plan.pod.state import PodState
 
 Condition = dict[str, Any]
-OWN = ("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady")
+OWN = (
+    *("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady"),
+    *(resizing.PENDING, resizing.RUNNING),
+)
 
 
 def of(state: PodState, status: Mapping[str, Any], now: datetime) -> list[Condition]:
@@ -23,6 +27,7 @@ def of(state: PodState, status: Mapping[str, Any], now: datetime) -> list[Condit
         _initialized(state, status),
         _ready(state, containers_ready, stored),
         {**containers_ready, "type": "ContainersReady"},
+        *resizing.conditions(state),
     ]
     finished = [_dated(state, condition, stored.get(str(condition["type"])), now) for condition in made]
     return finished + [condition for type_, condition in stored.items() if type_ not in OWN]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from minikctl.model import objects
 from minikctl.model.actions.node import RemoveContainer, StopContainer
 from minikctl.model.containers import Container
-from minikctl.plan.pod import checks, events, names
+from minikctl.plan.pod import checks, events, names, resizing
 from minikctl.plan.pod.draft import Draft
 from minikctl.plan.pod.state import ContainerState, PodState
 
@@ -75,11 +75,20 @@ def stop(
 
 
 def stop_if_unfit(state: PodState, draft: Draft, container: ContainerState, running: Container) -> None:
-    """Stop the running container if its spec changed or if it failed a probe that demands it."""
+    """Stop the running container if its spec changed or if it failed a probe that demands it.
+
+    What it may use is changed while it runs.
+    """
     name = container.name
     if running.labels.get(names.SPEC_HASH) != container.hash:
         stop(state, draft, container, message=f"Container {name} definition changed, will be restarted")
         return
+    sizes = resizing.changed(state, container)
+    if sizes and resizing.needs_restart(container, sizes) and not resizing.infeasible(state, container):
+        stop(state, draft, container, message=f"Container {name} resize requires restart")
+        return
+    if sizes:
+        resizing.resize(state, draft, container, running)
     for kind in ("startup", "liveness"):
         found = draft.view.probes.get((running.id, kind))
         if found is not None and found.passed is False:

@@ -12,7 +12,7 @@ from minikctl.plan.pod.state import PodState
 REASON = "NotEnforced"
 _POD_FIELDS = ("runtimeClassName", "overhead", "resources")
 _CONTEXT_FIELDS = ("seLinuxOptions", "windowsOptions")
-_CONTAINER_FIELDS = ("volumeDevices", "resizePolicy", "restartPolicyRules")
+_CONTAINER_FIELDS = ("volumeDevices", "restartPolicyRules")
 
 
 def report(state: PodState, draft: Draft) -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
 
 from minikctl.model import quantity
+from minikctl.model.containers import Limits
 from minikctl.model.objects import Object
 from minikctl.plan.pod.problems import ConfigError
 from minikctl.plan.pod.view import NodeInfo
@@ -18,15 +18,6 @@ MAX_SHARES = 262144
 SHARES_PER_CPU = 1024
 PERIOD_US = 100_000
 MIN_QUOTA_US = 1000
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What the engine is told; 0 is unlimited."""
-
-    cpu_shares: int
-    cpu_quota_us: int
-    memory_bytes: int
 
 
 def _amount(container: Mapping[str, Any], side: str, resource: str) -> str | None:
@@ -79,26 +70,3 @@ def _value(container: Object, side: str, resource: str, node: NodeInfo) -> Fract
         return quantity.parse(found)
     whole = {"cpu": node.cpus, "memory": node.memory_bytes} if side == "limits" else {}
     return Fraction(whole.get(resource, 0))
-
-
-def qos_class(pod: Object) -> str:
-    """Return Guaranteed, Burstable or BestEffort by the CPU and memory of all containers."""
-    spec = pod.get("spec") or {}
-    containers = (*(spec.get("initContainers") or ()), *(spec.get("containers") or ()))
-    if not any(_positive(container, side) for container in containers for side in ("requests", "limits")):
-        return "BestEffort"
-    return "Guaranteed" if all(_guaranteed(container) for container in containers) else "Burstable"
-
-
-def _positive(container: Object, side: str) -> bool:
-    amounts: Iterable[str | None] = (_amount(container, side, name) for name in ("cpu", "memory"))
-    return any(amount is not None and quantity.parse(amount) > 0 for amount in amounts)
-
-
-def _guaranteed(container: Object) -> bool:
-    for name in ("cpu", "memory"):
-        limit = _amount(container, "limits", name)
-        request = _amount(container, "requests", name) or limit
-        if limit is None or request is None or quantity.compare(limit, request):
-            return False
-    return True

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from minikctl.model import objects
+from minikctl.model import objects, quality
 from minikctl.model.containers import Container
-from minikctl.plan.pod import conditions, deadline, ending, names, resources, state
+from minikctl.plan.pod import conditions, deadline, ending, names, resizing, state
 from minikctl.plan.pod.draft import Draft, Waiting
 
 START_ERROR = "StartError"
@@ -23,7 +23,7 @@ def of(pod: state.PodState, draft: Draft) -> Status:
     status |= {"phase": phase(pod, draft), "hostIP": pod.view.node.host_ip}
     status["hostIPs"] = [{"ip": pod.view.node.host_ip}]
     status.setdefault("startTime", objects.timestamp(draft.now))
-    status.setdefault("qosClass", resources.qos_class(pod.pod))
+    status.setdefault("qosClass", quality.qos_class(pod.pod))
     _addresses(pod, status)
     if init:
         status["initContainerStatuses"] = init
@@ -91,6 +91,7 @@ def _container(pod: state.PodState, draft: Draft, container: state.ContainerStat
     if latest is not None:
         found["imageID"] = f"docker://{latest.image_id}"
         found["containerID"] = state.container_id(latest)
+    _resources(pod, container, found)
     waiting = draft.waits.get(container.name)
     ended = [_terminated(draft, entry) for entry in container.history if state.ended(entry)]
     if container.running is not None:
@@ -105,6 +106,18 @@ def _container(pod: state.PodState, draft: Draft, container: state.ContainerStat
     elif latest is None:
         found["lastState"] = _lost(container.stored)
     return found
+
+
+def _resources(pod: state.PodState, container: state.ContainerState, found: Status) -> None:
+    """Tell what the container has got, and what the node keeps for it."""
+    asked = container.spec.get("resources") or {}
+    got = resizing.applied(pod, container)
+    if got is None:
+        got = asked
+    if got:
+        found["resources"] = got
+    if asked.get("requests"):
+        found["allocatedResources"] = asked["requests"]
 
 
 def _lost(stored: Status) -> Status:

@@ -82,6 +82,8 @@ class PodView:
     images: Mapping[str, ImageState] = field(default_factory=dict)
     attached: frozenset[str] = frozenset()
     volumes: Mapping[str, Volume] = field(default_factory=dict)
+    resized: Mapping[str, Object] = field(default_factory=dict)
+    """The resources that containers, by their ids, have got."""
     probes: Mapping[tuple[str, str], ProbeState] = field(default_factory=dict)
     messages: Mapping[str, str] = field(default_factory=dict)
     failures: Mapping[ActionKey, Failure] = field(default_factory=dict)

@@ -18,7 +18,7 @@ NOW = datetime(2026, 5, 1, 12, 0, 0, tzinfo=UTC)
 UID = "0123456789abcdef"
 KEYS = {
     "pod", "orphan", "containers", "config_maps", "secrets", "services", "images", "attached",
-    "probes", "messages", "failures", "busy", "reported", "has_directory", "memory_dir", "claims", "volumes",
+    "probes", "messages", "failures", "busy", "reported", "has_directory", "memory_dir", "claims", "volumes", "resized",
 }  # fmt: skip
 
 
@@ -143,6 +143,7 @@ def view(given: dict[str, Any]) -> PodView:
         claims={claim["metadata"]["name"]: claim for claim in given.get("claims") or ()},
         persistent={volume["metadata"]["name"]: volume for volume in given.get("volumes") or ()},
         services=tuple(given.get("services") or ()),
+        resized=given.get("resized") or {},
         images={name: ImageState(image, "sha256:1") for name, image in (given.get("images") or {}).items()},
         attached=frozenset(given.get("attached") or ()),
         probes={

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from minikctl.model import quality
 from minikctl.model.actions.node import (
     ExecCheck,
     FilesVolume,
@@ -259,7 +260,7 @@ def test_resource_fields_are_rounded_up(resource: str, divisor: str | None, want
 )
 def test_the_qos_class_follows_the_resources(given: list[Object], wanted: str) -> None:
     pod = {"spec": {"containers": [{"resources": found} for found in given]}}
-    assert resources.qos_class(pod) == wanted
+    assert quality.qos_class(pod) == wanted
 
 
 # --- rights ------------------------------------------------------------------------------------------------
@@ -757,15 +758,15 @@ def test_fields_that_are_not_enforced() -> None:
         "containers": [
             {
                 "name": "app",
-                "resizePolicy": [{}],
+                "restartPolicyRules": [{}],
                 "resources": {"limits": {"cpu": 1, "ephemeral-storage": 1}},
                 "volumeMounts": [{"name": "v", "recursiveReadOnly": "Enabled"}, {"name": "v"}],
             }
         ],
     }
     assert sorted(fidelity.fields(running(spec))) == [
-        "spec.containers{app}.resizePolicy",
         "spec.containers{app}.resources.limits.ephemeral-storage",
+        "spec.containers{app}.restartPolicyRules",
         "spec.containers{app}.volumeMounts.recursiveReadOnly",
         "spec.hostUsers",
         "spec.initContainers{one}.securityContext.procMount",

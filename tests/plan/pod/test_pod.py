@@ -19,7 +19,7 @@ def test_case(name: str, case: dict[str, Any]) -> None:
     view = cases.view(case["given"])
     plan = planner.desired(view, cases.NOW)
     want = case["want"]
-    assert want.keys() <= {"actions", "status", "no_status", "wake_in", "waiting"}, want.keys()
+    assert want.keys() <= {"actions", "status", "no_status", "wake_in", "waiting", "conditions"}, want.keys()
     if "actions" in want:
         assert [summary(action) for action in plan.actions] == want["actions"]
     if "wake_in" in want:
@@ -29,6 +29,10 @@ def test_case(name: str, case: dict[str, Any]) -> None:
         assert plan.status is None
     if "status" in want:
         assert not cases.mismatch(want["status"], plan.status), name
+    if "conditions" in want:
+        assert plan.status is not None
+        found = {each["type"]: each for each in plan.status["conditions"]}
+        assert not cases.mismatch(want["conditions"], found), name
     if "waiting" in want:
         assert plan.status is not None
         entries = [*plan.status.get("initContainerStatuses", ()), *plan.status["containerStatuses"]]

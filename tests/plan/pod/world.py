@@ -98,6 +98,8 @@ class World:
                 self._put(self._created(action.spec))
                 kept = {name: image for name, image in view.images.items() if name != action.container}
                 self.change(images=kept)
+            case actions.ResizeContainer():
+                self.change(resized={**view.resized, action.container_id: action.resources})
             case actions.StopContainer():
                 found = next(c for c in view.containers if c.id == action.container_id)
                 self._put(dataclasses.replace(found, status="exited", exit_code=143, finished_at=self.now))

@@ -1,0 +1,93 @@
+"""Changing what a running container may use: in place, or by a restart where its policy asks for one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from minikctl.model import quantity
+from minikctl.model.actions.node import ResizeContainer
+from minikctl.model.containers import Container
+from minikctl.model.objects import Object
+from minikctl.plan.pod import events, resources
+from minikctl.plan.pod.draft import Draft
+from minikctl.plan.pod.state import ContainerState, PodState, container_id
+
+NAMES = ("cpu", "memory")
+PENDING, RUNNING = "PodResizePending", "PodResizeInProgress"
+
+
+def applied(state: PodState, container: ContainerState) -> Object | None:
+    """Return the resources that the running container has, None if nobody remembers any."""
+    running = container.running
+    if running is None:
+        return None
+    found = state.view.resized.get(running.id)
+    if found is None and container.stored.get("containerID") == container_id(running):
+        found = container.stored.get("resources")
+    return None if found is None else dict(found)
+
+
+def changed(state: PodState, container: ContainerState) -> list[str]:
+    """Return which of CPU and memory the running container has otherwise than its spec says."""
+    found = applied(state, container)
+    wanted = container.spec.get("resources") or {}
+    if found is None:
+        return []
+    return [name for name in NAMES if _sides(found, name) != _sides(wanted, name)]
+
+
+def _sides(given: Object, name: str) -> list[Any]:
+    amounts = ((given.get(side) or {}).get(name) for side in ("requests", "limits"))
+    return [None if amount is None else quantity.parse(amount) for amount in amounts]
+
+
+def infeasible(state: PodState, container: ContainerState) -> str:
+    """Return why the node can never give what is asked for, "" if it might."""
+    node = state.view.node
+    have = {"cpu": node.cpus * 1000, "memory": node.memory_bytes}
+    for name in NAMES:
+        asked = ((container.spec.get("resources") or {}).get("requests") or {}).get(name)
+        if asked is None or not have[name]:
+            continue
+        amount = quantity.millis(str(asked)) if name == "cpu" else quantity.whole(str(asked))
+        if amount > have[name]:
+            return f"Node didn't have enough capacity: {name}, requested: {amount}, capacity: {have[name]}"
+    return ""
+
+
+def needs_restart(container: ContainerState, names: list[str]) -> bool:
+    """Tell whether the container asks to be restarted when one of these changes."""
+    return any(
+        each.get("resourceName") in names and each.get("restartPolicy") == "RestartContainer"
+        for each in container.spec.get("resizePolicy") or ()
+    )
+
+
+def resize(state: PodState, draft: Draft, container: ContainerState, running: Container) -> None:
+    """Add the change of the running container's limits, if the node can give what is asked for."""
+    if infeasible(state, container):
+        return
+    draft.add(
+        ResizeContainer(
+            container=container.name,
+            container_id=running.id,
+            limits=resources.of(container.spec),
+            resources=container.spec.get("resources") or {},
+            field_path=events.container_path(container.name, container.role),
+        )
+    )
+
+
+def conditions(state: PodState) -> Iterator[Object]:
+    """Yield what the pod says of changes that are under way, or that cannot be."""
+    due = [container for container in state.all if changed(state, container)]
+    for container in due:
+        reason = infeasible(state, container)
+        if reason:
+            yield {"type": PENDING, "status": "True", "reason": "Infeasible", "message": reason}
+            return
+    if due:
+        failure = next((found for key, found in state.view.failures.items() if key[0] == "resize"), None)
+        told = {"reason": "Error", "message": failure.message} if failure else {}
+        yield {"type": RUNNING, "status": "True", **told}
