@@ -215,6 +215,37 @@ replace -f /nope
 replace -f x --grace-period=1
 diff
 diff -f /nope
+cordon
+cordon nope
+cordon -l kubernetes.io/os=linux --dry-run=client
+cordon -l kubernetes.io/os=linux --dry-run=server
+cordon -l a=none
+uncordon -l kubernetes.io/os=linux
+taint
+taint nodes
+taint nodes nope
+taint nodes nope a=b:NoSchedule
+taint nodes --all a=b:NoSchedule --dry-run=client
+taint nodes --all a=b:NoSchedule --dry-run=server
+taint nodes --all a=b:Nope
+taint nodes --all a=b
+taint nodes --all a
+taint nodes --all a-
+taint nodes --all a=b:NoSchedule a:NoSchedule-
+taint pods web a=b:NoSchedule
+drain
+drain nope
+drain -l a=none
+drain -l kubernetes.io/os=linux --dry-run=client --pod-selector=app=web
+top pods
+top pods --containers
+top pods -A --sort-by=cpu
+top pods --sum
+top pods --sort-by=nope
+top pods -l app=none
+top pod nope
+top nodes
+top nodes --no-headers
 events --for=nope
 events --types=Nope
 nope
