@@ -211,14 +211,20 @@ COMMANDS: dict[str, Command] = {
         NodeOptions,
         cordon,
         usage="NODE",
-        examples=(("Let a node take no new pods", "minikctl cordon minikctl-default-2"),),
+        examples=(
+            ("Let a node take no new pods", "minikctl cordon minikctl-default-2"),
+            ("All nodes of a zone", "minikctl cordon -l topology.kubernetes.io/zone=zone-a"),
+        ),
     ),
     "uncordon": Command(
         "Mark a node as schedulable.",
         NodeOptions,
         uncordon,
         usage="NODE",
-        examples=(("Let a node take pods again", "minikctl uncordon minikctl-default-2"),),
+        examples=(
+            ("Let a node take pods again", "minikctl uncordon minikctl-default-2"),
+            ("See what would be done", "minikctl uncordon minikctl-default-2 --dry-run=client"),
+        ),
     ),
     "taint": Command(
         "Update the taints of nodes.",

@@ -162,7 +162,10 @@ COMMANDS = {
                 TopOptions,
                 nodes,
                 usage="[NAME]",
-                examples=(("What each node uses", "minikctl top node"),),
+                examples=(
+                    ("What each node uses", "minikctl top node"),
+                    ("The busiest first", "minikctl top node --sort-by=cpu"),
+                ),
             ),
             "pod": Command(
                 "Display what pods use.",

@@ -255,13 +255,14 @@ nope
 def normal(text: str) -> str:
     """Return the output without what passes with time, and without the program's own name."""
     text = text.replace("minikctl", "kubectl")
+    # First, for a part of one may look like an age: 458d.
+    text = re.sub(r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", "UID", text)
     text = re.sub(r"\b\d+(?:ms|s|m|h|d)(?:\d+s)?(?: \(x\d+ over \d+\w+\))?\b *", "AGE ", text)
     text = re.sub(r"(RenewTime|Renew Time|LastHeartbeatTime):.*", r"\1", text)
     text = re.sub(r"\w{3}, \d\d \w{3} \d{4} [\d:]+ \+0000", "TIME", text)
     text = re.sub(r"\d{4}-\d\d-\d\dT[\d:.]+Z", "TIME", text)
     text = re.sub(r"(Resource Version|resourceVersion): *\S+", r"\1", text)
     text = re.sub(r"\n\nDid you mean this\?(?:\n\t\w+)+", "", text)
-    text = re.sub(r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", "UID", text)
     return re.sub(r"-{4,} *| +\n", "", text)
 
 
