@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import bisect
 import contextlib
-from collections.abc import Callable, Iterator
+import functools
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import orjson
@@ -22,22 +23,51 @@ KEPT_CHANGES = 1000
 
 
 class Entry:
-    """One object as stored: decoded once, encoded at most once."""
+    """One object as stored: decoded once, encoded at most once.
 
-    __slots__ = ("_json", "key", "object", "revision")
+    ``value`` is its JSON in the store, which lacks nothing but the resourceVersion.
+    """
 
-    def __init__(self, key: Key, revision: int, stored: Object) -> None:
+    __slots__ = ("_json", "_value", "key", "object", "revision")
+
+    def __init__(self, key: Key, revision: int, stored: Object, value: bytes | None = None) -> None:
         self.key = key
         self.revision = revision
         self.object = stamped(stored, revision)
         self._json: bytes | None = None
+        self._value = value
 
     @property
     def json(self) -> bytes:
-        """Return the object's JSON, encoded on first use."""
+        """Return the object's JSON, made on first use."""
         if self._json is None:
-            self._json = orjson.dumps(self.object)
+            self._json = self._spliced() or orjson.dumps(self.object)
+            self._value = None
         return self._json
+
+    def _spliced(self) -> bytes | None:
+        """Return the stored JSON with the resourceVersion put in, if it begins as ``headed`` makes it."""
+        head = _head(self.object.get("kind"), self.object.get("apiVersion"))
+        if self._value is None or not self._value.startswith(head):
+            return None
+        rest = self._value[len(head) :]
+        return b'%b"resourceVersion":"%d"%b%b' % (
+            head,
+            self.revision,
+            b"" if rest[:1] == b"}" else b",",
+            rest,
+        )
+
+
+@functools.lru_cache(maxsize=512)
+def _head(kind: str, version: str) -> bytes:
+    return orjson.dumps({"kind": kind, "apiVersion": version, "metadata": {}})[:-2]
+
+
+def headed(obj: Object) -> Object:
+    """Return the object with its kind, version and metadata first, as Kubernetes writes it."""
+    first = {"kind": obj["kind"], "apiVersion": obj["apiVersion"], "metadata": obj["metadata"]}
+    return first | obj
 
 
 def stamped(stored: Object, revision: int) -> Object:
@@ -71,7 +101,7 @@ class Collection:
         self._orders: dict[str, list[str]] = {}
         self._changes: list[Change] = []
         self._dropped = 0
-        self._waiting: set[asyncio.Future[None]] = set()
+        self._waiting: dict[Key, set[asyncio.Future[None]]] = {}
 
     def get(self, key: Key) -> Entry | None:
         """Return the object of that (namespace, name)."""
@@ -105,8 +135,13 @@ class Collection:
         self._spaces.setdefault(entry.key[0], {})[entry.key[1]] = entry
         self._orders.pop(entry.key[0], None)
 
-    def apply(self, revision: int, key: Key, stored: Object | None) -> Change | None:
-        """Step to the next state of one object and remember the change; None: nothing was there to remove."""
+    def apply(
+        self, revision: int, key: Key, stored: Object | None, value: bytes | None = None
+    ) -> Change | None:
+        """Step to the next state of one object and remember the change; None: nothing was there to remove.
+
+        ``value`` is the object's JSON.
+        """
         old = self.get(key)
         if stored is None:
             if old is None:
@@ -114,7 +149,7 @@ class Collection:
             self._remove(key)
             change = Change(revision, old, None, Entry(key, revision, old.object))
         else:
-            entry = Entry(key, revision, stored)
+            entry = Entry(key, revision, stored, value)
             if old is None:
                 self.load(entry)
             else:
@@ -132,12 +167,17 @@ class Collection:
 
     def _remember(self, change: Change) -> None:
         self._changes.append(change)
+        if len(self._changes) == self._keep + self._keep // 4:
+            # Those who wait for other objects have to move on before what they have not seen is dropped.
+            self.wake()
         if len(self._changes) >= self._keep + self._keep // 2:
             surplus = len(self._changes) - self._keep
             self.oldest = self._changes[surplus - 1].revision
             self._dropped += surplus
             del self._changes[:surplus]
-        self.wake()
+        namespace, name = change.last.key
+        for interest in {("", ""), (namespace, ""), (namespace, name)}:
+            self._release(self._waiting.pop(interest, ()))
 
     def recast(self, change: Callable[[Object], Object]) -> None:
         """Let each object be read as ``change`` returns it, under its present revision; nobody is told."""
@@ -155,12 +195,17 @@ class Collection:
     @property
     def watchers(self) -> int:
         """The number of those who wait for the next change."""
-        return len(self._waiting)
+        return sum(map(len, self._waiting.values()))
 
     def wake(self) -> None:
         """Let everyone who waits look again."""
-        waiting, self._waiting = self._waiting, set()
-        for future in waiting:
+        waiting, self._waiting = self._waiting, {}
+        for futures in waiting.values():
+            self._release(futures)
+
+    @staticmethod
+    def _release(futures: Iterable[asyncio.Future[None]]) -> None:
+        for future in futures:
             if not future.done():
                 future.set_result(None)
 
@@ -179,16 +224,23 @@ class Collection:
             raise errors.expired(f"too old resource version: the watch fell behind ({self.oldest})")
         return self._changes[start:]
 
-    async def changed(self, timeout: float | None) -> None:
-        """Return at the next change, or after that many seconds."""
+    async def changed(self, timeout: float | None, interest: Key = ("", "")) -> None:
+        """Return at the next change, or after that many seconds.
+
+        ``interest`` is a namespace, or a namespace and a name, when nothing else matters to the caller.
+        """
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.add(future)
+        self._waiting.setdefault(interest, set()).add(future)
         try:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(timeout):
                     await future
         finally:
-            self._waiting.discard(future)
+            waiting = self._waiting.get(interest)
+            if waiting is not None:
+                waiting.discard(future)
+                if not waiting:
+                    del self._waiting[interest]
 
     def as_of(self, revision: int, namespace: str = "") -> list[Entry]:
         """Return the entries as they were at an earlier revision; 410 if that is too old."""

@@ -67,7 +67,7 @@ class Feed:
         if begin:
             for row in (await self._store.list("", revision=begin)).rows:
                 collection, key = self._place(row.key)
-                collection.load(cache.Entry(key, row.revision, _decoded(row.value)))
+                collection.load(cache.Entry(key, row.revision, _decoded(row.value), row.value))
         self._task = asyncio.create_task(self._follow(), name="apiserver-feed")
         await self.reached(newest)
 
@@ -127,7 +127,7 @@ class Feed:
         stored = None
         if event.type == "put":
             stored = self._decoded.pop(row.value, None) or _decoded(row.value)
-        change = collection.apply(row.revision, key, stored)
+        change = collection.apply(row.revision, key, stored, row.value)
         if change is not None:
             for observer in self._observers.get(row.key.rsplit("/", 2)[0], ()):
                 observer(change)

@@ -14,6 +14,7 @@ from minikctl.apiserver import (
     http_forms,
     http_managers,
     http_watch,
+    listing,
     patching,
     subresources,
 )
@@ -91,8 +92,13 @@ async def _list(registry: Registry, exchange: Exchange, target: Target) -> None:
     if exchange.flag("watch"):
         await http_watch.serve_watch(registry, exchange, target, _form(exchange))
         return
+    await _answer_list(
+        registry, exchange, target, registry.list(target.kind, target.namespace, _list_options(exchange))
+    )
+
+
+async def _answer_list(registry: Registry, exchange: Exchange, target: Target, page: listing.Page) -> None:
     form = _form(exchange)
-    page = registry.list(target.kind, target.namespace, _list_options(exchange))
     await registry.ready(target.kind, page.entries)
     data = http_forms.encode_list(form, target.kind, page, registry.clock.now())
     await exchange.answer(_pretty(exchange, data), form.media)
@@ -143,7 +149,11 @@ def _write_options(exchange: Exchange) -> WriteOptions:
 
 async def _answer(registry: Registry, exchange: Exchange, kind: Kind, obj: Object, status: int = 200) -> None:
     form = _form(exchange)
-    data = http_forms.encode_object(form, kind, obj, registry.clock.now())
+    entry = registry.entry_of(kind, obj)
+    if entry is not None:
+        data = http_forms.encode_entry(form, kind, entry, registry.clock.now())
+    else:
+        data = http_forms.encode_object(form, kind, obj, registry.clock.now())
     await exchange.answer(_pretty(exchange, data), form.media, status)
 
 
@@ -223,10 +233,8 @@ async def _delete(registry: Registry, exchange: Exchange, target: Target) -> Non
 async def _delete_collection(registry: Registry, exchange: Exchange, target: Target) -> None:
     options, dry_run = await _delete_options(exchange)
     chosen = _list_options(exchange)
-    found = await registry.delete_collection(target.kind, target.namespace, chosen, options, dry_run=dry_run)
-    meta = {"resourceVersion": str(registry.feed.revision)}
-    head = {"kind": target.kind.list_kind, "apiVersion": target.kind.api_version, "metadata": meta}
-    await exchange.answer_json({**head, "items": found})
+    page = await registry.delete_collection(target.kind, target.namespace, chosen, options, dry_run=dry_run)
+    await _answer_list(registry, exchange, target, page)
 
 
 async def _delete_options(exchange: Exchange) -> tuple[DeleteOptions, bool]:

@@ -6,6 +6,7 @@ with its cache and must never be.  A write returns when reads and watches have i
 
 from __future__ import annotations
 
+import asyncio
 import builtins
 import random
 import uuid
@@ -39,6 +40,9 @@ from minikctl.model.objects import Key, Object
 from minikctl.runtime import clock as clocks
 from minikctl.runtime import served
 from minikctl.store import store as stores
+
+AT_ONCE = 128
+"""So many objects of a collection are deleted at a time."""
 
 NAME_ATTEMPTS = 8
 """So often a generated name that is taken is replaced by another."""
@@ -91,6 +95,12 @@ class Registry:
         if found is None:
             raise errors.not_found(kind.plural, kind.group, name)
         return found
+
+    def entry_of(self, kind: Kind, obj: Object) -> cache.Entry | None:
+        """Return the stored form of an object that was handed out, None if it is no longer, or not, that."""
+        found = self.feed.collection(kinds.stored(kind)).get(objects.key(obj))
+        version = objects.resource_version(obj)
+        return found if found and str(found.revision) == version and found.object == obj else None
 
     def get(self, kind: Kind, namespace: str, name: str) -> Object:
         """Return the object as it is now, in the version of ``kind``."""
@@ -168,7 +178,7 @@ class Registry:
             raise
 
     async def _insert(self, stored: Kind, obj: Object) -> Object:
-        kept = await keep(stored, obj)
+        kept = cache.headed(await keep(stored, obj))
         value = orjson.dumps(kept)
         self.feed.expect(value, kept)
         try:
@@ -324,7 +334,7 @@ class Registry:
         if deletion.is_finished(stored, new):
             row = await self._store.delete(key, entry.revision)
         else:
-            kept = await keep(stored, new)
+            kept = cache.headed(await keep(stored, new))
             value = orjson.dumps(kept)
             self.feed.expect(value, kept)
             try:
@@ -350,16 +360,22 @@ class Registry:
         options: DeleteOptions = options_.DELETE,
         *,
         dry_run: bool = False,
-    ) -> builtins.list[Object]:
-        """Delete all objects that match, one by one; return them as they were."""
-        found = self.list(kind, namespace, chosen).entries
-        for entry in found:
+    ) -> listing.Page:
+        """Delete all objects that match, in parallel so that they share commits; return them as they were."""
+        page = self.list(kind, namespace, chosen)
+
+        async def delete(entry: cache.Entry) -> errors.StatusError | None:
             try:
                 await self.delete(kind, *entry.key, options, dry_run=dry_run)
             except errors.StatusError as error:
-                if error.reason != "NotFound":
-                    raise
-        return [serve(kind, entry.object) for entry in found]
+                return None if error.reason == "NotFound" else error
+            return None
+
+        for start in range(0, len(page.entries), AT_ONCE):
+            outcomes = await asyncio.gather(*map(delete, page.entries[start : start + AT_ONCE]))
+            for refusal in filter(None, outcomes):
+                raise refusal
+        return page
 
     async def delete(
         self,

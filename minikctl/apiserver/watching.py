@@ -92,6 +92,7 @@ async def follow(watch: Watch, clock: clocks.Clock) -> AsyncGenerator[list[Step]
         yield beginning
     position, seen = watch.position, watch.revision
     next_bookmark = clock.monotonic() + BOOKMARK_SECONDS
+    interest = (watch.namespace, watch.chosen.name if watch.namespace else "")
     era = collection.era
     while watch.source.failure is None and collection.era == era:
         changes = collection.since(position)
@@ -110,7 +111,8 @@ async def follow(watch: Watch, clock: clocks.Clock) -> AsyncGenerator[list[Step]
             continue
         if deadline is not None and now >= deadline:
             return
-        await collection.changed(_patience(deadline, next_bookmark if options.bookmarks else None, now))
+        patience = _patience(deadline, next_bookmark if options.bookmarks else None, now)
+        await collection.changed(patience, interest)
 
 
 def _patience(deadline: float | None, bookmark: float | None, now: float) -> float | None:

@@ -224,7 +224,8 @@ async def test_system_namespaces_stay(registry: Registry) -> None:
 async def test_delete_collection_takes_what_matches(registry: Registry) -> None:
     for name in ("a", "b"):
         await registry.create(kinds.POD, "default", samples.pod(name))
-    gone = await registry.delete_collection(kinds.POD, "default", ListOptions(labels="app=a"))
+    page = await registry.delete_collection(kinds.POD, "default", ListOptions(labels="app=a"))
+    gone = [entry.object for entry in page.entries]
     assert [each["metadata"]["name"] for each in gone] == ["a"]
     assert [entry.key for entry in registry.list(kinds.POD, "").entries] == [("default", "b")]
 
