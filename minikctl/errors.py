@@ -37,13 +37,15 @@ class StatusError(MinikctlError):
         self.reason = reason
         self.message = message
         self.details: dict[str, Any] = dict(details or {})
+        self.metadata: dict[str, Any] = {}
+        """metav1.ListMeta: an expired list says with it how to go on."""
 
     def status(self) -> dict[str, Any]:
         """Return the ``metav1.Status`` object of this failure."""
         body: dict[str, Any] = {
             "kind": "Status",
             "apiVersion": "v1",
-            "metadata": {},
+            "metadata": self.metadata,
             "status": "Failure",
             "message": self.message,
             "code": self.code,

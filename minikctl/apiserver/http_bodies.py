@@ -16,6 +16,11 @@ from minikctl.model import decoding, schema
 from minikctl.model.kinds.base import Kind
 from minikctl.model.objects import Object
 
+DEEPEST = 150
+"""No kind nests half as deeply; walks of deeper bodies would exhaust the stack."""
+MOST_VALUES = 2_000_000
+"""More do not fit into the biggest JSON body that is taken."""
+
 JSON_TYPES = ("application/json", "")
 YAML_TYPES = ("application/yaml", "application/x-yaml", "text/yaml")
 READABLE = f"application/json, application/yaml, {protobuf.MEDIA}"
@@ -58,9 +63,12 @@ def parse(data: bytes, media: str) -> Any:
     """Return the value that JSON, YAML or protobuf bytes describe; 415 for other formats, 400 if broken."""
     if media in JSON_TYPES:
         try:
-            return orjson.loads(data)
+            found = orjson.loads(data)
         except orjson.JSONDecodeError as error:
             raise errors.bad_request(f"the object provided is unrecognized (invalid JSON): {error}") from None
+        if data.count(b"{") + data.count(b"[") > DEEPEST:
+            _check_depth(found)
+        return found
     if media in YAML_TYPES:
         return _yaml(data)
     if media == protobuf.MEDIA:
@@ -75,9 +83,26 @@ def _yaml(data: bytes) -> Any:
     """Return what YAML describes, as JSON would: keys are text, and there is nothing that JSON has not."""
     try:
         found = yaml.load(data, Loader=_Loader)
+        _check_depth(found)
         return orjson.loads(orjson.dumps(found, option=orjson.OPT_NON_STR_KEYS))
     except (yaml.YAMLError, orjson.JSONEncodeError) as error:
         raise errors.bad_request(f"error converting YAML to JSON: {error}") from None
+
+
+def _check_depth(found: Any) -> None:
+    """Raise 400 for what is nested too deeply to be walked, or too big by YAML's aliases."""
+    level: list[Any] = [found]
+    total = 0
+    for _ in range(DEEPEST):
+        holders = [each for each in level if isinstance(each, dict | list)]
+        total += sum(map(len, holders))
+        if not holders or total > MOST_VALUES:
+            break
+        level = [inner for each in holders for inner in (each.values() if isinstance(each, dict) else each)]
+    else:
+        total = MOST_VALUES + 1
+    if total > MOST_VALUES:
+        raise errors.bad_request("the object provided is unrecognized: it is nested too deeply or too big")
 
 
 async def read(exchange: Exchange) -> Object:

@@ -247,7 +247,12 @@ async def _delete_options(exchange: Exchange) -> tuple[DeleteOptions, bool]:
     grace = exchange.number("gracePeriodSeconds")
     if grace is not None:
         body.setdefault("gracePeriodSeconds", grace)
-    dry_run = _dry_run([*exchange.queries.get("dryRun", []), *(body.get("dryRun") or [])])
+    listed = body.get("dryRun") or []
+    if not isinstance(listed, list):
+        raise errors.bad_request(
+            "json: cannot unmarshal into Go struct field DeleteOptions.dryRun of type []string"
+        )
+    dry_run = _dry_run([*exchange.queries.get("dryRun", []), *map(str, listed)])
     return subresources.delete_options(body), dry_run
 
 

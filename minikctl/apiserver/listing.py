@@ -69,7 +69,10 @@ def page(
     if revision == present:
         found = _present(collection, namespace, chosen)
     else:
-        found = collection.as_of(revision, namespace)
+        try:
+            found = collection.as_of(revision, namespace)
+        except errors.StatusError as error:
+            raise (_expired(after) if after else error) from None
     if chosen.match is not None:
         match = chosen.match
         found = [entry for entry in found if match(entry.object)]
@@ -93,7 +96,8 @@ def _starting_point(options: ListOptions, present: int) -> tuple[int, Key | None
     if options.continuation:
         if options.resource_version not in ("", "0"):
             raise errors.bad_request("specifying resource version is not allowed when using continue")
-        return _read_token(options.continuation)
+        begun, after = _read_token(options.continuation)
+        return begun or present, after
     if options.version_match:
         _check_match(options)
     asked = revision_of(options.resource_version)
@@ -138,6 +142,19 @@ def too_new(asked: int, present: int) -> errors.StatusError:
         {"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}
     ]
     refusal.details["retryAfterSeconds"] = 1
+    return refusal
+
+
+def _expired(after: Key) -> errors.StatusError:
+    """410 whose metadata has a token with which the rest can be had as it is now."""
+    refusal = errors.expired(
+        "The provided continue parameter is too old to display a consistent list result. You can start a new "
+        "list without the continue parameter, or use the continue token in this response to retrieve the "
+        "remainder of the results. Continuing with the provided token results in an inconsistent list - "
+        "objects that were created, modified, or deleted between the time the first chunk was returned and "
+        "now may show up in the list."
+    )
+    refusal.metadata["continue"] = _token(0, after)
     return refusal
 
 

@@ -14,6 +14,8 @@ from minikctl.model.objects import Object
 
 STALE = "the object has been modified; please apply your changes to the latest version and try again"
 
+MOST_OPERATIONS = 10_000
+
 _META_WIDE = frozenset(("managedFields", "$patch", "$retainKeys"))
 """What in a patch's metadata can reach managedFields."""
 
@@ -78,6 +80,9 @@ def _apply(kind: Kind, current: Object, body: Any, type: PatchType) -> Any:
     if type == "json":
         if not isinstance(body, list):
             raise errors.bad_request("the patch must be a list of operations")
+        if len(body) > MOST_OPERATIONS:
+            text = f"The allowed maximum operations in a JSON patch is {MOST_OPERATIONS}, got {len(body)}"
+            raise errors.StatusError(413, "RequestEntityTooLarge", f"Request entity too large: {text}")
         return patches.json_patch(current, body)
     if not isinstance(body, dict):
         raise errors.bad_request("the patch must be an object")

@@ -21,6 +21,8 @@ _PARTS: dict[str, tuple[str, ...]] = {
     "ephemeralcontainers": (),
 }
 """What each subresource may change."""
+_KEEP_LABELS = ("Deployment",)
+"""Kinds whose labels a write to the status does not change."""
 _NOT_KEPT = ("selfLink", "resourceVersion")
 
 
@@ -89,15 +91,12 @@ def begin_update(kind: Kind, new: Object, old: Object, subresource: str = "") ->
     With a subresource only its part of ``new`` counts; without one, the status does not.
     """
     if subresource:
-        merged = {**old, "metadata": {**old["metadata"]}}
-        del merged["metadata"]["resourceVersion"]
+        merged = {**old, "metadata": _status_metadata(kind, new, old)}
         for part in _PARTS[subresource]:
             merged[part] = new.get(part) or {}
         if subresource == "ephemeralcontainers":
             added = objects.spec(new).get("ephemeralContainers") or []
             merged["spec"] = {**objects.spec(old), "ephemeralContainers": added}
-        if "managedFields" in objects.meta(new):
-            merged["metadata"]["managedFields"] = objects.meta(new)["managedFields"]
         if kind.is_custom and "status" not in new:
             merged.pop("status", None)
         return merged
@@ -133,6 +132,25 @@ def begin_update(kind: Kind, new: Object, old: Object, subresource: str = "") ->
 def timed(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return entries of managedFields with times as they are kept, however a client writes them."""
     return [{**each, "time": objects.in_utc(each["time"])} if each.get("time") else each for each in entries]
+
+
+def _status_metadata(kind: Kind, new: Object, old: Object) -> dict[str, Any]:
+    """Return the metadata after a write to a subresource: annotations, finalizers and most labels count."""
+    given = objects.meta(new)
+    merged = {name: value for name, value in objects.meta(old).items() if name != "resourceVersion"}
+    if kind.is_custom:
+        return {**merged, "managedFields": given["managedFields"]} if given.get("managedFields") else merged
+    for field in (
+        "managedFields",
+        "annotations",
+        "finalizers",
+        *(() if kind.kind in _KEEP_LABELS else ("labels",)),
+    ):
+        if given.get(field) is not None:
+            merged[field] = given[field]
+        elif field != "managedFields":
+            merged.pop(field, None)
+    return merged
 
 
 def set_owners(obj: Object, entries: Any) -> None:

@@ -146,7 +146,7 @@ async def bind(
     registry: Registry, namespace: str, name: str, binding: Object, options: WriteOptions
 ) -> Object:
     """Give a pod its node, once."""
-    target = binding.get("target") or {}
+    target = part(binding, "target", "Binding.target of type v1.ObjectReference")
     node = str(target.get("name") or "")
     if not node:
         raise errors.invalid("Binding", "", name, [causes.required("target.name")])
@@ -194,7 +194,7 @@ async def finalize(registry: Registry, name: str, namespace: Object, options: Wr
 
 def delete_options(body: Object) -> DeleteOptions:
     """Return what a metav1.DeleteOptions object says; 400 if it contradicts itself."""
-    conditions = body.get("preconditions") or {}
+    conditions = part(body, "preconditions", "DeleteOptions.preconditions of type v1.Preconditions")
     policy, orphan = body.get("propagationPolicy"), body.get("orphanDependents")
     if policy is not None and orphan is not None:
         raise _bad_options("propagationPolicy", "orphanDependents and deletionPropagation cannot be both set")
@@ -209,6 +209,17 @@ def delete_options(body: Object) -> DeleteOptions:
         resource_version=str(conditions.get("resourceVersion") or ""),
         propagation=policy or ("Orphan" if orphan else "Background"),
     )
+
+
+def part(body: Object, name: str, wanted: str) -> Object:
+    """Return an object's part that must be an object too, {} if it is not there; 400 for anything else."""
+    found = body.get(name)
+    if found is None:
+        return {}
+    if not isinstance(found, dict):
+        said = {str: "string", bool: "bool", list: "array"}.get(type(found), "number")
+        raise errors.bad_request(f"json: cannot unmarshal {said} into Go struct field {wanted}")
+    return found
 
 
 def _bad_options(field: str, detail: str) -> errors.StatusError:
