@@ -1,4 +1,4 @@
-"""Run the benchmarks and keep their table: ``python -m benchmarks [pods] [network] [policies] [cli] [idle]``."""
+"""Run the benchmarks and keep their table: ``python -m benchmarks [api] [pods] [network] …``."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import sys
 import time
 from datetime import UTC, datetime
 
-from benchmarks import cli, harness, idle, network, pods, policies
+from benchmarks import api, cli, harness, idle, network, pods, policies
 
 PARTS = {
+    "api": api.measure,
     "pods": pods.measure,
     "network": network.measure,
     "policies": policies.measure,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import platform
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +20,7 @@ from minikctl.apiserver import (
     http_paths,
     http_streams,
     http_verbs,
+    metrics,
     openapi,
     openapi_protobuf,
     reviews,
@@ -77,6 +79,7 @@ class _Application:
         self._authenticate = authenticate
         self._streams = streams
         self._version = version
+        self._metrics = metrics.Metrics()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         match scope["type"]:
@@ -88,6 +91,13 @@ class _Application:
                 await _lifespan(receive, send)
 
     async def _http(self, exchange: Exchange) -> None:
+        begun = time.perf_counter()
+        try:
+            await self._answer(exchange)
+        finally:
+            self._metrics.count(exchange.asked, exchange.status, time.perf_counter() - begun)
+
+    async def _answer(self, exchange: Exchange) -> None:
         try:
             try:
                 await self._route(exchange)
@@ -136,16 +146,21 @@ class _Application:
         handler = http_verbs.handler(exchange, target)
         if handler is None:
             raise _no_method()
+        exchange.asked = http_verbs.asked(exchange, target)
         if http_metrics.is_metrics(target):
             await http_metrics.serve(self._registry, self._meter, exchange, target)
             return
         exchange.warnings.extend(http_verbs.warnings(exchange, target))
-        await handler(self._registry, exchange, target)
+        with self._metrics.open(exchange.asked):
+            await handler(self._registry, exchange, target)
 
     async def _describe(self, path: str, exchange: Exchange) -> None:
         parts = path.strip("/").split("/")
         if parts[0] in ("healthz", "livez", "readyz"):
             await self._health(exchange, parts)
+            return
+        if parts == ["metrics"]:
+            await exchange.answer(self._metrics.render(self._registry.counts()).encode(), metrics.MEDIA)
             return
         if parts[0] == "openapi":
             await _openapi(exchange, parts[1:], self._registry.served.table)
@@ -272,7 +287,17 @@ async def _openapi_3(exchange: Exchange, table: KindTable, group: str, version: 
 
 
 def _known_paths(table: KindTable) -> list[str]:
-    found = ["/api", "/apis", "/healthz", "/livez", "/openapi/v2", "/openapi/v3", "/readyz", "/version"]
+    found = [
+        "/api",
+        "/apis",
+        "/healthz",
+        "/livez",
+        "/metrics",
+        "/openapi/v2",
+        "/openapi/v3",
+        "/readyz",
+        "/version",
+    ]
     for group, versions in discovery.groups(table).items():
         base = f"/apis/{group}" if group else "/api"
         found += [base, *(f"{base}/{version}" for version in versions)]

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from minikctl import errors
+from minikctl.apiserver import metrics
 
 if TYPE_CHECKING:
     from minikctl.client.multiplex import Pipe
@@ -55,6 +56,10 @@ class Exchange:
         self._receive = receive
         self._send = send
         self.started = False
+        self.status = 0
+        """The code of the answer, 0 as long as there is none."""
+        self.asked = metrics.OTHER
+        """What is counted when it is answered."""
 
     @property
     def raw_path(self) -> str:
@@ -164,6 +169,7 @@ class Exchange:
     ) -> None:
         """Send the answer's head; the body follows in chunks."""
         self.started = True
+        self.status = status
         all_headers = [("content-type", content_type), ("cache-control", cache), *headers]
         all_headers.extend(("warning", f"299 - {quoted(text)}") for text in self.warnings)
         encoded = [(name.encode("latin-1"), _latin(value)) for name, value in all_headers]

@@ -15,6 +15,7 @@ from minikctl.apiserver import (
     http_managers,
     http_watch,
     listing,
+    metrics,
     patching,
     subresources,
 )
@@ -46,6 +47,23 @@ RETURNED_WHEN_DELETED = frozenset(
     }
 )
 """Kinds whose DELETE answers with the object; of others it answers with a Status once they are gone."""
+
+
+def asked(exchange: Exchange, target: Target) -> metrics.Request:
+    """Return what a request is counted as."""
+    verb = _COUNTED.get((exchange.method, bool(target.name)), exchange.method)
+    if verb == "LIST" and exchange.flag("watch"):
+        verb = "WATCH"
+    elif verb == "PATCH" and http_bodies.media_type(exchange) == http_bodies.APPLY:
+        verb = "APPLY"
+    scope = "resource" if target.name else "namespace" if target.namespace else "cluster"
+    kind, dry = target.kind, exchange.query.get("dryRun", "")
+    return metrics.Request(
+        verb, kind.group, kind.version, kind.plural, target.subresource, scope, "All" if dry else ""
+    )
+
+
+_COUNTED = {("GET", False): "LIST", ("DELETE", False): "DELETECOLLECTION"}
 
 
 def handler(exchange: Exchange, target: Target) -> Handler | None:
@@ -219,7 +237,7 @@ def _unknown_in(target: Target, body: Any, options: PatchOptions, exchange: Exch
 
 
 async def _delete(registry: Registry, exchange: Exchange, target: Target) -> None:
-    options, dry_run = await _delete_options(exchange)
+    options, dry_run = await _delete_options(exchange, target.kind)
     left, gone = await registry.delete(target.kind, target.namespace, target.name, options, dry_run=dry_run)
     if gone and target.kind not in RETURNED_WHEN_DELETED:
         kind = target.kind
@@ -231,19 +249,32 @@ async def _delete(registry: Registry, exchange: Exchange, target: Target) -> Non
 
 
 async def _delete_collection(registry: Registry, exchange: Exchange, target: Target) -> None:
-    options, dry_run = await _delete_options(exchange)
+    options, dry_run = await _delete_options(exchange, target.kind)
     chosen = _list_options(exchange)
     page = await registry.delete_collection(target.kind, target.namespace, chosen, options, dry_run=dry_run)
     await _answer_list(registry, exchange, target, page)
 
 
-async def _delete_options(exchange: Exchange) -> tuple[DeleteOptions, bool]:
+_ORPHANING = frozenset((("", "ReplicationController"), ("batch", "Job")))
+"""Kinds whose dependents stay, for the sake of old clients, when a request says nothing about them."""
+
+
+async def _delete_options(exchange: Exchange, kind: Kind) -> tuple[DeleteOptions, bool]:
     body = await http_bodies.read_optional(exchange)
     query = exchange.query
     if query.get("propagationPolicy"):
         body.setdefault("propagationPolicy", query["propagationPolicy"])
     if "orphanDependents" in query:
         body.setdefault("orphanDependents", exchange.flag("orphanDependents"))
+    if (kind.group, kind.kind) in _ORPHANING and body.keys().isdisjoint(
+        ("propagationPolicy", "orphanDependents")
+    ):
+        body["propagationPolicy"] = "Orphan"
+        if kind.kind == "Job":
+            exchange.warnings.append(
+                "child pods are preserved by default when jobs are deleted; set propagationPolicy=Background "
+                "to remove them or set propagationPolicy=Orphan to suppress this warning"
+            )
     grace = exchange.number("gracePeriodSeconds")
     if grace is not None:
         body.setdefault("gracePeriodSeconds", grace)

@@ -89,6 +89,10 @@ class Registry:
 
     # --- reading ----------------------------------------------------------------------------------------
 
+    def counts(self) -> dict[str, int]:
+        """Return how many objects there are of each stored kind, by resource."""
+        return {kind.resource: self.feed.collection(kind).count() for kind in self.served.table.stored}
+
     def entry(self, kind: Kind, namespace: str, name: str) -> cache.Entry:
         """Return the stored form of an object; 404 when there is none."""
         found = self.feed.collection(kinds.stored(kind)).get((namespace, name))
