@@ -12,6 +12,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
+
 from minikctl import errors
 from minikctl.apiserver import (
     discovery,
@@ -239,7 +241,9 @@ async def _lifespan(receive: Receive, send: Send) -> None:
 async def _refuse(exchange: Exchange, error: errors.StatusError) -> None:
     if exchange.started:
         raise error
-    await exchange.answer_json(error.status(), error.code)
+    wait = error.details.get("retryAfterSeconds")
+    more = [("retry-after", str(wait))] if wait else []
+    await exchange.answer(orjson.dumps(error.status()), status=error.code, more=more)
 
 
 async def _review(exchange: Exchange, review: reviews.Review, user: User) -> None:

@@ -138,12 +138,11 @@ async def read_configuration(exchange: Exchange) -> Object:
         raise errors.bad_request(f"error decoding patch: {error}") from None
     if not isinstance(found, dict):
         raise errors.bad_request("error decoding patch: the configuration is not an object")
-    repeated = duplicates(data) if is_json and strictness != "Ignore" else []
-    if repeated:
-        text = ", ".join(f'key "{path}" already set in map' for path in repeated)
-        if strictness == "Strict":
-            raise errors.bad_request(f"error strict decoding patch: {text}")
-        exchange.warnings.append(text)
+    media = "application/json" if is_json else "application/yaml"
+    said = repeated(data, media, found) if strictness != "Ignore" else []
+    if said and strictness == "Strict":
+        raise errors.bad_request(f"error strict decoding patch: {', '.join(said)}")
+    exchange.warnings.extend(said)
     return found
 
 
@@ -160,13 +159,43 @@ async def read_resource(exchange: Exchange, kind: Kind) -> Object:
     if fault:
         raise errors.bad_request(fault)
     if strictness != "Ignore":
-        _judge(exchange, kind, obj, data if media in JSON_TYPES else b"")
+        _judge(exchange, kind, obj, repeated(data, media, obj))
     schema.drop_unknown(kind, obj)
     return obj
 
 
-def _judge(exchange: Exchange, kind: Kind, obj: Object, data: bytes) -> None:
-    found = [] if _has_all(data, obj) else [f'duplicate field "{path}"' for path in duplicates(data)]
+def repeated(data: bytes, media: str, found: Any) -> list[str]:
+    """Return what is to be said of names that come twice in one object of a body."""
+    if media in JSON_TYPES:
+        return [] if _has_all(data, found) else [f'duplicate field "{path}"' for path in duplicates(data)]
+    if media not in YAML_TYPES:
+        return []
+    lines = [f'  line {line}: key "{name}" already set in map' for line, name in _yaml_repeated(data)]
+    return ["yaml: unmarshal errors:\n" + "\n".join(lines)] if lines else []
+
+
+def _yaml_repeated(data: bytes) -> list[tuple[int, str]]:
+    found: list[tuple[int, str]] = []
+    waiting: list[Any] = [yaml.compose(data, Loader=_Loader)]
+    seen: set[int] = set()
+    while waiting:
+        node = waiting.pop()
+        if id(node) in seen:
+            continue
+        seen.add(id(node))
+        if isinstance(node, yaml.MappingNode):
+            names: set[str] = set()
+            for key, value in node.value:
+                waiting.append(value)
+                if str(key.value) in names:
+                    found.append((key.start_mark.line + 1, str(key.value)))
+                names.add(str(key.value))
+        elif isinstance(node, yaml.SequenceNode):
+            waiting.extend(node.value)
+    return sorted(found)
+
+
+def _judge(exchange: Exchange, kind: Kind, obj: Object, found: list[str]) -> None:
     found += [f'unknown field "{path}"' for path in schema.unknown_fields(kind, obj)]
     if not found:
         return

@@ -183,12 +183,18 @@ class Exchange:
         """Send the last part of the body."""
         await self._send({"type": "http.response.body", "body": data, "more_body": False})
 
-    async def answer(self, data: bytes, content_type: str = JSON, status: int = 200) -> None:
+    async def answer(
+        self,
+        data: bytes,
+        content_type: str = JSON,
+        status: int = 200,
+        more: Sequence[tuple[str, str]] = (),
+    ) -> None:
         """Send a whole answer, compressed when it is big and the client understands that."""
-        headers: list[tuple[str, str]] = []
+        headers = list(more)
         if len(data) >= COMPRESS_FROM and "gzip" in self.headers.get("accept-encoding", ""):
             data = await asyncio.to_thread(gzip.compress, data, 1)
-            headers = [("content-encoding", "gzip"), ("vary", "Accept-Encoding")]
+            headers += [("content-encoding", "gzip"), ("vary", "Accept-Encoding")]
         headers.append(("content-length", str(len(data))))
         await self.begin(status, content_type, headers)
         await self.end(b"" if self.method == "HEAD" else data)

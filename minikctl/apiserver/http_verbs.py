@@ -17,6 +17,7 @@ from minikctl.apiserver import (
     listing,
     metrics,
     patching,
+    strategy,
     subresources,
 )
 from minikctl.apiserver.http_exchange import Exchange
@@ -183,13 +184,16 @@ async def _create(registry: Registry, exchange: Exchange, target: Target) -> Non
 
 async def _update(registry: Registry, exchange: Exchange, target: Target) -> None:
     obj = await http_bodies.read_resource(exchange, target.kind)
+    options = _write_options(exchange)
+    if not target.subresource and strategy.makes_what_is_missing(target.kind, obj):
+        key = (target.namespace, target.name)
+        if registry.feed.collection(target.kind).get(key) is None:
+            strategy.name_by_url(obj, target.name)
+            made = await registry.create(target.kind, target.namespace, obj, options)
+            await _answer(registry, exchange, target.kind, made, 201)
+            return
     made = await registry.update(
-        target.kind,
-        target.namespace,
-        target.name,
-        obj,
-        _write_options(exchange),
-        subresource=target.subresource,
+        target.kind, target.namespace, target.name, obj, options, subresource=target.subresource
     )
     await _answer(registry, exchange, target.kind, made)
 

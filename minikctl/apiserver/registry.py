@@ -210,6 +210,9 @@ class Registry:
             raise errors.bad_request(
                 f"the name of the object ({given}) does not match the name on the URL ({name})"
             )
+        if not subresource:
+            self.entry(kind, namespace, name)
+            strategy.need_version(kind, obj)
         version = objects.resource_version(obj)
 
         def change(_: Object) -> Object:

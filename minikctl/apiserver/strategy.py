@@ -21,6 +21,32 @@ _PARTS: dict[str, tuple[str, ...]] = {
     "ephemeralcontainers": (),
 }
 """What each subresource may change."""
+_RBAC = "rbac.authorization.k8s.io"
+_MADE_BY_UPDATE = frozenset(
+    (
+        ("", "Endpoints"),
+        ("", "Event"),
+        ("", "LimitRange"),
+        ("coordination.k8s.io", "Lease"),
+        ("events.k8s.io", "Event"),
+        ("node.k8s.io", "RuntimeClass"),
+        (_RBAC, "ClusterRole"),
+        (_RBAC, "ClusterRoleBinding"),
+        (_RBAC, "Role"),
+        (_RBAC, "RoleBinding"),
+    )
+)
+"""Kinds that a PUT creates."""
+_CONDITIONAL = frozenset(
+    (
+        ("apiextensions.k8s.io", "CustomResourceDefinition"),
+        ("apiregistration.k8s.io", "APIService"),
+        ("coordination.k8s.io", "Lease"),
+        ("node.k8s.io", "RuntimeClass"),
+        ("policy", "PodDisruptionBudget"),
+    )
+)
+"""Kinds whose updates must say which version they were made from."""
 _KEEP_LABELS = ("Deployment",)
 """Kinds whose labels a write to the status does not change."""
 _NOT_KEPT = ("selfLink", "resourceVersion")
@@ -58,6 +84,31 @@ def _name_label(meta: dict[str, Any]) -> None:
     """Give a Namespace the label by which selectors can name it."""
     if meta.get("name"):
         meta["labels"] = {**(meta.get("labels") or {}), "kubernetes.io/metadata.name": meta["name"]}
+
+
+def makes_what_is_missing(kind: Kind, obj: Object) -> bool:
+    """Tell whether a PUT of an object that is not there creates it: for some kinds, as ever."""
+    return (kind.group, kind.kind) in _MADE_BY_UPDATE and not objects.resource_version(obj)
+
+
+def name_by_url(obj: Object, name: str) -> None:
+    """Give an object without a name that of its URL; another one is refused."""
+    given = metadata_of(obj).setdefault("name", name)
+    if given != name:
+        raise errors.bad_request(
+            f"the name of the object ({given}) does not match the name on the URL ({name})"
+        )
+
+
+def need_version(kind: Kind, obj: Object) -> None:
+    """Raise 422 for an update without a resourceVersion of a kind that does not take them."""
+    if (kind.group, kind.kind) in _CONDITIONAL and not objects.resource_version(obj):
+        cause = {
+            "reason": "FieldValueInvalid",
+            "message": "Invalid value: 0: must be specified for an update",
+            "field": "metadata.resourceVersion",
+        }
+        raise errors.invalid(kind.kind, kind.group, objects.name(obj), [cause])
 
 
 def place(kind: Kind, obj: Object, namespace: str) -> None:

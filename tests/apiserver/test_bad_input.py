@@ -120,3 +120,39 @@ async def test_metadata_changes_through_status(client: Client) -> None:
     assert patched["metadata"]["annotations"] == {"a": "b"}
     assert "labels" not in patched["metadata"], "a Deployment keeps its labels"
     assert (patched["spec"], patched["status"]["replicas"]) == (made["spec"], 1)
+
+
+async def test_names_that_come_twice_in_yaml_are_told_with_their_line(client: Client) -> None:
+    text = b"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: n}\ndata:\n  a: '1'\n  a: '2'\n"
+    url, media = f"{MAPS}?dryRun=All", {"content-type": MEDIA["yaml"]}
+    assert 'line 6: key \\"a\\" already set in map' in (await client("POST", url, text, media)).header(
+        "warning"
+    )
+    strict = await client("POST", f"{url}&fieldValidation=Strict", text, media)
+    assert (strict.status, 'key "a" already set in map' in strict.json()["message"]) == (400, True)
+    url, media = (
+        f"{MAPS}/n?fieldManager=a&dryRun=All&fieldValidation=Strict",
+        {"content-type": MEDIA["apply"]},
+    )
+    assert (
+        (await client("PATCH", url, text, media))
+        .json()["message"]
+        .startswith("error strict decoding patch: yaml")
+    )
+
+
+async def test_some_kinds_are_made_by_an_update_and_some_need_a_version(client: Client) -> None:
+    url = "/apis/coordination.k8s.io/v1/namespaces/default/leases/l"
+    lease = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": "l"}}
+    assert (await client("PUT", url, lease)).status == 201
+    refused = await client("PUT", url, lease)
+    assert (refused.status, refused.json()["details"]["causes"][0]["field"]) == (
+        422,
+        "metadata.resourceVersion",
+    )
+    assert "must be specified for an update" in refused.json()["message"]
+    assert (await client("PUT", f"{MAPS}/none", samples.config_map("none"))).status == 404
+
+
+async def test_a_client_is_told_when_to_try_again(client: Client) -> None:
+    assert (await client("GET", f"{MAPS}?resourceVersion=99999999")).header("retry-after") == "1"
