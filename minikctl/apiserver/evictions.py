@@ -25,7 +25,10 @@ async def evict(
     given = objects.name(eviction)
     if given and given != name:
         raise errors.bad_request("name in URL does not match name in Eviction object")
-    wanted = subresources.delete_options(eviction.get("deleteOptions") or {})
+    given_options = subresources.part(
+        eviction, "deleteOptions", "Eviction.deleteOptions of type v1.DeleteOptions"
+    )
+    wanted = subresources.delete_options(given_options)
     pod = registry.get(kinds.POD, namespace, name)
     if not _may_go_anyway(pod):
         await _charge(registry, pod, options)
