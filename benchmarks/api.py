@@ -221,7 +221,11 @@ def watchers(place: tuple[str, str], bases: list[str], count: int) -> Iterator[N
         ready.set()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    thread = threading.Thread(target=loop.run_until_complete, args=(all_of_them(),), daemon=True)
+    def run() -> None:
+        with contextlib.suppress(asyncio.CancelledError):
+            loop.run_until_complete(all_of_them())
+
+    thread = threading.Thread(target=run, daemon=True)
     thread.start()
     ready.wait(120)
     try:
