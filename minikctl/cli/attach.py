@@ -7,7 +7,7 @@ import time
 from minikctl import errors
 from minikctl.cli import exec_, pods, timespan
 from minikctl.cli.commands import Command
-from minikctl.cli.flags import Options, flag, rest
+from minikctl.cli.flags import BadArguments, Options, flag, rest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,15 +48,23 @@ def run(options: AttachOptions, session: Session) -> int:
             f"error: expected POD, TYPE/NAME, or TYPE NAME, (at most 2 arguments) saw {len(given)}: [{' '.join(given)}]"
         )
     if timespan.seconds(options.timeout) <= 0:
-        raise errors.UsageError("error: --pod-running-timeout must be higher than zero")
+        raise BadArguments("--pod-running-timeout must be higher than zero")
     pod = _attachable("/".join(given), options, session)
     phase = (pod.get("status") or {}).get("phase")
     if phase in ("Succeeded", "Failed"):
         raise errors.UsageError(
             f"error: cannot attach a container in a completed pod; current phase is {phase}"
         )
-    join(options, pod, pods.container(pod, options.container, session), session)
+    join(options, pod, _container(options, pod, session), session)
     return 0
+
+
+def _container(options: AttachOptions, pod: dict[str, Any], session: Session) -> str:
+    try:
+        return pods.container(pod, options.container, session)
+    except errors.UsageError as error:
+        words = str(error).removeprefix("error: ")
+        raise errors.UsageError(f"error: cannot attach to the container: {words}") from error
 
 
 def _attachable(named: str, options: AttachOptions, session: Session) -> dict[str, Any]:

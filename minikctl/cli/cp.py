@@ -61,6 +61,8 @@ def run(options: CopyOptions, session: Session) -> int:
         raise errors.UsageError("error: filepath can not be empty")
     if not source.pod and not target.pod:
         raise errors.UsageError("error: one of src or dest must be a remote file specification")
+    if target.pod and not os.path.lexists(source.path):
+        raise errors.UsageError(f"error: {source.path} doesn't exist in local filesystem")
     remote = Remote(options, source if source.pod else target, session)
     if source.pod:
         return Download(options, remote, source.path, session).run(target.path)
@@ -98,8 +100,6 @@ class Remote:
 
 
 def _upload(options: CopyOptions, remote: Remote, source: str, target: str) -> int:
-    if not os.path.lexists(source):
-        raise errors.UsageError(f"error: {source} doesn't exist in local filesystem")
     target = posixpath.normpath(target)
     if remote.is_directory(target):
         target = posixpath.join(target, os.path.basename(os.path.abspath(source)))

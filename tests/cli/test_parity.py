@@ -246,6 +246,29 @@ top pods -l app=none
 top pod nope
 top nodes
 top nodes --no-headers
+attach
+attach a b c
+attach nope
+attach deploy/web -c nope
+attach deploy/web --pod-running-timeout=0
+cp
+cp a
+cp a b
+cp x:a y:b
+cp :a b
+cp a/b/c:x y
+cp x: y
+cp /nope-at-all nope:/x
+port-forward
+port-forward svc/web
+port-forward svc/web 81
+port-forward svc/web foo
+port-forward nope 80
+port-forward deploy/web nope
+port-forward deploy/web x:80
+port-forward deploy/web 80:70000
+port-forward deploy/web 0
+port-forward deploy/web 80 --address=nope
 events --for=nope
 events --types=Nope
 nope
