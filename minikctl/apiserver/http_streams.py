@@ -1,4 +1,7 @@
-"""The subresources of pods that stream: which protocol serves what, and what is refused beforehand."""
+"""The subresources of pods that stream: which protocol serves what, and what is refused beforehand.
+
+The protocols are loaded when they are first asked for: the API's start does not wait for them.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from typing import Any
 import orjson
 
 from minikctl import errors
-from minikctl.apiserver import http_logs, portforward, remote_command, remote_spdy, remote_websocket
+from minikctl.apiserver import http_logs
 from minikctl.apiserver.http_exchange import Exchange, Receive, Scope, Send
 from minikctl.apiserver.http_paths import Target
 from minikctl.apiserver.registry import Registry
@@ -29,6 +32,8 @@ async def serve_http(
     if target.subresource == "log":
         await http_logs.serve(registry, streams, exchange, target)
         return
+    from minikctl.apiserver import portforward, remote_command, remote_spdy
+
     pod = registry.get(target.kind, target.namespace, target.name)
     # The client learns what is wrong with its request before it learns what is wrong with its protocol.
     wanted = None if target.subresource == "portforward" else _accepted(pod, exchange, target)
@@ -59,6 +64,8 @@ async def serve_websocket(
     """Run an exec, attach or port-forward over an accepted WebSocket; raises what is refused before that."""
     if target.subresource not in ("exec", "attach", "portforward"):
         raise errors.bad_request("this path is not served over WebSocket")
+    from minikctl.apiserver import portforward, remote_command, remote_websocket
+
     pod = registry.get(target.kind, target.namespace, target.name)
     if streams is None:
         raise no_node()

@@ -6,13 +6,15 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from minikctl import errors
 from minikctl.drivers.engine import ExecOptions, ExecSession, LogOptions
-from minikctl.drivers.relay import PortConnection
 from minikctl.model import causes, objects
 from minikctl.model.objects import Object
+
+if TYPE_CHECKING:
+    from minikctl.drivers.relay import PortConnection
 
 
 class NodeStreams(Protocol):

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AbstractAsyncContextManager
+from typing import TYPE_CHECKING
 
 from minikctl import errors
 from minikctl.apiserver.streams import NodeStreams
 from minikctl.drivers.engine import ExecOptions, ExecSession, LogOptions
-from minikctl.drivers.relay import PortConnection
 from minikctl.model.objects import Object
+
+if TYPE_CHECKING:
+    from minikctl.drivers.relay import PortConnection
 
 
 class LateStreams:
