@@ -136,6 +136,11 @@ class _Pair:
     """The streams of one connection."""
 
     streams: dict[str, multiplex.Stream] = field(default_factory=dict)
+    expiry: asyncio.Task[None] | None = None
+
+    def forget_expiry(self) -> None:
+        if self.expiry is not None:
+            self.expiry.cancel()
 
     def complete(self) -> bool:
         return self.streams.keys() == {"data", "error"}
@@ -156,7 +161,7 @@ async def _pair(
         request = _request(stream, kind)
         if request not in pairs:
             pairs[request] = _Pair()
-            carrier_group.create_task(_expire(pairs, request, pairs[request]))
+            pairs[request].expiry = carrier_group.create_task(_expire(pairs, request, pairs[request]))
         pair = pairs[request]
         if kind in pair.streams:
             await _tell(
@@ -166,7 +171,10 @@ async def _pair(
         pair.streams[kind] = stream
         if pair.complete():
             del pairs[request]
+            pair.forget_expiry()
             carrier_group.create_task(_carry(forwarder, port, pair))
+    for pair in pairs.values():
+        pair.forget_expiry()
 
 
 def _announced(headers: Mapping[str, str]) -> tuple[int, str]:

@@ -196,16 +196,18 @@ class _Forwarder:
         try:
             assert self._present is not None
             present = await asyncio.shield(self._present)
+            port = present.ports[place]
             self._requests += 1
-            problem = await tunnel.forward(present.connection, self._requests, present.ports[place], pipe)
-        except multiplex.StreamReset as error:
-            problem = str(error)
+            try:
+                problem = await tunnel.forward(present.connection, self._requests, port, pipe)
+            except multiplex.StreamReset as error:
+                problem = str(error)
+            if problem:  # told before the connection ends: who waits for its end knows why
+                self._session.io.warn(f"error: an error occurred forwarding -> {port}: {problem}")
         finally:
             await pipe.close()
-        if problem:
-            self._session.io.warn(f"error: an error occurred forwarding -> {present.ports[place]}: {problem}")
-            if self._plan.is_once:
-                await present.connection.close()
+        if problem and self._plan.is_once:
+            await present.connection.close()
 
 
 async def _expire(connection: multiplex.Connection, running: asyncio.Task[None]) -> None:

@@ -115,7 +115,10 @@ class SocketPipe:
 
 
 async def forward(connection: multiplex.Connection, request: int, port: int, local: SocketPipe) -> str:
-    """Carry one local connection's bytes to a port of the pod; return what the server says went wrong."""
+    """Carry one local connection's bytes to a port of the pod; return what the server says went wrong.
+
+    The local connection is the caller's to close.
+    """
     headers = {"port": str(port), "requestid": str(request)}
     problems = await connection.open({"streamtype": "error", **headers})
     data = await connection.open({"streamtype": "data", **headers})
@@ -130,7 +133,6 @@ async def forward(connection: multiplex.Connection, request: int, port: int, loc
     finally:
         await data.reset()
         await problems.reset()
-        await local.close()
 
 
 async def _copy(

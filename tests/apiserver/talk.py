@@ -62,6 +62,7 @@ class Talk:
         self.sessions: list[Session] = []
         self.echoes: list[Echo] = []
         self.ended = asyncio.Event()
+        self.released = asyncio.Event()
 
     async def logs(
         self, pod: Any, container: str, previous: bool, options: LogOptions
@@ -93,6 +94,7 @@ class Talk:
     @contextlib.asynccontextmanager
     async def forwarding(self) -> AsyncIterator[None]:
         yield
+        self.released.set()
 
     async def connect(self, pod: Any, port: int) -> Echo:
         del pod

@@ -144,6 +144,7 @@ async def test_a_client_that_leaves_ends_its_connections(server: Served, talk: T
         process.kill()
         async with asyncio.timeout(5):
             await talk.echoes[0].closed.wait()
+            await talk.released.wait()
         writer.close()
 
 

@@ -39,18 +39,20 @@ def test_a_forwarding_tells_what_it_does_and_ends_well_when_interrupted(world: W
         text=True,
     )
     assert process.stdout is not None
+    assert process.stderr is not None
     try:
         said = process.stdout.readline()
         found = re.fullmatch(r"Forwarding from 127\.0\.0\.1:(\d+) -> 8080\n", said)
         assert found is not None, said
         with socket.create_connection(("127.0.0.1", int(found[1])), timeout=10) as connection:
             assert connection.recv(10) == b""
+        told = process.stderr.readline()
     finally:
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=20)
     assert f"Handling connection for {found[1]}\n" in out
-    assert re.search(r"error forwarding port 8080 to pod web-\S+, uid \S+: .*simulated cluster", err)
-    assert process.returncode == 0
+    assert re.search(r"error forwarding port 8080 to pod web-\S+, uid \S+: .*simulated cluster", told)
+    assert (process.returncode, err) == (0, "")
 
 
 def test_a_port_that_is_taken_is_told(world: World) -> None:
