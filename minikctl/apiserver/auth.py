@@ -1,10 +1,14 @@
-"""Who is asking: a bearer token stands for the cluster's administrator."""
+"""Who is asking: what a request brings along to prove it, and the users that it can prove."""
 
 from __future__ import annotations
 
 import hmac
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+MASTERS = "system:masters"
+AUTHENTICATED = "system:authenticated"
+UNAUTHENTICATED = "system:unauthenticated"
 
 
 @dataclass(frozen=True)
@@ -13,20 +17,57 @@ class User:
 
     name: str
     groups: tuple[str, ...] = ()
+    uid: str = ""
+    extra: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def info(self) -> dict[str, object]:
+        """Return the user as UserInfo."""
+        found: dict[str, object] = {"username": self.name, "uid": self.uid, "groups": list(self.groups)}
+        found["extra"] = {key: list(values) for key, values in self.extra.items()}
+        return {key: value for key, value in found.items() if value}
 
 
-ADMIN = User("kubernetes-admin", ("system:masters", "system:authenticated"))
+ADMIN = User("kubernetes-admin", (MASTERS, AUTHENTICATED))
+ANONYMOUS = User("system:anonymous", (UNAUTHENTICATED,))
+SELF = User("system:apiserver", (MASTERS, AUTHENTICATED))
+"""The control plane's own parts, which call the API without HTTP."""
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """What a request brings along; names of headers are in lower case, the certificate is DER or None.
+
+    The certificate was checked against the cluster's authority when the connection was made.
+    """
+
+    headers: Mapping[str, str]
+    certificate: bytes | None = None
+
+    def bearer(self) -> str:
+        """Return the bearer token, "" without one."""
+        scheme, _, given = self.headers.get("authorization", "").partition(" ")
+        return given.strip() if scheme.lower() == "bearer" else ""
+
+
+Authenticate = Callable[[Credentials], User | None]
+"""Returns the user whom the credentials prove, None if they prove none."""
 
 
 class TokenAuthenticator:
-    """Knows one token; comparing takes the same time for every wrong one."""
+    """Knows the administrator's token; comparing takes the same time for every wrong one."""
 
     def __init__(self, token: str) -> None:
         self._token = token.encode()
 
-    def __call__(self, headers: Mapping[str, str]) -> User | None:
-        """Return the user whom the Authorization header (names in lower case) proves, else None."""
-        scheme, _, given = headers.get("authorization", "").partition(" ")
-        if scheme.lower() == "bearer" and hmac.compare_digest(given.strip().encode(), self._token):
-            return ADMIN
-        return None
+    def __call__(self, credentials: Credentials) -> User | None:
+        """Return the administrator if the bearer token is theirs."""
+        return ADMIN if hmac.compare_digest(credentials.bearer().encode(), self._token) else None
+
+
+def any_of(ways: Sequence[Authenticate]) -> Authenticate:
+    """Return what tries one way after the other."""
+
+    def authenticate(credentials: Credentials) -> User | None:
+        return next((user for way in ways if (user := way(credentials)) is not None), None)
+
+    return authenticate

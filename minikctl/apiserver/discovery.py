@@ -20,6 +20,7 @@ _PARTS: dict[str, tuple[tuple[str, str, str], list[str]]] = {
     "scale": (("autoscaling", "v1", "Scale"), ["get", "patch", "update"]),
     "binding": (("", "v1", "Binding"), ["create"]),
     "eviction": (("policy", "v1", "Eviction"), ["create"]),
+    "token": (("authentication.k8s.io", "v1", "TokenRequest"), ["create"]),
     "exec": (("", "v1", "PodExecOptions"), ["create", "get"]),
     "attach": (("", "v1", "PodAttachOptions"), ["create", "get"]),
     "portforward": (("", "v1", "PodPortForwardOptions"), ["create", "get"]),
@@ -120,7 +121,7 @@ def _review(review: reviews.Review) -> dict[str, Any]:
     return {
         "name": review.plural,
         "singularName": review.kind.lower(),
-        "namespaced": False,
+        "namespaced": review.namespaced,
         "kind": review.kind,
         "verbs": ["create"],
     }
@@ -130,7 +131,7 @@ def _discovered_review(review: reviews.Review) -> dict[str, Any]:
     return {
         "resource": review.plural,
         "responseKind": _gvk(review.group, review.version, review.kind),
-        "scope": "Cluster",
+        "scope": "Namespaced" if review.namespaced else "Cluster",
         "singularResource": review.kind.lower(),
         "verbs": ["create"],
     }

@@ -34,7 +34,7 @@ async def evict(
         await _charge(registry, pod, options)
     if not options.dry_run:
         await _tell(registry, pod)
-    await registry.delete(kinds.POD, namespace, name, _unless_changed(wanted, pod), dry_run=options.dry_run)
+    await registry.delete(kinds.POD, namespace, name, _unless_changed(wanted, pod), write=options)
     return subresources.success(code=201)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import platform
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,30 +16,29 @@ import orjson
 
 from minikctl import errors
 from minikctl.apiserver import (
+    attributes,
     discovery,
     http_bodies,
     http_metrics,
     http_paths,
     http_streams,
     http_verbs,
+    impersonation,
     metrics,
     openapi,
     openapi_protobuf,
     reviews,
 )
-from minikctl.apiserver.auth import User
+from minikctl.apiserver.auth import ANONYMOUS, MASTERS, Authenticate, Credentials
 from minikctl.apiserver.http_exchange import Disconnected, Exchange, Receive, Scope, Send
+from minikctl.apiserver.issuer import Issuer
 from minikctl.apiserver.registry import Registry
 from minikctl.apiserver.streams import NodeStreams
 from minikctl.model.kindtable import KindTable
 
-Authenticate = Callable[[Mapping[str, str]], User | None]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 VERSION = "v1.36.2+minikctl"
-
-_OPEN = ("/version", "/healthz", "/livez", "/readyz")
-"""What everyone may ask without a token."""
 
 _log = logging.getLogger(__name__)
 
@@ -58,13 +57,15 @@ def build_app(
     authenticate: Authenticate,
     streams: NodeStreams | None = None,
     meter: http_metrics.Meter | None = None,
+    issuer: Issuer | None = None,
     version: str = VERSION,
 ) -> Application:
     """Return the API as an ASGI application.
 
-    Without ``streams``, logs and exec are refused with a reason, without ``meter`` metrics are.
+    Without ``streams``, logs and exec are refused with a reason, without ``meter`` metrics are, and without
+    ``issuer`` tokens.
     """
-    return _Application(registry, authenticate, streams, meter, version)
+    return _Application(registry, authenticate, (streams, meter, issuer), version)
 
 
 class _Application:
@@ -72,14 +73,14 @@ class _Application:
         self,
         registry: Registry,
         authenticate: Authenticate,
-        streams: NodeStreams | None,
-        meter: http_metrics.Meter | None,
+        parts: tuple[NodeStreams | None, http_metrics.Meter | None, Issuer | None],
         version: str,
     ) -> None:
-        self._meter = meter
         self._registry = registry
         self._authenticate = authenticate
-        self._streams = streams
+        self._streams, self._meter, self._issuer = parts
+        self._authorize = registry.roles.authorize
+        self._reviewer = reviews.Reviewer(registry.roles, self._issuer)
         self._version = version
         self._metrics = metrics.Metrics()
 
@@ -120,12 +121,11 @@ class _Application:
     async def _route(self, exchange: Exchange) -> None:
         path = exchange.path.rstrip("/") or "/"
         first = path.split("/", 2)[1]
-        user = self._authenticate(exchange.headers)
-        if f"/{first}" not in _OPEN and user is None:
-            raise errors.unauthorized()
-        review = reviews.find(path)
-        if review is not None and user is not None:
-            await _review(exchange, review, user)
+        self._identify(exchange)
+        self._check(exchange)
+        found = reviews.find(path) if first == "apis" else None
+        if found is not None:
+            await self._review(exchange, *found)
             return
         if first in ("api", "apis") and path.count("/") > 2:
             target = http_paths.parse(path, self._registry.served.table)
@@ -136,6 +136,34 @@ class _Application:
             raise _no_method() if self._document(path, exchange) else no_resource()
         await self._describe(path, exchange)
 
+    def _identify(self, exchange: Exchange) -> None:
+        """Find out who asks; wrong credentials are refused, none at all are nobody in particular."""
+        credentials = Credentials(exchange.headers, exchange.certificate)
+        user = self._authenticate(credentials)
+        if user is None:
+            if credentials.bearer():
+                raise errors.unauthorized()
+            user = ANONYMOUS
+        exchange.user = user
+        if any(name.startswith("impersonate-") for name in exchange.headers):
+            exchange.user = impersonation.assumed(user, exchange.all_headers, self._authorize)
+
+    def _check(self, exchange: Exchange) -> None:
+        """Refuse what the user may not do; the administrators' requests are not even looked at."""
+        if MASTERS in exchange.user.groups:
+            return
+        asked = attributes.of(exchange.method, exchange.path, exchange.query)
+        decision = self._authorize(exchange.user, asked)
+        if not decision.allowed:
+            raise attributes.refusal(exchange.user, asked, decision.reason)
+
+    async def _review(self, exchange: Exchange, review: reviews.Review, namespace: str) -> None:
+        if exchange.method != "POST":
+            raise _no_method()
+        body = await http_bodies.read(exchange)
+        answer = self._reviewer.answer(review, body, exchange.user, namespace)
+        await exchange.answer_json(answer, 201)
+
     async def _resource(self, exchange: Exchange, target: http_paths.Target) -> None:
         if target.subresource == "proxy":
             from minikctl.apiserver import http_proxy  # rarely asked for, and brings an HTTP client
@@ -144,6 +172,9 @@ class _Application:
             return
         if target.subresource in http_streams.SUBRESOURCES:
             await http_streams.serve_http(self._registry, self._streams, exchange, target)
+            return
+        if target.subresource == "token":
+            await self._token(exchange, target)
             return
         handler = http_verbs.handler(exchange, target)
         if handler is None:
@@ -155,6 +186,12 @@ class _Application:
         exchange.warnings.extend(http_verbs.warnings(exchange, target))
         with self._metrics.open(exchange.asked):
             await handler(self._registry, exchange, target)
+
+    async def _token(self, exchange: Exchange, target: http_paths.Target) -> None:
+        if exchange.method != "POST" or self._issuer is None:
+            raise _no_method()
+        body = await http_bodies.read(exchange)
+        await exchange.answer_json(self._issuer.request(target.namespace, target.name, body), 201)
 
     async def _describe(self, path: str, exchange: Exchange) -> None:
         parts = path.strip("/").split("/")
@@ -186,6 +223,10 @@ class _Application:
                 return {"paths": _known_paths(table)}
             case ["version"]:
                 return _version(self._version)
+            case [".well-known", "openid-configuration"] if self._issuer is not None:
+                return self._issuer.configuration()
+            case ["openid", "v1", "jwks"] if self._issuer is not None:
+                return self._issuer.keys()
             case ["api"]:
                 return discovery.api_versions(table, exchange.headers.get("host", ""))
             case ["apis"]:
@@ -219,8 +260,8 @@ class _Application:
         exchange = Exchange(scope, receive, send)
         target = http_paths.parse(exchange.path, self._registry.served.table)
         try:
-            if self._authenticate(exchange.headers) is None:
-                raise errors.unauthorized()
+            self._identify(exchange)
+            self._check(exchange)
             if target is None:
                 raise no_resource()
             await http_streams.serve_websocket(
@@ -244,13 +285,6 @@ async def _refuse(exchange: Exchange, error: errors.StatusError) -> None:
     wait = error.details.get("retryAfterSeconds")
     more = [("retry-after", str(wait))] if wait else []
     await exchange.answer(orjson.dumps(error.status()), status=error.code, more=more)
-
-
-async def _review(exchange: Exchange, review: reviews.Review, user: User) -> None:
-    if exchange.method != "POST":
-        raise _no_method()
-    body = await http_bodies.read(exchange)
-    await exchange.answer_json(reviews.answer(review, body, user), 201)
 
 
 async def _openapi(exchange: Exchange, parts: list[str], table: KindTable) -> None:
@@ -292,6 +326,7 @@ async def _openapi_3(exchange: Exchange, table: KindTable, group: str, version: 
 
 def _known_paths(table: KindTable) -> list[str]:
     found = [
+        "/.well-known/openid-configuration",
         "/api",
         "/apis",
         "/healthz",
@@ -299,6 +334,7 @@ def _known_paths(table: KindTable) -> list[str]:
         "/metrics",
         "/openapi/v2",
         "/openapi/v3",
+        "/openid/v1/jwks",
         "/readyz",
         "/version",
     ]

@@ -14,6 +14,8 @@ import orjson
 
 from minikctl import errors
 from minikctl.apiserver import metrics
+from minikctl.apiserver.auth import ANONYMOUS, User
+from minikctl.apiserver.options import Caller
 
 if TYPE_CHECKING:
     from minikctl.client.multiplex import Pipe
@@ -28,6 +30,8 @@ BODY_LIMIT = 3 * 1024 * 1024
 COMPRESS_FROM = 128 * 1024
 
 JSON = "application/json"
+CERTIFICATE = "client_certificate"
+"""Where the server puts a connection's checked client certificate (DER) into the ASGI state."""
 
 UPGRADE = "minikctl.upgrade"
 """The scope's extension that hands a connection over: ``{"switch": (status, headers) -> Pipe}``."""
@@ -53,6 +57,8 @@ class Exchange:
         for name, values in self.queries.items():
             self.query[name] = values[0]
         self.warnings: list[str] = []
+        self.user: User = ANONYMOUS
+        self.certificate: bytes | None = (scope.get("state") or {}).get(CERTIFICATE)
         self._receive = receive
         self._send = send
         self.started = False
@@ -105,6 +111,11 @@ class Exchange:
         """Return all values of a header whose values may stand in one line or in several."""
         lines = [value for key, value in self._scope["headers"] if key == name.encode()]
         return [part.strip() for line in lines for part in line.decode("latin-1").split(",") if part.strip()]
+
+    @property
+    def caller(self) -> Caller:
+        """Return who asks, with the place where warnings for them are gathered."""
+        return Caller(self.user, self.warnings)
 
     def flag(self, name: str) -> bool:
         """Tell whether a boolean query parameter is true; its bare name counts as true."""

@@ -12,6 +12,7 @@ MORE_SUBRESOURCES = {
     "Pod": frozenset({"binding", "eviction", "proxy"}),
     "Service": frozenset({"proxy"}),
     "Node": frozenset({"proxy"}),
+    "ServiceAccount": frozenset({"token"}),
 }
 """Subresources that act on an object instead of showing a part of it."""
 

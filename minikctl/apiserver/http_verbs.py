@@ -162,7 +162,9 @@ def _dry_run(values: list[str]) -> bool:
 
 def _write_options(exchange: Exchange) -> WriteOptions:
     return WriteOptions(
-        dry_run=_dry_run(exchange.queries.get("dryRun", [])), manager=http_managers.manager(exchange)
+        dry_run=_dry_run(exchange.queries.get("dryRun", [])),
+        manager=http_managers.manager(exchange),
+        caller=exchange.caller,
     )
 
 
@@ -224,6 +226,7 @@ async def _read_patch(exchange: Exchange, subresource: str) -> tuple[Any, PatchO
         strict=http_bodies.field_validation(exchange) == "Strict",
         manager=http_managers.manager(exchange),
         force=exchange.flag("force"),
+        caller=exchange.caller,
     )
     if type == "apply":
         return await http_bodies.read_configuration(exchange), options
@@ -241,8 +244,8 @@ def _unknown_in(target: Target, body: Any, options: PatchOptions, exchange: Exch
 
 
 async def _delete(registry: Registry, exchange: Exchange, target: Target) -> None:
-    options, dry_run = await _delete_options(exchange, target.kind)
-    left, gone = await registry.delete(target.kind, target.namespace, target.name, options, dry_run=dry_run)
+    options, write = await _delete_options(exchange, target.kind)
+    left, gone = await registry.delete(target.kind, target.namespace, target.name, options, write=write)
     if gone and target.kind not in RETURNED_WHEN_DELETED:
         kind = target.kind
         details = {"name": target.name, "group": kind.group, "kind": kind.plural, "uid": objects.uid(left)}
@@ -253,9 +256,9 @@ async def _delete(registry: Registry, exchange: Exchange, target: Target) -> Non
 
 
 async def _delete_collection(registry: Registry, exchange: Exchange, target: Target) -> None:
-    options, dry_run = await _delete_options(exchange, target.kind)
+    options, write = await _delete_options(exchange, target.kind)
     chosen = _list_options(exchange)
-    page = await registry.delete_collection(target.kind, target.namespace, chosen, options, dry_run=dry_run)
+    page = await registry.delete_collection(target.kind, target.namespace, chosen, options, write=write)
     await _answer_list(registry, exchange, target, page)
 
 
@@ -263,7 +266,7 @@ _ORPHANING = frozenset((("", "ReplicationController"), ("batch", "Job")))
 """Kinds whose dependents stay, for the sake of old clients, when a request says nothing about them."""
 
 
-async def _delete_options(exchange: Exchange, kind: Kind) -> tuple[DeleteOptions, bool]:
+async def _delete_options(exchange: Exchange, kind: Kind) -> tuple[DeleteOptions, WriteOptions]:
     body = await http_bodies.read_optional(exchange)
     query = exchange.query
     if query.get("propagationPolicy"):
@@ -288,7 +291,7 @@ async def _delete_options(exchange: Exchange, kind: Kind) -> tuple[DeleteOptions
             "json: cannot unmarshal into Go struct field DeleteOptions.dryRun of type []string"
         )
     dry_run = _dry_run([*exchange.queries.get("dryRun", []), *map(str, listed)])
-    return subresources.delete_options(body), dry_run
+    return subresources.delete_options(body), WriteOptions(dry_run, caller=exchange.caller)
 
 
 # --- parts of objects -----------------------------------------------------------------------------------
@@ -362,6 +365,9 @@ _SUBRESOURCES: dict[tuple[str, str], Handler] = {
     ("resize", "GET"): _get,
     ("resize", "PUT"): _update,
     ("resize", "PATCH"): _patch,
+    ("approval", "GET"): _get,
+    ("approval", "PUT"): _update,
+    ("approval", "PATCH"): _patch,
     ("scale", "GET"): _get_scale,
     ("scale", "PUT"): _update_scale,
     ("scale", "PATCH"): _patch_scale,

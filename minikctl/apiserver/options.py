@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from minikctl.apiserver.auth import SELF, User
 from minikctl.client.base import DeleteOptions, PatchType
 
 __all__ = [
+    "CONTROL_PLANE",
     "DELETE",
     "LIST",
     "WATCH",
     "WRITE",
+    "Caller",
     "DeleteOptions",
     "ListOptions",
     "PatchOptions",
@@ -22,6 +25,17 @@ __all__ = [
 
 INTERNAL = "minikctl"
 """The field manager of the control plane's own writes."""
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who writes, and where warnings for them are gathered."""
+
+    user: User = SELF
+    warnings: list[str] = field(default_factory=list)
+
+
+CONTROL_PLANE = Caller(SELF)
 
 
 @dataclass(frozen=True)
@@ -62,6 +76,7 @@ class WriteOptions:
     manager: str = INTERNAL
     via: str = ""
     applied: bool = False
+    caller: Caller = CONTROL_PLANE
 
 
 @dataclass(frozen=True)
@@ -75,10 +90,11 @@ class PatchOptions:
     manager: str = INTERNAL
     force: bool = False
     """With type "apply": take over fields that others own."""
+    caller: Caller = CONTROL_PLANE
 
     def writing(self, *, via: str = "", applied: bool = False) -> WriteOptions:
         """Return what of it concerns the writing."""
-        return WriteOptions(self.dry_run, self.manager, via, applied)
+        return WriteOptions(self.dry_run, self.manager, via, applied, self.caller)
 
 
 LIST, WATCH, WRITE, DELETE = ListOptions(), WatchOptions(), WriteOptions(), DeleteOptions()

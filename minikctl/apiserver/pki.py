@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from minikctl.apiserver.signer import Signer
 from minikctl.client.home import ClusterHome
 from minikctl.client.settings import ClusterSettings
 
@@ -24,12 +25,16 @@ RENEW_BEFORE = timedelta(days=30)
 
 @dataclass(frozen=True)
 class Pki:
-    """Paths of the API server's key pair, the authority's certificate as PEM, and the admin's token."""
+    """Paths of the API server's key pair, the authority's certificate as PEM, the admin's token, the key
+    that signs tokens of ServiceAccounts, and the authority itself."""
 
     cert_file: str
     key_file: str
+    ca_file: str
     ca_pem: bytes
     token: str
+    accounts: ec.EllipticCurvePrivateKey = field(compare=False)
+    authority: Signer = field(compare=False)
 
 
 def ensure(home: ClusterHome, settings: ClusterSettings, now: datetime | None = None) -> Pki:
@@ -44,7 +49,20 @@ def ensure(home: ClusterHome, settings: ClusterSettings, now: datetime | None = 
     token_path = Path(home.file("pki", "admin.token"))
     if not token_path.exists():
         home.write("pki/admin.token", secrets.token_urlsafe(32).encode())
-    return Pki(str(cert_path), home.file("pki", "apiserver.key"), _pem(ca_cert), token_path.read_text())
+    files = str(cert_path), home.file("pki", "apiserver.key"), home.file("pki", "ca.crt")
+    token, accounts = token_path.read_text(), _accounts_key(home)
+    return Pki(*files, _pem(ca_cert), token, accounts, Signer(ca_key, ca_cert))
+
+
+def _accounts_key(home: ClusterHome) -> ec.EllipticCurvePrivateKey:
+    path = Path(home.file("pki", "sa.key"))
+    if path.exists():
+        found = serialization.load_pem_private_key(path.read_bytes(), None)
+        if isinstance(found, ec.EllipticCurvePrivateKey):
+            return found
+    made = ec.generate_private_key(ec.SECP256R1())
+    home.write("pki/sa.key", _key_pem(made))
+    return made
 
 
 def _authority(home: ClusterHome, now: datetime) -> tuple[ec.EllipticCurvePrivateKey, x509.Certificate]:

@@ -17,7 +17,6 @@ import orjson
 
 from minikctl import errors
 from minikctl.apiserver import (
-    admission,
     applying,
     cache,
     custom,
@@ -26,11 +25,14 @@ from minikctl.apiserver import (
     listing,
     patching,
     pools,
+    rbac,
     services,
     strategy,
     watching,
 )
 from minikctl.apiserver import options as options_
+from minikctl.apiserver.admission import chain, plugins
+from minikctl.apiserver.admission.world import World
 from minikctl.apiserver.options import DeleteOptions, ListOptions, PatchOptions, WatchOptions, WriteOptions
 from minikctl.model import admission as rules
 from minikctl.model import kinds, names, objects, schema
@@ -68,8 +70,9 @@ class Registry:
         self.feed = feed.Feed(store)
         self.served = served.Served()
         self._store = store
-        self._admission = admission.Admission(self.feed)
         choose = self.settings.choose
+        self.roles = rbac.Rbac(self.feed)
+        self.admission = chain.Chain(plugins.build(World(self.feed, self.clock, choose), self.roles))
         self.services = services.Addresses(
             pools.AddressPool(self.settings.service_cidr, choose),
             pools.PortPool(*self.settings.node_ports, choose),
@@ -156,13 +159,22 @@ class Registry:
     async def _create(self, kind: Kind, obj: Object, options: WriteOptions) -> Object:
         stored = kinds.stored(kind)
         namespace, name = objects.key(obj)
-        if stored.namespaced:
-            self._admission.namespace(kind, namespace, name)
-        self._admission.create(stored, obj)
         owners = obj["metadata"].pop("managedFields", None)
+        request = _request("CREATE", kind, (namespace, name), options)
+        request.object = obj
+        await self.admission.mutate(request)
         refuse(kind, obj, rules.prepare(stored, obj, None))
-        owners = owners or ownership.of_new(kind, serve(kind, obj), self.write(options))
-        strategy.set_owners(obj, owners)
+        await self.admission.validate(request)
+        try:
+            owners = owners or ownership.of_new(kind, serve(kind, obj), self.write(options))
+            strategy.set_owners(obj, owners)
+            return await self._store_new(request, options)
+        finally:
+            self.admission.finished(request)
+
+    async def _store_new(self, request: chain.Request, options: WriteOptions) -> Object:
+        kind, stored, obj = request.requested, request.kind, request.new
+        namespace, name = objects.key(obj)
         if self.feed.collection(stored).get((namespace, name)) is not None:
             raise errors.already_exists(kind.plural, kind.group, name)
         if "status" in stored.subresources and not stored.is_custom:
@@ -286,44 +298,61 @@ class Registry:
 
         ``change`` must return a new object.  With a version, only that version is changed.
         """
-        stored = kinds.stored(kind)
         while True:
             entry = self.entry(kind, *key)
             if version and version != str(entry.revision):
                 raise errors.conflict(kind.plural, kind.group, key[1], patching.STALE)
             await self.ready(kind, [entry])
             present = serve(kind, entry.object)
-            old = present if kind.is_custom else entry.object
             new = take(kind, change(present))
-            new = self._prepare(kind, new, old, subresource)
-            if strategy.is_unchanged(new, old) and not deletion.is_finished(stored, new):
-                return present
-            if not options.applied and subresource != "binding":
-                write = self.write(options, subresource)
-                strategy.set_owners(new, ownership.of_update(kind, present, serve(kind, new), write))
-            undo = self._allocate(stored, new, old)
-            if options.dry_run:
-                undo()
-                return serve(kind, cache.stamped(new, entry.revision))
+            request = _request("UPDATE", kind, key, options, subresource)
+            request.old = present if kind.is_custom else entry.object
             try:
-                return serve(kind, await self.replace(stored, entry, new))
-            except stores.Mismatch:
-                undo()
-                await self.feed.reached(self._store.revision)
-            except errors.MinikctlError:
-                undo()
-                raise
+                new = await self._prepare(request, new)
+                if await self._put(request, entry, new, options):
+                    return serve(kind, request.new)
+            finally:
+                self.admission.finished(request)
 
-    def _prepare(self, kind: Kind, new: Object, old: Object, subresource: str) -> Object:
-        stored = kinds.stored(kind)
-        new = strategy.begin_update(stored, new, old, subresource)
+    async def _put(
+        self, request: chain.Request, entry: cache.Entry, new: Object, options: WriteOptions
+    ) -> bool:
+        """Store the next state of an entry and have it in the request; False: the entry is stale."""
+        kind, stored, old = request.requested, request.kind, request.old or {}
+        request.object = entry.object
+        if strategy.is_unchanged(new, old) and not deletion.is_finished(stored, new):
+            return True
+        if not options.applied and request.subresource != "binding":
+            write = self.write(options, request.subresource)
+            owners = ownership.of_update(kind, serve(kind, entry.object), serve(kind, new), write)
+            strategy.set_owners(new, owners)
+        undo = self._allocate(stored, new, old)
+        if options.dry_run:
+            undo()
+            request.object = cache.stamped(new, entry.revision)
+            return True
+        try:
+            request.object = await self.replace(stored, entry, new)
+        except stores.Mismatch:
+            undo()
+            await self.feed.reached(self._store.revision)
+            return False
+        except errors.MinikctlError:
+            undo()
+            raise
+        return True
+
+    async def _prepare(self, request: chain.Request, new: Object) -> Object:
+        kind, stored, old = request.requested, request.kind, request.old or {}
+        request.object = new = strategy.begin_update(stored, new, old, request.subresource)
         owners = new["metadata"].pop("managedFields", None)
-        if subresource:
+        await self.admission.mutate(request)
+        if request.subresource:
             schema.apply_defaults(stored, new)
             refuse(kind, new, schema.check(stored, new, old))
-            if subresource in stored.parts:
+            if request.subresource in stored.parts:
                 stored.default(new)
-                refuse(kind, new, stored.parts[subresource](new, old))
+                refuse(kind, new, stored.parts[request.subresource](new, old))
                 strategy.count_generation(stored, new, old)
         else:
             if stored is kinds.SERVICE:
@@ -331,6 +360,7 @@ class Registry:
             stored.prepare(new, old)
             refuse(kind, new, rules.prepare(stored, new, old))
             strategy.count_generation(stored, new, old)
+        await self.admission.validate(request)
         if owners is not None:
             new["metadata"]["managedFields"] = strategy.timed(owners)
         return new
@@ -366,14 +396,14 @@ class Registry:
         chosen: ListOptions,
         options: DeleteOptions = options_.DELETE,
         *,
-        dry_run: bool = False,
+        write: WriteOptions = options_.WRITE,
     ) -> listing.Page:
         """Delete all objects that match, in parallel so that they share commits; return them as they were."""
         page = self.list(kind, namespace, chosen)
 
         async def delete(entry: cache.Entry) -> errors.StatusError | None:
             try:
-                await self.delete(kind, *entry.key, options, dry_run=dry_run)
+                await self.delete(kind, *entry.key, options, write=write)
             except errors.StatusError as error:
                 return None if error.reason == "NotFound" else error
             return None
@@ -391,18 +421,21 @@ class Registry:
         name: str,
         options: DeleteOptions = options_.DELETE,
         *,
-        dry_run: bool = False,
+        write: WriteOptions = options_.WRITE,
     ) -> tuple[Object, bool]:
         """Delete the object or mark it for deletion; return it as it was left, and whether it is gone."""
         stored = kinds.stored(kind)
         while True:
             entry = self.entry(kind, namespace, name)
             deletion.check(kind, entry.object, options)
+            request = _request("DELETE", kind, entry.key, write)
+            request.old = entry.object
+            await self.admission.validate(request)
             decision = deletion.decide(stored, entry.object, options, self.clock.now())
             if decision is None:
                 return serve(kind, entry.object), False
             gone = isinstance(decision, deletion.Remove)
-            if dry_run:
+            if write.dry_run:
                 left = decision.object if isinstance(decision, deletion.Mark) else entry.object
                 return serve(kind, left), gone
             try:
@@ -446,6 +479,15 @@ def refuse(kind: Kind, obj: Object, found: list[dict[str, str]]) -> None:
     """Raise 422 when there are causes for it."""
     if found:
         raise errors.invalid(kind.kind, kind.group, objects.name(obj), found)
+
+
+def _request(
+    operation: chain.Operation, kind: Kind, key: Key, options: WriteOptions, subresource: str = ""
+) -> chain.Request:
+    caller = options.caller
+    request = chain.Request(operation, kinds.stored(kind), kind, *key, subresource=subresource)
+    request.user, request.warnings, request.dry_run = caller.user, caller.warnings, options.dry_run
+    return request
 
 
 def _nothing() -> None:

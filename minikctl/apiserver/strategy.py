@@ -15,6 +15,7 @@ _NOT_CONTENT = ("metadata", "status", "apiVersion", "kind")
 _SERVER_OWNED = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation")
 _PARTS: dict[str, tuple[str, ...]] = {
     "status": ("status",),
+    "approval": ("status",),
     "finalize": ("spec",),
     "binding": ("spec", "status"),
     "resize": ("spec",),

@@ -8,8 +8,10 @@ from typing import Any
 
 from minikctl.client import base as clients
 from minikctl.controllers import base, garbage
+from minikctl.controllers.api_endpoints import ApiEndpointsController
 from minikctl.controllers.autoscaling import AutoscalingController, Measure, nothing_measured
 from minikctl.controllers.batch import CronJobController, JobController
+from minikctl.controllers.certificates import Authority, CertificateController
 from minikctl.controllers.crd import CustomKindController
 from minikctl.controllers.daemonset import DaemonSetController
 from minikctl.controllers.deployment import DeploymentController
@@ -17,7 +19,9 @@ from minikctl.controllers.disruption import DisruptionController
 from minikctl.controllers.namespace import NamespaceController, ServiceAccountController
 from minikctl.controllers.node import FactsSource, Machine, NodeController, never
 from minikctl.controllers.node_lifecycle import NodeLifecycleController, TaintEvictionController
+from minikctl.controllers.quota import QuotaController
 from minikctl.controllers.replicaset import ReplicaSetController, ReplicationControllerController
+from minikctl.controllers.role_aggregation import RoleAggregationController
 from minikctl.controllers.scheduler import PodGarbageController, SchedulerController
 from minikctl.controllers.services import (
     EndpointsController,
@@ -51,6 +55,8 @@ class Settings:
     volumes: str = ""
     served: Served = field(default_factory=Served)
     measure: Measure = nothing_measured
+    authority: Authority | None = None
+    """Signs certificates; without one, requests for them wait."""
 
 
 def build(
@@ -63,7 +69,9 @@ def build(
     """Return the loops of all controllers; each has a ``run()`` for the daemon's task group."""
     identity = (settings.nodes, settings.version)
     machine = Machine(settings.facts, settings.changes, settings.known)
+    signing = [CertificateController(caches, executor, clock, each) for each in (settings.authority,) if each]
     return [
+        *(ControlLoop(each, clock) for each in signing),
         ControlLoop(DeploymentController(caches, executor, clock), clock, workers=4),
         ControlLoop(ReplicaSetController(caches, executor, clock), clock, workers=4),
         ControlLoop(ReplicationControllerController(caches, executor, clock), clock),
@@ -85,6 +93,9 @@ def build(
         ControlLoop(EndpointSliceMirroringController(caches, executor, clock), clock),
         ControlLoop(NamespaceController(caches, executor, clock, client, settings.served), clock, workers=2),
         ControlLoop(ServiceAccountController(caches, executor, clock, settings.ca), clock),
+        ControlLoop(QuotaController(caches, executor, clock, client, settings.served), clock),
+        ControlLoop(RoleAggregationController(caches, executor, clock), clock),
+        ControlLoop(ApiEndpointsController(caches, executor, clock), clock),
         ControlLoop(garbage.GarbageController(caches, executor, client, settings.served), clock, workers=4),
         ControlLoop(PodGarbageController(caches, executor, clock), clock),
         ControlLoop(NodeLifecycleController(caches, executor, clock, settings.nodes), clock, workers=2),

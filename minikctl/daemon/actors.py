@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from minikctl import controllers
-from minikctl.apiserver import http
+from minikctl.apiserver import http, pki
 from minikctl.apiserver.streams import NodeStreams
 from minikctl.daemon import nodes, world
 from minikctl.daemon.core import Core
@@ -28,8 +28,8 @@ class Actors:
     world: world.World
 
 
-def build(core: Core, ca: str) -> Actors:
-    """Return all actors; nothing happens before their work is run.  ``ca`` is the authority's PEM text."""
+def build(core: Core, keys: pki.Pki) -> Actors:
+    """Return all actors; nothing happens before their work is run."""
     there = world.build(core)
     served = core.registry.served
     served.subscribe(lambda table: core.informers.retain({kind.resource for kind in table.all}))
@@ -37,13 +37,14 @@ def build(core: Core, ca: str) -> Actors:
     node = controllers.Settings(
         nodes.places(core.settings),
         http.VERSION,
-        ca,
+        keys.ca_pem.decode(),
         there.facts,
         there.subscribe,
         there.known,
         volumes,
         served,
         there.meter.measure,
+        keys.authority,
     )
     loops = controllers.build(core.client, core.informers, core.executor, core.clock, node)
     works: dict[str, Work] = {f"controller {loop.controller.name}": loop.run() for loop in loops}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from minikctl.apiserver.issuer import Issuer
 from minikctl.apiserver.local import LocalClient
 from minikctl.apiserver.registry import Registry
 from minikctl.client.home import ClusterHome
@@ -26,6 +27,7 @@ class Core:
     informers: Informers
     recorder: Recorder
     executor: ApiExecutor
+    issuer: Issuer
 
     @property
     def node(self) -> str:

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import minikctl
-from minikctl.apiserver import auth, bootstrap, expiry, http, http_metrics, pki
+from minikctl.apiserver import auth, bootstrap, expiry, http, http_metrics, jws, pki, signer
+from minikctl.apiserver.issuer import Issuer
 from minikctl.apiserver.local import LocalClient
 from minikctl.apiserver.registry import Registry
 from minikctl.apiserver.registry import Settings as RegistrySettings
@@ -22,7 +23,7 @@ from minikctl.client import kubeconfig
 from minikctl.client.home import ClusterHome
 from minikctl.client.informer import Informers
 from minikctl.client.settings import ClusterSettings
-from minikctl.daemon import process, server
+from minikctl.daemon import process, relay, server
 from minikctl.daemon.core import Core
 from minikctl.daemon.late import LateStreams
 from minikctl.model import objects
@@ -46,10 +47,13 @@ async def run(home: ClusterHome, settings: ClusterSettings, stop: asyncio.Event)
     settings = home.save(replace(settings, api_port=sock.getsockname()[1]))
     keys = pki.ensure(home, settings)
     streams, meter = LateStreams(), http_metrics.LateMeter()
-    async with opened(home, settings) as (store, core):
-        authenticate = auth.TokenAuthenticator(keys.token)
-        app = http.build_app(core.registry, authenticate=authenticate, streams=streams, meter=meter)
-        api = server.Server(app, sock, keys, home.socket)
+    async with opened(home, settings, keys) as (store, core):
+        issuer = core.issuer
+        authenticate = auth.any_of((auth.TokenAuthenticator(keys.token), issuer, signer.authenticate))
+        app = http.build_app(
+            core.registry, authenticate=authenticate, streams=streams, meter=meter, issuer=issuer
+        )
+        api = server.Server(app, sock, keys, home.socket, relay.socket_path(home))
         await bootstrap.bootstrap(core.registry)
         announcement = Announcement(home, api.address, keys, core.clock)
         async with asyncio.TaskGroup() as group:
@@ -76,7 +80,7 @@ async def _load_actors(core: Core, keys: pki.Pki) -> actors.Actors:
     from minikctl.daemon import actors
 
     gc.freeze()
-    return actors.build(core, keys.ca_pem.decode())
+    return actors.build(core, keys)
 
 
 def _upkeep(store: Store, core: Core) -> dict[str, Work]:
@@ -100,7 +104,9 @@ async def _end(tasks: list[asyncio.Task[None]]) -> None:
 
 
 @contextlib.asynccontextmanager
-async def opened(home: ClusterHome, settings: ClusterSettings) -> AsyncIterator[tuple[Store, Core]]:
+async def opened(
+    home: ClusterHome, settings: ClusterSettings, keys: pki.Pki
+) -> AsyncIterator[tuple[Store, Core]]:
     """Have the store open and the API's registry filled during the block."""
     clock = clocks.SystemClock()
     store = await Store.open(Path(home.store))
@@ -112,7 +118,11 @@ async def opened(home: ClusterHome, settings: ClusterSettings) -> AsyncIterator[
             informers = Informers(client)
             recorder = Recorder(client, clock, host=f"minikctl-{settings.name}")
             executor = ApiExecutor(client, recorder, clock, informers.known)
-            yield store, Core(home, settings, clock, registry, client, informers, recorder, executor)
+            issuer = Issuer(
+                registry, jws.SigningKey(keys.accounts), f"https://kubernetes.default.svc.{settings.domain}"
+            )
+            parts = (registry, client, informers, recorder, executor, issuer)
+            yield store, Core(home, settings, clock, *parts)
         finally:
             await registry.close()
     finally:

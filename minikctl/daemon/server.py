@@ -8,12 +8,14 @@ import errno
 import logging
 import os
 import socket
+import ssl
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import uvicorn
 
 from minikctl import errors
+from minikctl.apiserver.http_exchange import CERTIFICATE
 from minikctl.apiserver.pki import Pki
 from minikctl.daemon.upgrades import UpgradingProtocol
 
@@ -85,17 +87,36 @@ class _Uvicorn(uvicorn.Server):
         await asyncio.sleep(FLUSH_SECONDS)
 
 
-class Server:
-    """Serves an ASGI application until stopped: on a loopback port with TLS, and on a Unix socket without.
+class _Protocol(UpgradingProtocol):
+    """Hands a connection's client certificate on to its requests, WebSockets included."""
 
-    Only the owner of the state directory gets at the Unix socket; it spares the CLI the cost of TLS.
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        secured = transport.get_extra_info("ssl_object")
+        certificate = secured.getpeercert(binary_form=True) if secured is not None else None
+        if certificate is not None:
+            self.app_state = {**self.app_state, CERTIFICATE: certificate}
+
+
+class Server:
+    """Serves an ASGI application until stopped: on a loopback port with TLS, and on Unix sockets.
+
+    The one at ``path`` is without TLS: only the owner of the state directory gets at it, and it spares the
+    CLI the cost.  The one at ``relay`` is with TLS: the cluster's relay pod brings other pods there.
     """
 
-    def __init__(self, app: Any, sock: socket.socket, pki: Pki, path: str = "") -> None:
+    def __init__(self, app: Any, sock: socket.socket, pki: Pki, path: str = "", relay: str = "") -> None:
         self._sock = sock
         self._path = path
-        self._tls = _Uvicorn(_config(app, ssl_certfile=pki.cert_file, ssl_keyfile=pki.key_file))
+        tls = {
+            "ssl_certfile": pki.cert_file,
+            "ssl_keyfile": pki.key_file,
+            "ssl_ca_certs": pki.ca_file,
+            "ssl_cert_reqs": ssl.CERT_OPTIONAL,
+        }
+        self._tls = _Uvicorn(_config(app, **tls))
         self._local = _Uvicorn(_config(app, uds=path)) if path else None
+        self._relay = _Uvicorn(_config(app, uds=relay, **tls)) if relay else None
 
     @property
     def address(self) -> str:
@@ -114,12 +135,15 @@ class Server:
                 group.create_task(self._local.serve(), name="api on the unix socket")
                 await started.wait()
                 os.chmod(self._path, 0o600)
+            if self._relay is not None:
+                self._relay.on_started = lambda: None
+                group.create_task(self._relay.serve(), name="api for pods")
             group.create_task(self._tls.serve(sockets=[self._sock]), name="api on loopback")
         _unlink(self._path)
 
     def stop(self) -> None:
         """Take no more requests and let ``run`` return once the open ones have ended."""
-        for server in (self._tls, self._local):
+        for server in (self._tls, self._local, self._relay):
             if server is not None:
                 server.should_exit = True
                 server.stopping.set()
@@ -128,7 +152,7 @@ class Server:
 def _config(app: Any, **more: Any) -> uvicorn.Config:
     return uvicorn.Config(
         app,
-        http=UpgradingProtocol,
+        http=_Protocol,
         ws="websockets-sansio",
         # A client whose input waits for a slow process does not get to answering pings either.
         ws_ping_timeout=None,

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from minikctl import errors
-from minikctl.daemon import hostdns, networking, runtimes, subnets
+from minikctl.daemon import hostdns, networking, relay, runtimes, subnets
 from minikctl.daemon.core import Core
 from minikctl.drivers import engine as engines
 from minikctl.network.settings import NetworkSettings
@@ -120,6 +120,7 @@ class World:
             self._core.informers,
             self._core.recorder,
             self._core.clock,
+            self._core.issuer,
             self._runtime.prober,
             self._tell,
         )
@@ -170,6 +171,7 @@ class World:
             infra_image=place.infra_image,
             host_resolver=hostdns.servers(),
             shares_host=shares_host(place.info),
+            api_server=relay.api_server(self._core.settings, place.info.os),
         )
 
     def _node_info(self, place: Place) -> NodeInfo:

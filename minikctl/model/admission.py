@@ -7,6 +7,13 @@ from minikctl.model.kind import Cause, Kind
 from minikctl.model.objects import Object
 
 
+def complete(kind: Kind, obj: Object) -> None:
+    """Set the kind's defaults in place, as far as the object's structure allows."""
+    schema.apply_defaults(kind, obj)
+    if not schema.check(kind, obj, None):
+        kind.default(obj)
+
+
 def prepare(kind: Kind, obj: Object, old: Object | None) -> list[Cause]:
     """Complete the object in place and return what breaks its rules; ``old`` is None when it is created.
 

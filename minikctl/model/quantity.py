@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import math
 import re
+from collections.abc import Iterable
 from fractions import Fraction
 
 NANO = Fraction(1, 10**9)
@@ -52,7 +53,10 @@ def parse(text: str | int | float) -> Fraction:
 
 @functools.lru_cache(maxsize=4096)
 def _canonical(text: str) -> str:
-    value, style = _read(text)
+    return _shown(*_read(text))
+
+
+def _shown(value: Fraction, style: str) -> str:
     if style == "binary" and abs(value) >= 1024:
         return _binary(_away(value))
     exponent, mantissa = -9, _away(value / NANO)
@@ -79,6 +83,19 @@ def _binary(value: int) -> str:
 def canonical(text: str | int | float) -> str:
     """Return the text that Kubernetes keeps: ``500m`` for ``0.5``, ``1Gi`` for ``1024Mi``."""
     return _canonical(str(text))
+
+
+def total(texts: Iterable[str | int | float]) -> str:
+    """Return the sum, written as the first of them that is not zero is."""
+    read = [_read(str(text)) for text in texts]
+    style = next((style for value, style in read if value), "decimal")
+    return _shown(_bounded(sum((value for value, _ in read), Fraction())), style)
+
+
+def less(left: str | int | float, right: str | int | float) -> str:
+    """Return the difference, written as the minuend is."""
+    (value, style), (other, other_style) = _read(str(left)), _read(str(right))
+    return _shown(_bounded(value - other), style if value else other_style)
 
 
 def compare(left: str | int | float, right: str | int | float) -> int:

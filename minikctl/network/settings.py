@@ -24,6 +24,7 @@ PUBLISHER_ROLE = "publisher"
 class NetworkSettings:
     """The cluster's settings and what was found out when its engine network was made.
 
+    ``api_server`` is where the relay pod finds the API, in HAProxy's words.
     ``directory`` is the cluster's state directory; ``infra_image`` a reference that is present.
     """
 
@@ -35,6 +36,7 @@ class NetworkSettings:
     infra_image: str
     host_resolver: tuple[str, ...] = ()
     shares_host: bool = False
+    api_server: str = ""
     """The network of the engine's host is that of this machine."""
 
     @property

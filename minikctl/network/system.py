@@ -74,6 +74,7 @@ def manifests(settings: NetworkSettings, values: dict[str, str]) -> list[Object]
         "dns_ip": settings.cluster.dns_ip,
         "domain": settings.cluster.domain,
         "ingress_ip": settings.cluster.ingress_ip,
+        "api_server": settings.api_server,
         **values,
     }
     found: list[Object] = []

@@ -29,6 +29,7 @@ from minikctl.node import checks, executor, files, images, messages, observe, pr
 from minikctl.node.failures import NodeFailure
 from minikctl.node.record import PodRecord
 from minikctl.node.sandbox import SandboxNetwork
+from minikctl.node.tokens import Tokens
 from minikctl.plan import pod as planner
 from minikctl.plan.pod import backoff, names
 from minikctl.plan.pod.state import ended
@@ -60,6 +61,7 @@ class NodeDrivers:
     informers: informers.Informers
     recorder: Recorder
     clock: clocks.Clock
+    tokens: Tokens
     prober: checks.Prober | None = None
     """None: real checks, over the network and through the engine."""
     told: Callable[[], None] = lambda: None
@@ -108,6 +110,7 @@ class NodeAgent:
             statuses=self._statuses,
             record=drivers.recorder.record,
             clock=drivers.clock,
+            tokens=drivers.tokens,
         )
 
     @property

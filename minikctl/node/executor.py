@@ -15,14 +15,14 @@ from minikctl.model import kinds
 from minikctl.model.actions import api
 from minikctl.model.actions import node as actions
 from minikctl.model.containers import ContainerSpec
-from minikctl.node import checks, cleaning, files, images, observe, probes, statuses
+from minikctl.node import checks, cleaning, files, images, observe, probes, statuses, tokens
 from minikctl.node.failures import NodeFailure
 from minikctl.node.record import PodRecord
 from minikctl.node.sandbox import Sandbox, SandboxNetwork
 from minikctl.plan.pod import events
 from minikctl.plan.pod.view import NodeInfo, ProbeState
 from minikctl.runtime import clock as clocks
-from minikctl.runtime import tasks
+from minikctl.runtime import tasks as background
 
 Record = Callable[[api.RecordEvent], None]
 MIN_STOP_SECONDS = 2
@@ -43,6 +43,7 @@ class Drivers:
     statuses: statuses.StatusWriter
     record: Record
     clock: clocks.Clock
+    tokens: tokens.Tokens
 
 
 class NodeExecutor:
@@ -136,13 +137,19 @@ class NodeExecutor:
         return Sandbox(record.namespace, record.name, record.uid, container_id, pid, ip, host)
 
     async def _write_volume(self, record: PodRecord, action: actions.WriteVolume) -> None:
+        volume, due = action.volume, None
         try:
-            await asyncio.to_thread(files.write_volume, action.volume)
+            if isinstance(volume, actions.FilesVolume) and volume.tokens and record.pod is not None:
+                now = self._drivers.clock.now()
+                volume, due = tokens.filled(volume, record.pod, self._drivers.tokens, now)
+            await asyncio.to_thread(files.write_volume, volume)
         except (OSError, NodeFailure) as error:
-            message = f'MountVolume.SetUp failed for volume "{action.volume.name}" : {error}'
+            message = f'MountVolume.SetUp failed for volume "{volume.name}" : {error}'
             self._tell(record, "Warning", "FailedMount", message)
             raise NodeFailure("FailedMount", message) from error
-        record.volumes[action.volume.name] = action.volume
+        record.volumes[volume.name] = action.volume
+        if due is not None:
+            record.renewals[volume.name] = due
         record.has_directory = True
 
     async def _run_container(self, record: PodRecord, action: actions.RunContainer) -> None:
@@ -237,7 +244,7 @@ class NodeExecutor:
                 tell("Warning", "FailedPreStopHook", f"PreStopHook failed: {result.output}")
 
         # Whatever the hook does, the grace period goes on.
-        await tasks.first(run(), self._drivers.clock.sleep(action.grace_seconds))
+        await background.first(run(), self._drivers.clock.sleep(action.grace_seconds))
 
     async def _remove(self, record: PodRecord, action: actions.RemoveContainer) -> None:
         container = record.containers.get(action.container_id)
@@ -252,6 +259,7 @@ class NodeExecutor:
         for path in left:
             await cleaning.remove_as_root(self._engine, self._node, path, self._drivers.clock)
         record.volumes.clear()
+        record.renewals.clear()
         record.has_directory = False
 
     def _start_probe(self, record: PodRecord, action: actions.StartProbe) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from minikctl.model import objects
 from minikctl.model.actions.node import ActionKey, Volume
@@ -37,6 +38,7 @@ class PodRecord:
     images: dict[str, ImageState] = field(default_factory=dict)
     attached: set[str] = field(default_factory=set)
     volumes: dict[str, Volume] = field(default_factory=dict)
+    renewals: dict[str, datetime] = field(default_factory=dict)
     probes: dict[tuple[str, str], ProbeState] = field(default_factory=dict)
     resized: dict[str, Object] = field(default_factory=dict)
     messages: dict[str, str] = field(default_factory=dict)
@@ -108,6 +110,7 @@ class PodRecord:
             failures=dict(self.failures),
             busy=frozenset(self.busy),
             reported=frozenset(self.reported),
+            renewals=dict(self.renewals),
             has_directory=self.has_directory,
         )
 

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from minikctl.apiserver import pki
-from minikctl.apiserver.auth import TokenAuthenticator
+from minikctl.apiserver import jws, pki, signer
+from minikctl.apiserver.auth import TokenAuthenticator, any_of
 from minikctl.apiserver.http import build_app
+from minikctl.apiserver.issuer import Issuer
 from minikctl.apiserver.registry import Registry
 from minikctl.apiserver.streams import NodeStreams
 from minikctl.client.home import ClusterHome
@@ -98,7 +99,9 @@ async def served(
     """Serve a registry on loopback during the block."""
     os.environ["MINIKCTL_HOME"] = str(folder)
     keys = pki.ensure(ClusterHome("harness"), ClusterSettings("harness"))
-    app = build_app(registry, authenticate=TokenAuthenticator(keys.token), streams=streams)
+    issuer = Issuer(registry, jws.SigningKey(keys.accounts), "https://kubernetes.default.svc")
+    authenticate = any_of((TokenAuthenticator(keys.token), issuer, signer.authenticate))
+    app = build_app(registry, authenticate=authenticate, streams=streams, issuer=issuer)
     sock = listen(0)
     server = Server(app, sock, keys)
     started = asyncio.Event()

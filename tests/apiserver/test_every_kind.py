@@ -15,12 +15,12 @@ from minikctl.apiserver.registry import Registry
 from minikctl.model import kinds
 from minikctl.model.kinds.base import Kind
 from tests.apiserver.asgi import TOKEN, Client
+from tests.apiserver.test_certificates import request
 
 TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"
 SAMPLES: list[dict[str, Any]] = yaml.safe_load(
     (Path(__file__).parent / "kinds" / "samples.yaml").read_text(encoding="utf-8")
 )
-REQUEST = base64.b64encode(b"-----BEGIN CERTIFICATE REQUEST-----\n").decode()
 
 
 def kind_of(sample: dict[str, Any]) -> Kind:
@@ -48,7 +48,8 @@ def test_there_is_a_sample_of_every_kind() -> None:
 async def test_all_verbs(client: Client, sample: dict[str, Any]) -> None:
     kind, obj = kind_of(sample), sample["object"]
     if kind is kinds.CERTIFICATE_SIGNING_REQUEST:
-        obj = {**obj, "spec": {**obj["spec"], "request": REQUEST}}
+        pem = request()[1]
+        obj = {**obj, "spec": {**obj["spec"], "request": base64.b64encode(pem).decode()}}
     path, name = path_of(kind), obj["metadata"]["name"]
     made = await client("POST", f"{path}?fieldValidation=Strict", obj)
     assert made.status == 201, made.json()["message"]

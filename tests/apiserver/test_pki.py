@@ -11,7 +11,7 @@ from cryptography import x509
 from cryptography.x509 import verification
 
 from minikctl.apiserver import pki
-from minikctl.apiserver.auth import ADMIN, TokenAuthenticator
+from minikctl.apiserver.auth import ADMIN, Credentials, TokenAuthenticator
 from minikctl.client.home import ClusterHome
 from minikctl.client.settings import ClusterSettings
 
@@ -102,8 +102,12 @@ def test_a_verifier_by_the_web_rules_accepts_the_chain(home: ClusterHome) -> Non
 def test_the_token_proves_the_administrator(home: ClusterHome) -> None:
     token = pki.ensure(home, SETTINGS).token
     check = TokenAuthenticator(token)
-    assert check({"authorization": f"Bearer {token}"}) == ADMIN
-    assert check({"authorization": f"bearer {token}"}) == ADMIN
+
+    def proven(**headers: str) -> object:
+        return check(Credentials(headers))
+
+    assert proven(authorization=f"Bearer {token}") == ADMIN
+    assert proven(authorization=f"bearer {token}") == ADMIN
     for wrong in ("", "Bearer ", f"Basic {token}", f"Bearer {token}x", "Bearer \u00e9", token):
-        assert check({"authorization": wrong}) is None
-    assert check({}) is None
+        assert proven(authorization=wrong) is None
+    assert proven() is None

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +81,23 @@ class Events:
         return [event.reason for event in self.all]
 
 
+class FakeTokens:
+    """Issues a token with a number of its own for each request, or refuses."""
+
+    def __init__(self, clock: Any) -> None:
+        self._clock = clock
+        self.asked: list[tuple[str, str, Object]] = []
+        self.refusal: errors.StatusError | None = None
+
+    def request(self, namespace: str, name: str, body: Object) -> Object:
+        if self.refusal is not None:
+            raise self.refusal
+        self.asked.append((namespace, name, body))
+        until = self._clock.now() + timedelta(seconds=body["spec"]["expirationSeconds"])
+        expiry = objects.timestamp(until)
+        return {"status": {"token": f"token-{len(self.asked)}", "expirationTimestamp": expiry}}
+
+
 @dataclass
 class Bench:
     """One node under test."""
@@ -91,14 +109,25 @@ class Bench:
     prober: Any = None
     network: RecordingNetwork = field(default_factory=RecordingNetwork)
     events: Events = field(default_factory=Events)
+    tokens: FakeTokens = field(init=False)
     agent: NodeAgent | None = None
+
+    def __post_init__(self) -> None:
+        self.tokens = FakeTokens(self.clock)
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[NodeAgent]:
         """Run a fresh agent, as a fresh control plane does; what is in the engine stays afterwards."""
         informers = Informers(self.client)
         drivers = NodeDrivers(
-            self.engine, self.network, self.client, informers, self.events, self.clock, self.prober
+            self.engine,
+            self.network,
+            self.client,
+            informers,
+            self.events,
+            self.clock,
+            self.tokens,
+            self.prober,
         )
         self.agent = NodeAgent(drivers, self.node)
         tasks = [asyncio.create_task(informers.run()), asyncio.create_task(self.agent.run())]

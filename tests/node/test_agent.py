@@ -552,3 +552,42 @@ async def test_many_pods_start_together(bench: Bench) -> None:
             *(bench.client.delete(kinds.POD, f"web-{number}", "default") for number in range(20))
         )
         await bench.until(lambda: not bench.client.all(kinds.POD))
+
+
+TOKEN_VOLUME = {
+    "name": "api",
+    "projected": {"sources": [{"serviceAccountToken": {"path": "token", "expirationSeconds": 3600}}]},
+}
+
+
+def token_of(bench: Bench) -> str:
+    uid = objects.uid(bench.pod("web"))
+    path = Path(names.volume_dir(bench.node, uid, "api")) / "token"
+    return path.read_text() if path.exists() else ""
+
+
+async def test_tokens_are_written_and_renewed_before_they_expire(bench: Bench) -> None:
+    async with bench.running():
+        put(bench, pod("web", volumes=[TOKEN_VOLUME], serviceAccountName="robot"))
+        await bench.until(lambda: bench.ready("web"))
+        assert token_of(bench) == "token-1"
+        namespace, account, body = bench.tokens.asked[0]
+        assert (namespace, account) == ("default", "robot")
+        assert body["spec"]["boundObjectRef"]["uid"] == objects.uid(bench.pod("web"))
+        await bench.clock.advance(2800)
+        assert token_of(bench) == "token-1"
+        await bench.until(lambda: token_of(bench) == "token-2", advance=30)
+        assert bench.clock.monotonic() < 3000
+
+
+async def test_a_pod_waits_until_its_token_can_be_had(bench: Bench) -> None:
+    async with bench.running():
+        bench.tokens.refusal = errors.not_found("serviceaccounts", "", "robot")
+        put(bench, pod("web", volumes=[TOKEN_VOLUME], serviceAccountName="robot"))
+        await bench.until(lambda: "FailedMount" in bench.events.reasons)
+        assert bench.events.texts("FailedMount")[0] == (
+            'MountVolume.SetUp failed for volume "api" : failed to fetch token: '
+            'serviceaccounts "robot" not found'
+        )
+        bench.tokens.refusal = None
+        await bench.until(lambda: bench.ready("web"), advance=0.5)

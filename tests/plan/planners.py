@@ -5,12 +5,15 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+from minikctl.controllers.api_endpoints import ApiEndpointsController
 from minikctl.controllers.batch import JobController
 from minikctl.controllers.daemonset import DaemonSetController
 from minikctl.controllers.deployment import DeploymentController
 from minikctl.controllers.disruption import DisruptionController
 from minikctl.controllers.namespace import ServiceAccountController, namespaced
+from minikctl.controllers.quota import counted
 from minikctl.controllers.replicaset import ReplicaSetController, ReplicationControllerController
+from minikctl.controllers.role_aggregation import RoleAggregationController
 from minikctl.controllers.scheduler import SchedulerController
 from minikctl.controllers.services import (
     EndpointsController,
@@ -23,6 +26,7 @@ from minikctl.model import kinds, objects
 from minikctl.model.objects import Key
 from minikctl.node.meter import Sample
 from minikctl.plan import (
+    api_endpoints,
     claims,
     cronjob,
     disruption,
@@ -35,6 +39,7 @@ from minikctl.plan import (
     node_lifecycle,
     pod_garbage,
     replicaset,
+    role_aggregation,
     service_account,
     taint_eviction,
 )
@@ -44,6 +49,7 @@ from minikctl.plan.daemonset import parts as daemon_parts
 from minikctl.plan.daemonset import planner as daemonset
 from minikctl.plan.deployment import planner as deployment
 from minikctl.plan.job import planner as job
+from minikctl.plan.quota import planner as quotas
 from minikctl.plan.scheduler import planner as scheduler
 from minikctl.plan.statefulset import planner as statefulset
 from minikctl.plan.storage import claim, ephemeral, volume
@@ -152,6 +158,20 @@ MIRRORING = Planner(
     kinds.ENDPOINTS, _cached(EndpointSliceMirroringController), endpointslicemirroring.desired
 )
 ENDPOINTS = Planner(kinds.SERVICE, _cached(EndpointsController), endpoints.desired)
+API_ENDPOINTS = Planner(kinds.SERVICE, _cached(ApiEndpointsController), api_endpoints.desired)
+ROLE_AGGREGATION = Planner(kinds.CLUSTER_ROLE, _cached(RoleAggregationController), role_aggregation.desired)
+
+
+def _quota_view(world: World, case: dict[str, Any]) -> quotas.View | None:
+    found = world.of(kinds.RESOURCE_QUOTA).get(*_key(case))
+    if found is None:
+        return None
+    table = kinds.BUILT_IN
+    items = [(kind, each) for kind in counted(found, table) for each in world.of(kind).items(_key(case)[0])]
+    return quotas.View(found, tuple(items))
+
+
+QUOTA = Planner(kinds.RESOURCE_QUOTA, _quota_view, quotas.desired)
 SERVICE_ACCOUNT = Planner(kinds.NAMESPACE, _cached(ServiceAccountController, "CA"), service_account.desired)
 SCHEDULER = Planner(kinds.POD, _cached(SchedulerController), scheduler.desired)
 

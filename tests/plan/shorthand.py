@@ -21,7 +21,14 @@ def expand(entry: Fields, now: datetime) -> Object:
 
 def _placed(obj: Object) -> Object:
     metadata = dict(obj.get("metadata") or {})
-    if obj["kind"] not in ("Node", "Namespace", "IngressClass", "PersistentVolume", "StorageClass"):
+    if obj["kind"] not in (
+        "Node",
+        "Namespace",
+        "IngressClass",
+        "PersistentVolume",
+        "StorageClass",
+        "ClusterRole",
+    ):
         metadata.setdefault("namespace", "default")
     return {**obj, "metadata": metadata}
 

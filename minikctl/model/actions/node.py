@@ -87,6 +87,19 @@ class VolumeFile:
 
 
 @dataclass(frozen=True)
+class TokenFile:
+    """One file of a volume that holds a token of the pod's account, valid for ``seconds``.
+
+    ``audience`` "" means the API server.
+    """
+
+    path: str
+    audience: str
+    seconds: int
+    mode: int
+
+
+@dataclass(frozen=True)
 class FilesVolume:
     """A directory that holds exactly these files, replaced as one; ``gid`` None leaves the group alone."""
 
@@ -94,6 +107,7 @@ class FilesVolume:
     path: str
     files: tuple[VolumeFile, ...]
     gid: int | None = None
+    tokens: tuple[TokenFile, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -32,8 +32,7 @@ KIND = Kind(
     "certificatesigningrequests",
     namespaced=False,
     short_names=("csr",),
-    subresources=frozenset({"status"}),
-    stored_only=True,
+    subresources=frozenset({"approval", "status"}),
     selectable=cells.selectable("spec.signerName"),
     columns=(
         cells.NAME,

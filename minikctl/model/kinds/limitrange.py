@@ -12,7 +12,6 @@ KIND = Kind(
     "LimitRange",
     "limitranges",
     short_names=("limits",),
-    stored_only=True,
     default=limitrange.default,
     validate=limitrange.validate,
     columns=(cells.NAME, cells.CREATED),

@@ -14,7 +14,6 @@ KIND = Kind(
     namespaced=False,
     short_names=("pc",),
     validate=priorityclass.validate,
-    stored_only=True,
     columns=(
         cells.NAME,
         Column("Value", cells.number("value"), "integer"),

@@ -26,9 +26,7 @@ def _subjects(kind: str) -> cells.Cell:
     return cell
 
 
-_kind = functools.partial(
-    Kind, "rbac.authorization.k8s.io", "v1", name_rule=names.path_segment, stored_only=True
-)
+_kind = functools.partial(Kind, "rbac.authorization.k8s.io", "v1", name_rule=names.path_segment)
 _role_kind = functools.partial(_kind, columns=(cells.NAME, cells.CREATED))
 _binding_kind = functools.partial(
     _kind,

@@ -26,7 +26,6 @@ KIND = Kind(
     "resourcequotas",
     short_names=("quota",),
     subresources=frozenset({"status"}),
-    stored_only=True,
     validate=resourcequota.validate,
     columns=(
         cells.NAME,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
+
 from minikctl.model import objects
 from minikctl.model.actions.node import (
     AttachNetwork,
@@ -9,6 +11,7 @@ from minikctl.model.actions.node import (
     RemoveContainer,
     StartProbe,
     StopProbe,
+    Volume,
     WriteVolume,
 )
 from minikctl.model.containers import Container
@@ -42,9 +45,21 @@ def _volumes(state: PodState, draft: Draft) -> bool | None:
     for name, message in found.problems.items():
         draft.report(f"volume/{name}/{message}", events.warning(state.pod, "FailedMount", message))
     late = [volume for volume in found.wanted if state.view.volumes.get(volume.name) != volume]
-    for volume in late:
+    for volume in [*late, *_stale(found.wanted, late, draft)]:
         draft.add(WriteVolume(volume))
     return None if found.problems else not late
+
+
+def _stale(wanted: Iterable[Volume], late: Sequence[Volume], draft: Draft) -> Iterator[Volume]:
+    """Yield the volumes whose tokens are due for renewal; have the pod planned again when others will be."""
+    for volume in wanted:
+        due = draft.view.renewals.get(volume.name)
+        if due is None or volume in late:
+            continue
+        if due <= draft.now:
+            yield volume
+        else:
+            draft.wake((due - draft.now).total_seconds())
 
 
 def _new_sandbox(state: PodState, draft: Draft, allowed: bool) -> None:

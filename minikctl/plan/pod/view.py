@@ -89,5 +89,7 @@ class PodView:
     failures: Mapping[ActionKey, Failure] = field(default_factory=dict)
     busy: frozenset[ActionKey] = frozenset()
     reported: frozenset[str] = frozenset()
+    renewals: Mapping[str, datetime] = field(default_factory=dict)
+    """When the tokens of a volume, by its name, are to be renewed."""
     has_directory: bool = True
     """Whether there may be directories of this pod on the host."""

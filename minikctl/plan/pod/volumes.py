@@ -6,7 +6,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from minikctl.model import objects
-from minikctl.model.actions.node import FilesVolume, HostVolume, ScratchVolume, SubPath, Volume, VolumeFile
+from minikctl.model.actions.node import (
+    FilesVolume,
+    HostVolume,
+    ScratchVolume,
+    SubPath,
+    TokenFile,
+    Volume,
+    VolumeFile,
+)
 from minikctl.model.containers import Mount
 from minikctl.model.objects import Object
 from minikctl.plan.pod import claims, env, fields, names, resources, sources
@@ -14,6 +22,7 @@ from minikctl.plan.pod.problems import ConfigError
 from minikctl.plan.pod.view import PodView
 
 DEFAULT_MODE = 0o644
+TOKEN_SECONDS = 3600
 _PROPAGATION = {"HostToContainer": "rslave", "Bidirectional": "rshared"}
 _READ_ONLY = ("configMap", "secret", "projected", "downwardAPI")
 
@@ -52,7 +61,8 @@ def _volume(view: PodView, volume: Object, name: str) -> Volume:
     if "downwardAPI" in volume:
         return FilesVolume(name, path, _downward(view, volume["downwardAPI"], None), gid)
     if "projected" in volume:
-        return FilesVolume(name, path, _projected(view, volume["projected"]), gid)
+        source = volume["projected"]
+        return FilesVolume(name, path, _projected(view, source), gid, _tokens(source))
     if claims.is_claim(volume):
         return claims.volume(view, volume, gid)
     types = [key for key in volume if key != "name"]
@@ -151,7 +161,24 @@ def _projected_source(view: PodView, source: Object, mode: int) -> Iterable[Volu
         return _keys(view, sources.SECRET, source["secret"], mode)
     if "downwardAPI" in source:
         return _downward(view, source["downwardAPI"], mode)
+    if "serviceAccountToken" in source:
+        return ()
     raise ConfigError(f"projected source {next(iter(source), 'without type')} is not supported here")
+
+
+def _tokens(projected: Object) -> tuple[TokenFile, ...]:
+    """Return the files with tokens: what they hold is known only when they are written."""
+    wishes = [source.get("serviceAccountToken") for source in projected.get("sources") or ()]
+    return tuple(
+        TokenFile(
+            _inside(wish),
+            str(wish.get("audience") or ""),
+            int(wish.get("expirationSeconds") or TOKEN_SECONDS),
+            _mode(projected, None),
+        )
+        for wish in wishes
+        if wish is not None
+    )
 
 
 @dataclass(frozen=True)

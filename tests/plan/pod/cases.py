@@ -11,7 +11,7 @@ import yaml
 
 from minikctl.model import objects
 from minikctl.model.containers import Container
-from minikctl.plan.pod import names
+from minikctl.plan.pod import names, volumes
 from minikctl.plan.pod.view import Failure, ImageState, NodeInfo, PodView, ProbeState
 
 NOW = datetime(2026, 5, 1, 12, 0, 0, tzinfo=UTC)
@@ -19,6 +19,7 @@ UID = "0123456789abcdef"
 KEYS = {
     "pod", "orphan", "containers", "config_maps", "secrets", "services", "images", "attached",
     "probes", "messages", "failures", "busy", "reported", "has_directory", "memory_dir", "claims", "volumes", "resized",
+    "written", "renewals",
 }  # fmt: skip
 
 
@@ -131,7 +132,11 @@ def view(given: dict[str, Any]) -> PodView:
         )
         for key, value in (given.get("failures") or {}).items()
     }
+    bare = PodView(node(), UID, "default", "web", pod=pod(given))
+    found = {volume.name: volume for volume in volumes.wanted(bare).wanted}
     return PodView(
+        volumes={name: found[name] for name in given.get("written") or ()},
+        renewals={name: NOW + timedelta(seconds=due) for name, due in (given.get("renewals") or {}).items()},
         node=node(memory_dir=given.get("memory_dir", "")),
         uid=UID,
         namespace="default",

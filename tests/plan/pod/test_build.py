@@ -383,8 +383,8 @@ def test_optional_sources_may_be_missing() -> None:
         ({"configMap": {"name": "cfg", "items": [{"key": "a", "path": "../x"}]}}, "invalid path ../x"),
         ({"nfs": {"server": "x"}}, "volume type nfs is not supported here"),
         (
-            {"projected": {"sources": [{"serviceAccountToken": {}}]}},
-            "projected source serviceAccountToken is not",
+            {"projected": {"sources": [{"clusterTrustBundle": {}}]}},
+            "projected source clusterTrustBundle is not",
         ),
         ({"projected": {"sources": [{}]}}, "projected source without type is not"),
     ],

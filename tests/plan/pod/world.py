@@ -93,6 +93,8 @@ class World:
                 self.change(attached=view.attached | {action.container_id})
             case actions.WriteVolume():
                 self.change(volumes={**view.volumes, action.volume.name: action.volume}, has_directory=True)
+                due = {action.volume.name: self.now + timedelta(hours=1)}
+                self.change(renewals={**view.renewals, **due} if _has_token(action.volume) else view.renewals)
             case actions.RunContainer():
                 assert action.spec.name not in {c.name for c in view.containers}, action.spec.name
                 self._put(self._created(action.spec))
@@ -129,6 +131,10 @@ class World:
         )
         pod = self.view.pod
         return found, None if pod is None else objects.status(pod).get("phase"), self.view.has_directory
+
+
+def _has_token(volume: actions.Volume) -> bool:
+    return isinstance(volume, actions.FilesVolume) and bool(volume.tokens)
 
 
 def summary(action: actions.NodeAction) -> str:

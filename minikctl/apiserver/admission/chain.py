@@ -1,0 +1,135 @@
+"""The chain of admission plugins: all that change a request come first, then all that judge it.
+
+Which plugins a request concerns is looked up once per kind, so that a write pays only for those.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal
+
+from minikctl import errors
+from minikctl.apiserver.auth import SELF, User
+from minikctl.model import admission as rules
+from minikctl.model.kinds.base import Kind
+from minikctl.model.objects import Object
+
+Operation = Literal["CREATE", "UPDATE", "DELETE", "CONNECT"]
+
+
+@dataclass
+class Request:
+    """One write; ``kind`` is the stored version of ``requested``.
+
+    ``object`` is None for DELETE, ``old`` is None for CREATE.  Only ``object`` may be changed, and only while
+    plugins mutate; ``warnings`` reach the caller as Warning headers.
+    """
+
+    operation: Operation
+    kind: Kind
+    requested: Kind
+    namespace: str
+    name: str
+    object: Object | None = None
+    old: Object | None = None
+    subresource: str = ""
+    user: User = SELF
+    dry_run: bool = False
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def resource(self) -> str:
+        """Return ``pods`` or ``deployments.apps``."""
+        return errors.qualified(self.kind.plural, self.kind.group)
+
+    @property
+    def new(self) -> Object:
+        """Return the object that is to be stored; not for DELETE."""
+        assert self.object is not None
+        return self.object
+
+    def refusal(self, cause: str) -> errors.StatusError:
+        """Return 403 in Kubernetes' words, for that reason."""
+        return errors.forbidden(self.requested.plural, self.requested.group, self.name, cause)
+
+
+class Plugin:
+    """One rule of admission; a subclass overrides ``mutate``, ``validate`` or both.
+
+    It is asked only for its ``operations`` on its ``resources`` (None: all kinds; entries as
+    ``Request.resource``), and for its ``subresources`` ("" is the object itself; None: all).
+    """
+
+    name: ClassVar[str]
+    operations: ClassVar[frozenset[Operation]] = frozenset(("CREATE",))
+    resources: ClassVar[frozenset[str] | None] = None
+    subresources: ClassVar[frozenset[str] | None] = frozenset(("",))
+    changes: ClassVar[bool] = True
+    """Whether ``mutate`` reads or changes the object at all."""
+
+    async def mutate(self, request: Request) -> None:
+        """Complete ``request.object`` in place, which is not validated yet; a StatusError refuses it."""
+
+    async def validate(self, request: Request) -> None:
+        """Judge the request, whose object is complete and valid; a StatusError refuses it."""
+
+    def finished(self, request: Request) -> None:
+        """The request is over, stored or not; called once for each that was validated."""
+
+    def concerns(self, operation: Operation, resource: str, subresource: str) -> bool:
+        """Tell whether the plugin has to be asked."""
+        return (
+            operation in self.operations
+            and (self.resources is None or resource in self.resources)
+            and (self.subresources is None or subresource in self.subresources)
+        )
+
+
+_Key = tuple[Operation, str, str, str]
+
+
+class Chain:
+    """Runs plugins in order."""
+
+    def __init__(self, plugins: Sequence[Plugin]) -> None:
+        self._plugins = tuple(plugins)
+        self._mutating: dict[_Key, tuple[Plugin, ...]] = {}
+        self._judging: dict[_Key, tuple[Plugin, ...]] = {}
+
+    async def mutate(self, request: Request) -> None:
+        """Have the object completed in place; the first refusal is raised.
+
+        What changes it sees it with the kind's defaults.
+        """
+        is_complete = request.object is None or bool(request.subresource)
+        for plugin in self._chosen(request)[0]:
+            if plugin.changes and not is_complete:
+                rules.complete(request.kind, request.new)
+                is_complete = True
+            await plugin.mutate(request)
+
+    async def validate(self, request: Request) -> None:
+        """Have the request judged; the first refusal is raised."""
+        for plugin in self._chosen(request)[1]:
+            await plugin.validate(request)
+
+    def finished(self, request: Request) -> None:
+        """Tell those that judged the request that it is over."""
+        for plugin in self._chosen(request)[1]:
+            plugin.finished(request)
+
+    def _chosen(self, request: Request) -> tuple[tuple[Plugin, ...], tuple[Plugin, ...]]:
+        key = (request.operation, request.kind.group, request.kind.plural, request.subresource)
+        found = self._mutating.get(key)
+        if found is not None:
+            return found, self._judging[key]
+        concerned = [
+            plugin
+            for plugin in self._plugins
+            if plugin.concerns(request.operation, request.resource, request.subresource)
+        ]
+        found = tuple(plugin for plugin in concerned if type(plugin).mutate is not Plugin.mutate)
+        judging = tuple(plugin for plugin in concerned if type(plugin).validate is not Plugin.validate)
+        self._mutating[key], self._judging[key] = found, judging
+        return found, judging

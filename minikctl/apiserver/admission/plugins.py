@@ -1,0 +1,37 @@
+"""The plugins of admission in the order in which they are asked; a further one is a file and a line here."""
+
+from __future__ import annotations
+
+from minikctl.apiserver.admission.certificates import CertificateRequests
+from minikctl.apiserver.admission.chain import Plugin
+from minikctl.apiserver.admission.escalation import BindingEscalation, RoleEscalation
+from minikctl.apiserver.admission.ingress_class import DefaultIngressClass
+from minikctl.apiserver.admission.limit_ranger import LimitRanger
+from minikctl.apiserver.admission.namespaces import NamespaceLifecycle
+from minikctl.apiserver.admission.pod_security import PodSecurity
+from minikctl.apiserver.admission.priority import Priority
+from minikctl.apiserver.admission.quota import ResourceQuota
+from minikctl.apiserver.admission.service_account import ServiceAccount
+from minikctl.apiserver.admission.storage_class import DefaultStorageClass
+from minikctl.apiserver.admission.tolerations import DefaultTolerationSeconds
+from minikctl.apiserver.admission.world import World
+from minikctl.apiserver.rbac import Rbac
+
+
+def build(world: World, roles: Rbac) -> list[Plugin]:
+    """Return all plugins, the order being that of kube-apiserver's own."""
+    return [
+        NamespaceLifecycle(world),
+        ServiceAccount(world),
+        LimitRanger(world),
+        Priority(world),
+        DefaultTolerationSeconds(),
+        PodSecurity(world),
+        DefaultStorageClass(world),
+        DefaultIngressClass(world),
+        CertificateRequests(world, roles),
+        RoleEscalation(roles),
+        BindingEscalation(roles),
+        # The last one: what is charged has passed all others.
+        ResourceQuota(world),
+    ]

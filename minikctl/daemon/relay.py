@@ -1,0 +1,43 @@
+"""The way of pods to the API: a Unix socket that the cluster's relay pod has mounted.
+
+The API listens on this machine's loopback only.  What reaches it from pods comes through a socket file, so
+that neither a firewall of the host nor the place where the engine runs its networks stands in between.
+"""
+
+from __future__ import annotations
+
+import os
+
+from minikctl.client.home import ClusterHome
+from minikctl.client.settings import ClusterSettings
+
+DIRECTORY, SOCKET = "relay", "api.sock"
+MOUNT = "/api"
+"""Where the relay has the directory mounted."""
+PATH_BYTES = 100
+DESKTOP = "Docker Desktop"
+
+
+def socket_path(home: ClusterHome) -> str:
+    """Make the directory that the relay mounts, and return the path at which the API has to listen.
+
+    The directory is kept open under a path that is short enough for a socket where its own is not.
+    """
+    directory = home.file(DIRECTORY)
+    os.makedirs(directory, mode=0o755, exist_ok=True)
+    os.chmod(directory, 0o755)  # whatever the umask: who gets at the state directory is decided above it
+    path = os.path.join(directory, SOCKET)
+    if len(os.fsencode(path)) <= PATH_BYTES:
+        return path
+    return f"/proc/self/fd/{os.open(directory, os.O_RDONLY | os.O_DIRECTORY)}/{SOCKET}"
+
+
+def api_server(settings: ClusterSettings, engine_os: str) -> str:
+    """Return where the relay finds the API, in HAProxy's words.
+
+    Docker Desktop's containers live in a machine of their own, which no socket file leads out of; it has a
+    name for the loopback of its host instead.
+    """
+    if engine_os == DESKTOP:
+        return f"host.docker.internal:{settings.api_port}"
+    return f"unix@{MOUNT}/{SOCKET}"

@@ -1,0 +1,65 @@
+"""What checks read of a pod."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from minikctl.model.objects import Object
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a check forbids, and where."""
+
+    reason: str
+    detail: str = ""
+
+    def __str__(self) -> str:
+        """Return both as refusals show them."""
+        return f"{self.reason} ({self.detail})" if self.detail else self.reason
+
+
+@dataclass(frozen=True)
+class View:
+    """A pod's metadata and spec."""
+
+    metadata: Mapping[str, Any]
+    spec: Mapping[str, Any]
+
+    def containers(self) -> Iterator[Object]:
+        """Yield all containers, those that come first being first."""
+        for field in ("initContainers", "containers", "ephemeralContainers"):
+            yield from self.spec.get(field) or ()
+
+    @property
+    def security(self) -> Mapping[str, Any]:
+        """The pod's own security context."""
+        return self.spec.get("securityContext") or {}
+
+    @property
+    def is_windows(self) -> bool:
+        """Whether the pod says that it is for Windows."""
+        return (self.spec.get("os") or {}).get("name") == "windows"
+
+
+def security(container: Object) -> Mapping[str, Any]:
+    """Return a container's security context."""
+    return container.get("securityContext") or {}
+
+
+def quoted(texts: Iterable[str], joint: str = ", ") -> str:
+    """Return texts in quotation marks."""
+    return joint.join(json.dumps(text) for text in texts)
+
+
+def named(word: str, names: list[str]) -> str:
+    """Return ``container "a"`` or ``containers "a", "b"``."""
+    return f"{word}{'s' if len(names) > 1 else ''} {quoted(names)}"
+
+
+def either(many: list[Any], one: str, several: str) -> str:
+    """Return the word that fits the number."""
+    return one if len(many) == 1 else several
