@@ -119,10 +119,18 @@ def container_from_inspect(body: Mapping[str, Any]) -> engine.Container:
         error=state.get("Error") or "",
         created_at=moment(body.get("Created")),
         started_at=moment(state.get("StartedAt")),
-        finished_at=moment(state.get("FinishedAt")),
+        finished_at=_finished(state),
         ip=_address(settings.get("Networks")) if running else "",
         ports=tuple(_published(settings.get("Ports") or {})),
     )
+
+
+def _finished(state: Mapping[str, Any]) -> datetime | None:
+    """Return when a container ended; Docker may note the start of a short-lived one after its end."""
+    started, finished = moment(state.get("StartedAt")), moment(state.get("FinishedAt"))
+    if state.get("Running") or started is None or finished is None:
+        return finished
+    return max(started, finished)
 
 
 def container_from_list(body: Mapping[str, Any]) -> engine.Container:

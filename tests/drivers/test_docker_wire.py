@@ -176,3 +176,15 @@ def test_statistics_tell_cpu_time_and_memory_that_stays() -> None:
     assert newer is not None
     assert newer.memory_bytes == 900
     assert docker_wire.usage({"read": "0001-01-01T00:00:00Z", "cpu_stats": {}, "memory_stats": {}}) is None
+
+
+def test_a_container_does_not_end_before_it_starts() -> None:
+    started, finished = "2026-01-01T00:00:02.5Z", "2026-01-01T00:00:02.25Z"
+    body = {"Id": "x", "State": {"Running": False, "StartedAt": started, "FinishedAt": finished}}
+    ended = docker_wire.container_from_inspect(body)
+    assert ended.started_at is not None
+    assert ended.started_at == ended.finished_at
+    running = {"Id": "x", "State": {"Running": True, "StartedAt": started, "FinishedAt": finished}}
+    was = docker_wire.container_from_inspect(running)
+    assert was.finished_at is not None
+    assert was.finished_at < ended.started_at

@@ -15,6 +15,7 @@ import pytest
 from minikctl.client.base import DeleteOptions
 from minikctl.drivers import docker, images
 from minikctl.drivers.engine import ContainerSpec, ExecOptions, LogOptions
+from minikctl.drivers.fake_relay import FakeRelay
 from minikctl.model import kinds, objects
 from minikctl.node import cleaning
 from minikctl.node.streams import EngineStreams
@@ -83,7 +84,7 @@ def sleeper(name: str = "app", **more: Any) -> dict[str, Any]:
 
 async def run(bench: Bench, name: str, script: str, container: str = "app") -> str:
     """Return what a script prints in a container of the pod."""
-    streams = EngineStreams(bench.engine, bench.node.cluster)
+    streams = EngineStreams(bench.engine, bench.node.cluster, FakeRelay())
     session = await streams.exec(bench.pod(name), container, ["/bin/sh", "-c", script], ExecOptions())
     found = b"".join([data async for _, data in session.output()])
     assert await session.exit_code() == 0, found
@@ -92,7 +93,7 @@ async def run(bench: Bench, name: str, script: str, container: str = "app") -> s
 
 
 async def logs(bench: Bench, name: str, *, previous: bool = False, container: str = "app") -> str:
-    streams = EngineStreams(bench.engine, bench.node.cluster)
+    streams = EngineStreams(bench.engine, bench.node.cluster, FakeRelay())
     stream = streams.logs(bench.pod(name), container, previous, LogOptions())
     return b"".join([chunk async for chunk in stream]).decode().strip()
 
