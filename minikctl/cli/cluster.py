@@ -131,7 +131,7 @@ def _is_ready(pod: dict[str, Any]) -> bool:
 
 def stop(options: Options, session: Session) -> int:
     """Stop the control plane; the apps go on running."""
-    if launcher.stop(session.home):
+    if launcher.stop(session.home, session.io.warn):
         session.io.say(f'Control plane of cluster "{session.home.name}" stopped; its apps go on running.')
     else:
         session.io.say(f'Control plane of cluster "{session.home.name}" was not running.')

@@ -16,7 +16,7 @@ from minikctl.drivers import docker, ownership
 
 def remove(home: ClusterHome, io: Io) -> None:
     """Stop the control plane, remove the cluster's containers and network, then its state."""
-    launcher.stop(home)
+    launcher.stop(home, io.warn)
     if home.settings().runtime == "docker":
         try:
             asyncio.run(_remove_from_engine(home))

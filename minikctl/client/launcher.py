@@ -17,7 +17,9 @@ from minikctl import errors
 from minikctl.client.home import ClusterHome
 
 START_SECONDS = 30.0
-STOP_SECONDS = 30.0
+STOP_SECONDS = 15.0
+"""A control plane gives itself 10 s; one that does not even do that is killed."""
+KILL_SECONDS = 5.0
 POLL_SECONDS = 0.02
 
 
@@ -81,21 +83,36 @@ def ensure_running(home: ClusterHome, progress: Callable[[str], None] | None = N
     )
 
 
-def stop(home: ClusterHome) -> bool:
-    """Stop the control plane and leave the apps running; False when none ran."""
+def stop(home: ClusterHome, tell: Callable[[str], None] = lambda _: None) -> bool:
+    """Stop the control plane and leave the apps running; False when none ran.
+
+    One that does not end when asked to is killed, as ``tell`` is told: the store loses nothing by that.
+    """
     import signal
 
     pid = holder(home)
     if not pid:
         return False
+    if _ended_by(signal.SIGTERM, home, pid, STOP_SECONDS):
+        return True
+    tell(f"The control plane (pid {pid}) did not stop within {STOP_SECONDS:.0f} s: it is killed.")
+    if _ended_by(signal.SIGKILL, home, pid, KILL_SECONDS):
+        return True
+    raise errors.UsageError(
+        f"error: the control plane (pid {pid}) was killed and still is there: it waits for a disk or a device"
+    )
+
+
+def _ended_by(number: int, home: ClusterHome, pid: int, seconds: float) -> bool:
+    """Send the signal and tell whether the process has let go of the cluster within that time."""
     with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGTERM)
-    deadline = time.monotonic() + STOP_SECONDS
+        os.kill(pid, number)
+    deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if holder(home) != pid:
             return True
         time.sleep(POLL_SECONDS)
-    raise errors.UsageError(f"the control plane (pid {pid}) did not stop within {STOP_SECONDS:.0f} s")
+    return False
 
 
 class _Child:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import AbstractAsyncContextManager
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from minikctl import errors
@@ -14,38 +15,52 @@ from minikctl.model.objects import Object
 if TYPE_CHECKING:
     from minikctl.drivers.relay import PortConnection
 
+PATIENCE_SECONDS = 10.0
+
 
 class LateStreams:
-    """Fits ``apiserver.streams.NodeStreams``: says "not yet" until ``target`` is set, then hands on to it."""
+    """Fits ``apiserver.streams.NodeStreams``: requests wait until ``set`` names who answers them.
 
-    target: NodeStreams | None = None
+    The node is there a second after the API; who asked earlier waits, at most ``patience`` seconds, then gets 503.
+    """
 
-    def _ready(self) -> NodeStreams:
-        if self.target is None:
+    def __init__(self, patience: float = PATIENCE_SECONDS) -> None:
+        self._patience = patience
+        self._target: asyncio.Future[NodeStreams] = asyncio.get_running_loop().create_future()
+
+    def set(self, target: NodeStreams) -> None:
+        """Have all requests, waiting ones too, answered by the target."""
+        self._target.set_result(target)
+
+    async def _ready(self) -> NodeStreams:
+        await asyncio.wait((self._target,), timeout=self._patience)
+        if not self._target.done():
             raise errors.StatusError(503, "ServiceUnavailable", "the node is still starting")
-        return self.target
+        return self._target.result()
 
     async def logs(
         self, pod: Object, container: str, previous: bool, options: LogOptions
     ) -> AsyncGenerator[bytes, None]:
         """Yield log bytes of the present or of the previous run."""
-        async for data in self._ready().logs(pod, container, previous, options):
+        async for data in (await self._ready()).logs(pod, container, previous, options):
             yield data
 
     async def exec(
         self, pod: Object, container: str, argv: Sequence[str], options: ExecOptions
     ) -> ExecSession:
         """Start a command in the running container."""
-        return await self._ready().exec(pod, container, argv, options)
+        return await (await self._ready()).exec(pod, container, argv, options)
 
     async def attach(self, pod: Object, container: str, *, stdin: bool, tty: bool) -> ExecSession:
         """Connect to the container's own process."""
-        return await self._ready().attach(pod, container, stdin=stdin, tty=tty)
+        return await (await self._ready()).attach(pod, container, stdin=stdin, tty=tty)
 
-    def forwarding(self) -> AbstractAsyncContextManager[None]:
+    @asynccontextmanager
+    async def forwarding(self) -> AsyncIterator[None]:
         """Be ready for connections to ports during the block."""
-        return self._ready().forwarding()
+        async with (await self._ready()).forwarding():
+            yield
 
     async def connect(self, pod: Object, port: int) -> PortConnection:
         """Connect to a port inside the pod, on 127.0.0.1."""
-        return await self._ready().connect(pod, port)
+        return await (await self._ready()).connect(pod, port)

@@ -28,6 +28,7 @@ from minikctl.daemon.core import Core
 from minikctl.daemon.late import LateStreams
 from minikctl.model import objects
 from minikctl.runtime import clock as clocks
+from minikctl.runtime import tasks
 from minikctl.runtime.executor import ApiExecutor
 from minikctl.runtime.recorder import Recorder
 from minikctl.store import retention
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 Work = Coroutine[Any, Any, None]
+END_SECONDS = 10.0
+"""What has not ended so long after it was asked to is given up: nothing is lost by it, the store is on disk."""
 
 
 async def run(home: ClusterHome, settings: ClusterSettings, stop: asyncio.Event) -> None:
@@ -60,14 +63,16 @@ async def run(home: ClusterHome, settings: ClusterSettings, stop: asyncio.Event)
             serving = group.create_task(api.run(announcement.publish), name="api server")
             await announcement.made.wait()
             acting = await _load_actors(core, keys)
-            streams.target, meter.target = acting.streams, acting.world.meter
+            streams.set(acting.streams)
+            meter.target = acting.world.meter
             works = {**acting.works, **_upkeep(store, core)}
             works["state directory"] = _end_without_state(core, stop)
             background = [group.create_task(work, name=name) for name, work in works.items()]
             await stop.wait()
             logger.info("stopping")
+            process.end_within(END_SECONDS)
             home.remove("daemon.json")
-            await _end(background)
+            await tasks.end(background)
             await core.registry.close()  # open watches end, so that the server need not wait for them
             api.stop()
             await serving
@@ -95,12 +100,6 @@ async def _end_without_state(core: Core, stop: asyncio.Event) -> None:
     await process.state_is_gone(core.home, core.clock)
     logger.error("the state directory %s is gone: this control plane ends", core.home.path)
     stop.set()
-
-
-async def _end(tasks: list[asyncio.Task[None]]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 @contextlib.asynccontextmanager

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import faulthandler
 import fcntl
 import logging
 import logging.handlers
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -90,6 +92,22 @@ async def state_is_gone(home: ClusterHome, clock: Clock) -> None:
             return
         except OSError as error:
             logging.getLogger(__name__).warning("cannot see the state directory: %s", error)
+
+
+def end_within(seconds: float) -> None:
+    """Have this process end after so long, whatever it hangs on; the log tells where that was."""
+    loop = asyncio.get_running_loop()
+
+    def give_up() -> None:
+        # The other thread may be anywhere: what it is doing is read, not asked for.
+        names = sorted(task.get_name() for task in asyncio.all_tasks(loop))
+        logging.getLogger(__name__).error("still not at an end after %.0f s: %s", seconds, ", ".join(names))
+        faulthandler.dump_traceback()
+        os._exit(1)
+
+    timer = threading.Timer(seconds, give_up)
+    timer.daemon = True
+    timer.start()
 
 
 def stop_requested() -> asyncio.Event:

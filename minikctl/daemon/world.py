@@ -23,6 +23,7 @@ from minikctl.node.storage import VolumeCleaner
 from minikctl.node.streams import EngineStreams
 from minikctl.plan import node as node_plan
 from minikctl.plan.pod.view import NodeInfo
+from minikctl.runtime import tasks
 from minikctl.runtime.backoff import Backoff
 from minikctl.runtime.loop import ControlLoop
 
@@ -103,6 +104,8 @@ class World:
             try:
                 await self._run()
             except Exception as error:
+                if tasks.is_ending():
+                    raise
                 logger.exception("the node failed; it starts again", exc_info=error)
                 self._agent = None
                 self._fail(f"the node failed: {_first(error)}")

@@ -11,6 +11,7 @@ from typing import Generic, Protocol, TypeVar
 from minikctl import errors
 from minikctl.model.actions import api
 from minikctl.runtime import clock as clocks
+from minikctl.runtime import tasks
 from minikctl.runtime.backoff import Backoff
 from minikctl.runtime.queue import WorkQueue
 
@@ -95,7 +96,9 @@ class ControlLoop(Generic[K, V]):
         """Bring one key one plan further; a failure only delays its next turn."""
         try:
             wake_in = await self._reconcile(key)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the other keys go on
+        except Exception as error:
+            if tasks.is_ending():
+                raise
             self._retry(key, error)
             return
         self.queue.forget(key)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 
 log = logging.getLogger(__name__)
 
 OnError = Callable[[str, Exception], None]
+AGAIN_SECONDS = 1.0
+"""A task that goes on so long after it was cancelled has lost the request, and gets another."""
 
 
 def log_error(name: str, error: Exception) -> None:
@@ -53,9 +55,29 @@ class Tasks:
 
     async def close(self) -> None:
         """Cancel what still runs and wait for its end."""
-        for task in tuple(self._running):
+        await end(self._running)
+
+
+async def end(running: Iterable[asyncio.Task[None]]) -> None:
+    """Return when the tasks have ended, which are cancelled as often as it takes; what they raise is dropped.
+
+    Once is not enough: ``asyncio.wait_for`` of Python 3.11 drops the request when what it waits for ends in
+    the same turn of the loop, and a group whose members fail while it is cancelled raises their failures only.
+    """
+    left = {task for task in running if not task.done()}
+    while left:
+        for task in left:
             task.cancel()
-        await self.idle()
+        done, left = await asyncio.wait(left, timeout=AGAIN_SECONDS)
+        for task in done:
+            if not task.cancelled():
+                task.exception()
+
+
+def is_ending() -> bool:
+    """Tell whether the running task was asked to end: what it caught is no reason to go on then."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 async def first(*waits: Coroutine[Any, Any, Any]) -> None:

@@ -104,3 +104,60 @@ async def test_the_end_of_the_state_directory_is_noticed(home: ClusterHome) -> N
         home.write("daemon.lock", b"another")
         await clock.advance(process.STATE_CHECK_SECONDS)
         await waiting
+
+
+HOLD = """
+import asyncio, signal, sys
+from minikctl.client.home import ClusterHome
+from minikctl.daemon import process
+
+home = ClusterHome("lab", sys.argv[1])
+with process.only_one(home):
+    process.log_to(home)
+    print(flush=True)
+    if sys.argv[2] == "deaf":
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        signal.pause()
+
+    async def stuck() -> None:
+        await process.stop_requested().wait()
+        process.end_within(0.1)
+        await asyncio.create_task(asyncio.Event().wait(), name="what hangs")
+
+    asyncio.run(stuck())
+"""
+
+
+def hold(home: ClusterHome, how: str) -> subprocess.Popen[bytes]:
+    """Start a process that holds the cluster and does not end as it should."""
+    os.makedirs(home.path, exist_ok=True)
+    with open(home.daemon_log, "wb") as log:
+        words = [sys.executable, "-c", HOLD, home.root, how]
+        found = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=log)
+    assert found.stdout is not None
+    with found.stdout as told:
+        told.readline()
+    return found
+
+
+def test_a_control_plane_that_hangs_at_its_end_gives_itself_up(home: ClusterHome) -> None:
+    told: list[str] = []
+    held = hold(home, "stuck")
+    assert launcher.stop(home, told.append)
+    assert held.wait(5) == 1
+    assert told == []
+    log = Path(home.daemon_log).read_text()
+    assert "still not at an end after 0 s: " in log
+    assert "what hangs" in log
+
+
+def test_a_control_plane_that_hears_nothing_is_killed(
+    home: ClusterHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(launcher, "STOP_SECONDS", 0.2)
+    told: list[str] = []
+    held = hold(home, "deaf")
+    assert launcher.stop(home, told.append)
+    assert held.wait(5) == -9
+    assert told == [f"The control plane (pid {held.pid}) did not stop within 0 s: it is killed."]
+    assert not launcher.stop(home)

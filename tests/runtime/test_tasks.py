@@ -49,3 +49,29 @@ async def test_first_ends_with_the_first_and_cancels_the_rest() -> None:
 async def test_first_raises_what_the_first_raised() -> None:
     with pytest.raises(ValueError, match="broken"):
         await tasks.first(fail(), asyncio.sleep(3600))
+
+
+async def test_a_task_that_loses_its_cancellation_is_cancelled_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tasks, "AGAIN_SECONDS", 0.01)
+    refused: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    async def retry() -> None:
+        """Lose the first cancellation, as ``wait_for`` does when the answer comes in the same turn."""
+        try:
+            await refused
+        except asyncio.CancelledError:
+            assert tasks.is_ending()
+        await asyncio.Event().wait()
+
+    owner = tasks.Tasks()
+    task = owner.start(retry(), "retrying")
+    await settle()
+    await owner.close()
+    assert task.cancelled()
+    assert not tasks.is_ending()
+
+
+async def test_what_ending_tasks_raise_is_dropped() -> None:
+    running = [asyncio.create_task(fail()), asyncio.create_task(asyncio.sleep(3600))]
+    await tasks.end([*running])
+    assert all(task.done() for task in running)
