@@ -21,7 +21,8 @@ PATIENCE_SECONDS = 10.0
 class LateStreams:
     """Fits ``apiserver.streams.NodeStreams``: requests wait until ``set`` names who answers them.
 
-    The node is there a second after the API; who asked earlier waits, at most ``patience`` seconds, then gets 503.
+    The node is there a second after the API; who asks earlier waits, at most ``patience`` seconds, then gets
+    503.
     """
 
     def __init__(self, patience: float = PATIENCE_SECONDS) -> None:

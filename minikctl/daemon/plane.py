@@ -41,7 +41,7 @@ logger = logging.getLogger(__name__)
 
 Work = Coroutine[Any, Any, None]
 END_SECONDS = 10.0
-"""What has not ended so long after it was asked to is given up: nothing is lost by it, the store is on disk."""
+"""What has not ended so long after it was asked to is given up; nothing is lost, the store is on disk."""
 
 
 async def run(home: ClusterHome, settings: ClusterSettings, stop: asyncio.Event) -> None:

@@ -62,7 +62,7 @@ async def end(running: Iterable[asyncio.Task[None]]) -> None:
     """Return when the tasks have ended, which are cancelled as often as it takes; what they raise is dropped.
 
     Once is not enough: ``asyncio.wait_for`` of Python 3.11 drops the request when what it waits for ends in
-    the same turn of the loop, and a group whose members fail while it is cancelled raises their failures only.
+    the same turn, and a group whose members fail while it is cancelled raises their failures only.
     """
     left = {task for task in running if not task.done()}
     while left:

@@ -114,13 +114,15 @@ from minikctl.daemon import process
 home = ClusterHome("lab", sys.argv[1])
 with process.only_one(home):
     process.log_to(home)
-    print(flush=True)
     if sys.argv[2] == "deaf":
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        print(flush=True)
         signal.pause()
 
     async def stuck() -> None:
-        await process.stop_requested().wait()
+        stop = process.stop_requested()
+        print(flush=True)
+        await stop.wait()
         process.end_within(0.1)
         await asyncio.create_task(asyncio.Event().wait(), name="what hangs")
 
@@ -131,7 +133,7 @@ with process.only_one(home):
 def hold(home: ClusterHome, how: str) -> subprocess.Popen[bytes]:
     """Start a process that holds the cluster and does not end as it should."""
     os.makedirs(home.path, exist_ok=True)
-    with open(home.daemon_log, "wb") as log:
+    with open(home.daemon_log, "ab") as log:
         words = [sys.executable, "-c", HOLD, home.root, how]
         found = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=log)
     assert found.stdout is not None
