@@ -10,7 +10,7 @@ import sys
 
 from minikctl import errors
 from minikctl.client.home import ClusterHome
-from minikctl.daemon import process
+from minikctl.daemon import log, process
 
 logger = logging.getLogger("minikctl.daemon")
 
@@ -26,7 +26,7 @@ def main() -> int:
     try:
         home = ClusterHome(given.cluster)
         with process.only_one(home):
-            process.log_to(home, given.log_level)
+            log.log_to(home, given.log_level)
             return run(home)
     except errors.UsageError as error:
         sys.stderr.write(f"{error}\n")

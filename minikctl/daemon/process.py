@@ -1,4 +1,4 @@
-"""What makes a process a daemon: one per cluster, a log of its own, an end on request."""
+"""What makes a process a daemon: one per cluster, an end on request."""
 
 from __future__ import annotations
 
@@ -6,10 +6,8 @@ import asyncio
 import faulthandler
 import fcntl
 import logging
-import logging.handlers
 import os
 import signal
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -19,11 +17,8 @@ from minikctl import errors
 from minikctl.client.home import ClusterHome
 from minikctl.runtime.clock import Clock
 
-LOG_BYTES = 5 << 20
-LOG_FILES = 2
 LOCK_PATIENCE_SECONDS = 0.5
 STATE_CHECK_SECONDS = 5.0
-FORMAT = "%(asctime)s %(levelname).1s %(name)s: %(message)s"
 
 
 @contextmanager
@@ -55,29 +50,6 @@ def _take(handle: int, home: ClusterHome) -> None:
         raise errors.UsageError(
             f'cluster "{home.name}" already has a control plane on {home.path}: process {pid}'
         )
-
-
-class _Rotating(logging.handlers.RotatingFileHandler):
-    """Takes standard output and error along to each new file, so that a crash is told in the newest."""
-
-    def doRollover(self) -> None:
-        super().doRollover()
-        if self.stream is not None:
-            os.dup2(self.stream.fileno(), 1)
-            os.dup2(self.stream.fileno(), 2)
-
-
-def log_to(home: ClusterHome, level: str = "INFO") -> None:
-    """Send the process's log to ``daemon.log``, or to a terminal if it was started at one."""
-    handler: logging.Handler
-    if sys.stderr.isatty():
-        handler = logging.StreamHandler()
-    else:
-        handler = _Rotating(home.daemon_log, maxBytes=LOG_BYTES, backupCount=LOG_FILES, encoding="utf-8")
-    handler.setFormatter(logging.Formatter(FORMAT))
-    root = logging.getLogger()
-    root.addHandler(handler)
-    root.setLevel(level)
 
 
 async def state_is_gone(home: ClusterHome, clock: Clock) -> None:

@@ -65,28 +65,6 @@ def test_status_is_of_the_process_that_holds_the_lock(home: ClusterHome) -> None
         assert launcher.status(home) is None
 
 
-def test_the_log_is_rotated_and_takes_the_crash_along(home: ClusterHome) -> None:
-    text = (
-        "import logging, sys; from minikctl.client.home import ClusterHome\n"
-        "from minikctl.daemon import process\n"
-        "process.LOG_BYTES = 1500\n"
-        f"process.log_to(ClusterHome('lab', {home.root!r}))\n"
-        "for number in range(60): logging.info('line %d of the log', number)\n"
-        "raise SystemExit('crashed')\n"
-    )
-    os.makedirs(home.path)
-    with open(home.daemon_log, "ab") as log:
-        subprocess.run([sys.executable, "-c", text], stdout=log, stderr=log, check=False)
-    newest = Path(home.daemon_log).read_text()
-    assert newest.splitlines()[-2].endswith("line 59 of the log")
-    assert newest.splitlines()[-1] == "crashed"
-    assert sorted(path.name for path in Path(home.path).iterdir()) == [
-        "daemon.log",
-        "daemon.log.1",
-        "daemon.log.2",
-    ]
-
-
 async def test_the_end_of_the_state_directory_is_noticed(home: ClusterHome) -> None:
     clock = FakeClock()
     with process.only_one(home):
@@ -109,11 +87,11 @@ async def test_the_end_of_the_state_directory_is_noticed(home: ClusterHome) -> N
 HOLD = """
 import asyncio, signal, sys
 from minikctl.client.home import ClusterHome
-from minikctl.daemon import process
+from minikctl.daemon import log, process
 
 home = ClusterHome("lab", sys.argv[1])
 with process.only_one(home):
-    process.log_to(home)
+    log.log_to(home)
     if sys.argv[2] == "deaf":
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         print(flush=True)
