@@ -1,4 +1,4 @@
-"""The control plane's log: rotated, and not filled by what is said again and again while something is away."""
+"""The control plane's log: rotated, and not filled by what is said over and over while something is away."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ KEPT_WORDS = 512
 
 
 class Sparing(logging.Filter):
-    """Lets the same words of the same part pass once a minute, with how often they were held back meanwhile."""
+    """Lets the same words of one part pass once a minute, with how often they were held back meanwhile."""
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
