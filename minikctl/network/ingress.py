@@ -11,8 +11,7 @@ from minikctl.drivers.haproxy import Proxy, Refused
 from minikctl.model import kinds, objects
 from minikctl.model.actions import api
 from minikctl.model.objects import Key, Object
-from minikctl.network import certificates, system
-from minikctl.network.loading import LoadedProxy
+from minikctl.network import certificates, loading, system
 from minikctl.network.settings import NetworkSettings
 from minikctl.network.tools import Tools
 from minikctl.plan import haproxy, ingress, ingress_haproxy, proxy_view
@@ -121,16 +120,16 @@ class IngressController:
         self._address = settings.cluster.ingress_ip
         self._place = ingress_haproxy.Place()
         self._wake = asyncio.Event()
-        self._loaded = LoadedProxy(proxy)
+        self._loaded = loading.LoadedProxy(proxy)
         self._refused: dict[Key, str] = {}
         self._told: frozenset[tuple[Key, str, str]] = frozenset()
         self._default_pem = ""
 
     def prepare(self) -> None:
-        """Have a configuration there before the proxy first starts: it answers 404 to everything."""
+        """Have a configuration there that the proxy can start with; the first answers 404 to everything."""
         held = self._proxy.held()
         self._default_pem = held.get(DEFAULT_CERTIFICATE) or certificates.self_signed(self._tools.clock)
-        if not held:
+        if not loading.readopt(self._proxy, self._place.sockets):
             self._proxy.keep(self._render(Routing(), {}).files)
 
     async def run(self) -> None:

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from minikctl.drivers.haproxy import Proxy
 from minikctl.plan import haproxy
-from minikctl.plan.haproxy import Rendered, Slots
+from minikctl.plan.haproxy import CONFIG, Rendered, Slots
+
+
+def readopt(proxy: Proxy, sockets: str) -> bool:
+    """Have the kept files fit this version of the pod that reads them; tell whether there are any."""
+    held = dict(proxy.held())
+    text = held.get(CONFIG, "")
+    fitting = haproxy.adopted(text, sockets)
+    if fitting != text:
+        proxy.keep({**held, CONFIG: fitting})
+    return bool(text)
 
 
 class LoadedProxy:

@@ -10,8 +10,7 @@ from minikctl.drivers.haproxy import Proxy
 from minikctl.drivers.listening import Listening
 from minikctl.model import kinds, objects
 from minikctl.model.objects import Object
-from minikctl.network import publishers, system
-from minikctl.network.loading import LoadedProxy
+from minikctl.network import loading, publishers, system
 from minikctl.network.settings import NetworkSettings
 from minikctl.network.tools import Tools
 from minikctl.plan import loadbalancer, proxy_view, publisher_haproxy
@@ -45,13 +44,13 @@ class PortProxy:
         self._settings = settings
         self._place = Place(settings.gateway)
         self._wake = asyncio.Event()
-        self._loaded = LoadedProxy(proxy)
+        self._loaded = loading.LoadedProxy(proxy)
         self._taken: frozenset[Bind] = frozenset()
         self._told: frozenset[tuple[str, str]] = frozenset()
 
     def prepare(self) -> None:
-        """Have a configuration there before the proxy first starts: one that publishes nothing."""
-        if not self._proxy.held():
+        """Have a configuration there that the proxy can start with; the first publishes nothing."""
+        if not loading.readopt(self._proxy, self._place.sockets):
             self._proxy.keep(publisher_haproxy.render((), (), {}, self._place).files)
 
     async def run(self) -> None:

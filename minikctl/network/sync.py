@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from minikctl import errors
@@ -24,6 +24,8 @@ RESYNC_SECONDS = 60.0
 RETRY_SECONDS = 0.1
 RETRY_LIMIT_SECONDS = 1.0
 ATTACH_SECONDS = 30.0
+ENDED = ("/ns/net", "no longer belongs")
+"""What is said of a namespace whose process has ended."""
 
 
 @dataclass(frozen=True)
@@ -228,8 +230,15 @@ class RuleSync:
         if purges:
             await self._netns.apply(purges)
         if failures:
-            await self._rediscover()  # most likely the container is gone
+            await self._rediscover()
+            self._report(failures)
         return bool(failures)
+
+    def _report(self, failures: Mapping[str, str]) -> None:
+        """Warn about what failed, except where the end of the container is why."""
+        for container_id, words in failures.items():
+            gone = container_id not in self._states or any(sign in words for sign in ENDED)
+            log.log(logging.DEBUG if gone else logging.WARNING, "rules of %s: %s", container_id[:12], words)
 
     def _target(self, member: Member) -> _Target:
         policy = self._books.policies.table(member.pod) if member.pod is not None else None
@@ -264,7 +273,6 @@ class RuleSync:
         return NetnsChange(member.container_id, member.pid, commands, text)
 
     def _failed(self, state: _State, words: str) -> None:
-        log.warning("rules of %s: %s", state.member.container_id[:12], words)
         # Whether it is still there, and so tried again, is found out afresh.
         self._states.pop(state.member.container_id, None)
         _refuse(state, errors.DriverError(f"setting up the pod's network: {words}", words))

@@ -7,6 +7,7 @@ process, and only what else changes needs a (hitless) reload.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -18,6 +19,8 @@ CONFIG = "haproxy.cfg"
 PLACEHOLDER = Target("127.0.0.1", 9)
 SOCKETS = "/haproxy/run"
 """Where the process has its sockets, in the directory that it shares with the control plane."""
+
+_SOCKET = re.compile(r"^(\s*(?:stats socket |bind unix@))/\S*/", re.MULTILINE)
 
 COMMON = (
     "default-path config",
@@ -61,6 +64,11 @@ def process(sockets: str, *settings: str) -> str:
     """Return the global section of a process that is configured through the sockets in that directory."""
     socket = f"stats socket {sockets}/admin.sock mode 666 level admin expose-fd listeners"
     return section("global", COMMON, settings, socket)
+
+
+def adopted(configuration: str, sockets: str) -> str:
+    """Return a configuration that another version kept, with its sockets where this version has them."""
+    return _SOCKET.sub(lambda found: f"{found[1]}{sockets}/", configuration)
 
 
 def assign(slots: Sequence[Target | None], targets: Sequence[Target]) -> tuple[Target | None, ...]:

@@ -74,6 +74,17 @@ async def test_before_the_proxy_runs_there_is_a_configuration_that_it_can_start_
     assert world.proxy.files == first
 
 
+async def test_what_another_version_kept_is_made_to_fit_and_goes_on_serving() -> None:
+    world = World()
+    kept = world.proxy.files["haproxy.cfg"].replace("/haproxy/run/", "/ingress/run/")
+    world.proxy.files["haproxy.cfg"] = kept + "# its routes\n"
+    ingress.IngressController(world.tools, world.proxy, SETTINGS).prepare()
+    now = world.proxy.files["haproxy.cfg"]
+    assert "stats socket /haproxy/run/admin.sock mode 666" in now
+    assert "/ingress/run" not in now
+    assert now.endswith("# its routes\n")
+
+
 async def test_routes_reach_the_proxy_and_the_address_the_ingress() -> None:
     world = World()
     world.client.put(WEB)

@@ -200,6 +200,29 @@ async def test_ended_containers_are_forgotten_and_failed_ones_tried_again(world:
     assert {change.sandbox for batch in world.netns.batches for change in batch} == {"pod-2"}
 
 
+@pytest.mark.parametrize(
+    ("words", "remains", "warned"),
+    [
+        ("nft: busy", True, True),
+        ("nft: busy", False, False),
+        ("sh: can't open /proc/12/ns/net: no such file", True, False),
+    ],
+)
+async def test_the_end_of_a_container_is_no_warning(
+    world: World, caplog: pytest.LogCaptureFixture, words: str, *, remains: bool, warned: bool
+) -> None:
+    await attached(world, POD)
+    world.netns.gone = {"pod-1": words}
+    if not remains:
+        world.present.remove(POD)
+    world.serve("web", "10.1.0.5")
+    await settle()
+    await world.clock.advance(0.05)
+    assert (
+        any("rules of pod-1" in one.message for one in caplog.records if one.levelname == "WARNING") == warned
+    )
+
+
 async def test_what_ran_before_is_found_and_everything_is_written_again_now_and_then(world: World) -> None:
     world.present += [POD, OTHER]
     await world.clock.advance(RESYNC_SECONDS + 1)
