@@ -42,6 +42,7 @@ MODULES = {
     "uncordon": "nodes",
     "version": "version",
     "wait": "wait",
+    "why": "why",
     "__complete": "complete",
 }
 """Each verb and the module that has it; a module's ``COMMANDS`` maps the verb to its ``Command``."""
@@ -86,6 +87,7 @@ SUMMARIES = {
     "uncordon": "Mark a node as schedulable",
     "version": "Print the client's and the server's version",
     "wait": "Wait for a condition on one or many objects",
+    "why": "Say which link is broken on the way to a Service, Ingress or pod",
 }
 
 GROUPS = (
@@ -96,7 +98,7 @@ GROUPS = (
     ("Deploy Commands", ("rollout", "scale", "autoscale")),
     (
         "Troubleshooting Commands",
-        ("logs", "exec", "attach", "cp", "port-forward", "events", "wait", "netpol"),
+        ("logs", "exec", "attach", "cp", "port-forward", "events", "wait", "why", "netpol"),
     ),
     (
         "Cluster Commands",

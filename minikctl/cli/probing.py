@@ -27,14 +27,18 @@ echo "the pod has no running process"
 
 def connect(pod: dict[str, Any], address: str, port: int, session: Session) -> str:
     """Return how a TCP connection from the pod went: CONNECTED, REFUSED, SILENT, or why it was not tried."""
-    container = next((one for one in _containers(pod) if one), "")
+    container = next((one for one in running(pod) if one), "")
     if not container:
         return "not tried: no container of the pod runs"
     agents = pods_of_agent(session)
     if not agents:
         return "not tried: the network agent does not run"
     argv = ["sh", "-c", _SCRIPT, "sh", container, address, str(port), str(SECONDS)]
-    said = output(agents[0], argv, session)
+    return outcome(output(agents[0], argv, session))
+
+
+def outcome(said: str) -> str:
+    """Return how a connection went by what was said of it."""
     if said == "connected":
         return CONNECTED
     if "refused" in said:
@@ -42,7 +46,8 @@ def connect(pod: dict[str, Any], address: str, port: int, session: Session) -> s
     return SILENT if "timed out" in said else f"not tried: {said or 'the agent said nothing'}"
 
 
-def _containers(pod: dict[str, Any]) -> list[str]:
+def running(pod: dict[str, Any]) -> list[str]:
+    """Return the ids of the pod's containers that run."""
     status = objects.status(pod)
     listed = [*(status.get("containerStatuses") or ()), *(status.get("initContainerStatuses") or ())]
     return [

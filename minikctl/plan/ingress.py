@@ -135,14 +135,18 @@ def _seniority(ingress: Object) -> tuple[str, Key]:
     return str(objects.meta(ingress).get("creationTimestamp") or ""), objects.key(ingress)
 
 
+def class_of(ingress: Object) -> str:
+    """Return the class that the Ingress names, by its field or the older annotation; "" if it names none."""
+    named = objects.spec(ingress).get("ingressClassName")
+    return str(named or objects.annotations(ingress).get(CLASS_ANNOTATION) or "")
+
+
 def is_ours(ingress: Object, classes: Iterable[Object]) -> bool:
     """Tell whether the Ingress is of a class of ours; without any class it is if ours is the default."""
     if objects.is_deleting(ingress):
         return False
     own = [one for one in classes if objects.spec(one).get("controller") == CONTROLLER]
-    wanted = objects.spec(ingress).get("ingressClassName") or objects.annotations(ingress).get(
-        CLASS_ANNOTATION
-    )
+    wanted = class_of(ingress)
     if wanted:
         return any(objects.name(one) == wanted for one in own)
     return any(objects.annotations(one).get(DEFAULT_ANNOTATION) == "true" for one in own)

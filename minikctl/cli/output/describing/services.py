@@ -37,7 +37,26 @@ def service(sheet: Sheet, obj: Object, reader: common.Reader) -> None:
         sheet.row(0, "HealthCheck NodePort:", spec["healthCheckNodePort"])
     if spec.get("loadBalancerSourceRanges"):
         sheet.row(0, "LoadBalancer Source Ranges:", ",".join(spec["loadBalancerSourceRanges"]))
+    _backends(sheet, obj, slices, reader)
     common.events(sheet, obj, reader)
+
+
+def _backends(sheet: Sheet, obj: Object, slices: list[Object], reader: common.Reader) -> None:
+    """Write who gets traffic and who does not, and why, unless all do: then kubectl's lines say it all."""
+    if not objects.spec(obj).get("selector"):
+        return
+    from minikctl.plan.why import accounts, links
+
+    namespace = objects.namespace(obj)
+    pods, said = reader.listed("pods", namespace), reader.listed("events", namespace)
+    found = accounts.of_service(obj, links.View(slices=slices, pods=pods, events=said))
+    if all(one.is_in for one in found):
+        return
+    sheet.row(0, "Backends:")
+    sheet.row(1, "Pod", "Address", "Traffic", "Why")
+    sheet.row(1, "---", "-------", "-------", "---")
+    for one in found:
+        sheet.row(1, one.title, one.address or "<none>", "in" if one.is_in else "out", one.why)
 
 
 def _families(sheet: Sheet, spec: Object) -> None:

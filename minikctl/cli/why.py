@@ -1,0 +1,223 @@
+"""``why``: walks the way to a Service, an Ingress or a pod, and names the link that is broken."""
+
+from __future__ import annotations
+
+import socket
+from typing import TYPE_CHECKING, Any
+
+from minikctl import errors
+from minikctl.cli.commands import Command
+from minikctl.cli.flags import Options, flag, rest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from minikctl.cli.ends import Reader
+    from minikctl.cli.session import Session
+    from minikctl.plan.why.ingress import Outside, Visit
+    from minikctl.plan.why.links import Link, View
+
+KINDS = {"services": "Service", "ingresses.networking.k8s.io": "Ingress", "pods": "Pod"}
+MOST_PODS = 10
+VISIT_SECONDS = 5
+DNS_SERVICE = ("kube-system", "kube-dns")
+
+
+class WhyOptions(Options):
+    """What ``why`` was asked."""
+
+    arguments: tuple[str, ...] = rest("(SERVICE | INGRESS | POD)", default=(), complete="services")
+    client: str = flag("--from", default="", help="The pod that wants to connect.", complete="pods")
+    probe: bool = flag("--probe", default=True, help="Look at the live network, and try real connections.")
+
+
+def why(options: WhyOptions, session: Session) -> int:
+    """Print the chain and name the broken link; return 0 if all hold, 1 if one is broken."""
+    from minikctl.cli import ends
+    from minikctl.plan.why import links as chains
+
+    if len(options.arguments) != 1:
+        raise errors.UsageError(
+            "error: name one Service, Ingress or pod, as in svc/web, ingress/web or pod/web-1"
+        )
+    reader = ends.Reader(session, "TCP")
+    kind, found = _subject(options.arguments[0], reader, session)
+    client = reader.source(options.client).pod if options.client else None
+    view = _view(reader, session, client)
+    title = f"{kind.lower()} {'/'.join((found['metadata']['namespace'], found['metadata']['name']))}"
+    walked = _walk(kind, found, view, session, options.probe)
+    session.io.say(title)
+    for link in walked:
+        session.io.say(f"  {link.state.value:<7} {link.name:<11} {link.words}")
+    worst = chains.first_broken(walked)
+    if worst is None:
+        session.io.say(f"nothing is broken on the way to {title}, as far as it could be seen")
+        return 0
+    session.io.say(f"broken: {worst.name}: {worst.words}")
+    return 1
+
+
+def _subject(argument: str, reader: Reader, session: Session) -> tuple[str, dict[str, Any]]:
+    """Return the object that is meant; a bare name is a Service, else an Ingress, else a pod."""
+    from minikctl.cli import selection
+
+    if "/" not in argument:
+        for resource, kind in KINDS.items():
+            found = reader.one(resource, session.namespace, argument)
+            if found is not None:
+                return kind, found
+        raise errors.UsageError(
+            f'error: there is no service, ingress or pod "{argument}" in namespace {session.namespace}'
+        )
+    target = selection.parse([argument], session.discovery, session.namespace)[0]
+    kind = KINDS.get(target.resource.qualified, "")
+    if not kind:
+        raise errors.UsageError(f"error: {target.resource.title} is no Service, Ingress or pod")
+    found = session.client.request("GET", target.path()).json()
+    return kind, found
+
+
+def _view(reader: Reader, session: Session, client: dict[str, Any] | None) -> View:
+    from minikctl.plan.why.links import View
+
+    domain = session.home.settings().domain if session.is_local else "cluster.local"
+    return View(
+        domain=domain,
+        services=reader.listed("services"),
+        slices=reader.listed("endpointslices"),
+        pods=reader.listed("pods"),
+        ingresses=reader.listed("ingresses.networking.k8s.io"),
+        classes=reader.listed("ingressclasses"),
+        policies=reader.listed("networkpolicies.networking.k8s.io"),
+        namespaces=reader.listed("namespaces"),
+        events=reader.listed("events"),
+        client=client,
+    )
+
+
+def _walk(kind: str, found: dict[str, Any], view: View, session: Session, probe: bool) -> Sequence[Link]:
+    from dataclasses import replace
+
+    from minikctl.cli import inquiry
+    from minikctl.plan.why import ingress, pods, service
+    from minikctl.plan.why.links import Facts
+
+    facts = inquiry.ask(_questions(kind, found, view), session) if probe else Facts()
+    view = replace(view, facts=facts)
+    if kind == "Service":
+        return service.walk(found, view)
+    if kind == "Pod":
+        return pods.walk(found, view)
+    view = replace(view, secrets=list(_secrets(found, session)))
+    return ingress.walk(found, view, _outside(found) if probe else ingress.Outside())
+
+
+def _questions(kind: str, found: dict[str, Any], view: View) -> Any:
+    """Return what to find out live, from the named client or from a pod that can be entered."""
+    from minikctl.cli import inquiry
+    from minikctl.plan import service_ports
+    from minikctl.plan.why import ingress, service
+
+    server = _dns_address(view)
+    if kind == "Pod":
+        names = [f"kubernetes.default.svc.{view.domain}"]
+        return inquiry.Questions(found, names=names, server=server)
+    keys = [_key(found)] if kind == "Service" else list(ingress.backends_of(found))
+    behind = [pod for key in keys for pod in _pods_behind(view, key)][:MOST_PODS]
+    if kind == "Ingress":
+        return inquiry.Questions(None, behind)
+    clients = [view.client] if view.client else [*behind, *view.pods]
+    client = next((one for one in clients if inquiry.container_of(one)), None)
+    spec = found.get("spec") or {}
+    headless = service_ports.is_headless(found)
+    connections = [
+        (str(spec["clusterIP"]), int(port["port"]))
+        for port in spec.get("ports") or ()
+        if not headless and (port.get("protocol") or "TCP") == "TCP"
+    ]
+    return inquiry.Questions(client, behind, [service.domain_name(found, view.domain)], connections, server)
+
+
+def _key(obj: dict[str, Any]) -> tuple[str, str]:
+    return obj["metadata"]["namespace"], obj["metadata"]["name"]
+
+
+def _dns_address(view: View) -> str:
+    found = [one for one in view.services if _key(one) == DNS_SERVICE]
+    return str(found[0]["spec"].get("clusterIP") or "") if found else ""
+
+
+def _pods_behind(view: View, key: tuple[str, str]) -> Iterator[dict[str, Any]]:
+    for piece in view.slices_of(key):
+        for entry in piece.get("endpoints") or ():
+            pod = view.pod_at(str((entry.get("addresses") or [""])[0]))
+            if pod is not None:
+                yield pod
+
+
+def _secrets(ingress: dict[str, Any], session: Session) -> Iterator[dict[str, Any]]:
+    from minikctl.cli import ends
+
+    reader = ends.Reader(session, "TCP")
+    for entry in ingress["spec"].get("tls") or ():
+        if entry.get("secretName"):
+            found = reader.one("secrets", ingress["metadata"]["namespace"], str(entry["secretName"]))
+            if found is not None:
+                yield found
+
+
+def _outside(ingress: dict[str, Any]) -> Outside:
+    """Return what this machine sees of the Ingress: addresses of its hosts, and answers to requests."""
+    from minikctl.plan.why import ingress as walks
+
+    names, visits = {}, {}
+    address = walks.address_of(ingress)
+    for rule in ingress["spec"].get("rules") or ():
+        host = str(rule.get("host") or "")
+        if host.startswith("*."):
+            host = f"any{host[1:]}"
+        elif host:
+            names[host] = _lookup(host)
+        for path in (rule.get("http") or {}).get("paths") or () if address else ():
+            where = host or address, str(path.get("path") or "/")
+            visits[where] = _visit(address, *where)
+    return walks.Outside(names, visits)
+
+
+def _lookup(host: str) -> tuple[str, ...]:
+    try:
+        return tuple(sorted({str(entry[4][0]) for entry in socket.getaddrinfo(host, 80, socket.AF_INET)}))
+    except OSError:
+        return ()
+
+
+def _visit(address: str, host: str, path: str) -> Visit:
+    import http.client
+
+    from minikctl.plan.why.ingress import Visit
+
+    connection = http.client.HTTPConnection(address, 80, timeout=VISIT_SECONDS)
+    try:
+        connection.request("GET", path, headers={"Host": host, "User-Agent": "minikctl-why"})
+        return Visit(connection.getresponse().status)
+    except (OSError, http.client.HTTPException) as error:
+        return Visit(problem=f"no answer at {address}:80 ({error})")
+    finally:
+        connection.close()
+
+
+COMMANDS = {
+    "why": Command(
+        "Walk the way to a Service, Ingress or pod, link by link: name, address, rules, endpoints, readiness, policy."
+        " The exit code is 1 when one is broken.",
+        WhyOptions,
+        why,
+        usage="(SERVICE | INGRESS | POD) [--from=POD]",
+        examples=(
+            ("Why a Service does not answer", "minikctl why svc/web"),
+            ("Why a certain pod cannot reach it", "minikctl why svc/web --from client"),
+            ("Why an Ingress answers with 503", "minikctl why ingress/shop -n shop"),
+            ("Why a pod gets no traffic", "minikctl why pod/web-1"),
+        ),
+    )
+}

@@ -1,0 +1,143 @@
+"""What is behind a Service's rules: its endpoints, whether they are ready, listen, and may be reached."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from minikctl.model import objects
+from minikctl.model.objects import Object
+from minikctl.plan import proxy_view, service_ports
+from minikctl.plan.proxy_view import ServicePort, Target
+from minikctl.plan.why import accounts, policy
+from minikctl.plan.why.links import Link, Listener, View, broken, first_broken, holds, listed, note
+
+EVERYWHERE = "0.0.0.0"
+
+
+def links(service: Object, view: View, client: Object | None = None) -> list[Link]:
+    """Return what is behind the rules: endpoints, readiness, listeners, policy from that client."""
+    found = [*_endpoints(service, view)]
+    if first_broken(found) is None:
+        found += _listeners(service, view)
+        found += _policy(service, view, client)
+    return found
+
+
+def _endpoints(service: Object, view: View) -> Iterator[Link]:
+    spec, found = objects.spec(service), accounts.of_service(service, view)
+    if not found and service_ports.selects_pods(service):
+        yield broken("endpoints", _nobody(service, view))
+        return
+    if not found:
+        said = "it has no selector, and no EndpointSlice labelled kubernetes.io/service-name"
+        yield broken("endpoints", f"{said}={objects.name(service)} has an endpoint")
+        return
+    if service_ports.selects_pods(service):
+        selector = ",".join(f"{key}={value}" for key, value in spec["selector"].items())
+        yield holds("endpoints", f"the selector {selector} matches {_count(len(found), 'pod')}")
+    else:
+        yield holds("endpoints", f"its EndpointSlices have {_count(len(found), 'address', 'es')}")
+    inside = [one for one in found if one.is_in]
+    outside = [one for one in found if not one.is_in]
+    if not inside:
+        one = outside[0]
+        more = f" (of {len(outside)} that are out)" if len(outside) > 1 else ""
+        yield broken("readiness", f"none gets traffic: {one.title} {one.why}{more}")
+    elif outside:
+        left = "; ".join(f"{one.title} {one.why}" for one in outside[:3])
+        yield note("readiness", f"{len(inside)} of {len(found)} get traffic; out: {left}")
+    else:
+        yield holds(
+            "readiness", f"{_count(len(found), 'endpoint')}, in: {listed([one.title for one in found])}"
+        )
+
+
+def _count(number: int, word: str, plural: str = "s") -> str:
+    return f"{number} {word}{'' if number == 1 else plural}"
+
+
+def _nobody(service: Object, view: View) -> str:
+    """Say that the selector matches no pod, and what the pods have instead of each label that none has."""
+    selector = objects.spec(service)["selector"]
+    here = [pod for pod in view.pods if objects.namespace(pod) == objects.namespace(service)]
+    shown = ",".join(f"{key}={value}" for key, value in selector.items())
+    words = f"the selector {shown} of Service {objects.name(service)} matches no pod"
+    if not here:
+        return f"{words}: namespace {objects.namespace(service)} has none"
+    for key, value in selector.items():
+        values = sorted({objects.labels(pod)[key] for pod in here if key in objects.labels(pod)})
+        if value not in values:
+            other = f"pods have {key}={listed(values)}" if values else f"no pod has a label {key}"
+            return f"{words}: {other}"
+    return f"{words}: each label is there, but on no pod all of them"
+
+
+def _listeners(service: Object, view: View) -> Iterator[Link]:
+    for port in _served(service, view):
+        if port.protocol != "tcp":
+            continue
+        problems = []
+        for target in port.targets():
+            pod = view.pod_at(target.ip)
+            there = view.facts.listeners.get(objects.key(pod)) if pod else None
+            if pod is None or there is None or _hears(there, target):
+                continue
+            near = sorted({one.address for one in there if one.port == target.port})
+            others = listed([str(number) for number in sorted({one.port for one in there})])
+            instead = f"only at {listed(near)}" if near else f"its processes listen on {others or 'no port'}"
+            problems.append(
+                f"nothing in pod {objects.name(pod)} listens on {target.ip}:{target.port}: {instead}"
+            )
+        if problems and len(problems) == len(port.targets()):
+            yield broken("listeners", problems[0])
+        elif problems:
+            yield note("listeners", problems[0])
+
+
+def _hears(there: frozenset[Listener], target: Target) -> bool:
+    return any(one.port == target.port and one.address in (EVERYWHERE, target.ip) for one in there)
+
+
+def _served(service: Object, view: View) -> Sequence[ServicePort]:
+    slices = view.slices_of(objects.key(service))
+    if not service_ports.is_headless(service):
+        return proxy_view.ports_of(service, slices)
+    ports = objects.spec(service).get("ports") or ()
+    return [
+        ServicePort(
+            *objects.key(service),
+            name=str(port.get("name") or ""),
+            protocol=str(port.get("protocol") or "TCP").lower(),
+            port=int(port["port"]),
+            endpoints=tuple(proxy_view.endpoints_of(slices, port)),
+        )
+        for port in ports
+    ]
+
+
+def _policy(service: Object, view: View, client: Object | None) -> Iterator[Link]:
+    client = client or view.client
+    count = 0
+    denials: list[str] = []
+    isolated: set[str] = set()
+    for port in _served(service, view):
+        for target in port.targets():
+            pod = view.pod_at(target.ip)
+            if pod is None:
+                continue
+            count += 1
+            isolated.update(policy.isolating(view, pod))
+            why = policy.denial(view, pod, target.port, port.protocol.upper(), client)
+            denials += [why] if why else []
+    if client is None:
+        names = ", ".join(sorted(isolated))
+        if names:
+            yield note("policy", f"its pods are isolated by {names}; --from POD judges a client")
+        elif count:
+            yield holds("policy", "no NetworkPolicy isolates its pods")
+    elif denials and len(denials) == count:
+        yield broken("policy", denials[0])
+    elif denials:
+        yield note("policy", f"{len(denials)} of {count} endpoints are denied: {denials[0]}")
+    elif count:
+        yield holds("policy", f"{'/'.join(objects.key(client))} may connect")

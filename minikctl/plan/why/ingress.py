@@ -1,0 +1,188 @@
+"""The walk of an Ingress: class, address, host name, certificate, and behind each path its Service."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from minikctl.model import objects
+from minikctl.model.objects import Key, Object
+from minikctl.plan import ingress as routes
+from minikctl.plan import proxy_view, readiness
+from minikctl.plan.why import behind
+from minikctl.plan.why.links import Link, State, View, broken, first_broken, holds, listed, note, unknown
+
+PART = "app.kubernetes.io/name"
+
+
+@dataclass(frozen=True)
+class Visit:
+    """A real request to the Ingress address: its status code, or why there was no answer."""
+
+    code: int = 0
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class Outside:
+    """What this machine sees: addresses of host names, and visits by (host, path)."""
+
+    names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    visits: Mapping[tuple[str, str], Visit] = field(default_factory=dict)
+
+
+def walk(ingress: Object, view: View, outside: Outside) -> list[Link]:
+    """Return the Ingress' chain, in the order of a request's way."""
+    found = [_class(ingress, view)]
+    if first_broken(found) is not None:
+        return found
+    found += [_proxy(view), _address(ingress, view)]
+    found += _names(ingress, outside)
+    found += _certificates(ingress, view)
+    routing = routes.routing(_routing_view(view))
+    found += [
+        broken("routes", one.message)
+        for one in routing.problems
+        if one.ingress == objects.key(ingress) and one.reason != "CertificateUnusable"
+    ]
+    if first_broken(found) is None:
+        found += _backends(ingress, view)
+    found += _visits(outside)
+    return found
+
+
+def _class(ingress: Object, view: View) -> Link:
+    wanted = routes.class_of(ingress)
+    if routes.is_ours(ingress, view.classes):
+        return holds("class", f"class {wanted}" if wanted else "no class named: the default class takes it")
+    known = [
+        objects.name(one) for one in view.classes if objects.spec(one).get("controller") == routes.CONTROLLER
+    ]
+    if not wanted:
+        return broken("class", "it names no class, and this cluster's class is not the default one")
+    if any(objects.name(one) == wanted for one in view.classes):
+        return broken(
+            "class", f"class {wanted} belongs to another controller; ours is {listed(known) or 'missing'}"
+        )
+    return broken("class", f"there is no class {wanted}; this cluster's is {listed(known) or 'missing'}")
+
+
+def _proxy(view: View) -> Link:
+    pods = [
+        one
+        for one in view.pods
+        if objects.namespace(one) == "kube-system" and objects.labels(one).get(PART) == "ingress"
+    ]
+    if any(readiness.is_ready(one) for one in pods):
+        return holds("proxy", "the Ingress proxy runs")
+    return broken("proxy", "the Ingress proxy (kube-system, deployment ingress) is not ready")
+
+
+def _address(ingress: Object, view: View) -> Link:
+    shown = address_of(ingress)
+    if shown:
+        return holds("address", f"published at {shown}")
+    said = view.said_of(ingress, "Refused")
+    return broken("address", f"it is left out: {said}" if said else "it has no address in its status (yet)")
+
+
+def address_of(ingress: Object) -> str:
+    """Return where the Ingress says that it answers, "" when it does not say."""
+    entries = (objects.status(ingress).get("loadBalancer") or {}).get("ingress") or ()
+    return next((str(one.get("ip") or "") for one in entries), "")
+
+
+def hosts_of(ingress: Object) -> list[str]:
+    """Return the hosts of the rules that can be looked up: without wildcards."""
+    found = [str(rule.get("host") or "") for rule in objects.spec(ingress).get("rules") or ()]
+    return list(dict.fromkeys(host for host in found if host and not host.startswith("*.")))
+
+
+def _names(ingress: Object, outside: Outside) -> Iterator[Link]:
+    address = address_of(ingress)
+    for host in hosts_of(ingress):
+        answer = outside.names.get(host)
+        if answer is None:
+            continue
+        if address in answer:
+            yield holds("name", f"{host} is {address} on this machine")
+        elif host.endswith(".localhost") and "127.0.0.1" in answer:
+            yield holds("name", f"{host} is 127.0.0.1 on this machine")
+        else:
+            what = f"is {listed(answer)}" if answer else "is unknown"
+            yield note(
+                "name",
+                f"{host} {what} on this machine: use curl --resolve {host}:80:{address}, or *.localhost",
+            )
+
+
+def _certificates(ingress: Object, view: View) -> Iterator[Link]:
+    secrets = {objects.key(one): one for one in view.secrets}
+    for entry in objects.spec(ingress).get("tls") or ():
+        if not entry.get("secretName"):
+            continue
+        name = str(entry["secretName"])
+        secret = secrets.get((objects.namespace(ingress), name))
+        missing = [
+            part for part in ("tls.crt", "tls.key") if secret and part not in (secret.get("data") or {})
+        ]
+        if secret is None:
+            yield broken("certificate", f'Secret "{name}" does not exist: the default certificate is shown')
+        elif missing:
+            yield broken(
+                "certificate", f'Secret "{name}" has no {missing[0]}: the default certificate is shown'
+            )
+        else:
+            yield holds("certificate", f"from Secret {name}")
+
+
+def _routing_view(view: View) -> routes.View:
+    return routes.View(
+        ingresses=tuple(view.ingresses),
+        classes=tuple(view.classes),
+        services={objects.key(one): one for one in view.services},
+        slices=proxy_view.slices_by_service(view.slices),
+        certificates={},
+    )
+
+
+def backends_of(ingress: Object) -> dict[Key, list[str]]:
+    """Return the Services that the Ingress leads to, each with the paths that do."""
+    spec, namespace = objects.spec(ingress), objects.namespace(ingress)
+    found: dict[Key, list[str]] = {}
+    listed_ = [("everything else", spec["defaultBackend"])] if spec.get("defaultBackend") else []
+    for rule in spec.get("rules") or ():
+        for path in (rule.get("http") or {}).get("paths") or ():
+            listed_.append((f"{rule.get('host') or '*'}{path.get('path') or '/'}", path.get("backend") or {}))
+    for title, backend in listed_:
+        name = (backend.get("service") or {}).get("name")
+        if name:
+            found.setdefault((namespace, str(name)), []).append(title)
+    return found
+
+
+def _backends(ingress: Object, view: View) -> Iterator[Link]:
+    """Walk on behind each Service that the Ingress leads to; without one the routes were broken."""
+    pods = [
+        one
+        for one in view.pods
+        if objects.namespace(one) == "kube-system" and objects.labels(one).get(PART) == "ingress"
+    ]
+    services = {objects.key(one): one for one in view.services}
+    client = next((one for one in pods if readiness.is_ready(one)), None)
+    for key, titles in backends_of(ingress).items():
+        yield holds("service", f"{listed(titles)} leads to Service {key[1]}")
+        yield from behind.links(services[key], view, client)
+
+
+def _visits(outside: Outside) -> Iterator[Link]:
+    for (host, path), visit in outside.visits.items():
+        words = f"GET http://{host}{path} -> {visit.code or visit.problem}"
+        if visit.problem:
+            yield Link("request", State.BROKEN, words)
+        elif visit.code in (502, 503, 504):
+            yield broken("request", f"{words}: the proxy got no answer from the Service")
+        elif visit.code == 404:
+            yield unknown("request", f"{words}: by the application, or by a rule that is not loaded yet")
+        else:
+            yield holds("request", words)

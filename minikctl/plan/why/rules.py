@@ -1,0 +1,61 @@
+"""Whether the rules in a pod's namespace are those that the API asks for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+
+from minikctl.model import objects
+from minikctl.model.objects import Object
+from minikctl.plan import proxy_view
+from minikctl.plan.proxy_view import ServicePort, Target
+from minikctl.plan.why.links import Link, View, broken, holds, listed, unknown
+
+PROTOCOLS = {"6": "tcp", "17": "udp", "132": "sctp"}
+_ELEMENT = re.compile(r"(\d+\.\d+\.\d+\.\d+) \. (\w+) \. (\d+) : goto ([^\s,}]+)")
+_CHAIN = re.compile(r"chain (\S+) \{\n(.*?)\n\t\}", re.DOTALL)
+_TARGET = re.compile(r"(\d+\.\d+\.\d+\.\d+)(?: \. |:)(\d+)")
+
+
+def targets_by_rules(text: str) -> Mapping[tuple[str, str, int], frozenset[Target]]:
+    """Return who gets traffic for each (address, protocol, port), as a table in a namespace says."""
+    chains = dict(_CHAIN.findall(text))
+    found = {}
+    for address, protocol, port, chain in _ELEMENT.findall(text):
+        # What is behind source ranges, and the endpoints of clients that keep theirs, bear the chain's name.
+        base = chain.removesuffix("/sources")
+        bodies = [body for name, body in chains.items() if name == base or name.startswith(f"{base}/")]
+        targets = {Target(ip, int(number)) for body in bodies for ip, number in _TARGET.findall(body)}
+        found[address, PROTOCOLS.get(protocol, protocol), int(port)] = frozenset(targets)
+    return found
+
+
+def links(service: Object, view: View) -> Iterator[Link]:
+    """Tell whether the rules of the client's namespace lead where the EndpointSlices say."""
+    ports = proxy_view.ports_of(service, view.slices_of(objects.key(service)))
+    if not ports:
+        return
+    if view.facts.rules is None:
+        yield unknown("rules", "no pod's network could be entered")
+        return
+    there = targets_by_rules(view.facts.rules)
+    where = view.facts.client
+    problems = [said for port in ports for said in _differences(port, there)]
+    if not view.facts.rules:
+        yield broken("rules", f"the namespace of {where} has no rules at all; they come back within a minute")
+    elif problems:
+        yield broken("rules", f"in the namespace of {where}: {problems[0]}")
+    else:
+        yield holds("rules", f"in the namespace of {where} they lead where the EndpointSlices say")
+
+
+def _differences(port: ServicePort, there: Mapping[tuple[str, str, int], frozenset[Target]]) -> Iterator[str]:
+    if port.internal_local:
+        return  # which of them is a matter of the node
+    wanted = frozenset(port.targets())
+    for address in port.cluster_ips:
+        found = there.get((address, port.protocol, port.port), frozenset())
+        if found != wanted:
+            shown = listed(sorted(f"{one.ip}:{one.port}" for one in found)) or "nowhere"
+            should = listed(sorted(f"{one.ip}:{one.port}" for one in wanted)) or "nowhere"
+            yield f"{address}:{port.port} leads to {shown} instead of {should}"

@@ -1,0 +1,130 @@
+"""The walk of a Service: name, address, rules, endpoints, readiness, listeners, policy, a real connection."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from minikctl.model import objects
+from minikctl.model.objects import Object
+from minikctl.plan import loadbalancer, proxy_view, readiness, service_ports
+from minikctl.plan.why import behind, policy, rules
+from minikctl.plan.why.links import Facts, Link, View, broken, holds, listed, note, unknown
+
+CONNECTED = "connected"
+
+
+def domain_name(service: Object, domain: str) -> str:
+    """Return the name by which pods know the Service."""
+    return f"{objects.name(service)}.{objects.namespace(service)}.svc.{domain}"
+
+
+def walk(service: Object, view: View) -> list[Link]:
+    """Return the Service's chain, in the order of a packet's way."""
+    spec = objects.spec(service)
+    if spec.get("type") == "ExternalName":
+        return [_external(service, view)]
+    found = [_name(service, view), *_address(service)]
+    found += rules.links(service, view)
+    found += behind.links(service, view)
+    found += _connection(service, view.facts)
+    return found
+
+
+def _external(service: Object, view: View) -> Link:
+    target = str(objects.spec(service).get("externalName") or "")
+    name = domain_name(service, view.domain)
+    answer = view.facts.names.get(name)
+    if answer is None:
+        return note("name", f"{name} is another name of {target}; ports are the target's own")
+    if not answer:
+        return broken("name", f"{name} is another name of {target}, and that name cannot be resolved")
+    return holds("name", f"{name} is another name of {target}, which is {listed(answer)}")
+
+
+def _name(service: Object, view: View) -> Link:
+    name = domain_name(service, view.domain)
+    servers = [
+        pod
+        for pod in view.pods
+        if objects.namespace(pod) == "kube-system" and objects.labels(pod).get("k8s-app") == "kube-dns"
+    ]
+    if not any(readiness.is_ready(pod) for pod in servers):
+        return broken("name", "no pod of cluster DNS is ready: names are not resolved in pods")
+    if name in view.facts.silent:
+        return _silence(view, name, servers)
+    answer = view.facts.names.get(name)
+    if answer is None:
+        return unknown("name", f"{name} was not asked for: no pod's network could be entered")
+    wanted = set(proxy_view.cluster_addresses(objects.spec(service)))
+    if service_ports.is_headless(service):
+        return _headless_name(service, view, name, answer)
+    if not answer:
+        return broken("name", f"cluster DNS does not know {name}")
+    if set(answer) != wanted:
+        said = (
+            f"cluster DNS says that {name} is {listed(answer)}, but its address is {listed(sorted(wanted))}"
+        )
+        return broken("name", said)
+    return holds("name", f"{name} is {listed(answer)}")
+
+
+def _silence(view: View, name: str, servers: Sequence[Object]) -> Link:
+    """Say why cluster DNS did not answer; without rules that is no wonder, and told as what it is."""
+    where = view.facts.client
+    if not view.facts.rules:
+        return unknown(
+            "name", f"{name} was asked for in vain, as rules are missing in the namespace of {where}"
+        )
+    client = next((pod for pod in view.pods if "/".join(objects.key(pod)) == where), None)
+    denials = [policy.denial(view, server, 53, "UDP", client) for server in servers if client]
+    why = f": {denials[0]}" if any(denials) else ""
+    return broken("name", f"cluster DNS does not answer {where}{why}")
+
+
+def _headless_name(service: Object, view: View, name: str, answer: Sequence[str]) -> Link:
+    slices = view.slices_of(objects.key(service))
+    ready = {
+        str(entry["addresses"][0])
+        for piece in slices
+        for entry in piece.get("endpoints") or ()
+        if (entry.get("conditions") or {}).get("ready") is not False
+    }
+    if set(answer) != ready:
+        known, should = listed(answer) or "nobody", listed(sorted(ready)) or "none"
+        return broken("name", f"cluster DNS says that {name} is {known}, but ready are {should}")
+    if not ready:
+        return broken("name", f"{name} has no address, as no endpoint is ready")
+    return holds("name", f"headless: {name} is {listed(sorted(answer))}")
+
+
+def _address(service: Object) -> Iterator[Link]:
+    spec = objects.spec(service)
+    ports = listed([f"{one.get('port')}/{one.get('protocol') or 'TCP'}" for one in spec.get("ports") or ()])
+    if service_ports.is_headless(service):
+        yield holds("address", "none, as wanted (headless): clients connect to the pods' own addresses")
+        return
+    yield holds("address", f"{spec.get('clusterIP')}, ports {ports}")
+    if spec.get("type") == "LoadBalancer":
+        addresses = loadbalancer.addresses(service)
+        if addresses:
+            yield holds("balancer", f"load balancer address {listed(list(addresses))}")
+        elif not loadbalancer.is_ours(service):
+            said = f"loadBalancerClass {spec.get('loadBalancerClass')} is another controller's"
+            yield broken("balancer", f"no load balancer address: {said}")
+        else:
+            yield broken("balancer", "it has no load balancer address yet")
+
+
+def _connection(service: Object, facts: Facts) -> Iterator[Link]:
+    for port in objects.spec(service).get("ports") or ():
+        for address in proxy_view.cluster_addresses(objects.spec(service)):
+            said = facts.connections.get((address, int(port["port"])))
+            if said is None:
+                continue
+            words = f"from {facts.client} to {address}:{port['port']}: {said}"
+            if said == CONNECTED:
+                yield holds("connection", words)
+            elif said.startswith("not tried"):
+                yield unknown("connection", words)
+            else:
+                yield broken("connection", words)

@@ -1,0 +1,99 @@
+"""``why`` and ``describe service`` on a real cluster: each broken link is named as it is broken."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.e2e.conftest import Cluster, docker, eventually
+from tests.e2e.test_network import NAMESPACE, World, deployment, idle, ingress, service
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+
+
+@pytest.fixture(scope="module")
+def world(cluster: Cluster) -> World:
+    made = World(cluster)
+    made.apply(
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}},
+        deployment("web", 1),
+        idle("client"),
+        service("web"),
+        service("typo", "wbe"),
+        service("deaf", ports=[{"port": 80, "targetPort": 9999}]),
+        service("unnamed", ports=[{"port": 80, "targetPort": "htp"}]),
+        ingress("main", "web.localhost", "web"),
+        ingress("typo", "typo.localhost", "typo"),
+        ingress("foreign", "x.localhost", "web", ingressClassName="nginx"),
+    )
+    for app in ("web", "client"):
+        cluster.ready(f"app={app}", NAMESPACE, 90)
+    return made
+
+
+def asked(world: World, *words: str, code: int) -> str:
+    return world.cluster.run("why", *words, "-n", NAMESPACE, code=code).stdout
+
+
+def test_what_works_is_proved_by_a_connection(world: World) -> None:
+    said = asked(world, "svc/web", "--from", "client", code=0)
+    assert f"from {NAMESPACE}/client to {world.cluster_ip('web')}:80: connected" in said
+    world.balancer("ingress", "main")
+    assert "GET http://web.localhost/ -> 200" in asked(world, "ingress/main", code=0)
+    (pod,) = world.pods()
+    assert "it gets traffic of Service web: ready" in asked(world, f"pod/{pod}", code=0)
+
+
+@pytest.mark.parametrize(
+    ("subject", "words"),
+    [
+        (
+            "svc/typo",
+            "broken: endpoints: the selector app=wbe of Service typo matches no pod: pods have app=",
+        ),
+        ("svc/deaf", "its processes listen on 8080"),
+        ("svc/unnamed", "broken: readiness: none gets traffic: web-"),
+        ("ingress/typo", "broken: endpoints: the selector app=wbe"),
+        ("ingress/foreign", "broken: class: there is no class nginx; this cluster's is minikctl"),
+    ],
+)
+def test_the_broken_link_is_named(world: World, subject: str, words: str) -> None:
+    assert words in asked(world, subject, code=1).splitlines()[-1]
+
+
+def test_flushed_rules_are_seen_and_come_back(world: World) -> None:
+    (pause,) = world.cluster.containers("label=minikctl.dev/pod-name=client", "label=minikctl.dev/role=pause")
+    (agent,) = world.cluster.containers("label=minikctl.dev/container=agent")
+    pid = docker("inspect", "-f", "{{.State.Pid}}", pause)
+    docker(
+        "exec", agent, "nsenter", f"--net=/proc/{pid}/ns/net", "nft", "delete", "table", "inet", "minikctl"
+    )
+    said = asked(world, "svc/web", "--from", "client", code=1)
+    assert f"broken: rules: the namespace of {NAMESPACE}/client has no rules at all" in said
+
+    def connects() -> bool:
+        words = ("why", "web", "--from=client", "-n", NAMESPACE)
+        return "connected" in world.cluster.run(*words, code=None).stdout
+
+    eventually(connects, 90, 2)
+
+
+def test_a_policy_in_the_way_is_named(world: World) -> None:
+    policy: Any = {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": {"name": "shut", "namespace": NAMESPACE},
+        "spec": {"podSelector": {"matchLabels": {"app": "web"}}},
+    }
+    world.apply(policy)
+    said = asked(world, "svc/web", "--from", "client", code=1)
+    assert "broken: policy: policy shut isolates net/web-" in said
+    world.cluster.run("delete", "networkpolicy", "shut", "-n", NAMESPACE)
+
+
+def test_describe_tells_who_is_out_and_why(world: World) -> None:
+    assert "Backends:" not in world.cluster.out("describe", "service", "web", "-n", NAMESPACE)
+    said = world.cluster.out("describe", "service", "unnamed", "-n", NAMESPACE)
+    assert "Backends:" in said
+    assert "out      has no port named htp (TCP)" in said

@@ -1,0 +1,505 @@
+"""The walks: each broken link is named, and by the right words."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from minikctl.plan.why import accounts, ingress, links, pods, service
+from minikctl.plan.why.ingress import Outside, Visit
+from minikctl.plan.why.links import Facts, Listener, State, View
+from tests.plan.ingress import cases as routes
+from tests.plan.proxy import cases
+
+RULES = """table inet minikctl {{
+	map services {{
+		elements = {{ 10.96.0.20 . 6 . 80 : goto svc-default/web/tcp/80 }}
+	}}
+
+	chain svc-default/web/tcp/80 {{
+		meta l4proto 6 dnat ip to {0}
+	}}
+}}
+"""
+NAME = "web.default.svc.cluster.local"
+GOOD = Facts(
+    client="default/client",
+    names={NAME: ("10.96.0.20",), "kubernetes.default.svc.cluster.local": ("10.96.0.1",)},
+    rules=RULES.format("10.1.0.2:8080"),
+    listeners={("default", "web-1"): frozenset({Listener("0.0.0.0", 8080)})},
+    connections={("10.96.0.20", 80): "connected"},
+)
+
+
+def pod(name: str = "web-1", ip: str = "10.1.0.2", *, ready: bool = True, **more: Any) -> Any:
+    state = more.pop("state", {"running": {}})
+    status = {
+        "phase": "Running",
+        "podIP": ip,
+        "conditions": [{"type": "Ready", "status": str(ready)}, *more.pop("conditions", ())],
+        "containerStatuses": [{"name": "c", "ready": ready, "state": state, **more.pop("container", {})}],
+        **more.pop("status", {}),
+    }
+    port = {"containerPort": 8080, "name": "http"}
+    metadata = {"namespace": "default", "name": name, "uid": f"uid-{name}", "labels": {"app": "web"}}
+    return {
+        "metadata": {**metadata, **more.pop("metadata", {})},
+        "spec": {"nodeName": "here", "containers": [{"name": "c", "ports": [port]}], **more},
+        "status": status,
+    }
+
+
+def system(app: str, label: str = "k8s-app", *, ready: bool = True) -> Any:
+    metadata = {"namespace": "kube-system", "labels": {label: app}}
+    return pod(app, "10.1.0.99", ready=ready, metadata=metadata)
+
+
+DNS = system("kube-dns")
+PROXY = system("ingress", "app.kubernetes.io/name")
+WEB = cases.service("web", selector={"app": "web"})
+SLICE = cases.endpoint_slice("web", "10.1.0.2")
+VIEW = View(
+    GOOD, services=[WEB], slices=[SLICE], pods=[pod(), DNS], namespaces=[{"metadata": {"name": "default"}}]
+)
+
+
+def deny(name: str = "deny", **spec: Any) -> Any:
+    return {"metadata": {"namespace": "default", "name": name}, "spec": {"podSelector": {}, **spec}}
+
+
+def verdict(walked: list[links.Link]) -> tuple[str, str]:
+    worst = links.first_broken(walked)
+    return (worst.name, worst.words) if worst else ("", "")
+
+
+def test_a_service_that_works_has_no_broken_link() -> None:
+    walked = service.walk(WEB, VIEW)
+    assert {link.state for link in walked} == {State.HOLDS}
+    assert [link.name for link in walked] == [
+        "name", "address", "rules", "endpoints", "readiness", "policy", "connection"
+    ]  # fmt: skip
+
+
+UNREADY = cases.endpoint_slice("web", cases.endpoint("10.1.0.2", ready=False, serving=False))
+BROKEN: list[tuple[str, View, Any, str, str]] = [
+    ("no name server", replace(VIEW, pods=[pod()]), WEB, "name", "no pod of cluster DNS is ready"),
+    ("name unknown", replace(VIEW, facts=replace(GOOD, names={NAME: ()})), WEB, "name", "does not know web"),
+    (
+        "name stale",
+        replace(VIEW, facts=replace(GOOD, names={NAME: ("10.96.9.9",)})),
+        WEB,
+        "name",
+        "is 10.96.9.9, but its address is 10.96.0.20",
+    ),
+    ("rules gone", replace(VIEW, facts=replace(GOOD, rules="")), WEB, "rules", "default/client has no rules"),
+    (
+        "name without rules",
+        replace(VIEW, facts=replace(GOOD, rules="", silent=frozenset({NAME}))),
+        WEB,
+        "rules",
+        "default/client has no rules",
+    ),
+    (
+        "silent name server",
+        replace(VIEW, facts=replace(GOOD, silent=frozenset({NAME}))),
+        WEB,
+        "name",
+        "cluster DNS does not answer default/client",
+    ),
+    (
+        "name server behind a policy",
+        replace(
+            VIEW,
+            facts=replace(GOOD, silent=frozenset({NAME})),
+            pods=[pod(), DNS, pod("client", "10.1.0.8")],
+            policies=[deny(policyTypes=["Egress"])],
+        ),
+        WEB,
+        "name",
+        "does not answer default/client: policy deny isolates default/client for egress",
+    ),
+    (
+        "rules stale",
+        replace(VIEW, facts=replace(GOOD, rules=RULES.format("10.1.0.7:8080"))),
+        WEB,
+        "rules",
+        "leads to 10.1.0.7:8080 instead of 10.1.0.2:8080",
+    ),
+    (
+        "selector",
+        replace(VIEW, slices=[], facts=replace(GOOD, rules="chain x")),
+        cases.service("web", selector={"app": "wbe"}),
+        "endpoints",
+        "app=wbe of Service web matches no pod: pods have app=web",
+    ),
+    (
+        "unknown label",
+        replace(VIEW, slices=[], facts=replace(GOOD, rules="chain x")),
+        cases.service("web", selector={"tier": "a"}),
+        "endpoints",
+        "no pod has a label tier",
+    ),
+    (
+        "labels apart",
+        replace(
+            VIEW,
+            slices=[],
+            pods=[pod(), pod("o", metadata={"labels": {"tier": "a"}}), DNS],
+            facts=replace(GOOD, rules="chain x"),
+        ),
+        cases.service("web", selector={"app": "web", "tier": "a"}),
+        "endpoints",
+        "on no pod all of them",
+    ),
+    (
+        "no pods",
+        replace(VIEW, slices=[], pods=[DNS], facts=replace(GOOD, rules="chain x")),
+        WEB,
+        "endpoints",
+        "namespace default has none",
+    ),
+    (
+        "no slices",
+        replace(VIEW, slices=[], facts=replace(GOOD, rules="chain x")),
+        cases.service("web"),
+        "endpoints",
+        "no EndpointSlice labelled kubernetes.io/service-name=web",
+    ),
+    (
+        "unready",
+        replace(
+            VIEW,
+            slices=[UNREADY],
+            pods=[pod(ready=False), pod("web-2", "10.1.0.3", ready=False), DNS],
+            facts=replace(GOOD, rules="chain x"),
+            events=[
+                {
+                    "involvedObject": {"uid": "uid-web-1"},
+                    "reason": "Unhealthy",
+                    "message": "Readiness probe failed: 500",
+                }
+            ],
+        ),
+        WEB,
+        "readiness",
+        "none gets traffic: web-1 has a container that is not ready, c: Readiness probe failed: 500 (of 2",
+    ),
+    (
+        "listens elsewhere",
+        replace(
+            VIEW, facts=replace(GOOD, listeners={("default", "web-1"): frozenset({Listener("0.0.0.0", 80)})})
+        ),
+        WEB,
+        "listeners",
+        "nothing in pod web-1 listens on 10.1.0.2:8080: its processes listen on 80",
+    ),
+    (
+        "listens to itself only",
+        replace(
+            VIEW,
+            facts=replace(GOOD, listeners={("default", "web-1"): frozenset({Listener("127.0.0.1", 8080)})}),
+        ),
+        WEB,
+        "listeners",
+        "only at 127.0.0.1",
+    ),
+    (
+        "policy",
+        replace(VIEW, policies=[deny()], client=pod("client", "10.1.0.8")),
+        WEB,
+        "policy",
+        "policy deny isolates default/web-1 for ingress",
+    ),
+    (
+        "connection",
+        replace(VIEW, facts=replace(GOOD, connections={("10.96.0.20", 80): "no answer"})),
+        WEB,
+        "connection",
+        "from default/client to 10.96.0.20:80: no answer",
+    ),
+    (
+        "another's balancer",
+        VIEW,
+        cases.service("web", selector={"app": "web"}, type="LoadBalancer", loadBalancerClass="x/y"),
+        "balancer",
+        "loadBalancerClass x/y",
+    ),
+    (
+        "balancer pending",
+        VIEW,
+        cases.service("web", selector={"app": "web"}, type="LoadBalancer"),
+        "balancer",
+        "no load balancer address yet",
+    ),
+    (
+        "external name unknown",
+        replace(VIEW, facts=replace(GOOD, names={NAME: ()})),
+        cases.service("web", "", type="ExternalName", externalName="x.example"),
+        "name",
+        "cannot be resolved",
+    ),
+    (
+        "headless stale",
+        replace(VIEW, facts=replace(GOOD, names={NAME: ("10.1.0.7",)})),
+        cases.service("web", "None", selector={"app": "web"}),
+        "name",
+        "is 10.1.0.7, but ready are 10.1.0.2",
+    ),
+    (
+        "headless without endpoints",
+        replace(VIEW, facts=replace(GOOD, names={NAME: ()}), slices=[UNREADY]),
+        cases.service("web", "None", selector={"app": "web"}),
+        "name",
+        "no endpoint is ready",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("view", "obj", "name", "words"), [each[1:] for each in BROKEN], ids=[b[0] for b in BROKEN]
+)
+def test_a_broken_link_of_a_service_is_named(view: View, obj: Any, name: str, words: str) -> None:
+    found = verdict(service.walk(obj, view))
+    assert found[0] == name
+    assert words in found[1]
+
+
+def test_what_could_not_be_looked_at_is_not_called_broken() -> None:
+    walked = service.walk(WEB, replace(VIEW, facts=Facts()))
+    assert verdict(walked) == ("", "")
+    assert {link.name for link in walked if link.state is State.UNKNOWN} == {"name", "rules"}
+    not_tried = replace(GOOD, connections={("10.96.0.20", 80): "not tried: nc is missing"})
+    assert service.walk(WEB, replace(VIEW, facts=not_tried))[-1].state is State.UNKNOWN
+
+
+def test_partly_working_is_a_note_with_what_is_out() -> None:
+    both = cases.endpoint_slice("web", "10.1.0.2", cases.endpoint("10.1.0.3", ready=False, serving=False))
+    view = replace(VIEW, slices=[both], pods=[pod(), pod("web-2", "10.1.0.3", ready=False), DNS])
+    (found,) = [link for link in service.walk(WEB, view) if link.name == "readiness"]
+    assert found.state is State.NOTE
+    assert found.words.startswith("1 of 2 get traffic; out: web-2 has a container that is not ready")
+
+
+def test_one_deaf_or_denied_endpoint_of_several_is_a_note() -> None:
+    both = cases.endpoint_slice("web", "10.1.0.2", "10.1.0.3")
+    facts = replace(GOOD, rules=None, listeners={("default", "web-2"): frozenset()})
+    shut = deny(podSelector={"matchLabels": {"shut": "yes"}})
+    second = pod("web-2", "10.1.0.3", metadata={"labels": {"app": "web", "shut": "yes"}})
+    view = View(
+        facts,
+        services=[WEB],
+        slices=[both],
+        pods=[pod(), second, DNS],
+        policies=[shut],
+        client=pod("client", "10.1.0.8"),
+    )
+    found = {link.name: link for link in service.walk(WEB, view)}
+    assert found["listeners"].state is State.NOTE
+    assert "no port" in found["listeners"].words
+    assert found["policy"].words.startswith("1 of 2 endpoints are denied")
+
+
+def test_headless_external_and_udp_services_have_chains_of_their_own() -> None:
+    headless = cases.service("web", "None", selector={"app": "web"})
+    facts = replace(GOOD, names={NAME: ("10.1.0.2",)}, connections={})
+    walked = service.walk(headless, replace(VIEW, facts=facts))
+    assert verdict(walked) == ("", "")
+    assert "headless" in walked[0].words
+    external = cases.service("web", "", type="ExternalName", externalName="x.example")
+    assert service.walk(external, replace(VIEW, facts=Facts()))[0].state is State.NOTE
+    assert service.walk(external, VIEW)[0].state is State.HOLDS
+    udp = cases.service("web", ports=[{"port": 53, "protocol": "UDP"}], selector={"app": "web"})
+    piece = cases.endpoint_slice("web", "10.1.0.2", ports=[{"port": 53, "protocol": "UDP"}])
+    view = replace(VIEW, slices=[piece], facts=replace(GOOD, rules=None, connections={}))
+    assert verdict(service.walk(udp, view)) == ("", "")
+
+
+def test_a_balancer_of_ours_and_isolating_policies_are_told() -> None:
+    balanced = cases.service(
+        "web", selector={"app": "web"}, type="LoadBalancer", status=[{"ip": "127.0.1.2"}]
+    )
+    walked = service.walk(balanced, replace(VIEW, policies=[deny()]))
+    assert any(link.name == "balancer" and "127.0.1.2" in link.words for link in walked)
+    assert any(link.name == "policy" and link.state is State.NOTE for link in walked)
+    local = cases.service("web", selector={"app": "web"}, internalTrafficPolicy="Local")
+    assert verdict(service.walk(local, replace(VIEW, facts=replace(GOOD, rules="chain x")))) == ("", "")
+
+
+def test_a_service_without_selector_has_the_endpoints_that_were_written_for_it() -> None:
+    outside = cases.endpoint_slice("web", "192.0.2.7", ports=[{"port": 8080, "protocol": "TCP"}])
+    view = replace(VIEW, slices=[outside], facts=replace(GOOD, rules=RULES.format("192.0.2.7:8080")))
+    walked = service.walk(cases.service("web"), view)
+    assert verdict(walked) == ("", "")
+    assert "its EndpointSlices have 1 address" in [link.words for link in walked]
+    asked = service.walk(cases.service("web"), replace(view, client=pod("client", "10.1.0.8")))
+    assert [link.name for link in asked] == [link.name for link in walked]
+
+
+def test_a_client_that_may_connect_is_told() -> None:
+    walked = service.walk(WEB, replace(VIEW, client=pod("client", "10.1.0.8")))
+    assert "default/client may connect" in [link.words for link in walked]
+
+
+TROUBLES = [
+    (pod(status={"phase": "Failed"}), "has ended (Failed)"),
+    (pod(metadata={"deletionTimestamp": "2026-01-01T00:00:00Z"}), "is being deleted"),
+    (
+        pod(
+            ready=False,
+            nodeName="",
+            conditions=[{"type": "PodScheduled", "status": "False", "message": "0/1 fit"}],
+        ),
+        "is on no node: 0/1 fit",
+    ),
+    (pod(ready=False, nodeName=""), "is on no node yet"),
+    (
+        pod(ready=False, state={"waiting": {"reason": "ImagePullBackOff", "message": "no such image"}}),
+        "has a container that does not run, c: ImagePullBackOff: no such image",
+    ),
+    (
+        pod(
+            ready=False,
+            state={"waiting": {"reason": "CrashLoopBackOff", "message": "back-off"}},
+            container={"lastState": {"terminated": {"exitCode": 3}}},
+        ),
+        "CrashLoopBackOff (it ended with exit code 3)",
+    ),
+    (pod(ready=False, state={"terminated": {"exitCode": 1}}), "it ended with exit code 1"),
+    (pod(ready=False, state={}), "it has not been started"),
+    (pod(ready=False, container={"started": False}), "its startup probe has not passed"),
+    (pod(ready=False), "its readiness probe fails"),
+    (
+        pod(ready=False, status={"initContainerStatuses": [{"name": "i", "state": {"running": {}}}]}),
+        "waits for its init container i: it is still running",
+    ),
+    (
+        pod(
+            ready=False,
+            status={
+                "initContainerStatuses": [
+                    {"name": "i", "ready": True, "state": {"terminated": {"exitCode": 0}}}
+                ]
+            },
+        ),
+        "its readiness probe fails",
+    ),
+    (pod(ready=False, status={"containerStatuses": []}), "it has only just started"),
+]
+
+
+@pytest.mark.parametrize(("troubled", "words"), TROUBLES, ids=[words for _, words in TROUBLES])
+def test_what_ails_a_pod_is_told(troubled: Any, words: str) -> None:
+    name, said = verdict(pods.walk(troubled, replace(VIEW, facts=replace(GOOD, client="default/web-1"))))
+    assert name in ("phase", "node", "readiness")
+    assert words in said
+
+
+def test_a_pod_that_works_and_what_may_be_wrong_around_it() -> None:
+    view = replace(VIEW, facts=replace(GOOD, client="default/web-1"))
+    walked = pods.walk(pod(), view)
+    assert verdict(walked) == ("", "")
+    assert any("it gets traffic of Service web: ready" in link.words for link in walked)
+    assert verdict(pods.walk(pod(), replace(view, facts=replace(view.facts, rules=""))))[0] == "rules"
+    silent = replace(view.facts, names={}, silent=frozenset({"kubernetes.default.svc.cluster.local"}))
+    assert verdict(pods.walk(pod(), replace(view, facts=silent)))[0] == "name"
+    assert verdict(pods.walk(pod(status={"podIP": ""}), view))[0] == "address"
+    assert pods.walk(pod(hostNetwork=True), view)[-1].state is State.NOTE
+    stranger = pod(metadata={"labels": {}})
+    assert any("no Service selects it" in link.words for link in pods.walk(stranger, VIEW))
+
+
+def test_policies_of_a_pod_are_judged_from_a_client() -> None:
+    shut = replace(VIEW, policies=[deny()])
+    assert any("--from POD" in link.words for link in pods.walk(pod(), shut))
+    client = pod("client", "10.1.0.8")
+    assert verdict(pods.walk(pod(), replace(shut, client=client)))[0] == "policy"
+    opened = replace(shut, policies=[deny(ingress=[{"ports": [{"port": 8080}]}])], client=client)
+    assert any("may connect to port 8080" in link.words for link in pods.walk(pod(), opened))
+
+
+def account(obj: Any = WEB, **more: Any) -> accounts.Account:
+    return accounts.of_service(obj, replace(VIEW, **more))[0]
+
+
+def test_each_candidate_has_its_reason() -> None:
+    assert account() == accounts.Account("web-1", "10.1.0.2", True, "ready")
+    leaving = pod(metadata={"deletionTimestamp": "2026-01-01T00:00:00Z"})
+    last = cases.endpoint_slice(
+        "web", cases.endpoint("10.1.0.2", ready=False, serving=True, terminating=True)
+    )
+    assert "still serves" in account(pods=[leaving], slices=[last]).why
+    eager = cases.service("web", selector={"app": "web"}, publishNotReadyAddresses=True)
+    assert "publishNotReadyAddresses" in account(eager, pods=[pod(ready=False)]).why
+    assert "still says ready" in account(pods=[pod(ready=False)]).why
+    assert "in no EndpointSlice yet" in account(slices=[]).why
+    assert "does not say so yet" in account(slices=[UNREADY]).why
+    assert "has no address yet" in account(pods=[pod(status={"podIP": ""})], slices=[]).why
+    wrong = cases.service("web", selector={"app": "web"}, ports=[{"port": 80, "targetPort": "htp"}])
+    assert "has no port named htp (TCP)" in account(wrong, slices=[]).why
+    foreign = accounts.of_service(cases.service("web"), VIEW)
+    assert foreign == [accounts.Account("10.1.0.2", "10.1.0.2", True, "ready in its EndpointSlice")]
+    assert "not ready" in accounts.of_service(cases.service("web"), replace(VIEW, slices=[UNREADY]))[0].why
+    portless = cases.service("web", "None", selector={"app": "web"})
+    portless["spec"]["ports"] = []
+    assert account(portless).is_in
+
+
+INGRESS = routes.make("web", routes.rule("web.localhost", routes.path("/", "web")))
+SHOWN = {**INGRESS, "status": {"loadBalancer": {"ingress": [{"ip": "127.0.1.1"}]}}}
+HTTP = replace(VIEW, ingresses=[SHOWN], classes=[routes.OURS, routes.OTHER], pods=[pod(), DNS, PROXY])
+SEEN = Outside({"web.localhost": ("127.0.0.1",)}, {("web.localhost", "/"): Visit(200)})
+
+
+def test_an_ingress_that_works_has_no_broken_link() -> None:
+    assert {link.state for link in ingress.walk(SHOWN, HTTP, SEEN)} == {State.HOLDS}
+
+
+def shown(*rules: Any, **spec: Any) -> Any:
+    return {**routes.make("web", *rules, **spec), "status": SHOWN["status"]}
+
+
+def test_a_broken_link_of_an_ingress_is_named() -> None:
+    def found(obj: Any, view: View = HTTP, outside: Outside = SEEN) -> tuple[str, str]:
+        return verdict(ingress.walk(obj, replace(view, ingresses=[obj]), outside))
+
+    assert "belongs to another controller; ours is minikctl" in found(shown(ingressClassName="nginx"))[1]
+    assert "there is no class x" in found(shown(ingressClassName="x"))[1]
+    assert "names no class" in found(SHOWN, replace(HTTP, classes=[]))[1]
+    assert found(SHOWN, replace(HTTP, pods=[pod(), DNS]))[0] == "proxy"
+    refused = {"involvedObject": {"uid": ""}, "reason": "Refused", "message": "left out"}
+    assert found(INGRESS, replace(HTTP, events=[refused])) == ("address", "it is left out: left out")
+    assert found(INGRESS) == ("address", "it has no address in its status (yet)")
+    assert "does not exist" in found(shown(routes.rule("web.localhost", routes.path("/", "nope"))))[1]
+    assert "resource backend" in found(shown(defaultBackend={"resource": {"kind": "Bucket", "name": "b"}}))[1]
+    assert found(shown(tls=[{"secretName": "s"}]))[1].startswith('Secret "s" does not exist')
+    half = {"metadata": {"namespace": "default", "name": "s"}, "data": {"tls.crt": ""}}
+    assert "has no tls.key" in found(shown(tls=[{"secretName": "s"}]), replace(HTTP, secrets=[half]))[1]
+    assert found(SHOWN, replace(HTTP, slices=[]))[0] == "readiness"
+    assert found(SHOWN, replace(HTTP, policies=[deny()]))[0] == "policy"
+    assert found(SHOWN, HTTP, Outside({}, {("web.localhost", "/"): Visit(503)}))[0] == "request"
+    assert found(SHOWN, HTTP, Outside({}, {("web.localhost", "/"): Visit(problem="refused")}))[0] == "request"
+
+
+def test_notes_about_names_certificates_and_pages_that_are_missing() -> None:
+    whole = {"metadata": {"namespace": "default", "name": "s"}, "data": {"tls.crt": "", "tls.key": ""}}
+    obj = shown(
+        routes.rule("web.example", routes.path("/", "web")),
+        routes.rule("*.example", routes.path("/", "web")),
+        tls=[{"secretName": "s"}, {"hosts": ["x"]}],
+        defaultBackend=routes.backend("web"),
+        ingressClassName="minikctl",
+    )
+    outside = Outside({"web.example": ()}, {("web.example", "/x"): Visit(404)})
+    walked = ingress.walk(obj, replace(HTTP, ingresses=[obj], secrets=[whole]), outside)
+    assert verdict(walked) == ("", "")
+    assert {link.name for link in walked if link.state in (State.NOTE, State.UNKNOWN)} == {"name", "request"}
+    elsewhere = ingress.walk(SHOWN, HTTP, Outside({"web.localhost": ("192.0.2.1",)}))
+    assert any("is 192.0.2.1 on this machine" in link.words for link in elsewhere)
+    here = ingress.walk(SHOWN, HTTP, Outside({"web.localhost": ("127.0.1.1",)}))
+    assert any("is 127.0.1.1 on this machine" in link.words for link in here)
+
+
+def test_many_words_are_shortened() -> None:
+    assert links.listed(list("abcde")) == "a, b, c and 2 more"
