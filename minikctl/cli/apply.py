@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from minikctl import errors
-from minikctl.cli import changing, manifests, newkinds, parsing, report, selection
+from minikctl.cli import changing, manifests, newkinds, parsing, printing, report, selection
 from minikctl.cli.commands import Command
 from minikctl.cli.flags import BadArguments, flag, rest
 
@@ -103,9 +103,7 @@ def ordered(documents: list[manifests.Document]) -> list[manifests.Document]:
 
 
 def _print(options: ApplyOptions, found: list[dict[str, Any]], session: Session) -> None:
-    from minikctl.cli.output import printers
-
-    printer = printers.of(options.output, lambda _: "")
+    printer = printing.printer(options, lambda _: "")
     if printer is not None and found:
         listed = {"apiVersion": "v1", "items": found, "kind": "List", "metadata": {}}
         session.io.out.write(printer(found if len(found) == 1 else [listed], False))

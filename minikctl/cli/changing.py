@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 
 from minikctl import errors
-from minikctl.cli import manifests, report, selection
-from minikctl.cli.flags import Options, flag, rest
-from minikctl.cli.output import printers
+from minikctl.cli import manifests, printing, report, selection
+from minikctl.cli.flags import flag, rest
 from minikctl.cli.selection import Target
 
 TYPE_CHECKING = False
@@ -22,7 +21,7 @@ STRATEGIC = "application/strategic-merge-patch+json"
 DRY_RUNS = {"none": "", "client": " (dry run)", "server": " (server dry run)"}
 
 
-class Reported(Options):
+class Reported(printing.Printing):
     """What every verb that changes objects takes."""
 
     MANAGER = "minikctl"
@@ -34,9 +33,6 @@ class Reported(Options):
         bare="client",
         help="none, client (change nothing) or server (let the server check, change nothing).",
         complete="none client server",
-    )
-    output: str = flag(
-        "--output", "-o", default="", help="yaml, json, name, jsonpath=….", complete="yaml json name"
     )
     manager: str = flag("--field-manager", default="", help="Who owns the changed fields.")
 
@@ -136,7 +132,7 @@ def send_patch(
 
 def tell(chosen: Reported, target: Target, result: dict[str, Any], said: str, session: Session) -> None:
     """Print the object in the -o format, or what happened to it."""
-    printer = printers.of(chosen.output, lambda _: target.title)
+    printer = printing.printer(chosen, lambda _: target.title)
     if printer is not None:
         session.io.out.write(printer([result], False))
     else:

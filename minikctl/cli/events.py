@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 
 from minikctl import errors
-from minikctl.cli import selection
+from minikctl.cli import printing, selection
 from minikctl.cli.commands import Command
-from minikctl.cli.flags import Options, flag
+from minikctl.cli.flags import flag
 from minikctl.cli.output import table
 from minikctl.cli.selection import Target
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 HEADER = ["LAST SEEN", "TYPE", "REASON", "OBJECT", "MESSAGE"]
 
 
-class EventsOptions(Options):
+class EventsOptions(printing.Printing):
     """What ``events`` was asked."""
 
     subject: str = flag("--for", default="", help="Only those of TYPE/NAME.", complete="objects")
@@ -29,7 +29,6 @@ class EventsOptions(Options):
     )
     all_namespaces: bool = flag("--all-namespaces", "-A", default=False, help="Every namespace.")
     watch: bool = flag("--watch", "-w", default=False, help="Go on with each new event.")
-    output: str = flag("--output", "-o", default="", help="yaml, json, name.", complete="yaml json name")
     no_headers: bool = flag("--no-headers", default=False, help="No header line.")
 
 
@@ -42,12 +41,9 @@ def run(options: EventsOptions, session: Session) -> int:
     query = {"fieldSelector": _fields(options, session)}
     answer = session.client.request("GET", target.path(), query=query).json()
     found = sorted((e for e in answer.get("items") or () if _wanted(options, e)), key=last_seen)
-    if options.output:
-        from minikctl.cli.output import printers
-
+    printer = printing.printer(options, lambda event: f"event/{event['metadata']['name']}")
+    if printer is not None:
         types = {"apiVersion": "v1", "kind": "Event"}
-        printer = printers.of(options.output, lambda event: f"event/{event['metadata']['name']}")
-        assert printer is not None
         session.io.out.write(printer([{**types, **event} for event in found], True))
         return 0
     if not found and not options.watch:

@@ -109,7 +109,9 @@ class Options:
     FLAGS: ClassVar[dict[str, Flag]] = {}
 
     def __init_subclass__(cls) -> None:
-        found = dict(cls.FLAGS)
+        found: dict[str, Flag] = {}
+        for base in reversed(cls.__bases__):
+            found |= getattr(base, "FLAGS", {})
         for dest, kind in getattr(cls, "__annotations__", {}).items():
             declared = cls.__dict__.get(dest)
             if isinstance(declared, Flag):

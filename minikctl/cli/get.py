@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 
 from minikctl import errors
-from minikctl.cli import parsing, selection
+from minikctl.cli import parsing, printing, selection
 from minikctl.cli.commands import Command
 from minikctl.cli.flags import flag
 from minikctl.cli.output import table
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from typing import Any
 
     from minikctl.cli.output import printers
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"
 
 
-class GetOptions(selection.Selecting):
+class GetOptions(selection.Selecting, printing.Printing):
     """What ``get`` was asked."""
 
     output: str = flag(
         "--output",
         "-o",
         default="",
-        help="wide, yaml, json, name, jsonpath=TEMPLATE, jsonpath-file=FILE, custom-columns=HEADER:PATH,… .",
-        complete="wide yaml json name jsonpath= jsonpath-file= custom-columns= custom-columns-file=",
+        help="wide, yaml, json, kyaml, name, jsonpath=…, go-template=…, custom-columns=HEADER:PATH,…; the last three also from a file: jsonpath-file=… .",
+        complete=f"wide {printing.FORMATS} custom-columns= custom-columns-file=",
     )
     fields: str = flag(
         "--field-selector", default="", help="A field selector: metadata.name=x,status.phase!=y."
@@ -46,7 +46,6 @@ class GetOptions(selection.Selecting):
     no_headers: bool = flag("--no-headers", default=False, help="No header line.")
     ignore_not_found: bool = flag("--ignore-not-found", default=False, help="A missing object is no failure.")
     show_kind: bool = flag("--show-kind", default=False, help="Put the type before each name.")
-    managed_fields: bool = flag("--show-managed-fields", default=False, help="Keep metadata.managedFields.")
     subresource: str = flag("--subresource", default="", help="status or scale.", complete="status scale")
     raw: str = flag("--raw", default="", help="Print what the server answers at this path.")
     chunk: int = flag("--chunk-size", default=500, help="Ask for lists in pieces of so many; 0: all at once.")
@@ -63,12 +62,9 @@ def run(options: GetOptions, session: Session) -> int:
         from minikctl.cli import watching
 
         return watching.run(options, targets, session)
-    if options.output in ("", "wide"):
+    printer = printing.printer(options, _name_of(targets), columns=True)
+    if printer is None:
         return _tables(options, targets, session)
-    from minikctl.cli.output import printers
-
-    printer = printers.of(options.output, _name_of(targets), managed_fields=options.managed_fields)
-    assert printer is not None
     return _objects(options, targets, session, printer)
 
 
@@ -260,14 +256,10 @@ def fetch(options: GetOptions, target: Target, session: Session) -> list[dict[st
     return [{**types, **item} for item in answer.get("items") or ()]
 
 
-def _name_of(targets: list[Target]) -> Any:
-    titles = {(t.resource.api_version, t.resource.kind): t.resource.title for t in targets}
-
-    def name(obj: dict[str, Any]) -> str:
-        key = (str(obj.get("apiVersion")), str(obj.get("kind")))
-        return f"{titles.get(key, key[1].lower())}/{(obj.get('metadata') or {}).get('name', '')}"
-
-    return name
+def _name_of(targets: list[Target]) -> Callable[[dict[str, Any]], str]:
+    return printing.kind_names(
+        [(each.resource.api_version, each.resource.kind, each.resource.title) for each in targets]
+    )
 
 
 COMMANDS = {

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from minikctl import errors
-from minikctl.cli import changing, report, selection
+from minikctl.cli import changing, printing, report, selection
 from minikctl.cli.commands import Command
 from minikctl.cli.flags import flag, rest
-from minikctl.cli.output import printers
 from minikctl.cli.parsing import Verbatim
 from minikctl.model import names
 
@@ -183,7 +182,7 @@ def _taint(
         version = node["metadata"]["resourceVersion"]
         body = {"metadata": {"resourceVersion": version}, "spec": {"taints": [*added, *kept] or None}}
         node = changing.send_patch(target, body, changing.MERGE, options, session)
-    printer = printers.of(options.output, lambda _: target.title)
+    printer = printing.printer(options, lambda _: target.title)
     if printer is not None:
         session.io.out.write(printer([node], False))
     else:

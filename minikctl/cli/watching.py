@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from minikctl import errors
-from minikctl.cli import get
+from minikctl.cli import get, printing
 from minikctl.cli.output import printers, table
 from minikctl.cli.selection import Target
 from minikctl.cli.session import Session
@@ -21,7 +21,8 @@ def run(options: GetOptions, targets: list[Target], session: Session) -> int:
         raise errors.UsageError("error: you may only specify a single resource type")
     target = targets[0]
     view: _Tables | _Objects
-    printer = printers.of(options.output, lambda obj: f"{target.resource.title}/{obj['metadata']['name']}")
+    names = lambda obj: f"{target.resource.title}/{obj['metadata']['name']}"  # noqa: E731
+    printer = printing.printer(options, names, columns=True)
     view = _Tables(options, target, session) if printer is None else _Objects(printer, options, session)
     query = get.query_of(options, target)
     query.pop("limit", None)

@@ -56,11 +56,11 @@ def relaxed(expression: str) -> str:
     return "{" + inner + "}"
 
 
-def render(template: str, data: Any) -> str:
-    """Return the template's text for that data; missing fields give nothing."""
+def render(template: str, data: Any, *, strict: bool = False) -> str:
+    """Return the template's text for that data; missing fields give nothing or, ``strict``, are a failure."""
     nodes = _parsed(template)
     try:
-        return "".join(_render(nodes, data, data))
+        return "".join(_render(nodes, data, data, strict))
     except IndexError as error:
         raise BadTemplate(
             f'error: error executing jsonpath "{template}": Error executing template: {error}'
@@ -87,15 +87,15 @@ def _parsed(template: str) -> tuple[Any, ...]:
         raise BadTemplate(f"error: error parsing jsonpath {template}, {error}") from None
 
 
-def _render(nodes: tuple[Any, ...], data: Any, root: Any) -> Iterator[str]:
+def _render(nodes: tuple[Any, ...], data: Any, root: Any, strict: bool) -> Iterator[str]:
     for node in nodes:
         if isinstance(node, _Text):
             yield node.text
         elif isinstance(node, _Range):
-            for item in _walk(node.path, data, root):
-                yield from _render(node.body, item, root)
+            for item in _walk(node.path, data, root, strict):
+                yield from _render(node.body, item, root, strict)
         else:
-            yield " ".join(text(value) for value in _walk(node, data, root))
+            yield " ".join(text(value) for value in _walk(node, data, root, strict))
 
 
 def _parse(template: str) -> tuple[Any, ...]:
@@ -234,10 +234,16 @@ def _operand(source: str) -> Callable[[Any, Any], list[Any]]:
     return lambda item, root: [literal]
 
 
-def _walk(path: _Path, data: Any, root: Any) -> Iterator[Any]:
+def _walk(path: _Path, data: Any, root: Any, strict: bool = False) -> Iterator[Any]:
     found = [root if path.rooted else data]
     for kind, argument in path.steps:
-        found = [value for item in found for value in _step(kind, argument, item, root)]
+        reached: list[Any] = []
+        for item in found:
+            values = list(_step(kind, argument, item, root))
+            if strict and not values and kind == "field":
+                raise IndexError(f"{argument} is not found")
+            reached += values
+        found = reached
     yield from found
 
 

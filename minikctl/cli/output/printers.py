@@ -21,32 +21,54 @@ _UNSAFE = (
     ("\u2029", "\\u2029"),
 )
 
-FORMATS = (
-    "custom-columns,custom-columns-file,go-template,go-template-file,json,jsonpath,jsonpath-as-json,"
-    "jsonpath-file,kyaml,name,template,templatefile,wide,yaml"
+_FORMATS = (
+    "go-template,go-template-file,json,jsonpath,jsonpath-as-json,jsonpath-file,kyaml,name,template,"
+    "templatefile"
 )
+_TABLES = ("custom-columns", "custom-columns-file")
+_TEMPLATES = {"template": "go-template", "templatefile": "go-template-file"}
 
 
-def of(output: str, names: Callable[[Object], str], *, managed_fields: bool = False) -> Printer | None:
-    """Return the printer for a -o value; None for "" and "wide", which are tables."""
+def of(
+    output: str,
+    names: Callable[[Object], str],
+    *,
+    managed_fields: bool = False,
+    template: str = "",
+    strict: bool = False,
+    columns: bool = True,
+) -> Printer | None:
+    """Return the printer for a -o value; None for "" and "wide", which are tables.
+
+    ``template`` is used by formats that have none of their own; ``strict``: what a template misses is a
+    failure; ``columns``: columns are among the formats.
+    """
     form, _, argument = output.partition("=")
+    form = _TEMPLATES.get(form, form)
+    if form == "" and template:
+        form = "go-template"
     if form in ("", "wide"):
         return None
+    argument = argument or (template if "template" in form or "jsonpath" in form else "")
     clean = (lambda obj: obj) if managed_fields else without_managed_fields
     makers: dict[str, Callable[[], Printer]] = {
+        "kyaml": lambda: lambda objects, many: to_kyaml(_wrapped(list(map(clean, objects)), many)),
+        "go-template": lambda: _go_template(argument, strict),
+        "go-template-file": lambda: _go_template(argument and read_template(argument, "--template"), strict),
         "json": lambda: lambda objects, many: to_json(_wrapped(list(map(clean, objects)), many)) + "\n",
         "yaml": lambda: lambda objects, many: to_yaml(_wrapped(list(map(clean, objects)), many)),
         "name": lambda: lambda objects, many: "".join(names(obj) + "\n" for obj in objects),
-        "jsonpath": lambda: _jsonpath(argument, form),
-        "jsonpath-file": lambda: _jsonpath(read_template(argument), form),
+        "jsonpath": lambda: _jsonpath(argument, strict),
+        "jsonpath-file": lambda: _jsonpath(argument and read_template(argument), strict),
         "jsonpath-as-json": lambda: _jsonpath_json(argument),
         "custom-columns": lambda: _columns(argument),
         "custom-columns-file": lambda: _columns_file(argument),
     }
-    if form not in makers:
+    if form not in makers or (form in _TABLES and not columns):
+        formats = f"{','.join(_TABLES)},{_FORMATS},wide,yaml" if columns else f"{_FORMATS},yaml"
         raise errors.UsageError(
-            f'error: unable to match a printer suitable for the output format "{form}", '
-            f"allowed formats are: {FORMATS}"
+            f'error: unable to match a printer suitable for the output format "{form if columns else output}", '
+            f"allowed formats are: {formats}"
         )
     return makers[form]()
 
@@ -70,6 +92,13 @@ def to_yaml(value: Any) -> str:
     return yamltext.to_yaml(value)
 
 
+def to_kyaml(value: Any) -> str:
+    """Return KYAML as kubectl prints it."""
+    from minikctl.cli.output import kyaml
+
+    return kyaml.to_kyaml(value)
+
+
 def without_managed_fields(obj: Object) -> Object:
     """Return the object without metadata.managedFields, which is noise to a reader."""
     metadata = obj.get("metadata")
@@ -84,23 +113,37 @@ def _wrapped(objects: Sequence[Object], many: bool) -> Object:
     return {"apiVersion": "v1", "items": list(objects), "kind": "List", "metadata": {"resourceVersion": ""}}
 
 
-def _jsonpath(template: str, form: str) -> Printer:
+def _jsonpath(template: str, strict: bool) -> Printer:
     if not template:
         raise errors.UsageError("error: template format specified but no template given")
-    return lambda objects, many: jsonpath.render(template, _wrapped(objects, many))
+    return lambda objects, many: jsonpath.render(template, _wrapped(objects, many), strict=strict)
+
+
+def _go_template(template: str, strict: bool) -> Printer:
+    from minikctl.cli.output import gotemplate
+
+    if not template:
+        raise errors.UsageError("error: template format specified but no template given")
+    gotemplate.check(template)
+
+    def text(objects: Sequence[Object], many: bool) -> str:
+        return gotemplate.render(template, _wrapped(objects, many), strict=strict)
+
+    return text
 
 
 def _jsonpath_json(template: str) -> Printer:
     return lambda objects, many: to_json(jsonpath.find(template, _wrapped(objects, many))) + "\n"
 
 
-def read_template(path: str) -> str:
+def read_template(path: str, flag: str = "template") -> str:
     """Return a file's text; ``UsageError`` when it cannot be read."""
     try:
         with open(path, encoding="utf-8") as source:
             return source.read()
     except OSError as error:
-        raise errors.UsageError(f"error: error reading template {path}, {error}") from error
+        reason = (error.strerror or "").lower()
+        raise errors.UsageError(f"error: error reading {flag} {path}, open {path}: {reason}") from error
 
 
 def _columns(spec: str) -> Printer:

@@ -1,0 +1,249 @@
+"""The functions of Go's templates, kubectl's two of its own, and how Go writes values."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import re
+import urllib.parse
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+from typing import Any
+
+LITTLE_EXPONENT, LARGE_EXPONENT = -4, 6
+
+
+class Missing:
+    """What a key that is not there gives: nothing, which prints as such."""
+
+    def __repr__(self) -> str:
+        return "<no value>"
+
+
+MISSING = Missing()
+
+
+class Refused(Exception):
+    """A function cannot do that with these values."""
+
+
+def kind(value: Any) -> str:
+    """Return the name of a value's Go type."""
+    if isinstance(value, bool):
+        return "bool"
+    for types, name in (
+        (int, "int64"),
+        (float, "float64"),
+        (str, "string"),
+        (dict, "map[string]interface {}"),
+        (list, "[]interface {}"),
+    ):
+        if isinstance(value, types):
+            return name
+    return "<nil>"
+
+
+def shown(value: Any) -> str:
+    """Return the value as Go's ``%v`` writes it."""
+    if value is None:
+        return "<nil>"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float):
+        return _float(value)
+    if isinstance(value, dict):
+        return "map[" + " ".join(f"{key}:{shown(value[key])}" for key in sorted(value)) + "]"
+    if isinstance(value, list):
+        return "[" + " ".join(map(shown, value)) + "]"
+    return str(value)
+
+
+def _float(value: float) -> str:
+    power = Decimal(repr(value)).adjusted()
+    if value and (power < LITTLE_EXPONENT or power >= LARGE_EXPONENT):
+        digits = repr(abs(value)).partition("e")[0].replace(".", "").strip("0")
+        mantissa = digits[0] + (f".{digits[1:]}" if digits[1:] else "")
+        return f"{'-' if value < 0 else ''}{mantissa}e{'-' if power < 0 else '+'}{abs(power):02d}"
+    return str(int(value)) if value == int(value) else repr(value)
+
+
+def is_true(value: Any) -> bool:
+    """Tell whether a value counts as there."""
+    return value is not MISSING and bool(value)
+
+
+def _len(value: Any) -> int:
+    if isinstance(value, str):
+        return len(value.encode())
+    if isinstance(value, dict | list):
+        return len(value)
+    if value is None or value is MISSING:
+        raise Refused("len of nil pointer")
+    raise Refused(f"len of type {kind(value)}")
+
+
+def _index(value: Any, *keys: Any) -> Any:
+    if value is None or value is MISSING:
+        raise Refused("index of untyped nil")
+    for key in keys:
+        if value is None or value is MISSING:
+            raise Refused("index of nil pointer")
+        if isinstance(value, dict):
+            if not isinstance(key, str):
+                raise Refused(f"value has type {kind(key).replace('64', '')}; should be string")
+            value = value.get(key, MISSING)
+        elif isinstance(value, list | str):
+            if not isinstance(key, int):
+                raise Refused(f"cannot index slice/array with type {kind(key)}")
+            if not 0 <= key < len(value):
+                raise Refused(f"index out of range: {key}")
+            value = value[key] if isinstance(value, list) else value.encode()[key]
+        else:
+            raise Refused(f"can't index item of type {kind(value)}")
+    return value
+
+
+def _slice(value: Any, *places: int) -> Any:
+    if not isinstance(value, str | list):
+        raise Refused(f"can't slice item of type {kind(value)}")
+    first, last = (places[0] if places else 0), (places[1] if len(places) > 1 else len(value))
+    if not 0 <= first <= last <= len(value):
+        raise Refused(f"index out of range: {last if last > len(value) else first}")
+    return value[first:last]
+
+
+def _print(*values: Any) -> str:
+    """Join with spaces where neither neighbour is text."""
+    found = ""
+    for number, value in enumerate(values):
+        if number and not isinstance(value, str) and not isinstance(values[number - 1], str):
+            found += " "
+        found += shown(value)
+    return found
+
+
+_VERB = re.compile(r"%([-+# 0]*)(\d+)?(?:\.(\d+))?([a-zA-Z%])")
+
+
+def _printf(form: str, *values: Any) -> str:
+    waiting = list(values)
+
+    def one(match: re.Match[str]) -> str:
+        flags, width, precision, verb = match.groups()
+        if verb == "%":
+            return "%"
+        if not waiting:
+            return f"%!{verb}(MISSING)"
+        text = _verb(verb, waiting.pop(0), flags, precision)
+        return _padded(text, flags, int(width or 0), verb)
+
+    text = _VERB.sub(one, form)
+    if waiting:
+        text += "%!(EXTRA " + ", ".join(f"{kind(v)}={shown(v)}" for v in waiting) + ")"
+    return text
+
+
+def _padded(text: str, flags: str, width: int, verb: str) -> str:
+    if "-" in flags:
+        return text.ljust(width)
+    return text.zfill(width) if "0" in flags and verb in "dxXobfeg" else text.rjust(width)
+
+
+def _verb(verb: str, value: Any, flags: str, precision: str | None) -> str:
+    numeric = isinstance(value, int) and not isinstance(value, bool)
+    if verb == "v" or (verb == "s" and isinstance(value, str | dict | list)):
+        return shown(value)[: int(precision)] if precision and isinstance(value, str) else shown(value)
+    if verb == "T":
+        return kind(value)
+    if verb == "q" and isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False)
+    if verb == "t" and isinstance(value, bool):
+        return shown(value)
+    if verb in "dboxX" and numeric:
+        return ("+" if "+" in flags and value >= 0 else "") + format(value, verb)
+    if verb == "c" and numeric:
+        return chr(value)
+    if verb in "xX" and isinstance(value, str):
+        return value.encode().hex() if verb == "x" else value.encode().hex().upper()
+    if verb in "feg" and isinstance(value, float):
+        return _float(value) if verb == "g" and not precision else format(value, f".{precision or 6}{verb}")
+    return f"%!{verb}({kind(value)}={shown(value)})"
+
+
+def _comparable(left: Any, right: Any) -> None:
+    sides = [v for v in (left, right) if v is not None and v is not MISSING]
+    for side in sides:
+        if isinstance(side, dict | list):
+            raise Refused("non-comparable type " + shown(side) + ": " + kind(side))
+    if len({kind(side) for side in sides}) > 1:
+        raise Refused("incompatible types for comparison" + f": {kind(left)} and {kind(right)}")
+
+
+def _equal(first: Any, *others: Any) -> bool:
+    if not others:
+        raise Refused("missing argument for comparison")
+    for other in others:
+        _comparable(first, other)
+        if first == other:
+            return True
+    return False
+
+
+def _less(left: Any, right: Any) -> bool:
+    if left is MISSING or right is MISSING or left is None or right is None or isinstance(left, bool):
+        raise Refused("invalid type for comparison")
+    _comparable(left, right)
+    return bool(left < right)
+
+
+_HTML = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&#34;", "'": "&#39;", "\0": "\ufffd"}
+_JS = {"\\": "\\\\", "'": "\\'", '"': '\\"', "<": "\\u003C", ">": "\\u003E", "&": "\\u0026", "=": "\\u003D"}
+
+
+def _replaced(text: str, table: dict[str, str]) -> str:
+    return "".join(table.get(char, char) for char in text)
+
+
+def _exists(value: Any, *keys: Any) -> bool:
+    for key in keys:
+        try:
+            value = _index(value, key)
+        except Refused:
+            return False
+    return value is not MISSING
+
+
+def _decoded(text: str) -> str:
+    try:
+        return base64.b64decode(text, validate=True).decode()
+    except (binascii.Error, ValueError) as error:
+        raise Refused(f"base64 decode failed: {error}") from None
+
+
+def _call(*values: Sequence[Any]) -> None:
+    raise Refused("call of nil")
+
+
+TABLE: dict[str, Callable[..., Any]] = {
+    "len": _len,
+    "index": _index,
+    "slice": _slice,
+    "print": _print,
+    "println": lambda *values: " ".join(map(shown, values)) + "\n",
+    "printf": _printf,
+    "not": lambda value: not is_true(value),
+    "eq": _equal,
+    "ne": lambda left, right: not _equal(left, right),
+    "lt": _less,
+    "le": lambda left, right: not _less(right, left),
+    "gt": lambda left, right: _less(right, left),
+    "ge": lambda left, right: not _less(left, right),
+    "html": lambda *values: _replaced(_print(*values), _HTML),
+    "js": lambda *values: _replaced(_print(*values), _JS),
+    "urlquery": lambda *values: urllib.parse.quote_plus(_print(*values)),
+    "call": _call,
+    "exists": _exists,
+    "base64decode": _decoded,
+}
+"""Every function but ``and`` and ``or``, which look at no more than they need."""
