@@ -99,12 +99,20 @@ def _dispatch(
         return 0 if parsed.wants_help else 1
     chosen = session.Session(settings, io)
     try:
-        return command.run(commands.options_of(command, parsed), chosen)
+        code = command.run(commands.options_of(command, parsed), chosen)
+        return 1 if code == 0 and settings.strict_warnings and _warned(chosen) else code
     except flags.BadArguments as error:
         see = f"See '{' '.join(path)} -h' for help and examples"
         raise parsing.BadCommandLine(f"{error}\n{see}") from error
     finally:
         chosen.close()
+
+
+def _warned(chosen: session.Session) -> bool:
+    """Say that warnings count as errors, if there were any."""
+    if chosen.warned:
+        chosen.io.warn(f"error: {chosen.warned} warning{'s' if chosen.warned > 1 else ''} received")
+    return chosen.warned > 0
 
 
 def _overview(words: list[str], io: session.Io) -> int:

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from minikctl.client.kubeconfig import Config
 
 
+TOLD_VERBOSITY = 6
+"""From here on requests are shown."""
+
+
 class Io:
     """The terminal or pipes of a command."""
 
@@ -74,7 +78,8 @@ class Session:
     def endpoint(self) -> Endpoint:
         """The API server to ask; the local one is started if it does not run."""
         if self._endpoint is None:
-            self._endpoint = self._local_endpoint() if self.is_local else self._named_endpoint()
+            found = self._local_endpoint() if self.is_local else self._named_endpoint()
+            self._endpoint = _impersonating(found, self.settings)
         return self._endpoint
 
     @property
@@ -88,7 +93,16 @@ class Session:
                 from minikctl.cli import timespan
 
                 timeout = timespan.seconds(self.settings.request_timeout)
-            self._client = http.HttpClient(self.endpoint, timeout_seconds=timeout, warn=self._warn)
+            observer = None
+            if self.settings.verbosity >= TOLD_VERBOSITY:
+                from minikctl.cli import tracing
+
+                observer = tracing.Tracer(self.io, self.settings.verbosity)
+            self._client = http.HttpClient(
+                self.endpoint, timeout_seconds=timeout, warn=self._warn, observer=observer
+            )
+            if self.settings.match_version:
+                self._compare_versions(self._client)
         return self._client
 
     @property
@@ -98,7 +112,7 @@ class Session:
             from minikctl.cli import discovery
             from minikctl.client import home
 
-            place = os.path.join(home.root_directory(), "cache")
+            place = self.settings.cache_directory or os.path.join(home.root_directory(), "cache")
             self._discovery = discovery.Discovery(self.client, place)
         return self._discovery
 
@@ -112,6 +126,20 @@ class Session:
         if self._starts and text not in self._warned:
             self._warned.add(text)
             self.io.warn(f"Warning: {text}")
+
+    @property
+    def warned(self) -> int:
+        """How many different things the server warned of."""
+        return len(self._warned)
+
+    def _compare_versions(self, client: HttpClient) -> None:
+        import minikctl
+
+        own, theirs = f"v{minikctl.__version__}", client.request("GET", "/version").json()["gitVersion"]
+        if own != theirs:
+            raise errors.UsageError(
+                f"error: client version ({own}) differs from server version ({theirs})!"
+            )
 
     def close(self) -> None:
         """Close the connection, if one was made."""
@@ -151,7 +179,7 @@ class Session:
         config = self._config()
         if self.settings.server:
             config = _with_server(config, self.settings)
-        found = kubeconfig.resolve(config, self.settings.context)
+        found = kubeconfig.resolve(config, self.settings.context, user=self.settings.user)
         return _overridden(found, self.settings)
 
     def _config(self) -> Config:
@@ -186,6 +214,10 @@ def _with_server(config: Config, settings: Settings) -> Config:
 def _overridden(found: Endpoint, settings: Settings) -> Endpoint:
     """Return the endpoint with what flags say in place of what the file says."""
     changes: dict[str, Any] = {}
+    if settings.username:
+        changes |= {"username": settings.username, "password": settings.password, "token": ""}
+    if settings.server_name:
+        changes["server_name"] = settings.server_name
     if settings.token:
         changes |= {"token": settings.token, "cert_data": b"", "key_data": b""}
     if settings.insecure:
@@ -203,3 +235,23 @@ def _overridden(found: Endpoint, settings: Settings) -> Endpoint:
             except OSError as error:
                 raise errors.UsageError(f"error: unable to read {path}: {error.strerror}") from error
     return found._replace(**changes) if changes else found
+
+
+def _impersonating(found: Endpoint, settings: Settings) -> Endpoint:
+    """Return the endpoint with the headers of --as and its companions."""
+    if not (settings.as_user or settings.as_groups or settings.as_uid or settings.as_extra):
+        return found
+    if not settings.as_user:
+        raise errors.UsageError(
+            "error: requesting uid, groups or user-extra for  without impersonating a user"
+        )
+    fields = [("Impersonate-User", settings.as_user)]
+    fields += [("Impersonate-Group", group) for group in settings.as_groups]
+    if settings.as_uid:
+        fields.append(("Impersonate-Uid", settings.as_uid))
+    for extra in settings.as_extra:
+        key, equals, value = extra.partition("=")
+        if not equals:
+            raise errors.UsageError(f"error: --as-user-extra is KEY=VALUE, not {extra!r}")
+        fields.append((f"Impersonate-Extra-{key}", value))
+    return found._replace(impersonation=tuple(fields))

@@ -26,6 +26,15 @@ class Settings(Options):
     kubeconfig: str = flag("--kubeconfig", default="", help="The kubeconfig file to use.", complete="files")
     server: str = flag("--server", "-s", default="", help="The address of the API server.")
     token: str = flag("--token", default="", help="The bearer token to authenticate with.")
+    user: str = flag("--user", default="", help="The user entry of the kubeconfig to use.")
+    username: str = flag("--username", default="", help="The name for basic authentication.")
+    password: str = flag("--password", default="", help="The password for basic authentication.")
+    as_user: str = flag("--as", default="", help="Whom to act as: a user, or system:serviceaccount:NAMESPACE:NAME.")
+    as_groups: tuple[str, ...] = flag("--as-group", default=(), help="A group to act as a member of; may repeat.")
+    as_uid: str = flag("--as-uid", default="", help="The UID to act with.")
+    as_extra: tuple[str, ...] = flag(
+        "--as-user-extra", default=(), help="KEY=VALUE of the user to act as; may repeat."
+    )
     certificate_authority: str = flag(
         "--certificate-authority",
         default="",
@@ -39,6 +48,18 @@ class Settings(Options):
     insecure: bool = flag(
         "--insecure-skip-tls-verify", default=False, help="Do not check the server's certificate."
     )
+    server_name: str = flag(
+        "--tls-server-name", default="", help="The name that the server's certificate is to have."
+    )
+    cache_directory: str = flag(
+        "--cache-dir", default="", help="Where it is kept what servers serve.", complete="files"
+    )
+    match_version: bool = flag(
+        "--match-server-version", default=False, help="Refuse a server of another version."
+    )
+    strict_warnings: bool = flag(
+        "--warnings-as-errors", default=False, help="End with code 1 when the server warned."
+    )
     request_timeout: str = flag(
         "--request-timeout", default="0", help="How long to wait for one answer, such as 5s; 0: for ever."
     )
@@ -46,5 +67,5 @@ class Settings(Options):
         "--v",
         "-v",
         default=0,
-        help="How much to tell: 6 shows requests, 8 their headers and bodies, 9 traces.",
+        help="How much to tell: 6 shows requests, 7 their headers, 8 their bodies, 9 traces.",
     )

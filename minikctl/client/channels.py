@@ -66,7 +66,7 @@ def _connected(client: HttpClient, target: str) -> Any:
     place = client.endpoint.server.partition("://")[2].partition("/")[0]
     options: dict[str, Any] = {
         "subprotocols": PROTOCOLS,
-        "additional_headers": client.authorization(),
+        "additional_headers": client.identity(),
         "max_size": None,
         "compression": None,
     }

@@ -10,6 +10,7 @@ class Endpoint(NamedTuple):
 
     ``socket`` is the path of a Unix socket that the same server listens on, "" for none.  Requests go there,
     without TLS, and ``server`` is only what messages call it.
+    ``impersonation`` are the headers that ask to act as somebody else; names may repeat.
     """
 
     server: str
@@ -23,3 +24,4 @@ class Endpoint(NamedTuple):
     username: str = ""
     password: str = ""
     socket: str = ""
+    impersonation: tuple[tuple[str, str], ...] = ()

@@ -8,8 +8,8 @@ from __future__ import annotations
 import contextlib
 import json
 import socket
-from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from minikctl import errors
 from minikctl.client import wire
@@ -71,6 +71,18 @@ class Stream:
         self._connection.close()
 
 
+class Observer(Protocol):
+    """What is told of every request and its answer."""
+
+    def sent(self, method: str, url: str, headers: Sequence[tuple[str, str]], body: bytes) -> None:
+        """A request was sent."""
+
+    def received(
+        self, method: str, url: str, status: int, headers: Sequence[tuple[str, str]], body: bytes
+    ) -> None:
+        """Its answer is there; a stream's body is empty here."""
+
+
 class HttpClient:
     """One keep-alive connection for requests, one more for each open stream."""
 
@@ -80,8 +92,10 @@ class HttpClient:
         *,
         timeout_seconds: float | None = None,
         warn: Callable[[str], None] | None = None,
+        observer: Observer | None = None,
     ) -> None:
         self.endpoint = endpoint
+        self._observer = observer
         self._warn = warn
         self._url = Url(endpoint.server)
         self._timeout = timeout_seconds
@@ -109,8 +123,10 @@ class HttpClient:
         """
         target, sent, data = self._prepare(path, body, query, headers)
         with _reported(self._url.netloc):
+            self._tell_sent(method, target, sent, data)
             reply = self._exchange(method, target, sent, data)
             content = reply.read()
+        self._tell_received(method, target, reply, content)
         if self._idle is not None and not self._idle.reusable:
             self.close()
         warnings = self._warnings(reply)
@@ -130,9 +146,11 @@ class HttpClient:
         target, sent, data = self._prepare(path, None, query, headers)
         with _reported(self._url.netloc):
             connection = self._connect()
+            self._tell_sent(method, target, sent, data)
             try:
-                connection.send(method, target, sent, data)
+                connection.send(method, target, sent, data, self.endpoint.impersonation)
                 reply = connection.reply(method)
+                self._tell_received(method, target, reply, b"")
                 self._warnings(reply)
                 if reply.status < 400:
                     connection.sock.settimeout(None)
@@ -143,6 +161,19 @@ class HttpClient:
                 raise
         connection.close()
         raise _failure(reply.status, content)
+
+    def _tell_sent(self, method: str, target: str, headers: Mapping[str, str], data: bytes | None) -> None:
+        if self._observer is not None:
+            fields = [*headers.items(), *self.endpoint.impersonation]
+            self._observer.sent(method, self._base() + target, fields, data or b"")
+
+    def _tell_received(self, method: str, target: str, reply: wire.Reply, content: bytes) -> None:
+        if self._observer is not None:
+            url = self._base() + target
+            self._observer.received(method, url, reply.status, reply.headers.fields, content)
+
+    def _base(self) -> str:
+        return f"{self._url.scheme}://{self._url.netloc}"
 
     def _warnings(self, reply: wire.Reply) -> tuple[str, ...]:
         found = tuple(_warning(text) for text in reply.headers.all("warning"))
@@ -162,6 +193,10 @@ class HttpClient:
         if self._tls is None:
             self._tls = tls_context(self.endpoint)
         return self._tls
+
+    def identity(self) -> list[tuple[str, str]]:
+        """Return the headers that say who asks, and as whom; names may repeat."""
+        return [*self.authorization().items(), *self.endpoint.impersonation]
 
     def authorization(self) -> dict[str, str]:
         """Return the headers that authenticate."""
@@ -197,7 +232,7 @@ class HttpClient:
         is_fresh = self._idle is None
         try:
             self._idle = connection = self._idle or self._connect()
-            connection.send(method, target, headers, data)
+            connection.send(method, target, headers, data, self.endpoint.impersonation)
             return connection.reply(method)
         except (wire.Closed, BrokenPipeError, ConnectionResetError):
             self.close()

@@ -172,8 +172,11 @@ def _locked(path: str) -> Iterator[None]:
         os.unlink(lock)
 
 
-def resolve(config: Config, context: str = "") -> Endpoint:
-    """Return what the named (or current) context points at, in kubectl's words when it does not."""
+def resolve(config: Config, context: str = "", *, user: str = "") -> Endpoint:
+    """Return what the named (or current) context points at, in kubectl's words when it does not.
+
+    ``user`` is a user entry to take instead of the context's.
+    """
     wanted = context or config.get("current-context") or ""
     if not wanted:
         raise errors.UsageError("error: current-context is not set")
@@ -184,9 +187,10 @@ def resolve(config: Config, context: str = "") -> Endpoint:
     cluster = (_entry(config, "clusters", settings.get("cluster", "")) or {}).get("cluster") or {}
     if not cluster.get("server"):
         raise errors.UsageError(f'error: cluster "{settings.get("cluster", "")}" does not exist')
-    entry = _entry(config, "users", settings.get("user") or "")
-    if entry is None and settings.get("user"):
-        raise errors.UsageError(f'error: auth info "{settings["user"]}" does not exist')
+    user = user or settings.get("user") or ""
+    entry = _entry(config, "users", user)
+    if entry is None and user:
+        raise errors.UsageError(f'error: auth info "{user}" does not exist')
     return _endpoint(cluster, (entry or {}).get("user") or {}, settings.get("namespace") or "default")
 
 

@@ -47,9 +47,9 @@ async def _spdy(client: http.HttpClient, target: str) -> multiplex.Pipe:
         "Upgrade": "SPDY/3.1",
         "X-Stream-Protocol-Version": PROTOCOL,
         "Content-Length": "0",
-        **client.authorization(),
     }
-    lines = [f"POST {target} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items()), "", ""]
+    fields = [*headers.items(), *client.identity()]
+    lines = [f"POST {target} HTTP/1.1", *(f"{name}: {value}" for name, value in fields), "", ""]
     try:
         writer.write("\r\n".join(lines).encode("latin-1"))
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")

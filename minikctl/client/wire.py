@@ -6,7 +6,7 @@ The standard library's client spends more time on its imports than a command spe
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 LINE_LIMIT = 65536
 HEADER_LIMIT = 200
@@ -115,9 +115,17 @@ class Connection:
         self.reader = sock.makefile("rb")
         self.reusable = True
 
-    def send(self, method: str, target: str, headers: Mapping[str, str], body: bytes | None) -> None:
-        """Send a request."""
-        lines = [f"{method} {target} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
+    def send(
+        self,
+        method: str,
+        target: str,
+        headers: Mapping[str, str],
+        body: bytes | None,
+        more: Sequence[tuple[str, str]] = (),
+    ) -> None:
+        """Send a request; ``more`` are headers whose names may repeat."""
+        fields = [*headers.items(), *more]
+        lines = [f"{method} {target} HTTP/1.1", *(f"{name}: {value}" for name, value in fields)]
         if body is not None or method in ("POST", "PUT", "PATCH"):
             lines.append(f"Content-Length: {len(body or b'')}")
         self.sock.sendall("\r\n".join([*lines, "\r\n"]).encode("latin-1") + (body or b""))
