@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from minikctl import errors
-from minikctl.cli import changing, manifests, newkinds, parsing, printing, report, selection
+from minikctl.cli import changing, lastapplied, manifests, newkinds, parsing, printing, report, selection
 from minikctl.cli.commands import Command
 from minikctl.cli.flags import BadArguments, flag, rest
 
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from minikctl.cli.selection import Target
     from minikctl.cli.session import Session
 
-LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 CONFLICT_RETRIES = 5
 MANAGER = "kubectl-client-side-apply"
 
@@ -194,7 +193,7 @@ def preview(
     kind = kinds.of(wanted)
     # What was remembered has annotations, if only none: without them here they would count as given up.
     metadata = {**wanted["metadata"], "annotations": wanted["metadata"].get("annotations") or {}}
-    body = patches.three_way(_last_applied(current), {**wanted, "metadata": metadata}, current, kind)
+    body = patches.three_way(lastapplied.of(current), {**wanted, "metadata": metadata}, current, kind)
     media = changing.STRATEGIC if kind else changing.MERGE
     return changing.send_patch(target, body, media, options, session) if body else current
 
@@ -213,7 +212,7 @@ def _query(options: ApplyOptions) -> dict[str, Any]:
 def _create(
     options: ApplyOptions, wanted: dict[str, Any], target: Target, session: Session
 ) -> dict[str, Any]:
-    stamped = annotated(wanted)
+    stamped = lastapplied.annotated(wanted)
     if options.dry_run == "client":
         return stamped
     response = session.client.request("POST", target.collection.path(), stamped, query=_query(options))
@@ -227,8 +226,8 @@ def _change(
     from minikctl.model import kinds, patches
 
     kind = kinds.of(wanted)
-    before = _last_applied(current)
-    patch = patches.three_way(before, annotated(wanted), current, kind)
+    before = lastapplied.of(current)
+    patch = patches.three_way(before, lastapplied.annotated(wanted), current, kind)
     if not patch:
         return "unchanged", current
     if options.dry_run == "client":
@@ -259,27 +258,6 @@ def _server_side_query(options: ApplyOptions) -> dict[str, Any]:
 
     manager = options.manager or serverside.MANAGER
     return {**_query(options), "fieldManager": manager, "force": options.force_conflicts}
-
-
-def annotated(obj: dict[str, Any]) -> dict[str, Any]:
-    """Return the object with the annotation that remembers what was applied."""
-    metadata = dict(obj.get("metadata") or {})
-    annotations = {k: v for k, v in (metadata.get("annotations") or {}).items() if k != LAST_APPLIED}
-    bare = {**obj, "metadata": {**metadata, "annotations": annotations}}
-    text = json.dumps(bare, separators=(",", ":"), sort_keys=True, ensure_ascii=False) + "\n"
-    for char in "<>&":  # as Go writes JSON, so that kubectl finds its own text again
-        text = text.replace(char, f"\\u{ord(char):04x}")
-    metadata["annotations"] = {**annotations, LAST_APPLIED: text}
-    return {**obj, "metadata": metadata}
-
-
-def _last_applied(current: dict[str, Any]) -> dict[str, Any]:
-    text = ((current.get("metadata") or {}).get("annotations") or {}).get(LAST_APPLIED)
-    try:
-        found = json.loads(text) if text else {}
-    except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}
 
 
 COMMANDS = {

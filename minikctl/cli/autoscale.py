@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from minikctl import errors
-from minikctl.cli import changing, create, report
+from minikctl.cli import changing, creating, report
 from minikctl.cli.commands import Command
 from minikctl.cli.discovery import Resource
 from minikctl.cli.flags import flag
@@ -30,7 +30,7 @@ DEPRECATED = (
 )
 
 
-class AutoscaleOptions(changing.Chosen):
+class AutoscaleOptions(changing.Chosen, creating.Creating):
     """What ``autoscale`` was asked."""
 
     minimum: int = flag(
@@ -75,7 +75,7 @@ def run(options: AutoscaleOptions, session: Session) -> int:
 def _create(options: AutoscaleOptions, target: Target, session: Session) -> None:
     obj = autoscaler(options, target)
     made = Target(RESOURCE, obj["metadata"]["name"], target.namespace)
-    create.send(options, made, obj, session, "created" if options.dry_run == "client" else "autoscaled")
+    creating.send(options, made, obj, session, "created" if options.dry_run == "client" else "autoscaled")
 
 
 def autoscaler(options: AutoscaleOptions, target: Target) -> dict[str, Any]:

@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
+import base64
 import os
 from typing import TYPE_CHECKING, Any
 
 from minikctl import errors
-from minikctl.cli import flags
+from minikctl.cli import config_edit, flags, printing
 from minikctl.cli.commands import Command
 from minikctl.cli.flags import Options, flag, rest
-from minikctl.cli.output import printers, table
+from minikctl.cli.output import table
 from minikctl.client import kubeconfig, launcher
 
 if TYPE_CHECKING:
     from minikctl.cli.session import Session
 
-REDACTED = {"token": "REDACTED", "client-key-data": "DATA+OMITTED", "client-certificate-data": "DATA+OMITTED"}
+REDACTED = {
+    "token": "REDACTED",
+    "password": "REDACTED",
+    "client-key-data": "DATA+OMITTED",
+    "client-certificate-data": "DATA+OMITTED",
+}
 
 
 CONTEXT_HEADER = ("CURRENT", "NAME", "CLUSTER", "AUTHINFO", "NAMESPACE")
 
 
-def _path(session: Session) -> str:
+def path_of(session: Session) -> str:
+    """Return the file that ``config`` commands are about."""
     if session.settings.kubeconfig:
         return str(session.settings.kubeconfig)
     if session.settings.context:
@@ -31,24 +38,27 @@ def _path(session: Session) -> str:
     return session.home.kubeconfig
 
 
-class ViewOptions(Options):
+class ViewOptions(printing.Printing):
     """What ``view`` was asked."""
 
     raw: bool = flag("--raw", default=False, help="Show secrets too.")
     minify: bool = flag("--minify", default=False, help="Only what the current context uses.")
+    flatten: bool = flag("--flatten", default=False, help="Put in the content of the files that are named.")
     output: str = flag(
-        "--output", "-o", default="yaml", help="yaml, json or jsonpath=….", complete="yaml json"
+        "--output", "-o", default="yaml", help="yaml, json, kyaml, jsonpath=… .", complete="yaml json kyaml"
     )
 
 
 def view(options: ViewOptions, session: Session) -> int:
     """Print the kubeconfig, secrets hidden."""
-    config = kubeconfig.load(_path(session))
+    config = kubeconfig.load(path_of(session))
     if options.minify:
         config = _minified(config, session.settings.context)
-    if not options.raw:
+    if options.flatten:
+        config = _flattened(config)
+    if not options.raw and not options.flatten:
         config = _redacted(config)
-    printer = printers.of(options.output, lambda _: "")
+    printer = printing.printer(options, lambda _: "")
     assert printer is not None
     session.io.out.write(printer([config], False))
     return 0
@@ -63,6 +73,23 @@ def _minified(config: dict[str, Any], asked: str) -> dict[str, Any]:
     clusters = [e for e in config.get("clusters") or () if e["name"] == settings.get("cluster")]
     users = [e for e in config.get("users") or () if e["name"] == settings.get("user")]
     return {**config, "contexts": contexts, "clusters": clusters, "users": users, "current-context": wanted}
+
+
+def _flattened(config: dict[str, Any]) -> dict[str, Any]:
+    """Return the config with the content of certificates and keys in place of their files' names."""
+    flat = dict(config)
+    for section, inner in (("clusters", "cluster"), ("users", "user")):
+        flat[section] = []
+        for entry in config.get(section) or ():
+            body: dict[str, Any] = {}
+            for key, value in (entry.get(inner) or {}).items():
+                if key in ("certificate-authority", "client-certificate", "client-key"):
+                    with open(value, "rb") as source:
+                        body[f"{key}-data"] = base64.b64encode(source.read()).decode()
+                else:
+                    body[key] = value
+            flat[section].append({**entry, inner: body})
+    return flat
 
 
 def _redacted(config: dict[str, Any]) -> dict[str, Any]:
@@ -82,7 +109,7 @@ def _redacted(config: dict[str, Any]) -> dict[str, Any]:
 
 def current_context(options: Options, session: Session) -> int:
     """Print the current context; return the exit code."""
-    name = kubeconfig.load(_path(session)).get("current-context")
+    name = kubeconfig.load(path_of(session)).get("current-context")
     if not name:
         raise errors.UsageError("error: current-context is not set")
     session.io.say(str(name))
@@ -99,7 +126,7 @@ class ListOptions(Options):
 
 def get_contexts(options: ListOptions, session: Session) -> int:
     """List the contexts; return the exit code."""
-    config = kubeconfig.load(_path(session))
+    config = kubeconfig.load(path_of(session))
     rows = [] if options.no_headers or options.output == "name" else [[*CONTEXT_HEADER]]
     entries = {entry["name"]: entry.get("context") or {} for entry in config.get("contexts") or ()}
     for name in options.names:
@@ -117,7 +144,7 @@ def get_contexts(options: ListOptions, session: Session) -> int:
 
 def _get_names(section: str, session: Session) -> int:
     session.io.say("NAME")
-    for entry in kubeconfig.load(_path(session)).get(section) or ():
+    for entry in kubeconfig.load(path_of(session)).get(section) or ():
         session.io.say(entry["name"])
     return 0
 
@@ -140,7 +167,7 @@ class NamedOptions(Options):
 
 def use_context(options: NamedOptions, session: Session) -> int:
     """Make a context the current one; return the exit code."""
-    name, path = flags.one(options.names, "CONTEXT_NAME"), _path(session)
+    name, path = flags.one(options.names, "CONTEXT_NAME"), path_of(session)
     config = kubeconfig.read(path)
     if name not in [entry["name"] for entry in config.get("contexts") or ()]:
         raise errors.UsageError(f'error: no context exists with the name: "{name}"')
@@ -151,7 +178,7 @@ def use_context(options: NamedOptions, session: Session) -> int:
 
 def delete_context(options: NamedOptions, session: Session) -> int:
     """Remove a context; return the exit code."""
-    name, path = flags.one(options.names, "CONTEXT_NAME"), _path(session)
+    name, path = flags.one(options.names, "CONTEXT_NAME"), path_of(session)
     config = kubeconfig.read(path)
     kept = [entry for entry in config.get("contexts") or () if entry["name"] != name]
     if len(kept) == len(config.get("contexts") or ()):
@@ -176,7 +203,7 @@ class SetContextOptions(Options):
 
 def set_context(options: SetContextOptions, session: Session) -> int:
     """Change a context's namespace (-n) or user, or make the context; return the exit code."""
-    path = _path(session)
+    path = path_of(session)
     config = kubeconfig.read(path)
     if bool(options.names) == options.current:
         raise errors.UsageError("error: you must specify a non-empty context name or --current")
@@ -218,6 +245,26 @@ COMMANDS = {
                     ("From another file", "minikctl --kubeconfig kc config delete-context old"),
                 ),
             ),
+            "delete-cluster": Command(
+                "Remove a cluster entry from the kubeconfig.",
+                config_edit.NameOptions,
+                config_edit.deleting("clusters", "cluster"),
+                usage="NAME",
+                examples=(
+                    ("Remove one", "minikctl config delete-cluster old"),
+                    ("From another file", "minikctl --kubeconfig kc config delete-cluster old"),
+                ),
+            ),
+            "delete-user": Command(
+                "Remove a user entry from the kubeconfig.",
+                config_edit.NameOptions,
+                config_edit.deleting("users", "user"),
+                usage="NAME",
+                examples=(
+                    ("Remove one", "minikctl config delete-user old"),
+                    ("From another file", "minikctl --kubeconfig kc config delete-user old"),
+                ),
+            ),
             "get-clusters": Command(
                 "List the clusters of the kubeconfig.",
                 run=get_clusters,
@@ -242,6 +289,62 @@ COMMANDS = {
                 examples=(
                     ("List them", "minikctl config get-users"),
                     ("Those of another file", "minikctl --kubeconfig kc config get-users"),
+                ),
+            ),
+            "rename-context": Command(
+                "Give a context another name.",
+                config_edit.RenameOptions,
+                config_edit.rename_context,
+                usage="CONTEXT_NAME NEW_NAME",
+                examples=(
+                    ("Rename one", "minikctl config rename-context minikctl-default dev"),
+                    ("In another file", "minikctl --kubeconfig kc config rename-context old new"),
+                ),
+            ),
+            "set": Command(
+                "Set a single value of the kubeconfig.",
+                config_edit.SetOptions,
+                config_edit.set_property,
+                usage="PROPERTY_NAME PROPERTY_VALUE",
+                examples=(
+                    ("A cluster's address", "minikctl config set clusters.dev.server https://1.2.3.4"),
+                    ("A context's cluster", "minikctl config set contexts.dev.cluster dev"),
+                ),
+            ),
+            "set-cluster": Command(
+                "Make or change a cluster entry; what is not given stays.",
+                config_edit.SetClusterOptions,
+                config_edit.set_cluster,
+                usage="NAME [--server=server] [--certificate-authority=file] [--insecure-skip-tls-verify]",
+                examples=(
+                    ("Its address", "minikctl config set-cluster dev --server=https://1.2.3.4"),
+                    (
+                        "Its authority",
+                        "minikctl config set-cluster dev --certificate-authority=ca.crt --embed-certs",
+                    ),
+                ),
+            ),
+            "set-credentials": Command(
+                "Make or change a user entry; what is not given stays.",
+                config_edit.SetCredentialsOptions,
+                config_edit.set_credentials,
+                usage="NAME [--token=token] [--client-certificate=file] [--client-key=file] [--exec-command=program]",
+                examples=(
+                    ("By a token", "minikctl config set-credentials anna --token=s3cret"),
+                    (
+                        "By a program",
+                        "minikctl config set-credentials anna --exec-command=login --exec-api-version=client.authentication.k8s.io/v1",
+                    ),
+                ),
+            ),
+            "unset": Command(
+                "Remove a single value, or a whole entry.",
+                config_edit.UnsetOptions,
+                config_edit.unset_property,
+                usage="PROPERTY_NAME",
+                examples=(
+                    ("The current context", "minikctl config unset current-context"),
+                    ("A context's namespace", "minikctl config unset contexts.dev.namespace"),
                 ),
             ),
             "set-context": Command(

@@ -44,30 +44,32 @@ def _edit(options: EditOptions, target: Target, current: dict[str, Any], session
     text, notes = original, ""
     while True:
         shown = notes + text
-        edited = _open(shown)
-        if not _content(edited).strip() or _content(edited) == _content(original):
+        edited = opened(shown)
+        if not content(edited).strip() or content(edited) == content(original):
             session.io.warn("Edit cancelled, no changes made.")
             return 0
         if notes and edited == shown:
             session.io.warn("Edit cancelled, no valid changes were saved.")
             return 1
         try:
-            result = _send(options, target, current, _parsed(edited), session)
+            result = _send(options, target, current, parsed(edited), session)
         except errors.MinikctlError as error:
             complaint = report.sentence(error)
             session.io.warn(complaint)
             notes = "".join(f"# {line}\n" for line in complaint.splitlines()) + "#\n"
-            text = _content(edited)
+            text = content(edited)
             continue
         changing.tell(options, target, result, "edited", session)
         return 0
 
 
-def _content(text: str) -> str:
+def content(text: str) -> str:
+    """Return the text without its comments."""
     return "".join(line for line in text.splitlines(keepends=True) if not line.startswith("#"))
 
 
-def _parsed(text: str) -> dict[str, Any]:
+def parsed(text: str) -> dict[str, Any]:
+    """Return the object that the text describes."""
     import yaml
 
     from minikctl.cli import yamlload
@@ -92,7 +94,8 @@ def _send(
     return changing.send_patch(target, body, changing.MERGE, options, session)
 
 
-def _open(text: str) -> str:
+def opened(text: str) -> str:
+    """Return the text as the user left it in their editor."""
     command = os.environ.get("KUBE_EDITOR") or os.environ.get("EDITOR") or "vi"
     with tempfile.NamedTemporaryFile("w", suffix=".yaml", prefix="minikctl-edit-", delete=False) as sink:
         sink.write(text)

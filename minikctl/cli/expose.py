@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from minikctl import errors
-from minikctl.cli import changing, create, generators
+from minikctl.cli import changing, creating, generators
 from minikctl.cli.commands import Command
 from minikctl.cli.flags import flag
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from minikctl.cli.session import Session
 
 
-class ExposeOptions(changing.Chosen):
+class ExposeOptions(changing.Chosen, creating.Creating):
     """What ``expose`` was asked."""
 
     port: str = flag("--port", default="", help="The Service's port; the object's own if not given.")
@@ -42,7 +42,7 @@ def run(options: ExposeOptions, session: Session) -> int:
     )
     for target in changing.targets(chosen, session):
         source = session.client.request("GET", target.path()).json()
-        create.make(options, _service(options, source, target), session, "exposed")
+        creating.make(options, _service(options, source, target), session, "exposed")
     return 0
 
 

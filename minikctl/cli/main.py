@@ -63,12 +63,24 @@ def find(words: list[str]) -> tuple[list[str], commands.Command, list[str]] | No
     if verb == "help":
         return find([*words[:place], *words[place + 1 :], "--help"])
     if verb not in catalog.MODULES:
-        from minikctl.cli import report
-
-        raise report.unknown_command(verb, catalog.SUMMARIES)
+        _plugin(words, place)
     path = ["minikctl", verb]
     command, rest = commands.descend(load(verb), path, words[:place] + words[place + 1 :], Settings.FLAGS)
     return path, command, rest
+
+
+def _plugin(words: list[str], place: int) -> None:
+    """Become the plugin that the words name; raise when there is none."""
+    from minikctl.cli import plugin, report
+
+    found = plugin.find(words[place:])
+    if found is None:
+        raise report.unknown_command(words[place], catalog.SUMMARIES)
+    if place:
+        raise parsing.Verbatim(
+            f"Error: flags cannot be placed before plugin name: {words[0].partition('=')[0]}"
+        )
+    plugin.execute(*found)
 
 
 def load(verb: str) -> commands.Command:

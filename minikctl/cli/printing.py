@@ -11,9 +11,7 @@ if TYPE_CHECKING:
 
     from minikctl.cli.output.printers import Printer
 
-FORMATS = (
-    "yaml json name kyaml jsonpath= jsonpath-as-json= jsonpath-file= go-template= go-template-file= "
-)
+FORMATS = "yaml json name kyaml jsonpath= jsonpath-as-json= jsonpath-file= go-template= go-template-file= "
 
 
 class Printing(Options):
@@ -52,6 +50,11 @@ def printer(
         strict=not options.missing_keys,
         columns=columns,
     )
+
+
+def named(title: str) -> Callable[[dict[str, Any]], str]:
+    """Return what names the one object that is printed."""
+    return lambda _: title
 
 
 def kind_names(pairs: Sequence[tuple[str, str, str]]) -> Callable[[dict[str, Any]], str]:

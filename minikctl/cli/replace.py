@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from minikctl import errors
-from minikctl.cli import changing, manifests, report, selection, timespan
+from minikctl.cli import changing, lastapplied, manifests, report, selection, timespan
 from minikctl.cli.commands import Command
 from minikctl.cli.flags import BadArguments, flag, rest
 
@@ -99,9 +99,7 @@ def _replace(options: ReplaceOptions, document: Document, session: Session) -> N
     target = selection.target_of(document.object, session)
     obj = document.object
     if options.save_config:
-        from minikctl.cli import apply
-
-        obj = apply.annotated(obj)
+        obj = lastapplied.annotated(obj)
     result: dict[str, Any] = obj
     if options.dry_run != "client":
         query = {

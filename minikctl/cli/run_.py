@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from minikctl import errors
-from minikctl.cli import changing, create, flags, generators
+from minikctl.cli import creating, flags, generators
 from minikctl.cli.commands import Command
 from minikctl.cli.flags import after_dash, flag, rest
 from minikctl.cli.selection import Target
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 POLL_SECONDS = 0.2
 
 
-class RunOptions(changing.Reported):
+class RunOptions(creating.Creating):
     """What ``run`` was asked."""
 
     names: tuple[str, ...] = rest("NAME", default=())
@@ -69,9 +69,9 @@ def run(options: RunOptions, session: Session) -> int:
     if options.expose:
         service = generators.service(name, "ClusterIP", [options.port], selector=pod["metadata"]["labels"])
         service["spec"]["ports"][0].pop("name")
-        create.make(options, service, session)
+        creating.make(options, service, session)
     if not attach or options.dry_run != "none":
-        return create.make(options, pod, session)
+        return creating.make(options, pod, session)
     return _attached(options, pod, session)
 
 
@@ -107,7 +107,7 @@ def _attached(options: RunOptions, pod: dict[str, Any], session: Session) -> int
     from minikctl.cli import attach, logs
 
     name = pod["metadata"]["name"]
-    target = Target(create.RESOURCES["Pod"], name, session.namespace)
+    target = Target(creating.RESOURCES["Pod"], name, session.namespace)
     session.client.request("POST", target.collection.path(), pod, query={"fieldManager": "kubectl-run"})
     code = 0
     try:

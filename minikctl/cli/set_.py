@@ -5,7 +5,7 @@ from __future__ import annotations
 import fnmatch
 
 from minikctl import errors
-from minikctl.cli import changing, manifests, report, selection
+from minikctl.cli import changing, manifests, report, selection, set_subject
 from minikctl.cli.commands import Command
 from minikctl.cli.flags import flag
 
@@ -374,6 +374,19 @@ COMMANDS = {
                 examples=(
                     ("Another account", "minikctl set serviceaccount deployment web builder"),
                     ("The same in short", "minikctl set sa deploy/web builder"),
+                ),
+            ),
+            "subject": Command(
+                "Add users, groups or ServiceAccounts to a RoleBinding or ClusterRoleBinding.",
+                set_subject.SubjectOptions,
+                set_subject.run,
+                usage="(-f FILENAME | TYPE NAME) [--user=NAME] [--group=NAME] [--serviceaccount=NAMESPACE:NAME]",
+                examples=(
+                    ("Add a user", "minikctl set subject clusterrolebinding admin --user=anna"),
+                    (
+                        "Add a ServiceAccount",
+                        "minikctl set subject rolebinding read --serviceaccount=dev:robot",
+                    ),
                 ),
             ),
         },

@@ -29,8 +29,12 @@ class Settings(Options):
     user: str = flag("--user", default="", help="The user entry of the kubeconfig to use.")
     username: str = flag("--username", default="", help="The name for basic authentication.")
     password: str = flag("--password", default="", help="The password for basic authentication.")
-    as_user: str = flag("--as", default="", help="Whom to act as: a user, or system:serviceaccount:NAMESPACE:NAME.")
-    as_groups: tuple[str, ...] = flag("--as-group", default=(), help="A group to act as a member of; may repeat.")
+    as_user: str = flag(
+        "--as", default="", help="Whom to act as: a user, or system:serviceaccount:NAMESPACE:NAME."
+    )
+    as_groups: tuple[str, ...] = flag(
+        "--as-group", default=(), help="A group to act as a member of; may repeat."
+    )
     as_uid: str = flag("--as-uid", default="", help="The UID to act with.")
     as_extra: tuple[str, ...] = flag(
         "--as-user-extra", default=(), help="KEY=VALUE of the user to act as; may repeat."

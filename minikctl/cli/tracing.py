@@ -31,9 +31,7 @@ class Tracer:
             self._log(f'"Request Body" body={self._body(body)}')
         if self._verbosity >= CURL:
             shown = " ".join(f'-H "{name}: {_masked(name, value)}"' for name, value in headers)
-            self._log(
-                f'"Request" curlCommand=<\n\tcurl -v -X{method} {shown} {shlex.quote(url)}\n >'
-            )
+            self._log(f'"Request" curlCommand=<\n\tcurl -v -X{method} {shown} {shlex.quote(url)}\n >')
         elif self._verbosity >= HEADERS:
             self._log(f'"Request" verb="{method}" url="{url}" headers=<\n{_listed(headers)} >')
 

@@ -271,6 +271,104 @@ port-forward deploy/web 0
 port-forward deploy/web 80 --address=nope
 events --for=nope
 events --types=Nope
+get svc web -o kyaml
+get cm conf nope -o kyaml
+get cm -l a=none -o kyaml
+get svc -o go-template='{{range .items}}{{.metadata.name}} {{.nope}} {{len .spec}}{{"\n"}}{{end}}'
+get svc web -o template={{.spec.ports}}
+get svc web --template={{.kind}}
+get svc web -o go-template={{.items
+get svc web -o go-template
+get svc web -o go-template-file=/nope
+get svc web -o json --show-managed-fields
+get pods -o nope=x
+get pods --as=nobody
+get pods --as=nobody --as-user-extra=x
+auth whoami
+auth whoami -o yaml
+auth whoami --as=foo --as-group=x --as-uid=1 --as-user-extra=a=b
+auth can-i get pods
+auth can-i create pods --as=foo
+auth can-i nope pods
+auth can-i get nope
+auth can-i get /healthz
+auth can-i get
+auth can-i
+auth can-i get nodes
+auth can-i get csr
+auth can-i get pods/x -q
+auth can-i get pods --subresource=log -A
+auth can-i '*' '*'
+auth can-i --list get pods
+auth can-i --list
+auth can-i --list --as=foo
+auth reconcile
+certificate approve
+certificate approve nope
+certificate deny nope
+create role r --verb=get --resource=pods,deploy.apps --resource-name=x --dry-run=client -o yaml
+create role r
+create role r --verb=get
+create role r --verb=get --resource=nope
+create role r --verb=nope --resource=pods --dry-run=client
+create role r --verb=get,list,* --resource=pods --resource=nodes --dry-run=client -o yaml
+create role
+create clusterrole r --verb=get --resource=pods/log --dry-run=client -o yaml
+create clusterrole r --verb=get --non-resource-url=/a --dry-run=client -o yaml
+create clusterrole r --aggregation-rule=a=b --dry-run=client -o yaml
+create clusterrole r --aggregation-rule=a
+create clusterrole r --aggregation-rule=a=b --verb=get
+create clusterrole r --verb=get
+create clusterrole r --verb=get --non-resource-url=x
+create rolebinding b --role=r --user=u --group=g --serviceaccount=ns:x --dry-run=client -o yaml
+create rolebinding b --role=r --dry-run=client -o yaml
+create rolebinding b
+create rolebinding b --role=r --serviceaccount=x
+create clusterrolebinding b --clusterrole=r --user=u --dry-run=client -o yaml
+create clusterrolebinding b
+create quota q --hard=cpu=1,pods=2 --scopes=BestEffort --dry-run=client -o yaml
+create quota q --dry-run=client -o yaml
+create quota q --hard=foo
+create quota q --hard=cpu=x
+create quota q --scopes=nope --hard=cpu=1
+create priorityclass p --value=10 --description=hi --preemption-policy=Never --global-default --dry-run=client -o yaml
+create priorityclass p --dry-run=client -o yaml
+create priorityclass p --value=x
+create priorityclass p --preemption-policy=x
+create pdb p --selector='a=b,c in (d,e)' --min-available=50% --dry-run=client -o yaml
+create pdb p --selector=a=b --max-unavailable=1 --dry-run=client -o yaml
+create pdb p --selector=a=b
+create pdb p
+create pdb p --selector=a=b --min-available=1 --max-unavailable=1
+create cronjob c --image=x --schedule='* * * * *' --dry-run=client -o yaml -- sleep 1
+create cronjob c --image=x
+create cronjob c --image=x --schedule=x
+create cronjob c --image=x --schedule=@daily --restart=Nope
+create job j --image=x --dry-run=client -o yaml -- sleep 1
+create job j
+create job j --from=cronjob/nope
+create job j --from=deploy/web
+create job j --from=cronjob/x --image=y
+create job j --from=nope
+create token
+create token a b
+create token nope
+create token default --duration=5m
+create token default --duration=x
+create token default --bound-object-kind=Pod
+create token default --bound-object-name=x
+create token default --bound-object-kind=Foo --bound-object-name=x
+create secret docker-registry r --docker-username=a
+create secret docker-registry x --from-file=/nope
+create cm x --from-literal=a=b --append-hash --dry-run=client -o name
+create secret generic x --from-literal=a=b --append-hash --dry-run=client -o name
+create sa x --validate=nope --dry-run=client
+create ingress i --rule=a/b=c:80 --annotation=x=y --dry-run=client -o yaml
+create deploy d --image=x --dry-run=client -o go-template={{.kind}}
+set subject rolebinding nope
+set subject rolebinding nope --user=x
+set subject deploy/web --user=b
+plugin list
 nope
 """
 

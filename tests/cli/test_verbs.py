@@ -120,7 +120,7 @@ def test_the_completion_scripts_in_the_repository_are_the_generated_ones(shell: 
         (["ge"], {"get"}),
         (["rollout", "st"], {"status"}),
         (["get", "--sh"], {"--show-kind", "--show-labels", "--show-managed-fields"}),
-        (["get", "-o", "j"], {"json", "jsonpath=", "jsonpath-file="}),
+        (["get", "-o", "j"], {"json", "jsonpath=", "jsonpath-as-json=", "jsonpath-file="}),
         (["get", "--output=ya"], {"--output=yaml"}),
         (["get", "dep"], {"deployments"}),
         (["get", "deploy", ""], {"web"}),

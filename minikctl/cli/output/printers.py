@@ -67,7 +67,7 @@ def of(
     if form not in makers or (form in _TABLES and not columns):
         formats = f"{','.join(_TABLES)},{_FORMATS},wide,yaml" if columns else f"{_FORMATS},yaml"
         raise errors.UsageError(
-            f'error: unable to match a printer suitable for the output format "{form if columns else output}", '
+            f'error: unable to match a printer suitable for the output format "{output}", '
             f"allowed formats are: {formats}"
         )
     return makers[form]()

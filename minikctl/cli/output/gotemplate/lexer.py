@@ -101,7 +101,9 @@ def _strange(template: str, place: int) -> str:
         return "unterminated raw quoted string"
     if char == "'":
         return "unterminated character constant"
-    return f"unexpected {char!r} in command" if char.isascii() else f"unrecognized character in action: {char}"
+    return (
+        f"unexpected {char!r} in command" if char.isascii() else f"unrecognized character in action: {char}"
+    )
 
 
 def unquoted(text: str) -> str:

@@ -143,7 +143,11 @@ class _Reader:
         pipe = self._pipe(action.tokens[2:], word) if len(action.tokens) > 2 else None
         if word != "template":
             self.tree.named[name] = self.block(word)[0]
-        return [] if word == "define" else [Call(name, pipe, f"{{{{{word} {action.tokens[1].text}}}}}", action.tokens[1].at)]
+        return (
+            []
+            if word == "define"
+            else [Call(name, pipe, f"{{{{{word} {action.tokens[1].text}}}}}", action.tokens[1].at)]
+        )
 
     def _pipe(self, tokens: list[Token], context: str) -> Pipe:
         names: list[str] = []

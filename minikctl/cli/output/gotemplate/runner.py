@@ -138,7 +138,9 @@ class Run:
             (variables.declare if pipe.declares else variables.assign)(name, final[0])
         return final[0]
 
-    def _command(self, terms: tuple[Term, ...], dot: Any, variables: _Variables, final: tuple[Any, ...]) -> Any:
+    def _command(
+        self, terms: tuple[Term, ...], dot: Any, variables: _Variables, final: tuple[Any, ...]
+    ) -> Any:
         first = terms[0]
         if first.kind == "function":
             return self._function(first, terms, dot, variables, final)
@@ -165,7 +167,9 @@ class Run:
         try:
             inspect.signature(function).bind(*given)
         except TypeError:
-            wanted = len([p for p in inspect.signature(function).parameters.values() if p.kind != p.VAR_POSITIONAL])
+            wanted = len(
+                [p for p in inspect.signature(function).parameters.values() if p.kind != p.VAR_POSITIONAL]
+            )
             raise self._failed(
                 first, f"wrong number of args for {first.value}: want {wanted} got {len(given)}"
             ) from None

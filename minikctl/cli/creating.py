@@ -1,0 +1,169 @@
+"""What the generators of ``create`` share, and the verbs that create as they do."""
+
+from __future__ import annotations
+
+from minikctl import errors
+from minikctl.cli import changing, flags, hashing
+from minikctl.cli.commands import Command
+from minikctl.cli.discovery import Resource
+from minikctl.cli.flags import flag, rest
+from minikctl.cli.selection import Target
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from minikctl.cli.session import Session
+
+_RBAC = "rbac.authorization.k8s.io"
+RESOURCES = {
+    found.kind: found
+    for found in (
+        Resource("", "v1", "namespaces", "namespace", "Namespace", namespaced=False),
+        Resource("", "v1", "serviceaccounts", "serviceaccount", "ServiceAccount", namespaced=True),
+        Resource("", "v1", "configmaps", "configmap", "ConfigMap", namespaced=True),
+        Resource("", "v1", "secrets", "secret", "Secret", namespaced=True),
+        Resource("", "v1", "services", "service", "Service", namespaced=True),
+        Resource("", "v1", "pods", "pod", "Pod", namespaced=True),
+        Resource("", "v1", "resourcequotas", "resourcequota", "ResourceQuota", namespaced=True),
+        Resource("apps", "v1", "deployments", "deployment", "Deployment", namespaced=True),
+        Resource("batch", "v1", "jobs", "job", "Job", namespaced=True),
+        Resource("batch", "v1", "cronjobs", "cronjob", "CronJob", namespaced=True),
+        Resource("networking.k8s.io", "v1", "ingresses", "ingress", "Ingress", namespaced=True),
+        Resource(
+            "policy",
+            "v1",
+            "poddisruptionbudgets",
+            "poddisruptionbudget",
+            "PodDisruptionBudget",
+            namespaced=True,
+        ),
+        Resource(
+            "scheduling.k8s.io", "v1", "priorityclasses", "priorityclass", "PriorityClass", namespaced=False
+        ),
+        Resource(_RBAC, "v1", "roles", "role", "Role", namespaced=True),
+        Resource(_RBAC, "v1", "rolebindings", "rolebinding", "RoleBinding", namespaced=True),
+        Resource(_RBAC, "v1", "clusterroles", "clusterrole", "ClusterRole", namespaced=False),
+        Resource(
+            _RBAC, "v1", "clusterrolebindings", "clusterrolebinding", "ClusterRoleBinding", namespaced=False
+        ),
+    )
+}
+"""The resources of generated objects: known without asking, so that a client-side dry run needs no server."""
+
+SAID_PLAINLY = ("Namespace", "Role", "ClusterRole")
+"""Kinds whose refusal kubectl reports as the server words it."""
+
+_TITLES = {"ResourceQuota": "quota", "PodDisruptionBudget": "poddisruptionbudgets"}
+_LEVELS = {
+    "strict": "Strict", "true": "Strict", "warn": "Warn", "ignore": "Ignore", "false": "Ignore",
+}  # fmt: skip
+
+
+class Creating(changing.Reported):
+    """What every command takes that creates objects."""
+
+    validate: str = flag(
+        "--validate",
+        default="strict",
+        bare="strict",
+        help="strict: refuse unknown fields; warn: say which they are; ignore: drop them silently.",
+        complete="strict warn ignore",
+    )
+    save_config: bool = flag(
+        "--save-config", default=False, help="Remember the object in an annotation, for a later apply."
+    )
+
+
+def field_validation(value: str) -> str:
+    """Return the query parameter for a --validate value; refuse what is none, in kubectl's words."""
+    if value not in _LEVELS:
+        raise errors.UsageError(
+            f'error: invalid - validate option "{value}"; must be one of: strict (or true), warn, ignore (or false)'
+        )
+    return _LEVELS[value]
+
+
+class NameOptions(Creating):
+    """What a generator of objects without fields takes."""
+
+    names: tuple[str, ...] = rest("NAME", default=())
+
+
+class HashedOptions(NameOptions):
+    """What generators of ConfigMaps and Secrets take."""
+
+    append_hash: bool = flag(
+        "--append-hash", default=False, help="Put a hash of the content behind the name."
+    )
+
+
+def send(
+    options: Creating, target: Target, obj: dict[str, Any], session: Session, said: str = "created"
+) -> dict[str, Any]:
+    """Create the object, say so, and return it as it is now."""
+    validation = field_validation(options.validate)
+    if options.save_config:
+        from minikctl.cli import lastapplied
+
+        obj = lastapplied.annotated(obj)
+    result = obj
+    if options.dry_run != "client":
+        query = {
+            "dryRun": "All" if options.dry_run == "server" else "",
+            "fieldManager": options.manager or "kubectl-create",
+            "fieldValidation": validation,
+        }
+        result = session.client.request("POST", target.collection.path(), obj, query=query).json()
+    made = Target(target.resource, result["metadata"].get("name", target.name), target.namespace)
+    changing.tell(options, made, result, said, session)
+    return result
+
+
+def make(options: Creating, obj: dict[str, Any], session: Session, said: str = "created") -> int:
+    """Create a generated object; return the exit code."""
+    changing.check_dry_run(options.dry_run)
+    resource = RESOURCES[obj["kind"]]
+    namespace = session.settings.namespace
+    if resource.namespaced and namespace:
+        obj["metadata"]["namespace"] = namespace
+    if resource.namespaced and options.dry_run != "client":
+        namespace = session.namespace
+    send(options, Target(resource, obj["metadata"]["name"], namespace), obj, session, said)
+    return 0
+
+
+def generate(options: Creating, obj: dict[str, Any], session: Session) -> int:
+    """Create what a generator made; a refusal is told in kubectl's words."""
+    try:
+        return make(options, obj, session)
+    except errors.StatusError as error:
+        if obj["kind"] in SAID_PLAINLY:
+            raise
+        kind = f"{obj['spec']['type']} service" if obj["kind"] == "Service" else obj["kind"].lower()
+        kind = _TITLES.get(obj["kind"], kind)
+        raise errors.UsageError(f"error: failed to create {kind}: {error.message}") from error
+
+
+def generator(form: Callable[[Any, str], dict[str, Any]]) -> Callable[[Any, Session], int]:
+    """Return a command that creates what ``form`` makes of its options and the only name."""
+
+    def run(options: NameOptions, session: Session) -> int:
+        obj = form(options, flags.one(options.names))
+        if getattr(options, "append_hash", False):
+            obj["metadata"]["name"] += f"-{hashing.suffix(obj)}"
+        return generate(options, obj, session)
+
+    return run
+
+
+def command(
+    summary: str,
+    options: type[NameOptions],
+    form: Callable[[Any, str], dict[str, Any]],
+    usage: str,
+    *lines: str,
+) -> Command:
+    examples = (("Create one", lines[0]), ("Only show what would be created", lines[1]))
+    return Command(summary, options, generator(form), usage=usage, examples=examples)

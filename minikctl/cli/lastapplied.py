@@ -1,0 +1,33 @@
+"""The annotation that remembers what was applied, from which the next apply learns what was given up."""
+
+from __future__ import annotations
+
+import json
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+ANNOTATION = "kubectl.kubernetes.io/last-applied-configuration"
+
+
+def annotated(obj: dict[str, Any]) -> dict[str, Any]:
+    """Return the object with the annotation that remembers what was applied."""
+    metadata = dict(obj.get("metadata") or {})
+    annotations = {k: v for k, v in (metadata.get("annotations") or {}).items() if k != ANNOTATION}
+    bare = {**obj, "metadata": {**metadata, "annotations": annotations}}
+    text = json.dumps(bare, separators=(",", ":"), sort_keys=True, ensure_ascii=False) + "\n"
+    for char in "<>&":  # as Go writes JSON, so that kubectl finds its own text again
+        text = text.replace(char, f"\\u{ord(char):04x}")
+    metadata["annotations"] = {**annotations, ANNOTATION: text}
+    return {**obj, "metadata": metadata}
+
+
+def of(current: dict[str, Any]) -> dict[str, Any]:
+    """Return what was applied last, {} when that is not known."""
+    text = ((current.get("metadata") or {}).get("annotations") or {}).get(ANNOTATION)
+    try:
+        found = json.loads(text) if text else {}
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
