@@ -126,7 +126,8 @@ def _single(status: dict[str, Any]) -> list[dict[str, Any]]:
     for rule in status.get("resourceRules") or ():
         for group in rule.get("apiGroups") or ("",):
             for name in rule.get("resources") or ():
-                for named in [(one,) for one in rule.get("resourceNames") or ()] or [()]:
+                names: list[tuple[str, ...]] = [(one,) for one in rule.get("resourceNames") or ()]
+                for named in names or [()]:
                     known = resources.setdefault((group, name, named), {})
                     known |= dict.fromkeys(rule.get("verbs") or ())
     found = [
