@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from minikctl.model.cel import addresses, engine, quantities, urls, versions
+from minikctl.model.cel import addresses, authorizer, engine, quantities, urls, versions
 from minikctl.model.custom import checking
 
 if TYPE_CHECKING:
@@ -101,6 +101,7 @@ ALL: list[Overload] = [
     *versions.FUNCTIONS,
     *urls.FUNCTIONS,
     *addresses.FUNCTIONS,
+    *authorizer.FUNCTIONS,
 ]
 
 
