@@ -17,8 +17,10 @@ import orjson
 from minikctl import errors
 from minikctl.apiserver import (
     attributes,
+    connecting,
     discovery,
     http_bodies,
+    http_managers,
     http_metrics,
     http_paths,
     http_streams,
@@ -32,6 +34,7 @@ from minikctl.apiserver import (
 from minikctl.apiserver.auth import ANONYMOUS, MASTERS, Authenticate, Credentials
 from minikctl.apiserver.http_exchange import Disconnected, Exchange, Receive, Scope, Send
 from minikctl.apiserver.issuer import Issuer
+from minikctl.apiserver.options import WriteOptions
 from minikctl.apiserver.registry import Registry
 from minikctl.apiserver.streams import NodeStreams
 from minikctl.model.kindtable import KindTable
@@ -168,6 +171,7 @@ class _Application:
         if target.subresource == "proxy":
             from minikctl.apiserver import http_proxy  # rarely asked for, and brings an HTTP client
 
+            await connecting.admit(self._registry, exchange, target)
             await http_proxy.serve(self._registry, exchange, target)
             return
         if target.subresource in http_streams.SUBRESOURCES:
@@ -191,7 +195,11 @@ class _Application:
         if exchange.method != "POST" or self._issuer is None:
             raise _no_method()
         body = await http_bodies.read(exchange)
-        await exchange.answer_json(self._issuer.request(target.namespace, target.name, body), 201)
+        body = {"kind": "TokenRequest", "apiVersion": "authentication.k8s.io/v1", **body}
+        key = (target.namespace, target.name)
+        write = WriteOptions(manager=http_managers.manager(exchange), caller=exchange.caller)
+        await self._registry.admit_part(target.kind, key, "token", body, write)
+        await exchange.answer_json(self._issuer.request(*key, body), 201)
 
     async def _describe(self, path: str, exchange: Exchange) -> None:
         parts = path.strip("/").split("/")

@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 from minikctl import errors
-from minikctl.apiserver import http_logs
+from minikctl.apiserver import connecting, http_logs
 from minikctl.apiserver.http_exchange import Exchange, Receive, Scope, Send
 from minikctl.apiserver.http_paths import Target
 from minikctl.apiserver.registry import Registry
@@ -35,6 +35,7 @@ async def serve_http(
     from minikctl.apiserver import portforward, remote_command, remote_spdy
 
     pod = registry.get(target.kind, target.namespace, target.name)
+    await connecting.admit(registry, exchange, target)
     # The client learns what is wrong with its request before it learns what is wrong with its protocol.
     wanted = None if target.subresource == "portforward" else _accepted(pod, exchange, target)
     if wanted is None:
@@ -67,6 +68,7 @@ async def serve_websocket(
     from minikctl.apiserver import portforward, remote_command, remote_websocket
 
     pod = registry.get(target.kind, target.namespace, target.name)
+    await connecting.admit(registry, exchange, target)
     if streams is None:
         raise no_node()
     if target.subresource == "portforward":

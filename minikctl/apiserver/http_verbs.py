@@ -17,6 +17,7 @@ from minikctl.apiserver import (
     listing,
     metrics,
     patching,
+    scaling,
     strategy,
     subresources,
 )
@@ -299,7 +300,7 @@ async def _delete_options(exchange: Exchange, kind: Kind) -> tuple[DeleteOptions
 
 async def _get_scale(registry: Registry, exchange: Exchange, target: Target) -> None:
     obj = registry.get(target.kind, target.namespace, target.name)
-    await exchange.answer_json(subresources.scale_of(target.kind, obj))
+    await exchange.answer_json(scaling.scale_of(target.kind, obj))
 
 
 async def _update_scale(registry: Registry, exchange: Exchange, target: Target) -> None:

@@ -69,7 +69,8 @@ class WriteOptions:
     """Options of create, update and delete; with ``dry_run`` all checks run and nothing is stored.
 
     ``manager`` owns what is changed, ``via`` names the subresource in its entry when that is not the one that
-    is written.  ``applied``: the object says in its managedFields who owns what.
+    is written.  ``applied``: the object says in its managedFields who owns what.  ``patch`` and ``force`` are
+    how the client asked, for those who are told.
     """
 
     dry_run: bool = False
@@ -77,6 +78,8 @@ class WriteOptions:
     via: str = ""
     applied: bool = False
     caller: Caller = CONTROL_PLANE
+    patch: bool = False
+    force: bool = False
 
 
 @dataclass(frozen=True)
@@ -94,7 +97,9 @@ class PatchOptions:
 
     def writing(self, *, via: str = "", applied: bool = False) -> WriteOptions:
         """Return what of it concerns the writing."""
-        return WriteOptions(self.dry_run, self.manager, via, applied, self.caller)
+        return WriteOptions(
+            self.dry_run, self.manager, via, applied, self.caller, patch=True, force=self.force
+        )
 
 
 LIST, WATCH, WRITE, DELETE = ListOptions(), WatchOptions(), WriteOptions(), DeleteOptions()

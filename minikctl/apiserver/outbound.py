@@ -77,7 +77,9 @@ async def connect(server: Server) -> tuple[asyncio.StreamReader, asyncio.StreamW
     """Return a connection with the server's certificate checked; it has no time limit of its own."""
     secure = context(server.bundle, insecure=server.insecure, identity=server.identity)
     try:
-        return await asyncio.open_connection(server.host, server.port, ssl=secure, server_hostname=server.name)
+        return await asyncio.open_connection(
+            server.host, server.port, ssl=secure, server_hostname=server.name
+        )
     except ssl.SSLCertVerificationError as error:
         raise CallFailed(f"tls: failed to verify certificate: {_distrust(error, server)}") from error
     except ssl.SSLError as error:
@@ -113,7 +115,11 @@ async def fetch(server: Server, target: str, seconds: float, headers: dict[str, 
 def _head(
     method: str, server: Server, target: str, length: int | None, more: dict[str, str] | None = None
 ) -> h11.Request:
-    headers = {"host": server.authority, "accept": "application/json", "user-agent": "kube-apiserver-admission"}
+    headers = {
+        "host": server.authority,
+        "accept": "application/json",
+        "user-agent": "kube-apiserver-admission",
+    }
     if length is not None:
         headers.update({"content-type": "application/json", "content-length": str(length)})
     headers.update(connection="close", **(more or {}))
@@ -145,7 +151,9 @@ async def _answer(http: h11.Connection, reader: asyncio.StreamReader) -> Reply:
             http.receive_data(await reader.read(_CHUNK))
         elif isinstance(event, h11.Response):
             status = event.status_code
-            headers = tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in event.headers)
+            headers = tuple(
+                (name.decode("latin-1"), value.decode("latin-1")) for name, value in event.headers
+            )
         elif isinstance(event, h11.Data):
             parts.append(bytes(event.data))
             size += len(parts[-1])
@@ -179,4 +187,3 @@ def _distrust(error: ssl.SSLCertVerificationError, server: Server) -> str:
     if error.verify_code in _WRONG_NAME:
         return f"x509: certificate is not valid for any names, but wanted to match {server.name}"
     return f"x509: {error.verify_message}"
-

@@ -29,6 +29,7 @@ from minikctl.apiserver import (
     services,
     strategy,
     watching,
+    webhook_client,
 )
 from minikctl.apiserver import options as options_
 from minikctl.apiserver.admission import chain, plugins
@@ -72,7 +73,9 @@ class Registry:
         self._store = store
         choose = self.settings.choose
         self.roles = rbac.Rbac(self.feed)
-        self.admission = chain.Chain(plugins.build(World(self.feed, self.clock, choose), self.roles))
+        self.webhooks = webhook_client.WebhookClient(self.feed)
+        world = World(self.feed, self.clock, choose, self.served)
+        self.admission = chain.Chain(plugins.build(world, self.roles, self.webhooks))
         self.services = services.Addresses(
             pools.AddressPool(self.settings.service_cidr, choose),
             pools.PortPool(*self.settings.node_ports, choose),
@@ -85,6 +88,8 @@ class Registry:
             self.services.adopt(entry.object)
         self.feed.observe(kinds.SERVICE, self.services.follow)
         custom.CustomKinds(self.feed, self.served).start()
+        self.served.subscribe(lambda _: self.admission.forget())
+        self.admission.follow(self.feed)
 
     async def close(self) -> None:
         """Stop following the store; watches end."""
@@ -387,6 +392,20 @@ class Registry:
             return self.services.allocate(new, old)
         return _nothing
 
+    async def admit(self, request: chain.Request) -> None:
+        """Have admission change and judge what is not stored as it is: a deletion, a subresource's object."""
+        await self.admission.mutate(request)
+        await self.admission.validate(request)
+
+    async def admit_part(
+        self, kind: Kind, key: Key, part: str, obj: Object, options: WriteOptions = options_.WRITE
+    ) -> None:
+        """Have admission change and judge what is sent to a subresource that stores nothing itself."""
+        operation: chain.Operation = "CONNECT" if part in chain.CONNECTED else "CREATE"
+        request = _request(operation, kind, key, options, part)
+        request.object, request.shown = obj, chain.shape(obj)
+        await self.admit(request)
+
     # --- deleting ---------------------------------------------------------------------------------------
 
     async def delete_collection(
@@ -429,8 +448,8 @@ class Registry:
             entry = self.entry(kind, namespace, name)
             deletion.check(kind, entry.object, options)
             request = _request("DELETE", kind, entry.key, write)
-            request.old = entry.object
-            await self.admission.validate(request)
+            request.old, request.deletion = entry.object, options
+            await self.admit(request)
             decision = deletion.decide(stored, entry.object, options, self.clock.now())
             if decision is None:
                 return serve(kind, entry.object), False
@@ -487,6 +506,7 @@ def _request(
     caller = options.caller
     request = chain.Request(operation, kinds.stored(kind), kind, *key, subresource=subresource)
     request.user, request.warnings, request.dry_run = caller.user, caller.warnings, options.dry_run
+    request.options = options
     return request
 
 

@@ -43,7 +43,9 @@ def _ready(slices: Iterator[Object], service: str, port: str) -> Iterator[Addres
     for each in slices:
         if objects.labels(each).get(_SERVICE_NAME) != service:
             continue
-        numbers = [p["port"] for p in each.get("ports") or () if str(p.get("name") or "") == port and p.get("port")]
+        numbers = [
+            p["port"] for p in each.get("ports") or () if str(p.get("name") or "") == port and p.get("port")
+        ]
         for found in each.get("endpoints") or ():
             if (found.get("conditions") or {}).get("ready") is False:
                 continue

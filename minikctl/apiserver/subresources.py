@@ -2,85 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 from minikctl import errors
-from minikctl.apiserver import applying, patching
+from minikctl.apiserver import applying, patching, scaling
 from minikctl.apiserver.options import DeleteOptions, PatchOptions, WriteOptions
 from minikctl.apiserver.registry import Registry
-from minikctl.model import causes, kinds, objects, patches, selectors
+from minikctl.model import causes, kinds, objects, patches
 from minikctl.model.kinds.base import Kind
 from minikctl.model.objects import Key, Object
-
-SCALE = Kind("autoscaling", "v1", "Scale", "scales")
-
-
-def scale_of(kind: Kind, obj: Object) -> Object:
-    """Return the autoscaling/v1 Scale of a workload."""
-    if kind.is_custom:
-        return _custom_scale(kind, obj)
-    spec, status = objects.spec(obj), objects.status(obj)
-    chosen = spec.get("selector")
-    if obj.get("kind") == "ReplicationController":
-        chosen = {"matchLabels": chosen or {}}
-    selector = str(selectors.of(chosen))
-    return _scale(obj, spec.get("replicas", 0), status.get("replicas", 0), selector)
-
-
-def _scale(obj: Object, wanted: Any, present: Any, selector: str) -> Object:
-    meta = objects.meta(obj)
-    kept = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
-    return {
-        "kind": "Scale",
-        "apiVersion": "autoscaling/v1",
-        "metadata": {field: meta[field] for field in kept if field in meta},
-        "spec": {"replicas": wanted},
-        "status": {"replicas": present, **({"selector": selector} if selector else {})},
-    }
-
-
-def _custom_scale(kind: Kind, obj: Object) -> Object:
-    paths = kind.scale
-    wanted = _at(obj, paths.replicas)
-    if wanted is None:
-        field = ".".join(("", *paths.replicas))
-        raise errors.StatusError(
-            500, "InternalError", f'Internal error occurred: the spec replicas field "{field}" does not exist'
-        )
-    selector = str(_at(obj, paths.selector) or "") if paths.selector else ""
-    return _scale(obj, wanted, _at(obj, paths.status) or 0, selector)
-
-
-def _at(value: Any, steps: Sequence[str]) -> Any:
-    for step in steps:
-        value = value.get(step) if isinstance(value, dict) else None
-    return value
-
-
-def _set_replicas(kind: Kind, obj: Object, replicas: int) -> None:
-    holder = obj
-    for step in kind.scale.replicas[:-1]:
-        holder = holder.setdefault(step, {})
-    holder[kind.scale.replicas[-1]] = replicas
 
 
 async def update_scale(
     registry: Registry, kind: Kind, namespace: str, name: str, scale: Object, options: WriteOptions
 ) -> Object:
     """Set the wanted number of replicas; a resourceVersion in the Scale must be the workload's."""
-    replicas = _replicas(name, scale)
+    replicas = scaling.replicas(name, scale)
 
     def change(current: Object) -> Object:
         new = patching.copied(current)
-        _set_replicas(kind, new, replicas)
+        scaling.set_replicas(kind, new, replicas)
         return new
 
     version = objects.resource_version(scale)
     options = replace(options, via="scale")
     changed = await registry.modify(kind, (namespace, name), change, options, version=version)
-    return scale_of(kind, changed)
+    return scaling.scale_of(kind, changed)
 
 
 async def patch_scale(
@@ -89,7 +37,7 @@ async def patch_scale(
     """Patch the Scale of a workload."""
 
     def change(current: Object) -> Object:
-        scale = scale_of(kind, current)
+        scale = scaling.scale_of(kind, current)
         try:
             patched = (
                 patches.json_patch(scale, body) if options.type == "json" else patches.merge(scale, body)
@@ -97,13 +45,13 @@ async def patch_scale(
         except patches.PatchError as error:
             raise patching.unprocessable(str(error)) from None
         new = patching.copied(current)
-        _set_replicas(kind, new, _replicas(name, patched))
+        scaling.set_replicas(kind, new, scaling.replicas(name, patched))
         return new
 
     version = patching.wanted_version(body, options.type)
     write = options.writing(via="scale")
     changed = await registry.modify(kind, (namespace, name), change, write, version=version)
-    return scale_of(kind, changed)
+    return scaling.scale_of(kind, changed)
 
 
 async def apply_scale(
@@ -111,14 +59,14 @@ async def apply_scale(
 ) -> Object:
     """Apply a Scale: its replicas become the applier's field of the workload."""
     namespace, name = key
-    applying.check(SCALE, key, scale)
+    applying.check(scaling.SCALE, key, scale)
     wanted: Object = {
         "apiVersion": kind.api_version,
         "kind": kind.kind,
         "metadata": {"namespace": namespace, "name": name},
     }
     if "replicas" in objects.spec(scale):
-        _set_replicas(kind, wanted, _replicas(name, scale))
+        scaling.set_replicas(kind, wanted, scaling.replicas(name, scale))
     write = registry.write(options.writing(via="scale"))
 
     def change(current: Object) -> Object:
@@ -126,20 +74,7 @@ async def apply_scale(
 
     version = objects.resource_version(scale)
     writing = options.writing(via="scale", applied=True)
-    return scale_of(kind, await registry.modify(kind, key, change, writing, version=version))
-
-
-def _replicas(name: str, scale: Object) -> int:
-    replicas = objects.spec(scale).get("replicas", 0)
-    if not isinstance(replicas, int) or isinstance(replicas, bool):
-        raise errors.bad_request(
-            'Scale in version "v1" cannot be handled as a Scale: json: cannot unmarshal into Go struct field '
-            "ScaleSpec.spec.replicas of type int32"
-        )
-    if replicas < 0:
-        cause = causes.invalid("spec.replicas", replicas, "must be greater than or equal to 0")
-        raise errors.invalid("Scale", "autoscaling", name, [cause])
-    return replicas
+    return scaling.scale_of(kind, await registry.modify(kind, key, change, writing, version=version))
 
 
 async def bind(

@@ -82,7 +82,8 @@ def _complaint(reply: outbound.Reply) -> str:
     if reply.status in _SERVER_SAID:
         return _SERVER_SAID[reply.status]
     if reply.status == 403:
-        return f"{text or 'unknown'}"
+        return f"forbidden: {text or 'unknown'}"
     if reply.status >= 500:
-        return f"an error on the server ({orjson.dumps(text or 'unknown').decode()}) has prevented the request from succeeding"
+        quoted = orjson.dumps(text or "unknown").decode()
+        return f"an error on the server ({quoted}) has prevented the request from succeeding"
     return f"the server rejected our request for an unknown reason ({reply.status})"

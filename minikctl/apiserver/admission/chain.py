@@ -5,17 +5,33 @@ Which plugins a request concerns is looked up once per kind, so that a write pay
 
 from __future__ import annotations
 
+import functools
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from minikctl import errors
+from minikctl.apiserver import feed
 from minikctl.apiserver.auth import SELF, User
+from minikctl.apiserver.options import WRITE, DeleteOptions, WriteOptions
 from minikctl.model import admission as rules
 from minikctl.model.kinds.base import Kind
 from minikctl.model.objects import Object
 
+logger = logging.getLogger(__name__)
+
 Operation = Literal["CREATE", "UPDATE", "DELETE", "CONNECT"]
+
+
+CONNECTED = frozenset(("attach", "exec", "portforward", "proxy"))
+"""Subresources that are connections: what they get are options."""
+
+
+def shape(obj: Object) -> Kind:
+    """Return the kind of an object that is sent to a subresource."""
+    group, _, version = str(obj.get("apiVersion") or "").rpartition("/")
+    return Kind(group, version, str(obj.get("kind") or ""), "")
 
 
 @dataclass
@@ -23,7 +39,9 @@ class Request:
     """One write; ``kind`` is the stored version of ``requested``.
 
     ``object`` is None for DELETE, ``old`` is None for CREATE.  Only ``object`` may be changed, and only while
-    plugins mutate; ``warnings`` reach the caller as Warning headers.
+    plugins mutate; ``warnings`` reach the caller as Warning headers.  ``shown`` is the kind of ``object``
+    where that is not ``requested``: what is sent to a subresource.  ``again`` is set by who changed the
+    object so that the others should see it once more; during that second time ``is_second``.
     """
 
     operation: Operation
@@ -37,11 +55,23 @@ class Request:
     user: User = SELF
     dry_run: bool = False
     warnings: list[str] = field(default_factory=list)
+    options: WriteOptions = WRITE
+    deletion: DeleteOptions | None = None
+    shown: Kind | None = None
+    again: bool = False
+    is_second: bool = False
+    memory: Any = None
+    """What the webhooks keep from the first time for the second."""
 
     @property
     def resource(self) -> str:
         """Return ``pods`` or ``deployments.apps``."""
         return errors.qualified(self.kind.plural, self.kind.group)
+
+    @property
+    def part(self) -> str:
+        """Return the subresource that the client wrote to; that of ``subresource`` is what changes."""
+        return self.subresource or self.options.via
 
     @property
     def new(self) -> Object:
@@ -68,6 +98,12 @@ class Plugin:
     changes: ClassVar[bool] = True
     """Whether ``mutate`` reads or changes the object at all."""
 
+    watched: ClassVar[tuple[Kind, ...]] = ()
+    """Kinds whose objects say what the plugin does; ``load`` is called when they have changed."""
+
+    def load(self) -> None:
+        """Take what the watched objects say now."""
+
     async def mutate(self, request: Request) -> None:
         """Complete ``request.object`` in place, which is not validated yet; a StatusError refuses it."""
 
@@ -77,16 +113,16 @@ class Plugin:
     def finished(self, request: Request) -> None:
         """The request is over, stored or not; called once for each that was validated."""
 
-    def concerns(self, operation: Operation, resource: str, subresource: str) -> bool:
-        """Tell whether the plugin has to be asked."""
+    def concerns(self, request: Request) -> bool:
+        """Tell whether the plugin has to be asked; the answer is kept for all such requests."""
         return (
-            operation in self.operations
-            and (self.resources is None or resource in self.resources)
-            and (self.subresources is None or subresource in self.subresources)
+            request.operation in self.operations
+            and (self.resources is None or request.resource in self.resources)
+            and (self.subresources is None or request.subresource in self.subresources)
         )
 
 
-_Key = tuple[Operation, str, str, str]
+_Key = tuple[Operation, str, str, str, str]
 
 
 class Chain:
@@ -100,14 +136,20 @@ class Chain:
     async def mutate(self, request: Request) -> None:
         """Have the object completed in place; the first refusal is raised.
 
-        What changes it sees it with the kind's defaults.
+        What changes it sees it with the kind's defaults.  When a webhook has changed it, all are asked once
+        more.
         """
+        chosen = self._chosen(request)[0]
         is_complete = request.object is None or bool(request.subresource)
-        for plugin in self._chosen(request)[0]:
+        for plugin in chosen:
             if plugin.changes and not is_complete:
                 rules.complete(request.kind, request.new)
                 is_complete = True
             await plugin.mutate(request)
+        if request.again:
+            request.is_second = True
+            for plugin in chosen:
+                await plugin.mutate(request)
 
     async def validate(self, request: Request) -> None:
         """Have the request judged; the first refusal is raised."""
@@ -119,16 +161,31 @@ class Chain:
         for plugin in self._chosen(request)[1]:
             plugin.finished(request)
 
+    def follow(self, source: feed.Feed) -> None:
+        """Have plugins load what is configured, now and whenever that changes; the feed has started."""
+        for plugin in self._plugins:
+            for kind in plugin.watched:
+                source.observe(kind, functools.partial(self._reload, plugin))
+            plugin.load()
+
+    def _reload(self, plugin: Plugin, _change: object) -> None:
+        try:
+            plugin.load()
+        except Exception:  # what another release stored must not end the feed
+            logger.exception("%s cannot take its configuration", plugin.name)
+        self.forget()
+
+    def forget(self) -> None:
+        """Look up anew which plugins requests concern."""
+        self._mutating.clear()
+
     def _chosen(self, request: Request) -> tuple[tuple[Plugin, ...], tuple[Plugin, ...]]:
-        key = (request.operation, request.kind.group, request.kind.plural, request.subresource)
+        kind, via = request.kind, request.options.via
+        key = (request.operation, kind.group, kind.plural, request.subresource, via)
         found = self._mutating.get(key)
         if found is not None:
             return found, self._judging[key]
-        concerned = [
-            plugin
-            for plugin in self._plugins
-            if plugin.concerns(request.operation, request.resource, request.subresource)
-        ]
+        concerned = [plugin for plugin in self._plugins if plugin.concerns(request)]
         found = tuple(plugin for plugin in concerned if type(plugin).mutate is not Plugin.mutate)
         judging = tuple(plugin for plugin in concerned if type(plugin).validate is not Plugin.validate)
         self._mutating[key], self._judging[key] = found, judging

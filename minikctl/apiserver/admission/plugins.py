@@ -14,11 +14,13 @@ from minikctl.apiserver.admission.quota import ResourceQuota
 from minikctl.apiserver.admission.service_account import ServiceAccount
 from minikctl.apiserver.admission.storage_class import DefaultStorageClass
 from minikctl.apiserver.admission.tolerations import DefaultTolerationSeconds
+from minikctl.apiserver.admission.webhooks import MutatingWebhooks, ValidatingWebhooks
 from minikctl.apiserver.admission.world import World
 from minikctl.apiserver.rbac import Rbac
+from minikctl.apiserver.webhook_client import WebhookClient
 
 
-def build(world: World, roles: Rbac) -> list[Plugin]:
+def build(world: World, roles: Rbac, client: WebhookClient) -> list[Plugin]:
     """Return all plugins, the order being that of kube-apiserver's own."""
     return [
         NamespaceLifecycle(world),
@@ -32,6 +34,8 @@ def build(world: World, roles: Rbac) -> list[Plugin]:
         CertificateRequests(world, roles),
         RoleEscalation(roles),
         BindingEscalation(roles),
+        MutatingWebhooks(world, roles, client),
+        ValidatingWebhooks(world, roles, client),
         # The last one: what is charged has passed all others.
         ResourceQuota(world),
     ]

@@ -8,17 +8,30 @@ from datetime import datetime
 from minikctl.apiserver import feed
 from minikctl.model import kinds, names
 from minikctl.model.kinds.base import Kind
+from minikctl.model.kindtable import KindTable
 from minikctl.model.objects import Object
 from minikctl.runtime import clock as clocks
+from minikctl.runtime import served
 
 
 class World:
     """Reads of the present state, without waiting."""
 
-    def __init__(self, source: feed.Feed, clock: clocks.Clock, choose: Callable[[int, int], int]) -> None:
+    def __init__(
+        self,
+        source: feed.Feed,
+        clock: clocks.Clock,
+        choose: Callable[[int, int], int],
+        kinds_served: served.Served | None = None,
+    ) -> None:
         self._feed = source
         self._clock = clock
         self._choose = choose
+        self._served = kinds_served or served.Served()
+
+    def table(self) -> KindTable:
+        """Return the kinds that are served now."""
+        return self._served.table
 
     def get(self, kind: Kind, namespace: str, name: str) -> Object | None:
         """Return the object in its stored version, None if there is none."""

@@ -19,7 +19,7 @@ Value = dict[str, Any]
 
 @dataclass(frozen=True)
 class Asked:
-    """May somebody do this?  ``account`` is the ServiceAccount to ask about, "" the one whose request it is."""
+    """May somebody do this?  ``account`` is the ServiceAccount that is meant, "" whose request it is."""
 
     verb: str
     group: str = ""
@@ -98,6 +98,6 @@ FUNCTIONS: list[tuple[str, tuple[str, ...], str, Callable[..., Any]]] = [
     (".check", (_OPAQUE, "string"), _OPAQUE, _check),
     (".allowed", (_OPAQUE,), "bool", lambda given: bool(_decided(given)["allowed"])),
     (".reason", (_OPAQUE,), "string", lambda given: str(_decided(given)[_DECISION])),
-    (".errored", (_OPAQUE,), "bool", lambda given: bool(_decided(given)) and False),
-    (".error", (_OPAQUE,), "string", lambda given: "" if _decided(given) else ""),
+    (".errored", (_OPAQUE,), "bool", lambda given: not _decided(given)),
+    (".error", (_OPAQUE,), "string", lambda given: _decided(given) and ""),
 ]

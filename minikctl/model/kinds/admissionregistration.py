@@ -36,6 +36,7 @@ _kind = functools.partial(
 )
 _webhooks = functools.partial(
     _kind,
+    stored_only=False,
     validate=webhooks.validate,
     columns=(cells.NAME, Column("Webhooks", cells.size("webhooks"), "integer"), cells.AGE),
 )

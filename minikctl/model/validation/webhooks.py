@@ -52,6 +52,10 @@ def _webhook(webhook: Webhook, path: str, name: str) -> Iterator[Cause]:
         if webhook.get(field) is not None:
             yield from selection.validate(webhook[field], f"{path}.{field}")
     yield from _client(webhook.get("clientConfig") or {}, f"{path}.clientConfig")
+    if webhook.get("matchConditions"):
+        from minikctl.model.admitting import conditions  # brings CEL
+
+        yield from conditions.check(webhook["matchConditions"], f"{path}.matchConditions")
 
 
 def _name(name: str, path: str) -> Iterator[Cause]:
