@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import copy
+import logging
 from typing import Any
 
 from minikctl import errors
 from minikctl.apiserver import rbac_bootstrap
 from minikctl.apiserver.registry import Registry
-from minikctl.model import kinds
+from minikctl.model import kinds, objects
 from minikctl.model.kinds.base import Kind
 from minikctl.model.objects import Object
 from minikctl.plan import api_endpoints
 from minikctl.plan.storage import provisioning
+
+logger = logging.getLogger(__name__)
 
 NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
 _PORT = {"name": "https", "port": 443, "protocol": "TCP"}
@@ -40,4 +43,5 @@ async def _create(registry: Registry, kind: Kind, namespace: str, obj: Object) -
         await registry.create(kind, namespace, obj)
     except errors.StatusError as error:
         if error.reason != "AlreadyExists":
-            raise
+            # A webhook of the user may stand in the way, and can only be removed once the API answers.
+            logger.warning("%s %s is missing and was refused: %s", kind.kind, objects.name(obj), error)

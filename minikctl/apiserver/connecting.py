@@ -25,7 +25,7 @@ async def admit(registry: Registry, exchange: Exchange, target: Target) -> None:
         found = {"kind": kind, "apiVersion": "v1", **_options(exchange, target)}
         key = (target.namespace, target.name)
         write = WriteOptions(caller=exchange.caller)
-        await registry.admit_part(target.kind, key, target.subresource, found, write)
+        await registry.admission.admit_part(target.kind, key, target.subresource, found, write)
 
 
 def _options(exchange: Exchange, target: Target) -> Object:

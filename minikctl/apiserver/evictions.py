@@ -30,7 +30,7 @@ async def evict(
     )
     wanted = subresources.delete_options(given_options)
     pod = registry.get(kinds.POD, namespace, name)
-    await registry.admit_part(kinds.POD, (namespace, name), "eviction", eviction, options)
+    await registry.admission.admit_part(kinds.POD, (namespace, name), "eviction", eviction, options)
     if not _may_go_anyway(pod):
         await _charge(registry, pod, options)
     if not options.dry_run:

@@ -198,7 +198,7 @@ class _Application:
         body = {"kind": "TokenRequest", "apiVersion": "authentication.k8s.io/v1", **body}
         key = (target.namespace, target.name)
         write = WriteOptions(manager=http_managers.manager(exchange), caller=exchange.caller)
-        await self._registry.admit_part(target.kind, key, "token", body, write)
+        await self._registry.admission.admit_part(target.kind, key, "token", body, write)
         await exchange.answer_json(self._issuer.request(*key, body), 201)
 
     async def _describe(self, path: str, exchange: Exchange) -> None:

@@ -6,12 +6,15 @@ As in Kubernetes, an object whose annotation ``autoupdate`` is "false" is left a
 from __future__ import annotations
 
 import asyncio
+import logging
 
 from minikctl import errors
 from minikctl.apiserver import rbac_policy
 from minikctl.apiserver.registry import Registry
 from minikctl.model import kinds, objects, rbac
 from minikctl.model.objects import Object
+
+logger = logging.getLogger(__name__)
 
 
 async def reconcile(registry: Registry) -> None:
@@ -53,4 +56,5 @@ async def _write(registry: Registry, obj: Object) -> None:
             await registry.create(kind, namespace, obj)
     except errors.StatusError as error:
         if error.reason not in ("AlreadyExists", "Conflict"):
-            raise
+            # A webhook of the user may stand in the way, and can only be removed once the API answers.
+            logger.warning("%s %s could not be brought up to date: %s", kind.kind, name, error)

@@ -165,7 +165,7 @@ class Registry:
         stored = kinds.stored(kind)
         namespace, name = objects.key(obj)
         owners = obj["metadata"].pop("managedFields", None)
-        request = _request("CREATE", kind, (namespace, name), options)
+        request = chain.request("CREATE", kind, (namespace, name), options)
         request.object = obj
         await self.admission.mutate(request)
         refuse(kind, obj, rules.prepare(stored, obj, None))
@@ -310,7 +310,7 @@ class Registry:
             await self.ready(kind, [entry])
             present = serve(kind, entry.object)
             new = take(kind, change(present))
-            request = _request("UPDATE", kind, key, options, subresource)
+            request = chain.request("UPDATE", kind, key, options, subresource)
             request.old = present if kind.is_custom else entry.object
             try:
                 new = await self._prepare(request, new)
@@ -392,20 +392,6 @@ class Registry:
             return self.services.allocate(new, old)
         return _nothing
 
-    async def admit(self, request: chain.Request) -> None:
-        """Have admission change and judge what is not stored as it is: a deletion, a subresource's object."""
-        await self.admission.mutate(request)
-        await self.admission.validate(request)
-
-    async def admit_part(
-        self, kind: Kind, key: Key, part: str, obj: Object, options: WriteOptions = options_.WRITE
-    ) -> None:
-        """Have admission change and judge what is sent to a subresource that stores nothing itself."""
-        operation: chain.Operation = "CONNECT" if part in chain.CONNECTED else "CREATE"
-        request = _request(operation, kind, key, options, part)
-        request.object, request.shown = obj, chain.shape(obj)
-        await self.admit(request)
-
     # --- deleting ---------------------------------------------------------------------------------------
 
     async def delete_collection(
@@ -447,9 +433,9 @@ class Registry:
         while True:
             entry = self.entry(kind, namespace, name)
             deletion.check(kind, entry.object, options)
-            request = _request("DELETE", kind, entry.key, write)
+            request = chain.request("DELETE", kind, entry.key, write)
             request.old, request.deletion = entry.object, options
-            await self.admit(request)
+            await self.admission.admit(request)
             decision = deletion.decide(stored, entry.object, options, self.clock.now())
             if decision is None:
                 return serve(kind, entry.object), False
@@ -498,16 +484,6 @@ def refuse(kind: Kind, obj: Object, found: list[dict[str, str]]) -> None:
     """Raise 422 when there are causes for it."""
     if found:
         raise errors.invalid(kind.kind, kind.group, objects.name(obj), found)
-
-
-def _request(
-    operation: chain.Operation, kind: Kind, key: Key, options: WriteOptions, subresource: str = ""
-) -> chain.Request:
-    caller = options.caller
-    request = chain.Request(operation, kinds.stored(kind), kind, *key, subresource=subresource)
-    request.user, request.warnings, request.dry_run = caller.user, caller.warnings, options.dry_run
-    request.options = options
-    return request
 
 
 def _nothing() -> None:

@@ -16,3 +16,24 @@ async def test_a_second_start_changes_nothing(registry: Registry) -> None:
     before = registry.feed.revision
     await bootstrap(registry)
     assert registry.feed.revision == before
+
+
+async def test_a_webhook_that_refuses_everything_does_not_keep_the_cluster_from_starting(
+    registry: Registry,
+) -> None:
+    rule = {"apiGroups": ["*"], "apiVersions": ["*"], "operations": ["*"], "resources": ["*/*"]}
+    hook = {
+        "name": "all.example.com",
+        "clientConfig": {"url": "https://127.0.0.1:1/"},
+        "rules": [rule],
+        "sideEffects": "None",
+        "admissionReviewVersions": ["v1"],
+    }
+    await registry.delete(kinds.CLUSTER_ROLE, "", "view")
+    await registry.delete(kinds.STORAGE_CLASS, "", "standard")
+    await registry.create(kinds.VALIDATING_WEBHOOKS, "", {"metadata": {"name": "all"}, "webhooks": [hook]})
+    await bootstrap(registry)
+    await registry.delete(kinds.VALIDATING_WEBHOOKS, "", "all")
+    await bootstrap(registry)
+    assert registry.get(kinds.CLUSTER_ROLE, "", "view")
+    assert registry.get(kinds.STORAGE_CLASS, "", "standard")

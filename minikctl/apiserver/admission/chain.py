@@ -16,8 +16,9 @@ from minikctl.apiserver import feed
 from minikctl.apiserver.auth import SELF, User
 from minikctl.apiserver.options import WRITE, DeleteOptions, WriteOptions
 from minikctl.model import admission as rules
+from minikctl.model import kinds
 from minikctl.model.kinds.base import Kind
-from minikctl.model.objects import Object
+from minikctl.model.objects import Key, Object
 
 logger = logging.getLogger(__name__)
 
@@ -82,6 +83,16 @@ class Request:
     def refusal(self, cause: str) -> errors.StatusError:
         """Return 403 in Kubernetes' words, for that reason."""
         return errors.forbidden(self.requested.plural, self.requested.group, self.name, cause)
+
+
+def request(
+    operation: Operation, kind: Kind, key: Key, options: WriteOptions, subresource: str = ""
+) -> Request:
+    """Return a write of that kind as its options describe it."""
+    caller = options.caller
+    found = Request(operation, kinds.stored(kind), kind, *key, subresource=subresource, options=options)
+    found.user, found.warnings, found.dry_run = caller.user, caller.warnings, options.dry_run
+    return found
 
 
 class Plugin:
@@ -155,6 +166,19 @@ class Chain:
         """Have the request judged; the first refusal is raised."""
         for plugin in self._chosen(request)[1]:
             await plugin.validate(request)
+
+    async def admit(self, request: Request) -> None:
+        """Have changed and judged what is not stored as it is: a deletion, what a subresource gets."""
+        await self.mutate(request)
+        await self.validate(request)
+
+    async def admit_part(
+        self, kind: Kind, key: Key, part: str, obj: Object, options: WriteOptions = WRITE
+    ) -> None:
+        """Admit what is sent to a subresource that stores nothing itself."""
+        asked = request("CONNECT" if part in CONNECTED else "CREATE", kind, key, options, part)
+        asked.object, asked.shown = obj, shape(obj)
+        await self.admit(asked)
 
     def finished(self, request: Request) -> None:
         """Tell those that judged the request that it is over."""

@@ -107,7 +107,7 @@ def options(request: Request) -> Object | None:
     if request.dry_run:
         found["dryRun"] = ["All"]
     if deletion is None:
-        return {**found, "fieldManager": write.manager}
+        return {**found, "fieldManager": write.manager} if write.manager else found
     if deletion.grace_seconds is not None:
         found["gracePeriodSeconds"] = deletion.grace_seconds
     conditions = {"uid": deletion.uid, "resourceVersion": deletion.resource_version}

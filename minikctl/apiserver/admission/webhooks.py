@@ -17,9 +17,9 @@ from minikctl import errors
 from minikctl.apiserver.admission import asking, presenting
 from minikctl.apiserver.admission.chain import Plugin, Request
 from minikctl.apiserver.admission.world import World
+from minikctl.apiserver.outbound import CallFailed
 from minikctl.apiserver.patching import copied
 from minikctl.apiserver.rbac import Rbac
-from minikctl.apiserver.outbound import CallFailed
 from minikctl.apiserver.webhook_client import WebhookClient
 from minikctl.model import admission, decoding, kinds, objects, patches, schema, selectors
 from minikctl.model.admitting import review, rules
