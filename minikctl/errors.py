@@ -6,8 +6,10 @@ again.  The other classes are failures of the world below the API (engine, netwo
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any
 
 
 class MinikctlError(Exception):

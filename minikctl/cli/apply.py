@@ -223,11 +223,14 @@ def _create(
 def _change(
     options: ApplyOptions, wanted: dict[str, Any], current: dict[str, Any], target: Target, session: Session
 ) -> tuple[str, dict[str, Any]]:
+    stamped = lastapplied.annotated(wanted)
+    if lastapplied.is_in_place(stamped, current):
+        return "unchanged", current
     from minikctl.model import kinds, patches
 
     kind = kinds.of(wanted)
     before = lastapplied.of(current)
-    patch = patches.three_way(before, lastapplied.annotated(wanted), current, kind)
+    patch = patches.three_way(before, stamped, current, kind)
     if not patch:
         return "unchanged", current
     if options.dry_run == "client":

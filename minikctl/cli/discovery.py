@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
-from collections.abc import Iterator
-from typing import Any, NamedTuple
 
 from minikctl import errors
-from minikctl.client.http import HttpClient
+from minikctl.client import lightjson
+from minikctl.client.record import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+    from minikctl.client.http import HttpClient
 
 ACCEPT = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json"
 FRESH_SECONDS = 600
 
 
-class Resource(NamedTuple):
+class Resource(Record):
     """One resource as discovery tells of it."""
 
     group: str
@@ -122,18 +127,20 @@ class Discovery:
             if time.time() - os.stat(self._file).st_mtime > FRESH_SECONDS:
                 return None
             with open(self._file, encoding="utf-8") as source:
-                return [Resource(**_tuples(entry)) for entry in json.load(source)]
+                return [Resource(*map(_tuple, entry)) for entry in lightjson.loads(source.read())]
         except (OSError, ValueError, TypeError):
             return None
 
     def _ask(self) -> list[Resource]:
+        import json
+
         self._is_fresh = True
         found = list(self._aggregated("/api")) + list(self._aggregated("/apis"))
         try:
             os.makedirs(os.path.dirname(self._file), mode=0o700, exist_ok=True)
             staged = f"{self._file}.{os.getpid()}"
             with open(staged, "w", encoding="utf-8") as sink:
-                json.dump([resource._asdict() for resource in found], sink)
+                json.dump([resource.values() for resource in found], sink)
             os.replace(staged, self._file)
         except OSError:
             pass  # a cache that cannot be kept costs time, nothing else
@@ -196,5 +203,5 @@ def _from_legacy(group: str, version: str, entry: dict[str, Any]) -> Resource:
     )
 
 
-def _tuples(entry: dict[str, Any]) -> dict[str, Any]:
-    return {key: tuple(value) if isinstance(value, list) else value for key, value in entry.items()}
+def _tuple(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
-
 from minikctl import errors
 from minikctl.cli import parsing, printing, selection
 from minikctl.cli.commands import Command
 from minikctl.cli.flags import flag
 from minikctl.cli.output import table
+from minikctl.client import lightjson
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -207,7 +206,7 @@ def _listed(
     whole: dict[str, Any] = {}
     while True:
         body = _read(options, target, query, accept, session)
-        answer: dict[str, Any] = json.loads(body)
+        answer: dict[str, Any] = lightjson.loads(body)
         if whole:
             answer[field] = whole[field] + (answer.get(field) or [])
         whole = answer

@@ -6,7 +6,6 @@ Imports cost more than anything else that a command does, so what only some verb
 from __future__ import annotations
 
 import gc
-import importlib
 import os
 import sys
 
@@ -85,7 +84,7 @@ def _plugin(words: list[str], place: int) -> None:
 
 def load(verb: str) -> commands.Command:
     """Return a verb's command, importing its module."""
-    module = importlib.import_module(f"minikctl.cli.{catalog.MODULES[verb]}")
+    module = __import__(f"minikctl.cli.{catalog.MODULES[verb]}", fromlist=["COMMANDS"])
     found: commands.Command = module.COMMANDS[verb]
     return found
 

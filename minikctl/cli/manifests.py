@@ -6,24 +6,25 @@ Each document knows where it stands, so that a complaint can name file, document
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TextIO
 
 import yaml
 
 from minikctl import errors
 from minikctl.cli import yamlload
+from minikctl.client.record import Record
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from typing import Any, TextIO
+
     from minikctl.cli.session import Io
 
 SUFFIXES = (".yaml", ".yml", ".json")
 LIMIT_BYTES = 64 * 1024 * 1024
 
 
-@dataclass(frozen=True)
-class Document:
+class Document(Record):
     """One object of a manifest; ``index`` counts the file's documents from 1, ``line`` is its first line."""
 
     object: dict[str, Any]

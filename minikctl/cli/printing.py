@@ -38,7 +38,7 @@ def printer(
 
     ``columns``: the command has tables too, so custom columns are among its formats.
     """
-    if not options.output and not options.template:
+    if options.output in ("", "wide") and not options.template:
         return None
     from minikctl.cli.output import printers
 

@@ -232,7 +232,7 @@ def _overridden(found: Endpoint, settings: Settings) -> Endpoint:
                     changes[field] = source.read()
             except OSError as error:
                 raise errors.UsageError(f"error: unable to read {path}: {error.strerror}") from error
-    return found._replace(**changes) if changes else found
+    return found.replaced(**changes) if changes else found
 
 
 def _impersonating(found: Endpoint, settings: Settings) -> Endpoint:
@@ -250,4 +250,4 @@ def _impersonating(found: Endpoint, settings: Settings) -> Endpoint:
     for extra in settings.as_extra:
         key, _, value = extra.partition("=")
         fields.append((f"Impersonate-Extra-{key}", value))
-    return found._replace(impersonation=tuple(fields))
+    return found.replaced(impersonation=tuple(fields))

@@ -37,7 +37,7 @@ def obtain(endpoint: Endpoint, plugin: Mapping[str, Any], cluster: Mapping[str, 
         raise errors.UsageError(
             "error: getting credentials: exec plugin didn't return a token or cert/key pair"
         )
-    return endpoint._replace(
+    return endpoint.replaced(
         token=status.get("token") or endpoint.token,
         cert_data=certificate.encode() or endpoint.cert_data,
         key_data=key.encode() or endpoint.key_data,

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from minikctl.client.record import Record
 
 
-class Endpoint(NamedTuple):
+class Endpoint(Record):
     """How to reach and authenticate with one API server; the ``*_data`` are PEM bytes.
 
     ``socket`` is the path of a Unix socket that the same server listens on, "" for none.  Requests go there,

@@ -5,24 +5,24 @@ Imports little: the CLI goes through here before every request.
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
-import json
 import os
-import re
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
 
 from minikctl import errors
+from minikctl.client import lightjson
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from minikctl.client.settings import ClusterSettings
 
 DEFAULT_CLUSTER = "default"
 SLOTS = 254
 _MEMORY = "/dev/shm"
 _SOCKET_PATH_BYTES = 100
-_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?")
+_LONGEST_NAME = 32
+_NAME_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-")
 
 
 def root_directory() -> str:
@@ -44,12 +44,17 @@ def list_clusters(root: str = "") -> list[str]:
     return [name for name in names if os.path.exists(os.path.join(base, name, "cluster.json"))]
 
 
+def _is_name(text: str) -> bool:
+    proper = 0 < len(text) <= _LONGEST_NAME and set(text) <= _NAME_CHARACTERS
+    return proper and not text.startswith("-") and not text.endswith("-")
+
+
 class ClusterHome:
     """The state directory of one cluster; making the object touches nothing."""
 
     def __init__(self, name: str = "", root: str = "") -> None:
         self.name = name or os.environ.get("MINIKCTL_CLUSTER") or DEFAULT_CLUSTER
-        if not _NAME.fullmatch(self.name):
+        if not _is_name(self.name):
             raise errors.UsageError(
                 f'invalid cluster name "{self.name}": it must be lower-case letters, digits and "-", '
                 "begin and end with a letter or digit, and have at most 32 characters"
@@ -131,7 +136,7 @@ class ClusterHome:
         """Return a JSON file of the state directory, None when there is none."""
         try:
             with open(self.file(*parts), encoding="utf-8") as source:
-                found = json.load(source)
+                found = lightjson.loads(source.read())
         except FileNotFoundError:
             return None
         except (OSError, ValueError) as error:
@@ -140,12 +145,16 @@ class ClusterHome:
 
     def write_json(self, name: str, value: dict[str, Any]) -> None:
         """Write a JSON file of the state directory, atomically."""
+        import json
+
         self.write(name, json.dumps(value, indent=1).encode() + b"\n")
 
     def remove(self, name: str) -> None:
         """Remove a file of the state directory; harmless when it is gone."""
-        with contextlib.suppress(FileNotFoundError):
+        try:
             os.unlink(self.file(name))
+        except FileNotFoundError:
+            pass  # it is gone already
 
     def write(self, name: str, data: bytes, mode: int = 0o600) -> None:
         """Write a file of the state directory: afterwards it is there whole, or as it was before."""
@@ -170,15 +179,19 @@ def _sync_directory(path: str) -> None:
         os.close(handle)
 
 
-@contextlib.contextmanager
-def _locked(path: str) -> Iterator[None]:
-    """Keep other processes out of the block."""
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
+class _locked:
+    """Keeps other processes out of the block."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._handle = -1
+
+    def __enter__(self) -> None:
+        self._handle = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        fcntl.flock(self._handle, fcntl.LOCK_EX)
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._handle)
 
 
 def _free_slot(root: str) -> int:

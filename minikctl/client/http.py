@@ -5,21 +5,25 @@ Imports are kept to what every command needs; TLS is loaded only for https.
 
 from __future__ import annotations
 
-import contextlib
-import json
-import socket
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
-
 from minikctl import errors
-from minikctl.client import wire
-from minikctl.client.endpoint import Endpoint
+from minikctl.client import lightjson, wire
+from minikctl.client.record import Record
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import socket
     import ssl
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from typing import Any, Protocol
+
+    from minikctl.client.endpoint import Endpoint
+else:
+    Protocol = object
 
 AGENT = "minikctl"
 CONNECT_SECONDS = 30.0
+_BOTH_WAYS = 2
+"""``socket.SHUT_RDWR``."""
 _UNRESERVED = {ord(char): "a" for char in "-._~"}
 
 
@@ -27,7 +31,7 @@ class ConnectionRefused(errors.MinikctlError):
     """No API server answers at that address."""
 
 
-class Response(NamedTuple):
+class Response(Record):
     """A whole answer; header names are in lower case, ``warnings`` are the texts of Warning headers."""
 
     status: int
@@ -37,7 +41,7 @@ class Response(NamedTuple):
 
     def json(self) -> Any:
         """Return the decoded body."""
-        return json.loads(self.body)
+        return lightjson.loads(self.body)
 
 
 class Stream:
@@ -55,19 +59,25 @@ class Stream:
 
     def lines(self) -> Iterator[bytes]:
         """Yield each line as it comes, until the server or ``close`` ends the stream."""
-        with contextlib.suppress(wire.WireError, OSError, ValueError):
+        try:
             yield from self._reply.lines()
+        except (wire.WireError, OSError, ValueError):
+            return
 
     def chunks(self) -> Iterator[bytes]:
         """Yield bytes as they come, until the server or ``close`` ends the stream."""
-        with contextlib.suppress(wire.WireError, OSError, ValueError):
+        try:
             yield from iter(self._reply.some, b"")
+        except (wire.WireError, OSError, ValueError):
+            return
 
     def close(self) -> None:
         """End the stream, also from another thread."""
         # A reader in another thread must come out of its wait before the connection is closed.
-        with contextlib.suppress(OSError):
-            self._connection.sock.shutdown(socket.SHUT_RDWR)
+        try:
+            self._connection.sock.shutdown(_BOTH_WAYS)
+        except OSError:
+            pass  # it is closed already
         self._connection.close()
 
 
@@ -222,7 +232,7 @@ class HttpClient:
         sent |= {**self.authorization(), **(headers or {})}
         data: bytes | None = None
         if body is not None:
-            data = body if isinstance(body, bytes) else json.dumps(body).encode()
+            data = body if isinstance(body, bytes) else _encoded(body)
             sent.setdefault("Content-Type", "application/json")
         return self.url_path(path, query), sent, data
 
@@ -247,6 +257,8 @@ class HttpClient:
     def _connect(self) -> wire.Connection:
         if self.endpoint.socket:
             return wire.Connection(_local(self.endpoint.socket, self._timeout))
+        import socket
+
         is_encrypted = self._url.scheme == "https"
         host, port = self._url.hostname or "localhost", self._url.port or (443 if is_encrypted else 80)
         sock = socket.create_connection((host, port), self._timeout or CONNECT_SECONDS)
@@ -261,15 +273,25 @@ class HttpClient:
         return wire.Connection(sock)
 
 
+def _encoded(body: Any) -> bytes:
+    import json
+
+    return json.dumps(body).encode()
+
+
 def _local(path: str, timeout: float | None) -> socket.socket:
-    sock = socket.socket(socket.AF_UNIX)
+    # The bare socket does: what the module of that name adds takes longer to load than the request.
+    import _socket
+
+    sock: Any = _socket.socket(_socket.AF_UNIX)
     try:
         sock.settimeout(timeout)
         sock.connect(path)
     except BaseException:
         sock.close()
         raise
-    return sock
+    found: socket.socket = sock
+    return found
 
 
 class _reported:
@@ -325,7 +347,7 @@ def _load_client_pair(context: ssl.SSLContext, endpoint: Endpoint) -> None:
 
 def _failure(status: int, content: bytes) -> errors.StatusError:
     try:
-        found = json.loads(content)
+        found = lightjson.loads(content)
     except ValueError:
         found = None
     if isinstance(found, dict) and found.get("kind") == "Status":

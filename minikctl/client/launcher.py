@@ -5,16 +5,19 @@ The truth about whether one runs is the lock on ``daemon.lock``: a pid in a file
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import os
 import sys
 import time
-from collections.abc import Callable
-from typing import Any
 
 from minikctl import errors
-from minikctl.client.home import ClusterHome
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from minikctl.client.home import ClusterHome
 
 START_SECONDS = 30.0
 STOP_SECONDS = 15.0
@@ -105,8 +108,10 @@ def stop(home: ClusterHome, tell: Callable[[str], None] = lambda _: None) -> boo
 
 def _ended_by(number: int, home: ClusterHome, pid: int, seconds: float) -> bool:
     """Send the signal and tell whether the process has let go of the cluster within that time."""
-    with contextlib.suppress(ProcessLookupError):
+    try:
         os.kill(pid, number)
+    except ProcessLookupError:
+        pass  # it has ended meanwhile
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if holder(home) != pid:
@@ -142,8 +147,10 @@ class _Child:
 
     def has_ended(self) -> bool:
         """Tell whether it is gone."""
-        with contextlib.suppress(ChildProcessError):
+        try:
             self._ended = self._ended or os.waitpid(self._pid, os.WNOHANG)[0] != 0
+        except ChildProcessError:
+            pass  # somebody else has waited for it
         return self._ended
 
 

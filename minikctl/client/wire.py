@@ -5,8 +5,12 @@ The standard library's client spends more time on its imports than a command spe
 
 from __future__ import annotations
 
-import socket
-from collections.abc import Iterator, Mapping, Sequence
+import io
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Iterator, Mapping, Sequence
 
 LINE_LIMIT = 65536
 HEADER_LIMIT = 200
@@ -107,12 +111,27 @@ class Reply:
         return False
 
 
+class _Raw(io.RawIOBase):
+    """Reads from a socket of any kind; ``makefile`` is not among what the bare ones have."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        super().__init__()
+        self._sock = sock
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: bytearray) -> int:  # type: ignore[override]
+        return self._sock.recv_into(buffer)
+
+
 class Connection:
     """One connection, for one request after the other."""
 
     def __init__(self, sock: socket.socket) -> None:
         self.sock = sock
-        self.reader = sock.makefile("rb")
+        raw: io.RawIOBase = _Raw(sock)
+        self.reader = io.BufferedReader(raw, LINE_LIMIT)
         self.reusable = True
 
     def send(

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from minikctl.client.record import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any
 
 PADDING = 3
 MINIMUM = 6
 
 
-class Style(NamedTuple):
+class Style(Record):
     """What is shown beside the server's columns."""
 
     wide: bool = False
