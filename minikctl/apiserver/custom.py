@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from minikctl.apiserver import cache, feed
 from minikctl.apiserver.patching import copied
+from minikctl.apiserver.webhook_client import WebhookClient
 from minikctl.model import kinds, objects
 from minikctl.model.custom import lifecycle
 from minikctl.model.kind import Kind, Versions
@@ -16,9 +16,6 @@ from minikctl.model.objects import Object
 from minikctl.runtime.served import Served
 
 logger = logging.getLogger(__name__)
-
-Convert = Callable[[Object], Versions]
-"""Returns what converts objects of a definition whose conversion strategy is Webhook."""
 
 
 @dataclass(frozen=True)
@@ -32,10 +29,10 @@ class _Made:
 class CustomKinds:
     """Keeps ``served`` in step with the definitions in the feed; ``start`` when the feed has loaded."""
 
-    def __init__(self, source: feed.Feed, served: Served, convert: Convert | None = None) -> None:
+    def __init__(self, source: feed.Feed, served: Served, webhooks: WebhookClient) -> None:
         self._feed = source
         self._served = served
-        self._convert = convert
+        self._webhooks = webhooks
         self._base = served.table
         self._made: dict[str, _Made] = {}
 
@@ -88,8 +85,10 @@ class CustomKinds:
         if not definition.are_several(crd):
             return None
         strategy = (objects.spec(crd).get("conversion") or {}).get("strategy")
-        if strategy == "Webhook" and self._convert is not None:
-            return self._convert(crd)
+        if strategy == "Webhook":
+            from minikctl.apiserver import converting
+
+            return converting.WebhookVersions(crd, self._webhooks)
         return versions.SameFields(definition.storage_kind(crd))
 
     def _recast(self, made: _Made, *, fresh: bool) -> None:

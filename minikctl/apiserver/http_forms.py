@@ -11,7 +11,7 @@ import orjson
 
 from minikctl import errors
 from minikctl.apiserver import cache, listing
-from minikctl.apiserver.registry import serve
+from minikctl.apiserver.versions import serve
 from minikctl.model import tables
 from minikctl.model.kinds.base import Kind
 from minikctl.model.objects import Object

@@ -25,6 +25,7 @@ from minikctl.apiserver.http_exchange import Exchange
 from minikctl.apiserver.http_paths import Target
 from minikctl.apiserver.options import DeleteOptions, ListOptions, PatchOptions, WriteOptions
 from minikctl.apiserver.registry import Registry
+from minikctl.apiserver.versions import show
 from minikctl.model import kinds, objects
 from minikctl.model.kinds.base import Kind
 from minikctl.model.objects import Object
@@ -112,6 +113,7 @@ async def _list(registry: Registry, exchange: Exchange, target: Target) -> None:
     if exchange.flag("watch"):
         await http_watch.serve_watch(registry, exchange, target, _form(exchange))
         return
+    await registry.selectable(target.kind, target.namespace, exchange.query.get("fieldSelector", ""))
     await _answer_list(
         registry, exchange, target, registry.list(target.kind, target.namespace, _list_options(exchange))
     )
@@ -299,7 +301,8 @@ async def _delete_options(exchange: Exchange, kind: Kind) -> tuple[DeleteOptions
 
 
 async def _get_scale(registry: Registry, exchange: Exchange, target: Target) -> None:
-    obj = registry.get(target.kind, target.namespace, target.name)
+    entry = registry.entry(target.kind, target.namespace, target.name)
+    obj = await show(target.kind, entry.object)
     await exchange.answer_json(scaling.scale_of(target.kind, obj))
 
 

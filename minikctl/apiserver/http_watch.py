@@ -25,6 +25,7 @@ LONGEST_SECONDS = (1800, 3600)
 async def serve_watch(registry: Registry, exchange: Exchange, target: Target, form: http_forms.Form) -> None:
     """Answer with events until the time is up or the client has gone."""
     try:
+        await registry.selectable(target.kind, target.namespace, exchange.query.get("fieldSelector", ""))
         batches = registry.watch(target.kind, target.namespace, _options(exchange))
     except errors.StatusError as error:
         if error.code != 410:

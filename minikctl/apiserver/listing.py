@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import orjson
@@ -31,10 +31,19 @@ class Page:
 
 @dataclass(frozen=True)
 class Selection:
-    """Which objects a list or watch is about; ``match`` None means all."""
+    """Which objects a list or watch is about; ``match`` None means all.
+
+    ``reads``: objects must be ready in the versions of that kind before ``match`` can judge them.
+    """
 
     name: str = ""
     match: Match | None = None
+    reads: Kind | None = None
+
+    async def ready(self, found: Sequence[Object]) -> None:
+        """Return once ``match`` can judge these."""
+        if self.reads is not None and self.reads.versions is not None:
+            await self.reads.versions.prepare(self.reads, found)
 
 
 def selection(kind: Kind, labels: str, fields: str) -> Selection:
@@ -54,11 +63,12 @@ def selection(kind: Kind, labels: str, fields: str) -> Selection:
             obj = kind.versions.read(kind, obj)
         return by_field.matches(kind.from_storage(obj) if kind.storage else obj)
 
+    reads = kind if fields and kind.versions is not None else None
     if not labels:
-        return Selection(name, fields_match)
+        return Selection(name, fields_match, reads)
     if not fields:
         return Selection(name, lambda obj: by_label.matches(objects.labels(obj)))
-    return Selection(name, lambda obj: by_label.matches(objects.labels(obj)) and fields_match(obj))
+    return Selection(name, lambda obj: by_label.matches(objects.labels(obj)) and fields_match(obj), reads)
 
 
 def page(

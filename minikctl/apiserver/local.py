@@ -7,7 +7,8 @@ from typing import Any
 
 from minikctl.apiserver import patching
 from minikctl.apiserver.options import DeleteOptions, ListOptions, PatchOptions, PatchType, WatchOptions
-from minikctl.apiserver.registry import Registry, serve
+from minikctl.apiserver.registry import Registry
+from minikctl.apiserver.versions import serve, show
 from minikctl.client.base import ObjectList, WatchEvent
 from minikctl.model import objects
 from minikctl.model.kinds.base import Kind
@@ -22,13 +23,15 @@ class LocalClient:
 
     async def get(self, kind: Kind, name: str, namespace: str = "") -> Object:
         """Return the object as it is now."""
-        return self._registry.get(kind, namespace, name)
+        return await show(kind, self._registry.entry(kind, namespace, name).object)
 
     async def list(
         self, kind: Kind, namespace: str = "", *, labels: str = "", fields: str = ""
     ) -> ObjectList:
         """Return all objects that match, and the revision of the answer."""
+        await self._registry.selectable(kind, namespace, fields)
         page = self._registry.list(kind, namespace, ListOptions(labels=labels, fields=fields))
+        await self._registry.ready(kind, page.entries)
         return ObjectList(tuple(serve(kind, entry.object) for entry in page.entries), str(page.revision))
 
     async def create(self, kind: Kind, obj: Object) -> Object:
@@ -73,7 +76,9 @@ class LocalClient:
     ) -> AsyncIterator[WatchEvent]:
         """Yield each later change in order; raises ``StatusError`` 410 if that revision is gone."""
         options = WatchOptions(labels=labels, fields=fields, resource_version=resource_version)
+        await self._registry.selectable(kind, namespace, fields)
         async for steps in self._registry.watch(kind, namespace, options):
+            await self._registry.ready(kind, [step.entry for step in steps if step.entry is not None])
             for step in steps:
                 if step.entry is not None:
                     yield WatchEvent(step.type, serve(kind, step.entry.object))

@@ -35,6 +35,7 @@ from minikctl.apiserver import options as options_
 from minikctl.apiserver.admission import chain, plugins
 from minikctl.apiserver.admission.world import World
 from minikctl.apiserver.options import DeleteOptions, ListOptions, PatchOptions, WatchOptions, WriteOptions
+from minikctl.apiserver.versions import keep, serve, show, take
 from minikctl.model import admission as rules
 from minikctl.model import kinds, names, objects, schema
 from minikctl.model.apply import ownership
@@ -87,7 +88,7 @@ class Registry:
         for entry in self.feed.collection(kinds.SERVICE).entries():
             self.services.adopt(entry.object)
         self.feed.observe(kinds.SERVICE, self.services.follow)
-        custom.CustomKinds(self.feed, self.served).start()
+        custom.CustomKinds(self.feed, self.served, self.webhooks).start()
         self.served.subscribe(lambda _: self.admission.forget())
         self.admission.follow(self.feed)
 
@@ -129,6 +130,11 @@ class Registry:
         """Return once ``serve`` can show these entries: a webhook may have to convert them first."""
         if kind.versions is not None:
             await kind.versions.prepare(kind, [entry.object for entry in entries])
+
+    async def selectable(self, kind: Kind, namespace: str, fields: str) -> None:
+        """Return once field selectors can judge every object there is; before a list or watch with some."""
+        if fields and kind.versions is not None:
+            await self.ready(kind, self.feed.collection(kind).entries(namespace))
 
     def watch(
         self, kind: Kind, namespace: str, options: WatchOptions = options_.WATCH
@@ -315,7 +321,7 @@ class Registry:
             try:
                 new = await self._prepare(request, new)
                 if await self._put(request, entry, new, options):
-                    return serve(kind, request.new)
+                    return await show(kind, request.new)
             finally:
                 self.admission.finished(request)
 
@@ -329,7 +335,8 @@ class Registry:
             return True
         if not options.applied and request.subresource != "binding":
             write = self.write(options, request.subresource)
-            owners = ownership.of_update(kind, serve(kind, entry.object), serve(kind, new), write)
+            present = await show(kind, entry.object)
+            owners = ownership.of_update(kind, present, serve(kind, new), write)
             strategy.set_owners(new, owners)
         undo = self._allocate(stored, new, old)
         if options.dry_run:
@@ -404,6 +411,7 @@ class Registry:
         write: WriteOptions = options_.WRITE,
     ) -> listing.Page:
         """Delete all objects that match, in parallel so that they share commits; return them as they were."""
+        await self.selectable(kind, namespace, chosen.fields)
         page = self.list(kind, namespace, chosen)
 
         async def delete(entry: cache.Entry) -> errors.StatusError | None:
@@ -433,18 +441,19 @@ class Registry:
         while True:
             entry = self.entry(kind, namespace, name)
             deletion.check(kind, entry.object, options)
+            await self.ready(kind, [entry])
             request = chain.request("DELETE", kind, entry.key, write)
             request.old, request.deletion = entry.object, options
             await self.admission.admit(request)
             decision = deletion.decide(stored, entry.object, options, self.clock.now())
             if decision is None:
-                return serve(kind, entry.object), False
+                return await show(kind, entry.object), False
             gone = isinstance(decision, deletion.Remove)
             if write.dry_run:
                 left = decision.object if isinstance(decision, deletion.Mark) else entry.object
-                return serve(kind, left), gone
+                return await show(kind, left), gone
             try:
-                return serve(kind, await self._delete(stored, entry, decision)), gone
+                return await show(kind, await self._delete(stored, entry, decision)), gone
             except stores.Mismatch:
                 await self.feed.reached(self._store.revision)
 
@@ -461,23 +470,6 @@ class Registry:
         row = await self._store.delete(feed.key_of(stored, *entry.key), entry.revision)
         await self.feed.reached(row.revision)
         return entry.object
-
-
-def take(kind: Kind, obj: Object) -> Object:
-    """Return a caller's object in the version in which it is stored."""
-    return kind.to_storage(obj) if kind.storage else obj
-
-
-async def keep(stored: Kind, obj: Object) -> Object:
-    """Return an object of a custom kind in the version in which it is kept, any other as it is."""
-    return obj if stored.versions is None else await stored.versions.keep(obj)
-
-
-def serve(kind: Kind, obj: Object) -> Object:
-    """Return a stored object in the version that was asked for."""
-    if kind.versions is not None:
-        return kind.versions.read(kind, obj)
-    return kind.from_storage(obj) if kind.storage else obj
 
 
 def refuse(kind: Kind, obj: Object, found: list[dict[str, str]]) -> None:

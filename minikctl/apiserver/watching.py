@@ -97,6 +97,8 @@ async def follow(watch: Watch, clock: clocks.Clock) -> AsyncGenerator[list[Step]
     while watch.source.failure is None and collection.era == era:
         changes = collection.since(position)
         position += len(changes)
+        if watch.chosen.reads is not None:
+            await watch.chosen.ready([each.object for change in changes for each in _entries(change)])
         steps = [step for change in changes if (step := _seen(watch, change))]
         now = clock.monotonic()
         if options.bookmarks and now >= next_bookmark:
@@ -113,6 +115,10 @@ async def follow(watch: Watch, clock: clocks.Clock) -> AsyncGenerator[list[Step]
             return
         patience = _patience(deadline, next_bookmark if options.bookmarks else None, now)
         await collection.changed(patience, interest)
+
+
+def _entries(change: cache.Change) -> list[cache.Entry]:
+    return [each for each in (change.old, change.new, change.last) if each is not None]
 
 
 def _patience(deadline: float | None, bookmark: float | None, now: float) -> float | None:
