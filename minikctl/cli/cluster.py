@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from minikctl.cli.session import Session
 
 READY_SECONDS = 120.0
+ENGINE_SECONDS = 10.0
+"""So long the engine is waited for before it is said that it does not answer."""
 POLL_SECONDS = 0.1
 MOST_NODES = 5000
 
@@ -101,19 +103,26 @@ def _check_nodes(asked: dict[str, Any]) -> None:
 
 def _await_system(session: Session, progress: _Progress) -> None:
     path = "/api/v1/namespaces/kube-system/pods"
-    deadline = time.monotonic() + READY_SECONDS
+    begun = time.monotonic()
     seen: set[str] = set()
-    while time.monotonic() < deadline:
+    while time.monotonic() < begun + READY_SECONDS:
+        problem = _nodes_problem(session)
+        if problem and time.monotonic() > begun + ENGINE_SECONDS:
+            raise errors.UsageError(
+                f"error: the control plane runs, but {problem}; "
+                "what is asked for waits, and goes on by itself when that is over"
+            )
         found = session.client.request("GET", path).json().get("items") or []
         for pod in found:
             name = (pod["metadata"].get("labels") or {}).get("app.kubernetes.io/name") or pod["metadata"][
                 "name"
             ]
             progress.step(name)
-            if _is_ready(pod) and name not in seen:
+            # What is stored of pods is from before, as long as the node cannot look at them.
+            if _is_ready(pod) and not problem and name not in seen:
                 seen.add(name)
                 progress.done(name)
-        if found and all(_is_ready(pod) for pod in found):
+        if found and not problem and all(_is_ready(pod) for pod in found):
             return
         if session.home.settings().runtime == "sim" and not found:
             return
@@ -124,8 +133,18 @@ def _await_system(session: Session, progress: _Progress) -> None:
     )
 
 
-def _is_ready(pod: dict[str, Any]) -> bool:
-    conditions = (pod.get("status") or {}).get("conditions") or ()
+def _nodes_problem(session: Session) -> str:
+    """Return why the first node that is not ready is not, "" if all are."""
+    for node in session.client.request("GET", "/api/v1/nodes").json().get("items") or ():
+        if not _is_ready(node):
+            conditions = (node.get("status") or {}).get("conditions") or ()
+            told = next((c.get("message") for c in conditions if c["type"] == "Ready"), "")
+            return f"node {node['metadata']['name']} is not ready: {told or 'it has said nothing yet'}"
+    return ""
+
+
+def _is_ready(thing: dict[str, Any]) -> bool:
+    conditions = (thing.get("status") or {}).get("conditions") or ()
     return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
 
 

@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -26,16 +26,26 @@ COMMAND_SECONDS = 120
 class Cluster:
     """A cluster as a user meets it: through the command line."""
 
-    def __init__(self, home: str, name: str) -> None:
+    def __init__(
+        self,
+        home: str,
+        name: str,
+        before: Sequence[str] = (),
+        engine: str = os.environ.get("DOCKER_HOST", ""),
+    ) -> None:
+        """``before`` comes before each command, ``engine`` is where the Docker engine answers, "" as usual."""
         self.home = home
         self.name = name
+        self._before = before
         self.environment = {**os.environ, "MINIKCTL_HOME": home, "MINIKCTL_CLUSTER": name, "NO_COLOR": "1"}
         self.environment.pop("KUBECONFIG", None)
+        if engine:
+            self.environment["DOCKER_HOST"] = engine
 
     def run(self, *words: str, stdin: str = "", code: int | None = 0) -> subprocess.CompletedProcess[str]:
         """Run a command; unless ``code`` is None its exit code must be that."""
         done = subprocess.run(
-            [PROGRAM, *words],
+            [*self._before, PROGRAM, *words],
             input=stdin,
             capture_output=True,
             text=True,
