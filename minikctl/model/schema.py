@@ -38,6 +38,9 @@ def root(kind: Kind) -> Node:
     return structure.of(structure.path_of(kind))
 
 
+_NOTHING: tuple[Any, ...] = (None, [], {})
+
+
 # --- unknown fields -------------------------------------------------------------------------------
 
 
@@ -75,16 +78,27 @@ def drop_unknown(kind: Kind, obj: Object) -> None:
 
 
 def apply_defaults(kind: Kind, obj: Object) -> None:
-    """Complete the object in place: null means absent, schema defaults filled in, quantities canonical."""
-    if kind.shape is not None:
-        kind.shape.apply_defaults(obj)
+    """Complete the object in place: null means absent, schema defaults filled in, quantities canonical.
+
+    Empty lists and maps that may be left out are: Kubernetes keeps objects in a form (protobuf) that cannot tell
+    them from absent ones.  A custom kind's own fields stay as they are, its metadata does not.
+    """
+    if kind.shape is None:
+        _complete(root(kind), obj)
         return
-    _complete(root(kind), obj)
+    kind.shape.apply_defaults(obj)
+    meta = obj.get("metadata")
+    if isinstance(meta, dict):
+        for key in [key for key, inner in meta.items() if inner in ({}, [])]:
+            del meta[key]
 
 
 def _complete(node: Node, value: dict[str, Any]) -> None:
-    for key in [key for key, inner in value.items() if inner is None]:
-        if key not in node.properties and node.values and node.values.type == "string":
+    for key in [key for key, inner in value.items() if inner in _NOTHING]:
+        if value[key] is not None:
+            if key in node.collections:
+                del value[key]
+        elif key not in node.properties and node.values and node.values.type == "string":
             value[key] = ""
         else:
             del value[key]

@@ -73,6 +73,15 @@ def _build(schema: Mapping[str, Any], home: str) -> Node:
     return Node({**target, **schema}, path, name)
 
 
+_SHOWN = {
+    "ClusterRole": ("rules",),
+    "Role": ("rules",),
+    "EndpointSlice": ("ports",),
+    "HPAScalingRules": ("policies",),
+}
+"""Fields by type that Kubernetes' types write even when they are empty, or whose validation sees it."""
+
+
 @dataclass(frozen=True, eq=False)
 class Node:
     """One place in an object: what its schema says, ``$ref``s followed."""
@@ -104,6 +113,16 @@ class Node:
         return {
             name: each.schema["default"] for name, each in self.properties.items() if "default" in each.schema
         }
+
+    @functools.cached_property
+    def collections(self) -> frozenset[str]:
+        """The fields of a struct that are lists or maps, and are left out when they are empty."""
+        shown = (*self.schema.get("required", ()), *_SHOWN.get(self.type_name, ()))
+        return frozenset(
+            name
+            for name, each in self.properties.items()
+            if (each.items or (each.values and not each.properties)) and not each.is_open
+        ).difference(shown)
 
     @functools.cached_property
     def is_open(self) -> bool:

@@ -283,3 +283,23 @@ async def test_a_pod_needs_its_service_account(registry: Registry) -> None:
 async def test_an_unknown_priority_class_is_refused(registry: Registry) -> None:
     with pytest.raises(StatusError, match="no PriorityClass with name high was found"):
         await registry.create(kinds.POD, "default", samples.pod(priorityClassName="high"))
+
+
+async def test_what_is_empty_is_kept_as_absent(registry: Registry) -> None:
+    deployment = samples.deployment()
+    deployment["metadata"] |= {"labels": {}, "annotations": {}, "finalizers": [], "ownerReferences": []}
+    pod = deployment["spec"]["template"]["spec"]
+    pod |= {"nodeSelector": {}, "tolerations": [], "volumes": [{"name": "v", "emptyDir": {}}]}
+    pod["containers"][0] |= {"command": [], "resources": {"limits": {}}}
+    made = await registry.create(kinds.DEPLOYMENT, "default", deployment)
+    assert not {"labels", "annotations", "finalizers", "ownerReferences"} & made["metadata"].keys()
+    kept = made["spec"]["template"]["spec"]
+    assert not {"nodeSelector", "tolerations"} & kept.keys()
+    assert kept["volumes"] == [{"name": "v", "emptyDir": {}}], "an empty struct says something"
+    assert (kept["containers"][0]["resources"], "command" in kept["containers"][0]) == ({}, False)
+    marked = copy.deepcopy(made)
+    marked["metadata"]["annotations"] = {}
+    same = await registry.update(kinds.DEPLOYMENT, "default", "web", marked)
+    assert same["metadata"]["resourceVersion"] == made["metadata"]["resourceVersion"]
+    role: dict[str, Any] = {"metadata": {"name": "none"}, "rules": []}
+    assert (await registry.create(kinds.ROLE, "default", role))["rules"] == []
