@@ -80,8 +80,8 @@ def drop_unknown(kind: Kind, obj: Object) -> None:
 def apply_defaults(kind: Kind, obj: Object) -> None:
     """Complete the object in place: null means absent, schema defaults filled in, quantities canonical.
 
-    Empty lists and maps that may be left out are: Kubernetes keeps objects in a form (protobuf) that cannot tell
-    them from absent ones.  A custom kind's own fields stay as they are, its metadata does not.
+    Empty lists and maps that may be left out are: Kubernetes keeps objects in a form (protobuf) that cannot
+    tell them from absent ones.  A custom kind's own fields stay as they are, its metadata does not.
     """
     if kind.shape is None:
         _complete(root(kind), obj)
