@@ -303,7 +303,13 @@ async def _delete_options(exchange: Exchange, kind: Kind) -> tuple[DeleteOptions
 async def _get_scale(registry: Registry, exchange: Exchange, target: Target) -> None:
     entry = registry.entry(target.kind, target.namespace, target.name)
     obj = await show(target.kind, entry.object)
-    await exchange.answer_json(scaling.scale_of(target.kind, obj))
+    await _answer_scale(registry, exchange, scaling.scale_of(target.kind, obj))
+
+
+async def _answer_scale(registry: Registry, exchange: Exchange, scale: Object) -> None:
+    form = _form(exchange)
+    data = http_forms.encode_object(form, scaling.SCALE, scale, registry.clock.now())
+    await exchange.answer(_pretty(exchange, data), form.media)
 
 
 async def _update_scale(registry: Registry, exchange: Exchange, target: Target) -> None:
@@ -311,7 +317,7 @@ async def _update_scale(registry: Registry, exchange: Exchange, target: Target) 
     made = await subresources.update_scale(
         registry, target.kind, target.namespace, target.name, scale, _write_options(exchange)
     )
-    await exchange.answer_json(made)
+    await _answer_scale(registry, exchange, made)
 
 
 async def _patch_scale(registry: Registry, exchange: Exchange, target: Target) -> None:
@@ -320,10 +326,10 @@ async def _patch_scale(registry: Registry, exchange: Exchange, target: Target) -
         made = await subresources.apply_scale(
             registry, target.kind, (target.namespace, target.name), body, options
         )
-        await exchange.answer_json(made)
+        await _answer_scale(registry, exchange, made)
         return
     made = await subresources.patch_scale(registry, target.kind, target.namespace, target.name, body, options)
-    await exchange.answer_json(made)
+    await _answer_scale(registry, exchange, made)
 
 
 async def _bind(registry: Registry, exchange: Exchange, target: Target) -> None:

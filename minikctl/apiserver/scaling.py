@@ -6,11 +6,22 @@ from collections.abc import Sequence
 from typing import Any
 
 from minikctl import errors
-from minikctl.model import causes, objects, selectors
-from minikctl.model.kinds.base import Kind
+from minikctl.model import causes, cells, objects, selectors
+from minikctl.model.kind import Column, Kind
 from minikctl.model.objects import Object
 
-SCALE = Kind("autoscaling", "v1", "Scale", "scales")
+SCALE = Kind(
+    "autoscaling",
+    "v1",
+    "Scale",
+    "scales",
+    columns=(
+        cells.NAME,
+        Column("Desired", cells.number("spec.replicas"), "integer"),
+        Column("Available", cells.number("status.replicas"), "integer"),
+        cells.AGE,
+    ),
+)
 
 
 def scale_of(kind: Kind, obj: Object) -> Object:
