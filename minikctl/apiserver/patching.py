@@ -41,13 +41,7 @@ def apply(kind: Kind, current: Object, body: Any, options: PatchOptions) -> Obje
         # They are the bigger part of many objects, and no patch but one for them needs them.
         meta = {name: value for name, value in current["metadata"].items() if name != "managedFields"}
         current = {**current, "metadata": meta}
-    try:
-        patched = _apply(kind, current, body, options.type)
-    except patches.PatchError as error:
-        raise unprocessable(str(error)) from None
-    if not isinstance(patched, dict):
-        raise unprocessable("the outcome is not an object")
-    patched = copied(patched)
+    patched = copied(outcome(kind, current, body, options.type))
     _same_name(patched, current)
     _same_version(kind, patched, current)
     if options.strict:
@@ -56,6 +50,17 @@ def apply(kind: Kind, current: Object, body: Any, options: PatchOptions) -> Obje
     if fault:
         raise errors.bad_request(fault)
     schema.drop_unknown(kind, patched)
+    return patched
+
+
+def outcome(kind: Kind, current: Object, body: Any, type: PatchType) -> Object:
+    """Return what the patch alone makes of an object; 400 and 422 for one that does not make sense."""
+    try:
+        patched = _apply(kind, current, body, type)
+    except patches.PatchError as error:
+        raise unprocessable(str(error)) from None
+    if not isinstance(patched, dict):
+        raise unprocessable("the outcome is not an object")
     return patched
 
 

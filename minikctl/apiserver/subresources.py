@@ -7,9 +7,9 @@ from typing import Any
 
 from minikctl import errors
 from minikctl.apiserver import applying, patching, scaling
-from minikctl.apiserver.options import DeleteOptions, PatchOptions, WriteOptions
+from minikctl.apiserver.options import DeleteOptions, PatchOptions, PatchType, WriteOptions
 from minikctl.apiserver.registry import Registry
-from minikctl.model import causes, kinds, objects, patches
+from minikctl.model import causes, kinds, objects
 from minikctl.model.kinds.base import Kind
 from minikctl.model.objects import Key, Object
 
@@ -37,13 +37,8 @@ async def patch_scale(
     """Patch the Scale of a workload."""
 
     def change(current: Object) -> Object:
-        scale = scaling.scale_of(kind, current)
-        try:
-            patched = (
-                patches.json_patch(scale, body) if options.type == "json" else patches.merge(scale, body)
-            )
-        except patches.PatchError as error:
-            raise patching.unprocessable(str(error)) from None
+        type: PatchType = "json" if options.type == "json" else "merge"  # it has no lists
+        patched = patching.outcome(scaling.SCALE, scaling.scale_of(kind, current), body, type)
         new = patching.copied(current)
         scaling.set_replicas(kind, new, scaling.replicas(name, patched))
         return new

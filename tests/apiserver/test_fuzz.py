@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from minikctl.apiserver.auth import TokenAuthenticator
@@ -118,6 +118,7 @@ def test_no_request_makes_the_server_fail(tmp_path: Path) -> None:
         MEDIA,
         BODIES,
     )
+    @example("PATCH", BASES[2], "/web/scale", {}, "application/merge-patch+json", b"null")
     @settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
     def run(method: str, base: str, name: str, query: dict[str, str], media: str, body: bytes) -> None:
         import urllib.parse
