@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from minikctl import errors
+from minikctl.apiserver.admission import presenting
 from minikctl.apiserver.admission.chain import Request
 from minikctl.apiserver.admission.world import World
 from minikctl.apiserver.attributes import Attributes
 from minikctl.apiserver.auth import AUTHENTICATED, User
 from minikctl.apiserver.rbac import Rbac
 from minikctl.model import kinds, objects, selectors
+from minikctl.model.admitting import rules
+from minikctl.model.kindtable import KindTable
 from minikctl.model.objects import Object
 
 
@@ -33,6 +36,25 @@ def selects_namespace(world: World, selector: selectors.Selector, request: Reque
         return True
     found = namespace_of(world, request)
     return found is None or selector.matches(objects.labels(found))
+
+
+def selects_object(selector: selectors.Selector, request: Request) -> bool:
+    """Tell whether an objectSelector means the request: the object, or what it was before."""
+    if not selector.requirements:
+        return True
+    shown = [each for each in (request.object, request.old) if each is not None]
+    return request.shown is None and any(selector.matches(objects.labels(each)) for each in shown)
+
+
+def names_resource(table: KindTable, given: Iterable[rules.Rule], request: Request) -> bool:
+    """Tell whether a rule names the request's resource, in whatever version and scope."""
+    operation = presenting.operation(request)
+    others = [each for each in presenting.equivalents(table, request) if not each.is_exempt]
+    return any(
+        rules.names_resource(rule, operation, each.group, each.plural, each.part)
+        for rule in given
+        for each in others
+    )
 
 
 @contextlib.contextmanager

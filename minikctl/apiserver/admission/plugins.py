@@ -9,6 +9,7 @@ from minikctl.apiserver.admission.ingress_class import DefaultIngressClass
 from minikctl.apiserver.admission.limit_ranger import LimitRanger
 from minikctl.apiserver.admission.namespaces import NamespaceLifecycle
 from minikctl.apiserver.admission.pod_security import PodSecurity
+from minikctl.apiserver.admission.policies import PolicyNotices, ValidatingPolicies
 from minikctl.apiserver.admission.priority import Priority
 from minikctl.apiserver.admission.quota import ResourceQuota
 from minikctl.apiserver.admission.service_account import ServiceAccount
@@ -35,6 +36,8 @@ def build(world: World, roles: Rbac, client: WebhookClient) -> list[Plugin]:
         RoleEscalation(roles),
         BindingEscalation(roles),
         MutatingWebhooks(world, roles, client),
+        PolicyNotices(),
+        ValidatingPolicies(world, roles),
         ValidatingWebhooks(world, roles, client),
         # The last one: what is charged has passed all others.
         ResourceQuota(world),

@@ -90,17 +90,8 @@ class Webhooks(Plugin):
 
     def concerns(self, request: Request) -> bool:
         """Tell whether some rule names the resource, in any version."""
-        if not self._hooks:
-            return False
-        operation = presenting.operation(request)
-        others = presenting.equivalents(self._world.table(), request)
-        return any(
-            rules.names_resource(rule, operation, each.group, each.plural, each.part)
-            for hook in self._hooks
-            for rule in hook.given.get("rules") or ()
-            for each in others
-            if not each.is_exempt
-        )
+        given = (rule for hook in self._hooks for rule in hook.given.get("rules") or ())
+        return bool(self._hooks) and asking.names_resource(self._world.table(), given, request)
 
     async def _meant(self, request: Request, hook: Hook, *, is_new: bool = False) -> _Call | None:
         """Return the call that a webhook is to get, None if it does not want the request."""
@@ -118,11 +109,9 @@ class Webhooks(Plugin):
         return _Call(hook, found, kind, question)
 
     def _selected(self, request: Request, hook: Hook) -> bool:
-        if hook.labels.requirements:
-            shown = [each for each in (request.object, request.old) if each is not None]
-            if request.shown is not None or not any(hook.labels.matches(objects.labels(o)) for o in shown):
-                return False
-        return asking.selects_namespace(self._world, hook.namespaces, request)
+        return asking.selects_object(hook.labels, request) and asking.selects_namespace(
+            self._world, hook.namespaces, request
+        )
 
     def _holds(self, request: Request, hook: Hook, question: review.Question) -> bool:
         from minikctl.model.admitting import conditions  # brings CEL

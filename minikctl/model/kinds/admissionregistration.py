@@ -8,7 +8,7 @@ from datetime import datetime
 from minikctl.model import cells, objects, selectors
 from minikctl.model.kind import Column, Kind
 from minikctl.model.objects import Object
-from minikctl.model.validation import webhooks
+from minikctl.model.validation import policies, webhooks
 
 
 def _parameters(obj: Object, _now: datetime) -> str:
@@ -70,10 +70,17 @@ MUTATING_WEBHOOKS = _webhooks("MutatingWebhookConfiguration", "mutatingwebhookco
 VALIDATING_POLICY = _kind(
     "ValidatingAdmissionPolicy",
     "validatingadmissionpolicies",
+    stored_only=False,
+    validate=policies.validate,
     subresources=frozenset({"status"}),
     columns=_rules("Validations", "spec.validations"),
 )
-VALIDATING_POLICY_BINDING = _binding("ValidatingAdmissionPolicyBinding", "validatingadmissionpolicybindings")
+VALIDATING_POLICY_BINDING = _binding(
+    "ValidatingAdmissionPolicyBinding",
+    "validatingadmissionpolicybindings",
+    stored_only=False,
+    validate=policies.validate_binding,
+)
 VALIDATING_WEBHOOKS = _webhooks("ValidatingWebhookConfiguration", "validatingwebhookconfigurations")
 ALL = (
     MUTATING_POLICY,

@@ -1,0 +1,175 @@
+"""ValidatingAdmissionPolicy and ValidatingAdmissionPolicyBinding."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from minikctl.model import causes, names, objects
+from minikctl.model.kind import Cause
+from minikctl.model.objects import Object
+from minikctl.model.validation import selection, webhooks
+
+_IDENTIFIER = re.compile(r"[_a-zA-Z][_a-zA-Z0-9]*")
+_REASONS = ("Forbidden", "Invalid", "RequestEntityTooLarge", "Unauthorized")
+_ACTIONS = ("Audit", "Deny", "Warn")
+_NEEDS_SOMETHING = "validations or auditAnnotations must contain at least one item"
+
+Given = Mapping[str, Any]
+
+
+def validate(obj: Object, old: Object | None) -> list[Cause]:
+    """Return what is wrong with a policy; expressions are only compiled when they are new."""
+    spec = objects.spec(obj)
+    found = [*_choices(spec), *_param_kind(spec)]
+    constraints = spec.get("matchConstraints")
+    if constraints is None:
+        found.append(causes.required("spec.matchConstraints"))
+    else:
+        found += match_resources(constraints, "spec.matchConstraints")
+        if not constraints.get("resourceRules"):
+            found.append(causes.required("spec.matchConstraints.resourceRules"))
+    if not spec.get("validations") and not spec.get("auditAnnotations"):
+        found.append(causes.required("spec.validations", _NEEDS_SOMETHING))
+        found.append(causes.required("spec.auditAnnotations", _NEEDS_SOMETHING))
+    if old is None or objects.spec(old) != spec:
+        found += _expressions(obj)
+    return found
+
+
+def _choices(spec: Given) -> Iterator[Cause]:
+    policy = spec.get("failurePolicy")
+    if policy not in (None, "Fail", "Ignore"):
+        yield causes.unsupported("spec.failurePolicy", policy, ("Fail", "Ignore"))
+
+
+def _param_kind(spec: Given) -> Iterator[Cause]:
+    kind = spec.get("paramKind")
+    if kind is None:
+        return
+    version = str(kind.get("apiVersion") or "")
+    if not version:
+        yield causes.required("spec.paramKind.apiVersion")
+    elif version.count("/") > 1:
+        yield causes.invalid(
+            "spec.paramKind.apiVersion", version, f"unexpected GroupVersion string: {version}"
+        )
+    if not kind.get("kind"):
+        yield causes.required("spec.paramKind.kind")
+
+
+def match_resources(given: Given, path: str) -> Iterator[Cause]:
+    """Yield what is wrong with a MatchResources."""
+    policy = given.get("matchPolicy")
+    if policy not in (None, "Equivalent", "Exact"):
+        yield causes.unsupported(f"{path}.matchPolicy", policy, ("Equivalent", "Exact"))
+    for name in ("namespaceSelector", "objectSelector"):
+        if given.get(name) is not None:
+            yield from selection.validate(given[name], f"{path}.{name}")
+    for name in ("resourceRules", "excludeResourceRules"):
+        for index, rule in enumerate(given.get(name) or ()):
+            yield from webhooks.rules(rule, f"{path}.{name}[{index}]")
+
+
+def _expressions(obj: Object) -> Iterator[Cause]:
+    from minikctl.model.admitting import conditions, policy  # brings CEL
+
+    spec = objects.spec(obj)
+    plain, composed = policy.variables(obj, composed=False), policy.variables(obj)
+    yield from conditions.check(spec.get("matchConditions") or (), "spec.matchConditions", plain)
+    known: set[str] = set()
+
+    def compiled(source: Any, path: str, types: Sequence[str] = ()) -> Iterator[Cause]:
+        yield from conditions.expression(source, path, composed, types)
+        for name in sorted(policy.used(str(source or "")) - known):
+            yield causes.invalid(path, source, f"compilation failed: undefined field '{name}'")
+
+    for index, each in enumerate(spec.get("variables") or ()):
+        path, name = f"spec.variables[{index}]", str(each.get("name") or "")
+        if not name:
+            yield causes.required(f"{path}.name", "name is not specified")
+        elif not _IDENTIFIER.fullmatch(name):
+            yield causes.invalid(f"{path}.name", name, "name is not a valid CEL identifier")
+        elif name in known:
+            yield causes.duplicate(f"{path}.name", name)
+        yield from compiled(each.get("expression"), f"{path}.expression")
+        known.add(name)
+    for index, each in enumerate(spec.get("validations") or ()):
+        path = f"spec.validations[{index}]"
+        yield from compiled(each.get("expression"), f"{path}.expression", ("bool",))
+        yield from _said(each, path)
+        if each.get("messageExpression"):
+            yield from compiled(each["messageExpression"], f"{path}.messageExpression", ("string",))
+    for index, each in enumerate(spec.get("auditAnnotations") or ()):
+        path = f"spec.auditAnnotations[{index}]"
+        if not each.get("key"):
+            yield causes.required(f"{path}.key")
+        else:
+            for fault in names.qualified_name(str(each["key"])):
+                yield causes.invalid(f"{path}.key", each["key"], fault)
+        value = each.get("valueExpression")
+        yield from compiled(value, f"{path}.valueExpression", ("string", "null"))
+
+
+def _said(validation: Given, path: str) -> Iterator[Cause]:
+    message, source = validation.get("message"), str(validation.get("expression") or "").strip()
+    if message is not None and not str(message).strip():
+        yield causes.invalid(f"{path}.message", message, "message must be non-empty if specified")
+    elif message and "\n" in str(message).strip():
+        yield causes.invalid(f"{path}.message", message, "message must not contain line breaks")
+    elif message is None and "\n" in source:
+        detail = "message must be specified if expression contains line breaks"
+        yield causes.required(f"{path}.message", detail)
+    reason = validation.get("reason")
+    if reason is not None and reason not in _REASONS:
+        yield causes.unsupported(f"{path}.reason", reason, _REASONS)
+
+
+def validate_binding(obj: Object, old: Object | None) -> list[Cause]:  # noqa: ARG001
+    """Return what is wrong with a binding."""
+    spec = objects.spec(obj)
+    found: list[Cause] = []
+    if not spec.get("policyName"):
+        found.append(causes.required("spec.policyName"))
+    else:
+        faults = names.dns_subdomain(str(spec["policyName"]))
+        found += [causes.invalid("spec.policyName", spec["policyName"], fault) for fault in faults]
+    if spec.get("paramRef") is not None:
+        found += _param_ref(spec["paramRef"])
+    if spec.get("matchResources") is not None:
+        found += match_resources(spec["matchResources"], "spec.matchResources")
+    return [*found, *_actions(spec.get("validationActions") or [])]
+
+
+def _param_ref(given: Given) -> Iterator[Cause]:
+    path = "spec.paramRef"
+    if given.get("name") and given.get("selector") is not None:
+        yield causes.forbidden(f"{path}.name", "name and selector are mutually exclusive")
+        yield causes.forbidden(f"{path}.selector", "name and selector are mutually exclusive")
+    elif not given.get("name") and given.get("selector") is None:
+        yield causes.required(path, "one of name or selector must be specified")
+    if given.get("selector") is not None:
+        yield from selection.validate(given["selector"], f"{path}.selector")
+    action = given.get("parameterNotFoundAction")
+    if not action:
+        yield causes.required(f"{path}.parameterNotFoundAction")
+    elif action not in ("Allow", "Deny"):
+        yield causes.unsupported(f"{path}.parameterNotFoundAction", action, ("Allow", "Deny"))
+
+
+def _actions(given: Sequence[str]) -> Iterator[Cause]:
+    path = "spec.validationActions"
+    if not given:
+        yield causes.required(path, "at least one validation action is required")
+    for index, each in enumerate(given):
+        if each not in _ACTIONS:
+            yield causes.unsupported(f"{path}[{index}]", each, _ACTIONS)
+        elif each in given[:index]:
+            yield causes.duplicate(f"{path}[{index}]", each)
+    if "Deny" in given and "Warn" in given:
+        detail = (
+            "must not contain both Deny and Warn (repeating the same validation failure information in the "
+            "API response and headers serves no purpose)"
+        )
+        yield causes.invalid(path, list(given), detail)
