@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from minikctl import errors
 from minikctl.apiserver.admission import asking, presenting
@@ -17,6 +17,9 @@ from minikctl.model.admitting import rules
 from minikctl.model.admitting.rules import Resource
 from minikctl.model.kind import Kind
 from minikctl.model.objects import Object
+
+if TYPE_CHECKING:
+    from minikctl.model.admitting.policy import Denial
 
 _NO_AUDIT = "minikctl has no audit log: {} is evaluated but noted nowhere"
 
@@ -129,14 +132,18 @@ class ValidatingPolicies(Plugin):
     async def validate(self, request: Request) -> None:
         """Evaluate what concerns the request."""
         others = presenting.equivalents(self._world.table(), request)
+        refusals: list[errors.StatusError] = []
         for policy in self._policies:
             found = policy.match.found(self._world, request, others)
             if found is not None:
-                await self._judge(request, policy, found, others)
+                refusals += [each async for each in self._judged(request, policy, found, others)]
+        if refusals:
+            raise refusals[0]
 
-    async def _judge(
+    async def _judged(
         self, request: Request, policy: Policy, found: Resource, others: Mapping[Resource, Kind]
-    ) -> None:
+    ) -> AsyncIterator[errors.StatusError]:
+        """Yield the refusals of one policy; warnings are told at once."""
         from minikctl.model.admitting import conditions  # brings CEL
 
         given: dict[str, Any] | None = None
@@ -154,17 +161,20 @@ class ValidatingPolicies(Plugin):
             except _Misconfigured as error:
                 if not policy.ignores_failures:
                     said = f"failed to configure binding: {error}"
-                    raise refusal(request, policy, binding, said) from None
+                    yield refusal(request, policy, binding, said)
                 continue
             for param in params:
-                self._evaluate(request, policy, binding, {**given, "params": param})
+                for denial in self._evaluate(request, policy, binding, {**given, "params": param}):
+                    yield refusal(request, policy, binding, denial.message, denial.reason)
 
     def _namespace(self, request: Request) -> Object | None:
         if request.requested is kinds.NAMESPACE:
             return None
         return asking.namespace_of(self._world, request)
 
-    def _evaluate(self, request: Request, policy: Policy, binding: Binding, given: dict[str, Any]) -> None:
+    def _evaluate(
+        self, request: Request, policy: Policy, binding: Binding, given: dict[str, Any]
+    ) -> list[Denial]:
         from minikctl.model.admitting import policy as model
 
         with asking.answering(self._roles, request.user):
@@ -177,10 +187,11 @@ class ValidatingPolicies(Plugin):
                 )
                 if said not in request.warnings:
                     request.warnings.append(said)
-        if found and "Deny" in binding.actions:
-            raise refusal(request, policy, binding, found[0].message, found[0].reason)
+        return found if "Deny" in binding.actions else []
 
-    async def _params(self, request: Request, policy: Policy, binding: Binding) -> Any:
+    async def _params(
+        self, request: Request, policy: Policy, binding: Binding
+    ) -> AsyncIterator[Object | None]:
         """Yield the objects with which the policy is evaluated, None where there is none."""
         wanted, reference = objects.spec(policy.object).get("paramKind"), binding.spec.get("paramRef")
         if wanted is None or reference is None:

@@ -72,6 +72,7 @@ VALIDATING_POLICY = _kind(
     "validatingadmissionpolicies",
     stored_only=False,
     validate=policies.validate,
+    prepare=policies.prepare,
     subresources=frozenset({"status"}),
     columns=_rules("Validations", "spec.validations"),
 )

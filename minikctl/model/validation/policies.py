@@ -38,6 +38,21 @@ def validate(obj: Object, old: Object | None) -> list[Cause]:
     return found
 
 
+def prepare(new: Object, old: Object | None) -> None:
+    """Set the status in place: which generation was looked at, and what its expressions get wrong."""
+    from minikctl.model.admitting import typecheck  # needs the kinds
+
+    generation = objects.generation(new)
+    if old is not None:
+        generation = objects.generation(old) + (objects.spec(new) != objects.spec(old))
+    found = typecheck.warnings(new)
+    new["status"] = {
+        **objects.status(new),
+        "observedGeneration": generation,
+        "typeChecking": {"expressionWarnings": found} if found else {},
+    }
+
+
 def _choices(spec: Given) -> Iterator[Cause]:
     policy = spec.get("failurePolicy")
     if policy not in (None, "Fail", "Ignore"):
@@ -139,7 +154,7 @@ def validate_binding(obj: Object, old: Object | None) -> list[Cause]:  # noqa: A
         found += _param_ref(spec["paramRef"])
     if spec.get("matchResources") is not None:
         found += match_resources(spec["matchResources"], "spec.matchResources")
-    return [*found, *_actions(spec.get("validationActions") or [])]
+    return [*found, *_actions(spec.get("validationActions"))]
 
 
 def _param_ref(given: Given) -> Iterator[Cause]:
@@ -158,8 +173,10 @@ def _param_ref(given: Given) -> Iterator[Cause]:
         yield causes.unsupported(f"{path}.parameterNotFoundAction", action, ("Allow", "Deny"))
 
 
-def _actions(given: Sequence[str]) -> Iterator[Cause]:
+def _actions(given: Sequence[str] | None) -> Iterator[Cause]:
     path = "spec.validationActions"
+    if given is None:  # which the schema has refused already
+        return
     if not given:
         yield causes.required(path, "at least one validation action is required")
     for index, each in enumerate(given):
