@@ -127,7 +127,7 @@ async def test_what_is_not_done_is_said(api: Api) -> None:
     ("source", "said"),
     [
         ("object.nope", "resulted in error: no such key: nope"),
-        ("object.data", "Return type must be either string or null."),
+        ("object.metadata", "Return type must be either string or null."),
         ("null", ""),
         ("'x'", ""),
     ],
