@@ -5,7 +5,18 @@ from __future__ import annotations
 import json
 
 from minikctl import errors
-from minikctl.cli import changing, lastapplied, manifests, newkinds, parsing, printing, report, selection
+from minikctl.cli import (
+    apply_last,
+    changing,
+    filing,
+    lastapplied,
+    manifests,
+    newkinds,
+    parsing,
+    printing,
+    report,
+    selection,
+)
 from minikctl.cli.commands import Command
 from minikctl.cli.flags import BadArguments, flag, rest
 
@@ -27,13 +38,9 @@ ORDER = (
 )  # fmt: skip
 
 
-class ApplyOptions(changing.Reported):
+class ApplyOptions(changing.Reported, filing.Filing):
     """What ``apply`` was asked."""
 
-    files: tuple[str, ...] = flag(
-        "--filename", "-f", default=(), split=True, help="A file, a directory, a URL or -.", complete="files"
-    )
-    recursive: bool = flag("--recursive", "-R", default=False, help="Descend into directories.")
     server_side: bool = flag("--server-side", default=False, help="Let the server merge.")
     force_conflicts: bool = flag(
         "--force-conflicts", default=False, help="With --server-side: take over fields that others own."
@@ -45,12 +52,91 @@ class ApplyOptions(changing.Reported):
         help="strict: refuse unknown fields; warn: say which they are; ignore: drop them silently.",
         complete="strict warn ignore",
     )
+    labels: str = flag("--selector", "-l", default="", help="Only documents with these labels.")
+    prune: bool = flag(
+        "--prune", default=False, help="Delete what was applied before and is not in the files any more."
+    )
+    all: bool = flag("--all", default=False, help="With --prune: whatever its labels.")
+    allowlist: tuple[str, ...] = flag(
+        "--prune-allowlist", default=(), help="With --prune: only this GROUP/VERSION/KIND; may repeat."
+    )
+    applyset: str = flag(
+        "--applyset",
+        default="",
+        help="With --prune: the object that keeps what belongs together, [RESOURCE/]NAME.",
+    )
+    force: bool = flag(
+        "--force", default=False, help="Delete and create anew what cannot be changed in place."
+    )
+    grace_period: int = flag("--grace-period", default=-1, help="Seconds that deleted objects get to end.")
+    cascade: str = flag(
+        "--cascade",
+        default="background",
+        bare="background",
+        help="What becomes of what deleted objects own: background, foreground or orphan.",
+        complete="background foreground orphan",
+    )
+    subresource: str = flag("--subresource", default="", help="With --server-side: the part to apply.")
+    wait: bool = flag(
+        "--wait",
+        default=False,
+        help="Wait until it all runs (and what was deleted is gone); say why if it does not.",
+    )
+    timeout: str = flag("--timeout", default="0s", help="With --wait: how long; 0s: 5 minutes.")
     words: tuple[str, ...] = rest(default=())
 
 
 def run(options: ApplyOptions, session: Session) -> int:
     """Apply every document; one that fails does not stop the others.  Return the exit code."""
     _validate(options)
+    if options.allowlist:
+        from minikctl.cli import pruning
+
+        list(pruning.prunable(options, session))  # what is not served is told before anything is applied
+    documents, failed = _documents(options, session)
+    applyset = None
+    if options.applyset:
+        from minikctl.cli import pruning
+
+        applyset = pruning.ApplySet(options.applyset, session)
+        applyset.begin(options)
+        documents = [document.replaced(object=applyset.labelled(document.object)) for document in documents]
+        targets = [selection.target_of(document.object, session) for document in documents]
+        applyset.record(options, targets, keeps_old=True)
+    results, trouble = _apply_all(options, documents, session)
+    failed = failed or trouble
+    applied = [(target, result) for target, _, result in results]
+    if options.prune and not failed:
+        gone = applyset.leftovers(applied) if applyset else None
+        _prune(options, applied, gone, session)
+        if applyset:
+            applyset.record(options, [target for target, _ in applied], keeps_old=False)
+    if options.output not in ("", "name") or options.template:
+        _print(options, [result for _, _, result in results], session)
+    if options.wait and options.dry_run == "none":
+        from minikctl.cli import settling
+
+        failed = settling.wait(applied, options.timeout, session) != 0 or failed
+    return 1 if failed else 0
+
+
+def _prune(
+    options: ApplyOptions,
+    applied: list[tuple[Target, dict[str, Any]]],
+    gone: list[Target] | None,
+    session: Session,
+) -> None:
+    from minikctl.cli import pruning
+
+    found = pruning.by_label(options, applied, session) if gone is None else gone
+    for target in found:
+        pruning.delete(options, target, session)
+        if options.output in ("", "name"):
+            changing.tell(options, target, {}, "pruned", session)
+
+
+def _documents(options: ApplyOptions, session: Session) -> tuple[list[manifests.Document], bool]:
+    """Return the documents that are meant, and whether some could not be read."""
     failed = False
     documents = []
     for document in manifests.read(options.files, options.recursive, session.io.stdin):
@@ -61,6 +147,19 @@ def run(options: ApplyOptions, session: Session) -> int:
             documents.append(document)
     if not documents and not failed:
         raise errors.UsageError("error: no objects passed to apply")
+    if options.labels:
+        from minikctl.model import objects, selectors
+
+        chosen = selectors.parse(options.labels)
+        documents = [one for one in documents if chosen.matches(objects.labels(one.object))]
+    return documents, failed
+
+
+def _apply_all(
+    options: ApplyOptions, documents: list[manifests.Document], session: Session
+) -> tuple[list[tuple[Target, str, dict[str, Any]]], bool]:
+    """Return what became of each document, and whether some were refused."""
+    failed = False
     results: list[tuple[Target, str, dict[str, Any]]] = []
     fresh = newkinds.NewKinds(session)
     for document in ordered(documents):
@@ -73,12 +172,10 @@ def run(options: ApplyOptions, session: Session) -> int:
             continue
         if options.dry_run == "none":
             fresh.applied(results[-1][0], results[-1][2])
-        if options.output in ("", "name"):
+        if options.output in ("", "name") and not options.template:
             target, outcome, result = results[-1]
             changing.tell(options, target, result, outcome, session)
-    if options.output not in ("", "name"):
-        _print(options, [result for _, _, result in results], session)
-    return 1 if failed else 0
+    return results, failed
 
 
 def _validate(options: ApplyOptions) -> None:
@@ -87,6 +184,14 @@ def _validate(options: ApplyOptions) -> None:
     if options.words:
         raise BadArguments(f"Unexpected args: [{' '.join(options.words)}]")
     changing.check_dry_run(options.dry_run)
+    if options.prune or options.applyset or options.all:
+        from minikctl.cli import pruning
+
+        pruning.check(options)
+    if options.force and options.server_side:
+        raise errors.UsageError("error: --force cannot be used with --server-side")
+    if options.force and options.dry_run == "server":
+        raise errors.UsageError("error: --dry-run=server cannot be used with --force")
     if options.server_side and options.dry_run == "client":
         raise errors.UsageError(
             "error: --dry-run=client doesn't work with --server-side (did you mean --dry-run=server instead?)"
@@ -162,9 +267,22 @@ def _send(
         try:
             return _change(options, wanted, current, target, session)
         except errors.StatusError as error:
+            if options.force and error.reason in ("Conflict", "Invalid"):
+                return "configured", _anew(options, wanted, target, session)
             if error.reason != "Conflict" or attempt == CONFLICT_RETRIES:
                 raise
     raise AssertionError("the last attempt returns or raises")
+
+
+def _anew(options: ApplyOptions, wanted: dict[str, Any], target: Target, session: Session) -> dict[str, Any]:
+    """Delete the object, wait until it is gone, and create it as it is wanted."""
+    import time
+
+    from minikctl.cli import delete, pruning
+
+    pruning.delete(options, target, session)
+    delete.gone(target, "", time.monotonic() + delete.WEEK_SECONDS, session)
+    return _create(options, wanted, target, session)
 
 
 def preview(
@@ -253,7 +371,7 @@ def _server_side(
 ) -> dict[str, Any]:
     from minikctl.cli import serverside
 
-    return serverside.apply(target, wanted, _server_side_query(options), session)
+    return serverside.apply(target, wanted, _server_side_query(options), session, options.subresource)
 
 
 def _server_side_query(options: ApplyOptions) -> dict[str, Any]:
@@ -273,6 +391,12 @@ COMMANDS = {
             ("Apply a file", "minikctl apply -f app.yaml"),
             ("Apply a directory and those below it", "minikctl apply -R -f manifests/"),
             ("Apply what another program writes", "cat app.yaml | minikctl apply -f -"),
+            ("Apply, and wait until it all runs", "minikctl apply -f app.yaml --wait"),
+            (
+                "Delete what is not in the files any more",
+                "minikctl apply -f app/ --prune --applyset=app -n dev",
+            ),
         ),
+        children=apply_last.CHILDREN,
     )
 }

@@ -6,7 +6,7 @@ Unlike ``apply`` it compares what rules allow, not how they are written, and mak
 from __future__ import annotations
 
 from minikctl import errors
-from minikctl.cli import changing, manifests, printing, report, selection
+from minikctl.cli import changing, filing, manifests, printing, report, selection
 from minikctl.cli.commands import Command
 from minikctl.cli.flags import flag
 
@@ -22,13 +22,9 @@ ROLES, BINDINGS = ("Role", "ClusterRole"), ("RoleBinding", "ClusterRoleBinding")
 MANAGER = "kubectl-auth-reconcile"
 
 
-class ReconcileOptions(printing.Printing):
+class ReconcileOptions(printing.Printing, filing.Filing):
     """What ``auth reconcile`` was asked."""
 
-    files: tuple[str, ...] = flag(
-        "--filename", "-f", default=(), split=True, help="Files with roles and bindings.", complete="files"
-    )
-    recursive: bool = flag("--recursive", "-R", default=False, help="Descend into directories.")
     dry_run: str = flag(
         "--dry-run",
         default="none",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from minikctl import errors
-from minikctl.cli import manifests, printing, report, selection
+from minikctl.cli import filing, manifests, printing, report, selection
 from minikctl.cli.commands import Command
 from minikctl.cli.flags import flag, rest
 
@@ -20,14 +20,10 @@ if TYPE_CHECKING:
 RETRIES = 10
 
 
-class CertificateOptions(printing.Printing):
+class CertificateOptions(printing.Printing, filing.Filing):
     """What ``certificate approve`` and ``deny`` were asked."""
 
     names: tuple[str, ...] = rest("NAME", default=(), complete="certificatesigningrequests")
-    files: tuple[str, ...] = flag(
-        "--filename", "-f", default=(), split=True, help="Files that name requests.", complete="files"
-    )
-    recursive: bool = flag("--recursive", "-R", default=False, help="Descend into directories.")
     force: bool = flag("--force", default=False, help="Also if it has been decided so already.")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from minikctl import errors
-from minikctl.cli import manifests, printing, report, selection
+from minikctl.cli import filing, manifests, printing, report, selection
 from minikctl.cli.flags import flag, rest
 from minikctl.cli.selection import Target
 
@@ -37,14 +37,10 @@ class Reported(printing.Printing):
     manager: str = flag("--field-manager", default="", help="Who owns the changed fields.")
 
 
-class Chosen(Reported):
+class Chosen(Reported, filing.Filing):
     """Which objects, and how to report on them."""
 
     arguments: tuple[str, ...] = rest("(-f FILENAME | TYPE NAME | TYPE/NAME)", default=(), complete="objects")
-    files: tuple[str, ...] = flag(
-        "--filename", "-f", default=(), split=True, help="Files that name objects.", complete="files"
-    )
-    recursive: bool = flag("--recursive", "-R", default=False, help="Descend into directories.")
     labels: str = flag("--selector", "-l", default="", help="A label selector.")
     all: bool = flag("--all", default=False, help="All objects of the type in the namespace.")
 

@@ -9,6 +9,7 @@ from minikctl.cli import (
     create_batch,
     create_rbac,
     creating,
+    filing,
     flags,
     generators,
     manifests,
@@ -25,13 +26,9 @@ if TYPE_CHECKING:
     from minikctl.cli.session import Session
 
 
-class CreateOptions(creating.Creating):
+class CreateOptions(creating.Creating, filing.Filing):
     """What ``create -f`` was asked."""
 
-    files: tuple[str, ...] = flag(
-        "--filename", "-f", default=(), split=True, help="Files to create from.", complete="files"
-    )
-    recursive: bool = flag("--recursive", "-R", default=False, help="Descend into directories.")
     labels: str = flag("--selector", "-l", default="", help="Only objects with these labels.")
     raw: str = flag("--raw", default="", help="Send the file to this path of the server as it is.")
     edit: bool = flag("--edit", default=False, help="Edit the objects before they are created.")

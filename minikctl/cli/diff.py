@@ -8,9 +8,9 @@ import subprocess
 import tempfile
 
 from minikctl import errors
-from minikctl.cli import apply, manifests, report, selection
+from minikctl.cli import apply, filing, manifests, report, selection
 from minikctl.cli.commands import Command
-from minikctl.cli.flags import BadArguments, Options, flag, rest
+from minikctl.cli.flags import BadArguments, flag, rest
 from minikctl.cli.output import printers
 
 TYPE_CHECKING = False
@@ -28,13 +28,9 @@ MASK, MASK_BEFORE, MASK_AFTER = "***", "*** (before)", "*** (after)"
 _ARGUMENT = re.compile(r"^[a-zA-Z0-9-=]+$")
 
 
-class DiffOptions(Options):
+class DiffOptions(filing.Filing):
     """What ``diff`` was asked."""
 
-    files: tuple[str, ...] = flag(
-        "--filename", "-f", default=(), split=True, help="A file, a directory, a URL or -.", complete="files"
-    )
-    recursive: bool = flag("--recursive", "-R", default=False, help="Descend into directories.")
     labels: str = flag("--selector", "-l", default="", help="Only documents with these labels.")
     server_side: bool = flag(
         "--server-side", default=False, help="Compare with what a server-side apply gives."

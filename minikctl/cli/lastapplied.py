@@ -16,18 +16,33 @@ def annotated(obj: dict[str, Any]) -> dict[str, Any]:
     metadata = dict(obj.get("metadata") or {})
     annotations = {k: v for k, v in (metadata.get("annotations") or {}).items() if k != ANNOTATION}
     bare = {**obj, "metadata": {**metadata, "annotations": annotations}}
-    text = json.dumps(bare, separators=(",", ":"), sort_keys=True, ensure_ascii=False) + "\n"
-    for char in "<>&":  # as Go writes JSON, so that kubectl finds its own text again
-        text = text.replace(char, f"\\u{ord(char):04x}")
-    metadata["annotations"] = {**annotations, ANNOTATION: text}
+    metadata["annotations"] = {**annotations, ANNOTATION: _encoded(bare)}
     return {**obj, "metadata": metadata}
+
+
+def text(obj: dict[str, Any], namespace: str) -> str:
+    """Return what the annotation says of an object that was not applied, as ``set-last-applied`` writes it."""
+    metadata = dict(obj.get("metadata") or {})
+    annotations = {k: v for k, v in (metadata.pop("annotations", None) or {}).items() if k != ANNOTATION}
+    if annotations:
+        metadata["annotations"] = annotations
+    if namespace:
+        metadata["namespace"] = namespace
+    return _encoded({**obj, "metadata": metadata})
+
+
+def _encoded(obj: dict[str, Any]) -> str:
+    found = json.dumps(obj, separators=(",", ":"), sort_keys=True, ensure_ascii=False) + "\n"
+    for char in "<>&":  # as Go writes JSON, so that kubectl finds its own text again
+        found = found.replace(char, f"\\u{ord(char):04x}")
+    return found
 
 
 def of(current: dict[str, Any]) -> dict[str, Any]:
     """Return what was applied last, {} when that is not known."""
-    text = ((current.get("metadata") or {}).get("annotations") or {}).get(ANNOTATION)
+    kept = ((current.get("metadata") or {}).get("annotations") or {}).get(ANNOTATION)
     try:
-        found = json.loads(text) if text else {}
+        found = json.loads(kept) if kept else {}
     except ValueError:
         return {}
     return found if isinstance(found, dict) else {}

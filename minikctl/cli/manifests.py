@@ -10,7 +10,7 @@ import os
 import yaml
 
 from minikctl import errors
-from minikctl.cli import yamlload
+from minikctl.cli import filing, yamlload
 from minikctl.client.record import Record
 
 TYPE_CHECKING = False
@@ -61,7 +61,12 @@ def sound(paths: Sequence[str], recursive: bool, io: Io) -> list[Document]:
 
 
 def _texts(path: str, recursive: bool, stdin: TextIO) -> Iterator[tuple[str, str]]:
-    if path == "-":
+    if path.startswith(filing.KUSTOMIZE):
+        from minikctl.cli import kustomizing
+
+        directory = path.removeprefix(filing.KUSTOMIZE)
+        yield directory, kustomizing.build(directory)
+    elif path == "-":
         yield "STDIN", stdin.read()
     elif path.startswith(("http://", "https://")):
         yield path, _fetch(path)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from minikctl import errors
-from minikctl.cli import changing, lastapplied, manifests, report, selection, timespan
+from minikctl.cli import changing, filing, lastapplied, manifests, report, selection, timespan
 from minikctl.cli.commands import Command
 from minikctl.cli.flags import BadArguments, flag, rest
 
@@ -20,13 +20,9 @@ SUBRESOURCES = ("status", "scale")
 FORCE_SECONDS = 300.0
 
 
-class ReplaceOptions(changing.Reported):
+class ReplaceOptions(changing.Reported, filing.Filing):
     """What ``replace`` was asked."""
 
-    files: tuple[str, ...] = flag(
-        "--filename", "-f", default=(), split=True, help="A file, a directory, a URL or -.", complete="files"
-    )
-    recursive: bool = flag("--recursive", "-R", default=False, help="Descend into directories.")
     force: bool = flag("--force", default=False, help="Delete and make anew what cannot be changed.")
     grace_period: int = flag("--grace-period", default=-1, help="With --force: seconds to end in.")
     timeout: str = flag("--timeout", default="0s", help="With --force: how long to wait for the end.")

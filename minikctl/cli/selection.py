@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from minikctl import errors
-from minikctl.cli.flags import Options, flag, rest
+from minikctl.cli import filing
+from minikctl.cli.flags import flag, rest
 from minikctl.client.http import path_of
 
 TYPE_CHECKING = False
@@ -15,14 +16,10 @@ if TYPE_CHECKING:
     from minikctl.cli.session import Session
 
 
-class Selecting(Options):
+class Selecting(filing.Filing):
     """How verbs that read or remove objects are told which."""
 
     arguments: tuple[str, ...] = rest("(TYPE [NAME...] | TYPE/NAME ...)", default=(), complete="objects")
-    files: tuple[str, ...] = flag(
-        "--filename", "-f", default=(), split=True, help="Files that name objects.", complete="files"
-    )
-    recursive: bool = flag("--recursive", "-R", default=False, help="Descend into directories.")
     labels: str = flag("--selector", "-l", default="", help="A label selector: a=b,c!=d,e in (f,g),h,!i.")
     all_namespaces: bool = flag("--all-namespaces", "-A", default=False, help="Every namespace.")
 

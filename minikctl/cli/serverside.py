@@ -32,19 +32,21 @@ are the ways you can resolve this warning:
 See https://kubernetes.io/docs/reference/using-api/server-side-apply/#conflicts"""
 
 
-def apply(target: Target, wanted: dict[str, Any], query: dict[str, Any], session: Session) -> dict[str, Any]:
+def apply(
+    target: Target, wanted: dict[str, Any], query: dict[str, Any], session: Session, subresource: str = ""
+) -> dict[str, Any]:
     """Apply an object and return the outcome; what client-side apply owned of it is taken over.
 
     ``query`` has the request's parameters, ``fieldManager`` among them.
     """
     try:
-        result = send(target, wanted, query, session)
+        result = send(target, wanted, query, session, subresource)
     except errors.StatusError as error:
         if error.reason == "Conflict":
             raise parsing.Verbatim(f"error: {error}{ADVICE}") from None
         raise parsing.Verbatim(report.status_sentence(error)) from None
     annotations = result["metadata"].get("annotations") or {}
-    if not annotations.get(LAST_APPLIED):
+    if subresource or not annotations.get(LAST_APPLIED):
         return result
     if query["fieldManager"] == MANAGER:
         result = _keep_annotation(target, result, query, session)
@@ -53,10 +55,12 @@ def apply(target: Target, wanted: dict[str, Any], query: dict[str, Any], session
     return send(target, wanted, query, session)  # now what is left out can go
 
 
-def send(target: Target, wanted: Any, query: dict[str, Any], session: Session) -> dict[str, Any]:
+def send(
+    target: Target, wanted: Any, query: dict[str, Any], session: Session, subresource: str = ""
+) -> dict[str, Any]:
     """Ask the server to merge the object into what is there, and return the outcome."""
     media = {"Content-Type": "application/apply-patch+yaml"}
-    answer = session.client.request("PATCH", target.path(), wanted, query=query, headers=media)
+    answer = session.client.request("PATCH", target.path(subresource), wanted, query=query, headers=media)
     result: dict[str, Any] = answer.json()
     return result
 
