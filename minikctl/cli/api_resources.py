@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from minikctl import errors
 from minikctl.cli.commands import Command
 from minikctl.cli.flags import Options, flag
 from minikctl.cli.output import table
@@ -21,12 +22,20 @@ class ResourcesOptions(Options):
         "--namespaced", default=None, help="Only namespaced kinds; with =false only the others."
     )
     no_headers: bool = flag("--no-headers", default=False, help="No header line.")
+    categories: tuple[str, ...] = flag(
+        "--categories", default=(), split=True, help="Only what is in all these categories, such as all."
+    )
+    sort_by: str = flag("--sort-by", default="", help="name or kind.", complete="name kind")
+    cached: bool = flag("--cached", default=False, help="What is known already will do.")
     verbs: tuple[str, ...] = flag("--verbs", default=(), split=True, help="Only what has all these verbs.")
 
 
 def resources(options: ResourcesOptions, session: Session) -> int:
     """Print the kinds that the server serves."""
-    session.discovery.refresh()
+    if options.sort_by not in ("", "name", "kind"):
+        raise errors.UsageError("error: --sort-by accepts only name or kind")
+    if not options.cached:
+        session.discovery.refresh()
     wanted = set(options.verbs)
     chosen = [
         resource
@@ -34,8 +43,11 @@ def resources(options: ResourcesOptions, session: Session) -> int:
         if (options.group is None or resource.group == options.group)
         and (options.namespaced is None or resource.namespaced == options.namespaced)
         and wanted.issubset(resource.verbs)
+        and set(options.categories).issubset(resource.categories)
     ]
     chosen.sort(key=lambda resource: (resource.group, resource.name))
+    if options.sort_by:
+        chosen.sort(key=lambda resource: resource.name if options.sort_by == "name" else resource.kind)
     if options.output == "name":
         lines = [resource.qualified for resource in chosen]
     else:

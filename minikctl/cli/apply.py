@@ -145,13 +145,13 @@ def _documents(options: ApplyOptions, session: Session) -> tuple[list[manifests.
             session.io.warn(f"error: {document}")
         else:
             documents.append(document)
-    if not documents and not failed:
-        raise errors.UsageError("error: no objects passed to apply")
     if options.labels:
         from minikctl.model import objects, selectors
 
         chosen = selectors.parse(options.labels)
         documents = [one for one in documents if chosen.matches(objects.labels(one.object))]
+    if not documents and not failed:
+        raise errors.UsageError("error: no objects passed to apply")
     return documents, failed
 
 

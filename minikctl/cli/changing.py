@@ -59,12 +59,37 @@ def targets(chosen: Chosen, session: Session, *, takes_all: bool = False) -> lis
     if chosen.files:
         documents = manifests.sound(chosen.files, chosen.recursive, session.io)
         return [selection.target_of(document.object, session) for document in documents]
-    parsed = selection.parse(chosen.arguments, session.discovery, session.namespace)
+    everywhere = getattr(chosen, "all_namespaces", False)
+    fields = getattr(chosen, "fields", "")
+    namespace = "" if everywhere else session.namespace
+    parsed = selection.parse(chosen.arguments, session.discovery, namespace)
     if all(target.name for target in parsed):
+        if everywhere:
+            raise errors.UsageError("error: a resource cannot be retrieved by name across all namespaces")
         return parsed
-    if not (chosen.all or chosen.labels or takes_all):
+    if not (chosen.all or chosen.labels or fields or takes_all):
         raise errors.UsageError("error: resource(s) were provided, but no name was specified")
-    return [found for target in parsed for found in selection.members(target, session, labels=chosen.labels)]
+    return [
+        found
+        for target in parsed
+        for found in selection.members(target, session, labels=chosen.labels, fields=fields)
+    ]
+
+
+def local(
+    chosen: Chosen, session: Session, make: Callable[[dict[str, Any]], dict[str, Any]], said: str
+) -> int:
+    """Change what the files say by merge patches, without asking the server; return the exit code."""
+    from minikctl.model import json_patches
+
+    if not chosen.files:
+        raise errors.UsageError("error: --local needs files: -f FILENAME")
+    for document in manifests.sound(chosen.files, chosen.recursive, session.io):
+        changed = json_patches.merge(document.object, make(document.object))
+        kind, name = str(changed.get("kind", "")).lower(), (changed.get("metadata") or {}).get("name", "")
+        printer = printing.printer(chosen, printing.named(f"{kind}/{name}"))
+        session.io.out.write(printer([changed], False) if printer else f"{kind}/{name} {said}\n")
+    return 0
 
 
 def patch_each(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from minikctl.cli import dump
 from minikctl.cli.commands import Command
 
 TYPE_CHECKING = False
@@ -35,5 +36,6 @@ COMMANDS = {
             ("The local cluster", "minikctl cluster-info"),
             ("Another local cluster", "minikctl --cluster lab cluster-info"),
         ),
+        children={"dump": dump.COMMAND},
     )
 }

@@ -76,6 +76,36 @@ class Creating(changing.Reported):
     )
 
 
+class Overridden(Creating):
+    """What generators take whose object may be changed by a piece of JSON before it is created."""
+
+    overrides: str = flag("--overrides", default="", help="JSON to put into the object before it is created.")
+    override_type: str = flag(
+        "--override-type",
+        default="merge",
+        help="How: merge, json or strategic.",
+        complete="merge json strategic",
+    )
+
+
+def overridden(options: Overridden, obj: dict[str, Any]) -> dict[str, Any]:
+    """Return the object with what --overrides says."""
+    if not options.overrides:
+        return obj
+    from minikctl.cli import yamlload
+    from minikctl.model import json_patches, kinds, strategic
+
+    patch = yamlload.load(options.overrides)
+    if options.override_type == "json":
+        return dict(json_patches.json_patch(obj, patch))
+    if options.override_type not in ("merge", "strategic"):
+        raise errors.UsageError(f"error: invalid override type: {options.override_type}")
+    kind = kinds.of(obj)
+    if options.override_type == "strategic" and kind is not None:
+        return strategic.strategic(kind, obj, patch)
+    return dict(json_patches.merge(obj, patch))
+
+
 def field_validation(value: str) -> str:
     """Return the query parameter for a --validate value; refuse what is none, in kubectl's words."""
     if value not in _LEVELS:

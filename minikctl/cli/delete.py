@@ -50,10 +50,14 @@ class DeleteOptions(selection.Selecting):
         complete="none client server",
     )
     output: str = flag("--output", "-o", default="", help="name: print only names.", complete="name")
+    raw: str = flag("--raw", default="", help="Ask the server to delete what is at this path.")
 
 
 def run(options: DeleteOptions, session: Session) -> int:
     """Delete what was named; return the exit code."""
+    if options.raw:
+        session.io.out.write(session.client.request("DELETE", options.raw).body.decode())
+        return 0
     _validate(options)
     failed = False
     pending: list[tuple[Target, str]] = []

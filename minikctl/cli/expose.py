@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from minikctl.cli.session import Session
 
 
-class ExposeOptions(changing.Chosen, creating.Creating):
+class ExposeOptions(changing.Chosen, creating.Overridden):
     """What ``expose`` was asked."""
 
     port: str = flag("--port", default="", help="The Service's port; the object's own if not given.")
@@ -27,6 +27,16 @@ class ExposeOptions(changing.Chosen, creating.Creating):
         default="",
         help="ClusterIP, NodePort or LoadBalancer.",
         complete="ClusterIP NodePort LoadBalancer",
+    )
+    external_ip: str = flag("--external-ip", default="", help="A further address that leads to the Service.")
+    balancer_ip: str = flag(
+        "--load-balancer-ip", default="", help="The address that a LoadBalancer is to get."
+    )
+    affinity: str = flag(
+        "--session-affinity",
+        default="",
+        help="None, or ClientIP: a client keeps its pod.",
+        complete="None ClientIP",
     )
     cluster_ip: str = flag("--cluster-ip", default="", help='The Service\'s address, or "None" for headless.')
     selector: str = flag(
@@ -42,7 +52,8 @@ def run(options: ExposeOptions, session: Session) -> int:
     )
     for target in changing.targets(chosen, session):
         source = session.client.request("GET", target.path()).json()
-        creating.make(options, _service(options, source, target), session, "exposed")
+        made = creating.overridden(options, _service(options, source, target))
+        creating.make(options, made, session, "exposed")
     return 0
 
 
@@ -52,9 +63,16 @@ def _service(options: ExposeOptions, source: dict[str, Any], target: Target) -> 
         for number, entry in enumerate(ports, 1):
             entry["name"] = f"port-{number}"
     spec: dict[str, Any] = {"ports": ports, "selector": _selector(options, source, target)}
-    for key, value in (("type", options.type), ("clusterIP", options.cluster_ip)):
+    for key, value in (
+        ("type", options.type),
+        ("clusterIP", options.cluster_ip),
+        ("loadBalancerIP", options.balancer_ip),
+        ("sessionAffinity", options.affinity),
+    ):
         if value:
             spec[key] = value
+    if options.external_ip:
+        spec["externalIPs"] = [options.external_ip]
     obj = generators.named("v1", "Service", options.name or target.name, spec=spec)
     labels = _pairs(options.new_labels) or source["metadata"].get("labels")
     if labels:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 
 from minikctl import errors
-from minikctl.cli import pods, timespan
+from minikctl.cli import parsing, pods, terminal, timespan
 from minikctl.cli.commands import Command
 from minikctl.cli.flags import BadArguments, Options, flag, rest
 from minikctl.client import http
@@ -43,6 +43,20 @@ class LogsOptions(Options):
         "--ignore-errors", default=False, help="Go on with the others when one cannot be read."
     )
     limit_bytes: int = flag("--limit-bytes", default=0, help="At most so many bytes; 0: no limit.")
+    follow_new: bool | None = flag(
+        "--follow-new",
+        default=None,
+        help="With -f and -l or --all-pods: also pods that come later; if not given, on a terminal.",
+    )
+    colors: bool | None = flag(
+        "--color", default=None, help="Prefixes in colours; if not given, on a terminal."
+    )
+    pod_timeout: str = flag("--pod-running-timeout", default="20s", help="How long to wait for a pod to run.")
+    insecure_backend: bool = flag(
+        "--insecure-skip-tls-verify-backend",
+        default=False,
+        help="Let the server not check the kubelet's certificate.",
+    )
     max_requests: int = flag(
         "--max-log-requests", default=MAX_FOLLOWED, help="How many streams may be followed."
     )
@@ -52,7 +66,14 @@ def run(options: LogsOptions, session: Session) -> int:
     """Print the logs; return the exit code."""
     if options.since and options.since_time:
         raise errors.UsageError("error: at most one of `sinceTime` or `sinceSeconds` may be specified")
+    if options.tail < -1:
+        raise errors.UsageError("error: --tail must be greater than or equal to -1")
+    _check_since(options)
     sources = _sources(options, session)
+    if options.follow and (options.labels or options.all_pods) and _follows_new(options, session):
+        from minikctl.cli import following
+
+        return following.run(options, sources, lambda: _sources(options, session), session)
     if not options.follow or len(sources) == 1:
         for pod, container in sources:
             _copy(options, pod, container, session)
@@ -71,6 +92,22 @@ def run(options: LogsOptions, session: Session) -> int:
     for thread in threads:
         thread.join()
     return 0
+
+
+def _follows_new(options: LogsOptions, session: Session) -> bool:
+    return session.io.out.isatty() if options.follow_new is None else options.follow_new
+
+
+def _check_since(options: LogsOptions) -> None:
+    try:
+        timespan.seconds(options.since or "0s")
+    except errors.UsageError:
+        unit = options.since.lstrip("+-0123456789.") or options.since
+        cause = f'time: unknown unit "{unit}" in duration "{options.since}"'
+        if unit == options.since:
+            cause = f'time: invalid duration "{options.since}"'
+        wrong = f'invalid argument "{options.since}" for "--since" flag: {cause}'
+        raise parsing.BadCommandLine(wrong, "minikctl logs --help") from None
 
 
 def _sources(options: LogsOptions, session: Session) -> list[tuple[dict[str, Any], str]]:
@@ -92,6 +129,8 @@ def _sources(options: LogsOptions, session: Session) -> list[tuple[dict[str, Any
     if options.all_containers:
         return [(pod, name) for pod in found for name in pods.containers(pod)]
     asked = options.container or "".join(options.arguments[1:])
+    if options.all_pods and not asked:
+        return [(pod, pods.default_container(pod)) for pod in found]
     return [(pod, pods.container(pod, asked, session)) for pod in found]
 
 
@@ -106,10 +145,28 @@ def _named(argument: str, session: Session) -> list[dict[str, Any]]:
         ) from error
 
 
-def _query(options: LogsOptions, container: str) -> dict[str, Any]:
+COLORS = (36, 33, 32, 35, 34, 96, 93, 92, 95, 94)
+"""The terminal's colours that prefixes take, one after the other."""
+_given: dict[str, int] = {}
+
+
+def prefix(options: LogsOptions, pod: dict[str, Any], container: str, session: Session) -> bytes:
+    """Return what stands before each line of the container: nothing, or where it is from."""
+    if not (options.prefix or options.all_pods):
+        return b""
+    name = pod["metadata"]["name"]
+    text = f"[pod/{name}/{container}]"
+    if terminal.has_colors(session.io.out) if options.colors is None else options.colors:
+        color = _given.setdefault(name, COLORS[len(_given) % len(COLORS)])
+        text = f"\x1b[{color}m{text}\x1b[0m"
+    return f"{text} ".encode()
+
+
+def query(options: LogsOptions, container: str) -> dict[str, Any]:
     tail = SELECTED_TAIL if options.labels and options.tail < 0 else options.tail
     query: dict[str, Any] = {
         "container": container,
+        "insecureSkipTLSVerifyBackend": options.insecure_backend,
         "follow": options.follow,
         "previous": options.previous,
         "timestamps": options.timestamps,
@@ -125,12 +182,8 @@ def _query(options: LogsOptions, container: str) -> dict[str, Any]:
 def _copy(options: LogsOptions, pod: dict[str, Any], container: str, session: Session) -> None:
     # Each stream has a connection of its own, so streams may be read side by side.
     client = http.HttpClient(session.endpoint)
-    stream = client.stream("GET", pods.log_path(pod, "log", session), query=_query(options, container))
-    head = (
-        f"[pod/{pod['metadata']['name']}/{container}] ".encode()
-        if options.prefix or options.all_pods
-        else b""
-    )
+    stream = client.stream("GET", pods.log_path(pod, "log", session), query=query(options, container))
+    head = prefix(options, pod, container, session)
     out = session.io.out.buffer if hasattr(session.io.out, "buffer") else None
     try:
         for piece in stream.lines() if head else stream.chunks():
@@ -152,6 +205,10 @@ COMMANDS = {
         examples=(
             ("Follow a pod", "minikctl logs -f web-1"),
             ("The last lines of a Deployment's first pod", "minikctl logs deployment/web --tail=20"),
+            (
+                "Follow all its pods, also those to come",
+                "minikctl logs -f deployment/web --all-pods --follow-new",
+            ),
             ("What it wrote before it crashed", "minikctl logs web-1 -p"),
         ),
     )

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 class MetadataOptions(changing.Chosen):
     """What ``label`` or ``annotate`` was asked; the arguments hold the changes too."""
 
+    all_namespaces: bool = flag("--all-namespaces", "-A", default=False, help="Every namespace.")
+    fields: str = flag("--field-selector", default="", help="A field selector.")
+    local: bool = flag("--local", default=False, help="Change what the files say, without asking the server.")
+
     overwrite: bool = flag("--overwrite", default=False, help="Existing keys may change.")
     shows: bool = flag("--list", default=False, help="Print what there is.")
     resource_version: str = flag(
@@ -72,6 +76,8 @@ def _run(options: MetadataOptions, session: Session, field: str) -> int:
         sentences = ("unlabeled" if only_removes else said, "not labeled")
     else:
         sentences = (said, said)
+    if options.local:
+        return changing.local(chosen, session, make, sentences[0])
     return changing.patch_each(chosen, changing.targets(chosen, session), session, make, sentences)
 
 

@@ -30,6 +30,7 @@ class PatchOptions(changing.Chosen):
     type: str = flag(
         "--type", default="strategic", help="json, merge or strategic.", complete="json merge strategic"
     )
+    local: bool = flag("--local", default=False, help="Change what the files say, without asking the server.")
     subresource: str = flag("--subresource", default="", help="status or scale.", complete="status scale")
 
 
@@ -40,6 +41,8 @@ def run(options: PatchOptions, session: Session) -> int:
             f"error: --type must be one of [json merge strategic], not {_quoted(options.type)}"
         )
     body = _body(options.body, options.body_file)
+    if options.local:
+        return _local(options, body, session)
     failed = False
     for target in changing.targets(options, session):
         try:
@@ -48,6 +51,24 @@ def run(options: PatchOptions, session: Session) -> int:
             session.io.warn(report.sentence(error))
             failed = True
     return 1 if failed else 0
+
+
+def _local(options: PatchOptions, body: Any, session: Session) -> int:
+    from minikctl.cli import manifests, printing
+    from minikctl.model import json_patches, kinds, strategic
+
+    for document in manifests.sound(options.files, options.recursive, session.io):
+        found, kind = document.object, kinds.of(document.object)
+        if options.type == "json":
+            found = dict(json_patches.json_patch(found, body))
+        elif options.type == "strategic" and kind is not None:
+            found = strategic.strategic(kind, found, body)
+        else:
+            found = dict(json_patches.merge(found, body))
+        title = f"{found['kind'].lower()}/{found['metadata'].get('name', '')}"
+        printer = printing.printer(options, printing.named(title))
+        session.io.out.write(printer([found], False) if printer else f"{title} patched\n")
+    return 0
 
 
 def _quoted(text: str) -> str:

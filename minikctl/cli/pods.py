@@ -71,6 +71,13 @@ def container_spec(pod: dict[str, Any], name: str) -> dict[str, Any]:
     return next((dict(each) for each in found if each["name"] == name), {})
 
 
+def default_container(pod: dict[str, Any]) -> str:
+    """Return the container that is meant when none is named."""
+    apps = containers(pod, init=False)
+    preferred = (pod["metadata"].get("annotations") or {}).get(DEFAULT_CONTAINER)
+    return str(preferred if preferred in apps else apps[0])
+
+
 def container(pod: dict[str, Any], asked: str, session: Session) -> str:
     """Return the container to use; of several it is the first, which is said as kubectl says it."""
     name = pod["metadata"]["name"]

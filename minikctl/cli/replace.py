@@ -23,6 +23,16 @@ FORCE_SECONDS = 300.0
 class ReplaceOptions(changing.Reported, filing.Filing):
     """What ``replace`` was asked."""
 
+    cascade: str = flag(
+        "--cascade",
+        default="background",
+        bare="background",
+        help="With --force, what becomes of what the object owns: background, foreground or orphan.",
+        complete="background foreground orphan",
+    )
+    wait: bool = flag(
+        "--wait", default=False, help="With --force, as always: wait until the old one is gone."
+    )
     force: bool = flag("--force", default=False, help="Delete and make anew what cannot be changed.")
     grace_period: int = flag("--grace-period", default=-1, help="With --force: seconds to end in.")
     timeout: str = flag("--timeout", default="0s", help="With --force: how long to wait for the end.")
@@ -68,6 +78,10 @@ def _check(options: ReplaceOptions) -> None:
         raise errors.UsageError("error: must specify one of -f and -k")
     if options.words:
         raise BadArguments(f"Unexpected args: [{' '.join(options.words)}]")
+    if options.cascade not in ("background", "foreground", "orphan"):
+        raise errors.UsageError(
+            f'error: invalid cascade value ({options.cascade}). Must be "background", "foreground", or "orphan"'
+        )
     if options.grace_period >= 0 and not options.force:
         raise errors.UsageError("error: --grace-period must have --force specified")
     if timespan.seconds(options.timeout) and not options.force:
@@ -118,7 +132,8 @@ def _remove(options: ReplaceOptions, target: selection.Target, session: Session)
     """Delete the object, if it is there, and wait for its end."""
     from minikctl.cli import delete
 
-    body: dict[str, Any] = {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": "Background"}
+    policy = delete.CASCADES[options.cascade]
+    body: dict[str, Any] = {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": policy}
     if options.grace_period >= 0:
         body["gracePeriodSeconds"] = max(1, options.grace_period)
     try:

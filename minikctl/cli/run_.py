@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 POLL_SECONDS = 0.2
 
 
-class RunOptions(creating.Creating):
+class RunOptions(creating.Overridden):
     """What ``run`` was asked."""
 
     names: tuple[str, ...] = rest("NAME", default=())
@@ -27,6 +27,15 @@ class RunOptions(creating.Creating):
     image: str = flag("--image", default="", help="The image to run.")
     env: tuple[str, ...] = flag("--env", default=(), help="An environment variable: KEY=VALUE.")
     port: str = flag("--port", default="", help="The port that the container listens on.")
+    annotations: tuple[str, ...] = flag(
+        "--annotations", default=(), help="An annotation: KEY=VALUE; may repeat."
+    )
+    privileged: bool = flag("--privileged", default=False, help="The container may do everything.")
+    leave_open: bool = flag(
+        "--leave-stdin-open",
+        default=False,
+        help="Standard input stays open after the first attached one ends.",
+    )
     labels: str = flag("--labels", "-l", default="", help="Labels: a=b,c=d; run=NAME if none are given.")
     restart: str = flag(
         "--restart", default="Always", help="Always, OnFailure or Never.", complete="Always OnFailure Never"
@@ -65,7 +74,7 @@ def run(options: RunOptions, session: Session) -> int:
         raise errors.UsageError(
             f"error: invalid restart policy: {options.restart}, valid values are: Always, OnFailure, Never"
         )
-    pod = _pod(options, name)
+    pod = creating.overridden(options, _pod(options, name))
     if options.expose:
         service = generators.service(name, "ClusterIP", [options.port], selector=pod["metadata"]["labels"])
         service["spec"]["ports"][0].pop("name")
@@ -86,13 +95,18 @@ def _pod(options: RunOptions, name: str) -> dict[str, Any]:
     if options.pull:
         container["imagePullPolicy"] = options.pull
     if options.stdin:
-        container |= {"stdin": True, "stdinOnce": True}
+        container |= {"stdin": True} if options.leave_open else {"stdin": True, "stdinOnce": True}
+    if options.privileged:
+        container["securityContext"] = {"privileged": True}
     if options.tty:
         container["tty"] = True
     spec = {"containers": [container], "dnsPolicy": "ClusterFirst", "restartPolicy": options.restart}
     pod = generators.named("v1", "Pod", name, spec=spec, status={})
     pairs = [part.partition("=") for part in options.labels.split(",") if part]
     pod["metadata"]["labels"] = {key: value for key, _, value in pairs} or {"run": name}
+    if options.annotations:
+        notes = [entry.partition("=") for entry in options.annotations]
+        pod["metadata"]["annotations"] = {key: value for key, _, value in notes}
     return pod
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
+
 from minikctl import errors
-from minikctl.cli import changing, report
+from minikctl.cli import changing, report, timespan
 from minikctl.cli.commands import Command
 from minikctl.cli.flags import flag
 
@@ -16,11 +18,17 @@ if TYPE_CHECKING:
 NOT_GIVEN = -(10**9)
 
 
+POLL_SECONDS = 0.2
+
+
 class ScaleOptions(changing.Chosen):
     """What ``scale`` was asked."""
 
     replicas: int = flag("--replicas", default=NOT_GIVEN, help="How many there shall be.")
     current: int = flag("--current-replicas", default=-1, help="Only if there are so many now.")
+    timeout: str = flag(
+        "--timeout", default="0s", help="How long to wait until there are so many; 0s: not at all."
+    )
     resource_version: str = flag(
         "--resource-version", default="", help="Only if the object is at this version."
     )
@@ -60,8 +68,22 @@ def _scale(options: ScaleOptions, target: Target, session: Session) -> None:
     if options.dry_run != "client":
         body = {"spec": {"replicas": options.replicas}}
         changing.send_patch(target, body, changing.MERGE, options, session, "scale")
+        _await(options, target, session)
     result = session.client.request("GET", target.path()).json() if options.output else {}
     changing.tell(options, target, result, "scaled", session)
+
+
+def _await(options: ScaleOptions, target: Target, session: Session) -> None:
+    """Wait until there are so many replicas, if --timeout asks for it."""
+    allowed = timespan.seconds(options.timeout)
+    deadline = time.monotonic() + allowed
+    while allowed:
+        scale = session.client.request("GET", target.path("scale")).json()
+        if (scale.get("status") or {}).get("replicas", 0) == options.replicas:
+            return
+        if time.monotonic() > deadline:
+            raise errors.UsageError("error: timed out waiting for the condition")
+        time.sleep(POLL_SECONDS)
 
 
 COMMANDS = {

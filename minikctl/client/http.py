@@ -198,6 +198,16 @@ class HttpClient:
             self._idle.close()
             self._idle = None
 
+    @property
+    def place(self) -> str:
+        """The server's host and port."""
+        return self._url.netloc
+
+    def connected(self) -> wire.Connection:
+        """Return a new connection, which is the caller's to close."""
+        with _reported(self._url.netloc):
+            return self._connect()
+
     def tls(self) -> ssl.SSLContext:
         """Return the TLS settings of the endpoint."""
         if self._tls is None:

@@ -370,6 +370,43 @@ set subject rolebinding nope
 set subject rolebinding nope --user=x
 set subject deploy/web --user=b
 plugin list
+apply view-last-applied cm conf
+apply view-last-applied cm/conf -o json
+apply view-last-applied svc kubernetes
+apply view-last-applied
+apply view-last-applied cm
+apply view-last-applied cm nope
+apply view-last-applied cm conf -o nope
+apply set-last-applied
+apply edit-last-applied
+apply edit-last-applied cm nope
+apply -f x --prune
+apply -f x --prune -l a=b --all
+apply -f x --prune -l a=b --prune-allowlist=foo
+apply -f x --prune -l a=b --prune-allowlist=a/b/c
+apply -f x --prune -l a=b --server-side
+apply -k /nope
+apply -k /nope -f x
+debug
+debug deploy/web --image=x
+debug nope --image=x
+debug nope
+debug nope --image=x --profile=foo
+debug nope --set-image=a=b
+debug nope --image=x --replace
+debug nope --image=x -t
+logs deploy/web --all-pods
+logs deploy/web --tail=-2
+logs deploy/web --since=1x
+logs deploy/web --since=x
+logs -l app=web --all-containers --prefix
+logs -l app=web -f --max-log-requests=1
+expose deploy web --name=w --port=80 --session-affinity=ClientIP --external-ip=1.2.3.4 --dry-run=client -o yaml
+run p --image=x --overrides='{"spec":{"nodeName":"n"}}' --annotations=a=b --privileged --dry-run=client -o yaml
+label deploy web a=b -A
+label deploy -A --field-selector=metadata.name=web a=b --dry-run=client
+api-resources --categories=all -o name
+api-resources --sort-by=nope
 nope
 """
 
@@ -472,6 +509,31 @@ SCRIPTS = {
         "replace --force -f {file}",
         "replace -f {missing}",
     ),
+    "what was applied last is remembered, and can be said otherwise": (
+        "apply -f {file}",
+        "apply view-last-applied -f {file}",
+        "apply set-last-applied -f {changed_map}",
+        "apply view-last-applied -f {file}",
+        "apply set-last-applied -f {changed_map}",
+        "create -f {missing}",
+        "apply set-last-applied -f {missing}",
+        "apply set-last-applied -f {missing} --create-annotation",
+        "apply view-last-applied -f {missing} -o json",
+    ),
+    "prune deletes what is not there any more": (
+        "apply -f {pair}",
+        "apply -f {file} --prune -l prune=me",
+        "apply -f {first} --prune -l prune=me --prune-allowlist=core/v1/ConfigMap --dry-run=client",
+        "apply -f {first} --prune -l prune=me --prune-allowlist=core/v1/ConfigMap",
+        "get cm -l prune=me -o name",
+    ),
+    "subjects are added to bindings": (
+        "create rolebinding toy --role=r --user=a",
+        "set subject rolebinding toy --user=b --group=g",
+        "set subject rolebinding toy --user=b",
+        "set subject rolebinding toy",
+        "get rolebinding toy -o jsonpath={.subjects}",
+    ),
     "diff shows what apply would do": (
         "diff -f {file}",
         "apply -f {file}",
@@ -506,6 +568,12 @@ data: {old: entry}
 """
 FILES = {
     "file": "{apiVersion: v1, kind: ConfigMap, metadata: {name: toy}, data: {new: entry}}",
+    "changed_map": "{apiVersion: v1, kind: ConfigMap, metadata: {name: toy}, data: {newer: entry}}",
+    "pair": (
+        "{apiVersion: v1, kind: ConfigMap, metadata: {name: one, labels: {prune: me}}}\n---\n"
+        "{apiVersion: v1, kind: ConfigMap, metadata: {name: two, labels: {prune: me}}}"
+    ),
+    "first": "{apiVersion: v1, kind: ConfigMap, metadata: {name: one, labels: {prune: me}}}",
     "missing": "{apiVersion: v1, kind: ConfigMap, metadata: {name: missing}, data: {new: entry}}",
     "secret": "{apiVersion: v1, kind: Secret, metadata: {name: hidden}, stringData: {a: one, b: two}}",
     "changed": "{apiVersion: v1, kind: Secret, metadata: {name: hidden}, data: {a: b25l, b: eHh4, c: eXl5}}",

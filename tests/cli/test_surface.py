@@ -1,0 +1,166 @@
+"""kubectl's commands and flags are here, or on a list with a reason: asked of the stock program itself."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from minikctl.cli import catalog, main
+from minikctl.cli.commands import Command
+from minikctl.cli.settings import Settings
+from tests.cli.conftest import KUBECTL
+
+LATER = "not there yet"
+PIECES = "what is listed comes in one piece"
+ABSENT = {
+    "kuberc": "preferences of kubectl's own; minikctl has no preferences file",
+    "kuberc set": "as kuberc",
+    "kuberc view": "as kuberc",
+    "alpha": "kubectl's own experiments",
+}
+"""Commands that are not there, and why."""
+
+EVERYWHERE = {
+    "--windows-line-endings": "editors on Windows: the program runs on POSIX systems",
+    "--use-protocol-buffers": "measurements are read as JSON",
+    "--openapi-patch": "merge keys are always known: from the kinds' own schemas",
+}
+"""Flags that no command has, and why."""
+
+FLAGS: dict[str, dict[str, str]] = {
+    "config set-cluster": {"--proxy-url": "requests go to the server directly"},
+    "config set-credentials": {
+        "--auth-provider": "removed from clients in Kubernetes 1.26",
+        "--auth-provider-arg": "removed from clients in Kubernetes 1.26",
+    },
+    "config set-context": {
+        "--cluster": "names the local cluster: `config set contexts.NAME.cluster` instead"
+    },
+    "run": {
+        **dict.fromkeys(
+            ("--cascade", "--force", "--grace-period", "--timeout", "--wait"), "--rm deletes as by default"
+        ),
+        **dict.fromkeys(
+            ("--recursive", "-R", "--kustomize", "-k"), "no effect in kubectl: run takes no files"
+        ),
+        "--detach-keys": LATER,
+    },
+    "set env": {"--resolve": LATER},
+    "explain": {
+        **dict.fromkeys(("--recursive", "-R"), "kubectl shows -r as this in help only"),
+        **dict.fromkeys(("--output", "-o"), "one format"),
+        "--max-depth": LATER,
+    },
+    "get": {"--server-print": "tables are always the server's; -o chooses others"},
+    "edit": dict.fromkeys(("--output-patch", "--save-config", "--subresource", "--validate"), LATER),
+    "apply edit-last-applied": {"--validate": "what is edited is no object of the server"},
+    "top node": dict.fromkeys(("--show-capacity", "--show-swap"), LATER),
+    "top pod": {"--show-swap": LATER},
+    "drain": {"--chunk-size": PIECES, "--skip-wait-for-delete-timeout": LATER},
+    "taint": {"--validate": "there is no manifest to validate"},
+    "describe": {"--chunk-size": PIECES},
+    "events": {"--chunk-size": PIECES},
+    "exec": dict.fromkeys(("--pod-running-timeout", "--filename", "-f"), LATER),
+    "proxy": {"--keepalive": "the system's own"},
+    "diff": dict.fromkeys(("--concurrency", "--prune", "--prune-allowlist", "--show-secrets"), LATER),
+    "apply": {"--overwrite": LATER},
+    "wait": dict.fromkeys(
+        (
+            "--allow-missing-template-keys",
+            "--local",
+            "--show-managed-fields",
+            "--template",
+            "--output",
+            "-o",
+        ),
+        LATER,
+    ),
+    "api-resources": {"--show-managed-fields": "what is printed is no object"},
+    "config view": {"--merge": "files are always merged, as by default"},
+}
+"""Flags that a command does not have, and why."""
+
+GLOBAL = {
+    "--kuberc": "minikctl has no preferences file",
+    "--log-flush-frequency": "log lines are written at once",
+    "--vmodule": "log levels of kubectl's own source files",
+    "--profile": "profiling of the Go runtime",
+    "--profile-output": "profiling of the Go runtime",
+    "--proxy-url": "requests go to the server directly",
+    "--disable-compression": "answers are never asked for compressed",
+}
+"""Flags of all commands that are not there, and why."""
+
+
+def _help(*words: str) -> str:
+    done = subprocess.run([KUBECTL, *words], capture_output=True, text=True, check=False, timeout=60)
+    return done.stdout
+
+
+def _flags(text: str) -> set[str]:
+    found = re.findall(r"^    (?:(-\w), |    )?(--[\w-]+)(?:=[^:]*)?:", text, re.M)
+    return {name for pair in found for name in pair if name}
+
+
+def _children(text: str) -> list[str]:
+    blocks = re.findall(r"^[A-Z][^\n]*Commands[^\n]*:\n((?:  [a-z][^\n]*\n)+)", text, re.M)
+    return [name for block in blocks for name in re.findall(r"^  ([a-z][\w-]*)", block, re.M)]
+
+
+@pytest.fixture(scope="module")
+def theirs() -> dict[str, set[str]]:
+    """Return kubectl's commands with their flags."""
+    found: dict[str, set[str]] = {}
+    waiting = [[name] for name in _children(_help("--help"))]
+    with ThreadPoolExecutor(4) as pool:
+        while waiting:
+            texts = list(pool.map(lambda path: _help(*path, "--help"), waiting))
+            found |= {" ".join(path): _flags(text) for path, text in zip(waiting, texts, strict=True)}
+            waiting = [
+                [*path, name] for path, text in zip(waiting, texts, strict=True) for name in _children(text)
+            ]
+    return found
+
+
+@pytest.fixture(scope="module")
+def ours() -> dict[str, set[str]]:
+    """Return minikctl's commands with their flags."""
+    found: dict[str, set[str]] = {}
+
+    def learn(path: str, command: Command) -> None:
+        found[path] = _names(command.options.FLAGS) | _names(Settings.FLAGS)
+        for name, child in command.children.items():
+            learn(f"{path} {name}", child)
+        for alias, name in command.aliases.items():
+            if name in command.children:
+                learn(f"{path} {alias}", command.children[name])
+
+    for verb in catalog.SUMMARIES:
+        learn(verb, main.load(verb))
+    return found
+
+
+def _names(declared: dict[str, object]) -> set[str]:
+    return {name for flag in declared.values() for name in flag.names}  # type: ignore[attr-defined]
+
+
+def test_every_command_of_kubectl_is_there(theirs: dict[str, set[str]], ours: dict[str, set[str]]) -> None:
+    assert len(theirs) > 90
+    assert set(theirs) - set(ours) - set(ABSENT) == set()
+    assert {name for name in ABSENT if name in ours} == set(), "no longer absent"
+
+
+def test_every_flag_of_kubectl_is_there(theirs: dict[str, set[str]], ours: dict[str, set[str]]) -> None:
+    missing = {
+        name: sorted(flags - ours[name] - set(EVERYWHERE) - set(FLAGS.get(name, {})))
+        for name, flags in theirs.items()
+        if name in ours
+    }
+    assert {name: flags for name, flags in missing.items() if flags} == {}
+
+
+def test_every_flag_of_all_commands_is_there() -> None:
+    assert _flags(_help("options")) - _names(Settings.FLAGS) - set(GLOBAL) == set()
