@@ -105,6 +105,8 @@ def _broken(found: dict[str, Any], target: Target, session: Session, *, wants_en
         members = pods.members(found, target, session)
     except errors.MinikctlError:
         return ""
+    if not members:
+        return ""
     newest = max(members, key=lambda pod: objects.meta(pod).get("creationTimestamp") or "")
     for pod in members:
         # Pods of the template before may be broken: that is what the new one is to mend.
