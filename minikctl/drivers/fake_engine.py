@@ -44,6 +44,7 @@ class FakeEngine:
         self._clock = clock
         self._info = engine.EngineInfo("sim", "1.41", "linux", "sim", "x86_64", cpus, memory_bytes, "sim")
         self._boxes: dict[str, Box] = {}
+        self._names: dict[str, str] = {}
         self.images = fake_images.Images()
         self._networks = fake_network.Networks()
         self._ports = fake_network.HostPorts()
@@ -113,11 +114,9 @@ class FakeEngine:
         image = self.images.find(spec.image)
         if image is None:
             raise _refusal(errors.ImageMissing, f"No such image: {fake_images.normalised(spec.image)}")
-        holder = next((box for box in self._boxes.values() if box.spec.name == spec.name), None)
+        holder = self._names.get(spec.name)
         if holder is not None:
-            words = (
-                f'Conflict. The container name "/{spec.name}" is already in use by container "{holder.id}".'
-            )
+            words = f'Conflict. The container name "/{spec.name}" is already in use by container "{holder}".'
             raise _refusal(errors.DriverError, words)
         if not _NAME.fullmatch(spec.name):
             words = f"Invalid container name ({spec.name}), only {_NAME.pattern[:-1]} are allowed"
@@ -127,6 +126,7 @@ class FakeEngine:
         if spec.stdin:
             box.stdin = fake_process.Input()
         self._boxes[box.id] = box
+        self._names[spec.name] = box.id
         self._tell("create", box)
         return box.id
 
@@ -263,6 +263,7 @@ class FakeEngine:
             return
         self._ended(box, 137)
         del self._boxes[box.id]
+        del self._names[box.spec.name]
         self._tell("destroy", box)
         box.wake()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import ipaddress
 from collections.abc import Mapping
 
@@ -20,6 +21,9 @@ class Networks:
         self._networks = {"bridge": bridge}
         self._networks |= {name: engine.Network(f"net-{name}", name, "", "", {}) for name in ("host", "none")}
         self._held: dict[tuple[str, str], str] = {}
+        self._holders: dict[str, list[tuple[str, str]]] = {}
+        self._fresh: dict[str, int] = {}
+        self._freed: dict[str, list[int]] = {}
 
     def all(self) -> list[engine.Network]:
         """Return every network."""
@@ -66,15 +70,34 @@ class Networks:
             if (network.name, address) in self._held:
                 raise _refused("Address already in use")
         else:
-            hosts = (str(host) for host in ipaddress.ip_network(network.subnet).hosts())
-            taken = {held for held_in, held in self._held if held_in == network.name} | {network.gateway}
-            address = next(host for host in hosts if host not in taken)
+            address = self._lowest(network)
         self._held[network.name, address] = holder
+        self._holders.setdefault(holder, []).append((network.name, address))
         return address
+
+    def _lowest(self, network: engine.Network) -> str:
+        """Return the lowest free address; thousands of containers may hold the others."""
+        subnet, freed = ipaddress.ip_network(network.subnet), self._freed.setdefault(network.id, [])
+        while True:
+            if freed:
+                number = heapq.heappop(freed)
+            else:
+                number = self._fresh.get(network.id, 1)
+                self._fresh[network.id] = number + 1
+            if number >= subnet.num_addresses - 1:
+                raise _refused(f"no available IPv4 addresses on this network's address pools: {network.name}")
+            address = str(subnet[number])
+            if address != network.gateway and (network.name, address) not in self._held:
+                return address
 
     def give_back(self, holder: str) -> None:
         """Free what a container held."""
-        self._held = {key: owner for key, owner in self._held.items() if owner != holder}
+        for name, address in self._holders.pop(holder, ()):
+            del self._held[name, address]
+            network = self._networks[name]
+            number = int(ipaddress.ip_address(address)) - int(ipaddress.ip_network(network.subnet)[0])
+            if number < self._fresh.get(network.id, 1):
+                heapq.heappush(self._freed.setdefault(network.id, []), number)
 
 
 class HostPorts:

@@ -29,17 +29,23 @@ class Recorder:
         self._correlator = correlate.Correlator()
         self._queue: asyncio.Queue[RecordEvent] = asyncio.Queue(QUEUE_SIZE)
         self._last_stamp = 0
+        self._dropped = 0
 
     def record(self, action: RecordEvent) -> None:
         """Have the Event written soon; never waits and never fails."""
         try:
             self._queue.put_nowait(action)
         except asyncio.QueueFull:
-            log.warning("too many events: dropped %s %r", action.reason, action.message)
+            if not self._dropped:
+                log.warning("too many events: %s %r and others are dropped", action.reason, action.message)
+            self._dropped += 1
 
     async def run(self) -> None:
         """Write what is recorded, for ever."""
         while True:
+            if self._dropped and self._queue.empty():
+                log.warning("too many events: %d were dropped", self._dropped)
+                self._dropped = 0
             action = await self._queue.get()
             try:
                 await self.write(action)
