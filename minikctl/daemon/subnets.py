@@ -19,6 +19,8 @@ Subnet = ipaddress.IPv4Network
 
 FIRST, LAST, PREFIX = 201, 250, 20
 ROUTES = "/proc/net/route"
+SIMULATED = "10.128.0.0/10"
+"""Of a simulated cluster, whose pods are many and reach nobody: it collides with nothing."""
 
 
 async def ensure(
@@ -33,8 +35,9 @@ async def ensure(
     for network in present:
         if network.name == settings.network:
             return network
-    if settings.pod_cidr:
-        return await _make(engine, settings, state, settings.pod_cidr)
+    chosen = settings.pod_cidr or (SIMULATED if settings.runtime == "sim" else "")
+    if chosen:
+        return await _make(engine, settings, state, chosen)
     taken = [subnet for network in present if (subnet := parsed(network.subnet))]
     problem: errors.DriverError | None = None
     for candidate in free(taken + host_routes(routes)):

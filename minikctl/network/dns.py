@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 NAMESPACE = "kube-system"
 LABEL = ("k8s-app", "kube-dns")
 COALESCE_SECONDS = 0.012
+COST_FACTOR = 4
 CHECK_SECONDS = 60.0
 RETRY_SECONDS = 0.1
 RETRY_LIMIT_SECONDS = 2.0
@@ -39,6 +40,9 @@ class RecordBook:
         self._domain = settings.cluster.domain
         self.zones = zones(settings)
         self._made: Mapping[str, Records] | None = None
+        self._monotonic = tools.clock.monotonic
+        self.cost = 0.0
+        """So many seconds the records took when they were last made."""
 
     async def ready(self) -> None:
         """Return once the caches are filled."""
@@ -64,9 +68,11 @@ class RecordBook:
     def current(self) -> Mapping[str, Records]:
         """Return the records of each zone; the same object again while nothing changed."""
         if self._made is None:
+            began = self._monotonic()
             services, slices, pods = self._services.items(), self._slices.items(), self._pods.items()
             view = dns_records.View(tuple(services), tuple(slices), tuple(pods), self._domain)
             self._made = dns_records.by_zone(dns_records.desired(view), self.zones)
+            self.cost = self._monotonic() - began
         return self._made
 
     def servers(self) -> dict[str, str]:
@@ -94,7 +100,8 @@ class ClusterDns:
         try:
             while True:
                 await self._wake.wait()
-                await self._clock.sleep(COALESCE_SECONDS)
+                # With thousands of pods the records take a while: most of the time is left to others.
+                await self._clock.sleep(max(COALESCE_SECONDS, COST_FACTOR * self._book.cost))
                 self._wake.clear()
                 self._note_servers()
                 for feeder, _ in self._feeders.values():

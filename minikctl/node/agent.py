@@ -83,6 +83,7 @@ class NodeAgent:
         self._clock = drivers.clock
         self._tasks = tasks.Tasks()
         self._records: dict[str, PodRecord] = {}
+        self._owners: dict[str, str] = {}
         self._enqueue: Callable[[str], None] = log.debug  # nobody plans before the loop runs
         self._problem = "the Docker engine has not answered yet"
         of = drivers.informers.of
@@ -284,6 +285,7 @@ class NodeAgent:
         self.wake(uid)
 
     async def _take(self, found: PodRecord, container: Container) -> None:
+        self._owners[container.id] = found.uid
         is_pause = container.labels.get(names.ROLE) == names.PAUSE_ROLE
         if ended(container) and not is_pause and container.id not in found.messages:
             text = await messages.read(self._drivers.engine, self._node, container, found.pod)
@@ -291,11 +293,10 @@ class NodeAgent:
         found.set_container(container)
 
     def _gone(self, container_id: str) -> None:
-        for found in self._records.values():
-            if container_id in found.containers:
-                found.drop_container(container_id)
-                self.wake(found.uid)
-                return
+        found = self._records.get(self._owners.pop(container_id, ""))
+        if found is not None and container_id in found.containers:
+            found.drop_container(container_id)
+            self.wake(found.uid)
 
     async def _listed(self, uid: str, containers: Sequence[Container], touched: frozenset[str]) -> None:
         """Take a list of all containers, or of those of one pod; what is missing in it is gone."""

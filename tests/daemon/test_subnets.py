@@ -13,7 +13,7 @@ from minikctl.drivers import ownership
 from minikctl.drivers.fake_engine import FakeEngine
 from tests.fakes.clock import FakeClock
 
-SETTINGS = ClusterSettings("lab", runtime="sim")
+SETTINGS = ClusterSettings("lab")
 STATE = "/somewhere/clusters/lab"
 
 ROUTES = """\
@@ -92,3 +92,8 @@ async def test_a_cluster_of_that_name_with_other_state_is_refused_while_that_is_
     assert (await subnets.ensure(engine, SETTINGS, str(tmp_path), routes)) == made
     (tmp_path / "store.db").unlink()
     assert (await subnets.ensure(engine, SETTINGS, STATE, routes)) == made
+
+
+async def test_a_simulated_cluster_has_room_for_a_million_pods(routes: str) -> None:
+    made = await subnets.ensure(FakeEngine(FakeClock()), replace(SETTINGS, runtime="sim"), STATE, routes)
+    assert made.subnet == subnets.SIMULATED
