@@ -110,9 +110,10 @@ def _merged_list(node: Node | None, old: list[Any], new: list[Any]) -> list[Any]
     if "merge" not in meta.strategies:
         return [_plain(items, item) if isinstance(item, dict) else item for item in new]
     if not meta.merge_key:
-        return functools.reduce(
+        union = functools.reduce(
             lambda found, item: found if item in found else [*found, item], new, list(old)
         )
+        return _ordered(meta, old, union, new)
     if not all(isinstance(item, dict) for item in new):
         raise PatchError(f"every item of a list with merge key {meta.merge_key} is an object")
     if any(item.get(DIRECTIVE) == "replace" for item in new):
@@ -126,7 +127,7 @@ def _merged_list(node: Node | None, old: list[Any], new: list[Any]) -> list[Any]
             merged[found[0]] = _merged(items, merged[found[0]], item)
         else:
             merged.append(_plain(items, item))
-    return merged
+    return _ordered(meta, old, merged, [item for item in new if item.get(DIRECTIVE) != "delete"])
 
 
 def _key(item: Any, merge_key: str) -> Any:
@@ -140,7 +141,11 @@ def _same_key(items: Sequence[dict[str, Any]], merge_key: str, wanted: Any) -> l
 
 
 def _ordered(meta: ListMeta, before: list[Any], after: list[Any], order: Any) -> list[Any]:
-    """Return the items in the order asked for; the others stay before those that they were before."""
+    """Return the items in the order asked for; the others stay before those that they were before.
+
+    Where a patch has no order of its own it is that of its items, so that new ones come first, as Kubernetes'
+    ``normalizeElementOrder`` has them.
+    """
 
     def identity(item: Any) -> Any:
         return _key(item, meta.merge_key) if meta.merge_key else item
