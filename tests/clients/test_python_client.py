@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
 from collections.abc import Iterator
@@ -17,6 +18,8 @@ from kubernetes.stream import stream
 from tests.clients.conftest import Cluster, eventually
 
 pytestmark = pytest.mark.timeout(120)
+LEAKY = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+"""The client's streams never close their sockets."""
 
 DEPLOYMENT = """
 apiVersion: apps/v1
@@ -162,6 +165,7 @@ def test_events(client: ApiClient, namespace: str) -> None:
     assert len(found.items) == 1
 
 
+@LEAKY
 def test_commands_in_a_pod(core: CoreV1Api, namespace: str) -> None:
     running(core, namespace, "web", "sleep", "1000")
     connect, place = core.connect_get_namespaced_pod_exec, ("web", namespace)
@@ -179,6 +183,8 @@ def test_commands_in_a_pod(core: CoreV1Api, namespace: str) -> None:
     session.close()
     with pytest.raises(ApiException, match="not found"):
         stream(connect, "nobody", namespace, command=["true"], **flags)
+    del session
+    gc.collect()
 
 
 def test_logs_that_are_followed(core: CoreV1Api, namespace: str) -> None:
