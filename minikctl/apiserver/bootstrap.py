@@ -28,6 +28,7 @@ async def bootstrap(registry: Registry) -> None:
         await _create(registry, kinds.NAMESPACE, "", {"metadata": {"name": name}})
     await _create(registry, kinds.STORAGE_CLASS, "", copy.deepcopy(provisioning.STANDARD))
     await rbac_bootstrap.reconcile(registry)
+    await _service_range(registry)
     spec: dict[str, Any] = {
         "type": "ClusterIP",
         "clusterIP": registry.services.addresses.first,
@@ -35,6 +36,23 @@ async def bootstrap(registry: Registry) -> None:
     }
     service = {"metadata": {"name": "kubernetes", "labels": _LABELS}, "spec": spec}
     await _create(registry, kinds.SERVICE, "default", service)
+
+
+async def _service_range(registry: Registry) -> None:
+    """Make the ServiceCIDR that tells the range of Services' addresses; it is always ready."""
+    cidr = {"metadata": {"name": "kubernetes"}, "spec": {"cidrs": [registry.settings.service_cidr]}}
+    await _create(registry, kinds.SERVICE_CIDR, "", cidr)
+    found = registry.get(kinds.SERVICE_CIDR, "", "kubernetes")
+    if not objects.condition(found, "Ready"):
+        ready = {
+            "type": "Ready",
+            "status": "True",
+            "reason": "",
+            "message": "Kubernetes Service CIDR is ready",
+            "lastTransitionTime": objects.timestamp(registry.clock.now()),
+        }
+        told = {**found, "status": {"conditions": [ready]}}
+        await registry.update(kinds.SERVICE_CIDR, "", "kubernetes", told, subresource="status")
 
 
 async def _create(registry: Registry, kind: Kind, namespace: str, obj: Object) -> None:

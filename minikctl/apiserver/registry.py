@@ -87,7 +87,10 @@ class Registry:
         await self.feed.start()
         for entry in self.feed.collection(kinds.SERVICE).entries():
             self.services.adopt(entry.object)
+        for entry in self.feed.collection(kinds.IP_ADDRESS).entries():
+            self.services.reserve(entry.object)
         self.feed.observe(kinds.SERVICE, self.services.follow)
+        self.feed.observe(kinds.IP_ADDRESS, self.services.follow_reservation)
         custom.CustomKinds(self.feed, self.served, self.webhooks).start()
         self.served.subscribe(lambda _: self.admission.forget())
         self.admission.follow(self.feed)

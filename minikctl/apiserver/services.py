@@ -14,6 +14,7 @@ from minikctl import errors
 from minikctl.apiserver import cache, pools
 from minikctl.model import causes, objects
 from minikctl.model.objects import Object
+from minikctl.plan import service_addresses
 
 Undo = Callable[[], None]
 
@@ -26,6 +27,7 @@ class Addresses:
     def __init__(self, addresses: pools.AddressPool, ports: pools.PortPool) -> None:
         self.addresses = addresses
         self.ports = ports
+        self._reserved: set[str] = set()
 
     def adopt(self, service: Object) -> None:
         """Count as taken what a stored Service holds; what two hold is given back by the first that goes."""
@@ -35,6 +37,24 @@ class Addresses:
         for port in _held_ports(service):
             with contextlib.suppress(pools.Taken):
                 self.ports.take(port)
+
+    def reserve(self, address: Object) -> None:
+        """Keep an address from Services for the sake of an IPAddress that somebody else made."""
+        name = objects.name(address)
+        if service_addresses.parent(address) is None:
+            with contextlib.suppress(pools.Taken, ValueError):
+                self.addresses.take(name)
+                self._reserved.add(name)
+
+    def follow_reservation(self, change: cache.Change) -> None:
+        """Reserve what a new IPAddress names; give it back when that is gone."""
+        if change.old is None and change.new is not None:
+            self.reserve(change.new.object)
+        elif change.old is not None and change.new is None:
+            name = objects.name(change.old.object)
+            if name in self._reserved:
+                self._reserved.remove(name)
+                self.addresses.release(name)
 
     def follow(self, change: cache.Change) -> None:
         """Give back what a Service held before the change and does not hold after it."""

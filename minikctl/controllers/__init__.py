@@ -23,6 +23,7 @@ from minikctl.controllers.quota import QuotaController
 from minikctl.controllers.replicaset import ReplicaSetController, ReplicationControllerController
 from minikctl.controllers.role_aggregation import RoleAggregationController
 from minikctl.controllers.scheduler import PodGarbageController, SchedulerController
+from minikctl.controllers.service_addresses import ServiceAddressController
 from minikctl.controllers.services import (
     EndpointsController,
     EndpointSliceController,
@@ -87,6 +88,7 @@ def build(
         ),
         ControlLoop(DisruptionController(caches, executor, clock), clock, workers=2),
         ControlLoop(SchedulerController(caches, executor, clock), clock),
+        ControlLoop(ServiceAddressController(caches, executor, clock), clock, workers=4),
         ControlLoop(EndpointSliceController(caches, executor, clock), clock, workers=4),
         ControlLoop(EndpointsController(caches, executor, clock), clock, workers=4),
         ControlLoop(CustomKindController(caches, executor, clock, client), clock),

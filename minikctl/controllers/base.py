@@ -140,7 +140,12 @@ def owner_key(kind: Kind) -> Callable[[Object], Iterator[Key]]:
 
     def keys(obj: Object) -> Iterator[Key]:
         owner = objects.controller_of(obj)
-        if owner is not None and owner.get("kind") == kind.kind:
+        if owner is not None and owner.get("kind") == kind.kind and _group(owner) == kind.group:
             yield objects.namespace(obj), str(owner.get("name"))
 
     return keys
+
+
+def _group(reference: Object) -> str:
+    """Return the group of an owner reference, whatever its version is."""
+    return str(reference.get("apiVersion") or "").rpartition("/")[0]

@@ -144,3 +144,18 @@ def test_pools_use_the_low_band_last() -> None:
 def test_the_bands_are_as_wide_as_kubernetes_has_them() -> None:
     assert pools.AddressPool("10.96.0.0/16", lambda low, _: low).take_any() == "10.96.1.1"
     assert pools.PortPool(choose=lambda low, _: low).take_any() == 30086
+
+
+async def test_an_address_that_somebody_reserved_is_not_given_away(registry: Registry) -> None:
+    reserved: Object = {
+        "metadata": {"name": "10.96.9.9"},
+        "spec": {"parentRef": {"group": "example.com", "resource": "things", "name": "mine"}},
+    }
+    await registry.create(kinds.IP_ADDRESS, "", reserved)
+    wanted = samples.service(clusterIP="10.96.9.9")
+    with pytest.raises(StatusError, match=r"failed to allocate IP 10.96.9.9: provided IP is already allocated"):
+        await registry.create(kinds.SERVICE, "default", copy.deepcopy(wanted))
+    await registry.delete(kinds.IP_ADDRESS, "", "10.96.9.9")
+    made = await registry.create(kinds.SERVICE, "default", wanted)
+    assert made["spec"]["clusterIP"] == "10.96.9.9"
+    assert registry.get(kinds.SERVICE_CIDR, "", "kubernetes")["status"]["conditions"][0]["status"] == "True"

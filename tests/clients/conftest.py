@@ -51,6 +51,7 @@ class Cluster:
             capture_output=True,
             text=True,
             env={**self.environment, **more},
+            cwd=self.home,
             timeout=60,
             check=False,
         )

@@ -15,6 +15,7 @@ from minikctl.controllers.quota import counted
 from minikctl.controllers.replicaset import ReplicaSetController, ReplicationControllerController
 from minikctl.controllers.role_aggregation import RoleAggregationController
 from minikctl.controllers.scheduler import SchedulerController
+from minikctl.controllers.service_addresses import ServiceAddressController
 from minikctl.controllers.services import (
     EndpointsController,
     EndpointSliceController,
@@ -41,6 +42,7 @@ from minikctl.plan import (
     replicaset,
     role_aggregation,
     service_account,
+    service_addresses,
     taint_eviction,
 )
 from minikctl.plan.autoscaling import planner as autoscaling
@@ -173,6 +175,7 @@ def _quota_view(world: World, case: dict[str, Any]) -> quotas.View | None:
 
 QUOTA = Planner(kinds.RESOURCE_QUOTA, _quota_view, quotas.desired)
 SERVICE_ACCOUNT = Planner(kinds.NAMESPACE, _cached(ServiceAccountController, "CA"), service_account.desired)
+SERVICE_ADDRESSES = Planner(kinds.SERVICE, _cached(ServiceAddressController), service_addresses.desired)
 SCHEDULER = Planner(kinds.POD, _cached(SchedulerController), scheduler.desired)
 
 

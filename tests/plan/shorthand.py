@@ -28,6 +28,7 @@ def _placed(obj: Object) -> Object:
         "PersistentVolume",
         "StorageClass",
         "ClusterRole",
+        "IPAddress",
     ):
         metadata.setdefault("namespace", "default")
     return {**obj, "metadata": metadata}

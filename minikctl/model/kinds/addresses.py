@@ -30,7 +30,6 @@ IP_ADDRESS = Kind(
     "ipaddresses",
     namespaced=False,
     short_names=("ip",),
-    stored_only=True,
     name_rule=addresses.canonical_ip,
     validate=serviceaddresses.ip_address,
     columns=(cells.NAME, Column("ParentRef", _parent), cells.AGE),
