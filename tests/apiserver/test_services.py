@@ -153,7 +153,9 @@ async def test_an_address_that_somebody_reserved_is_not_given_away(registry: Reg
     }
     await registry.create(kinds.IP_ADDRESS, "", reserved)
     wanted = samples.service(clusterIP="10.96.9.9")
-    with pytest.raises(StatusError, match=r"failed to allocate IP 10.96.9.9: provided IP is already allocated"):
+    with pytest.raises(
+        StatusError, match=r"failed to allocate IP 10.96.9.9: provided IP is already allocated"
+    ):
         await registry.create(kinds.SERVICE, "default", copy.deepcopy(wanted))
     await registry.delete(kinds.IP_ADDRESS, "", "10.96.9.9")
     made = await registry.create(kinds.SERVICE, "default", wanted)
