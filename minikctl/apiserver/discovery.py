@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import gzip
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -63,9 +63,9 @@ def api_versions(table: KindTable, host: str) -> dict[str, Any]:
     return {"kind": "APIVersions", "versions": groups(table)[""], "serverAddressByClientCIDRs": addresses}
 
 
-def api_group(table: KindTable, group: str) -> dict[str, Any]:
+def api_group(served_groups: Mapping[str, Sequence[str]], group: str) -> dict[str, Any]:
     """Return what /apis/<group> answers."""
-    served = groups(table)[group]
+    served = served_groups[group]
     versions = [{"groupVersion": f"{group}/{version}", "version": version} for version in served]
     return {
         "kind": "APIGroup",
@@ -76,9 +76,9 @@ def api_group(table: KindTable, group: str) -> dict[str, Any]:
     }
 
 
-def api_group_list(table: KindTable) -> dict[str, Any]:
+def api_group_list(served_groups: Mapping[str, Sequence[str]]) -> dict[str, Any]:
     """Return what /apis answers."""
-    listed = [api_group(table, group) for group in groups(table) if group]
+    listed = [api_group(served_groups, group) for group in served_groups if group]
     for each in listed:
         del each["kind"], each["apiVersion"]
     return {"kind": "APIGroupList", "apiVersion": "v1", "groups": listed}

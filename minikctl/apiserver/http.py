@@ -5,10 +5,11 @@ Paths are taken apart by hand: resource paths are regular, and a table of hundre
 
 from __future__ import annotations
 
+import functools
 import logging
 import platform
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +20,7 @@ from minikctl.apiserver import (
     attributes,
     connecting,
     discovery,
+    http_aggregation,
     http_bodies,
     http_managers,
     http_metrics,
@@ -31,6 +33,7 @@ from minikctl.apiserver import (
     openapi_protobuf,
     reviews,
 )
+from minikctl.apiserver.aggregation import Aggregation
 from minikctl.apiserver.auth import ANONYMOUS, MASTERS, Authenticate, Credentials
 from minikctl.apiserver.http_exchange import Disconnected, Exchange, Receive, Scope, Send
 from minikctl.apiserver.issuer import Issuer
@@ -61,6 +64,7 @@ def build_app(
     streams: NodeStreams | None = None,
     meter: http_metrics.Meter | None = None,
     issuer: Issuer | None = None,
+    aggregation: Aggregation | None = None,
     version: str = VERSION,
 ) -> Application:
     """Return the API as an ASGI application.
@@ -68,7 +72,7 @@ def build_app(
     Without ``streams``, logs and exec are refused with a reason, without ``meter`` metrics are, and without
     ``issuer`` tokens.
     """
-    return _Application(registry, authenticate, (streams, meter, issuer), version)
+    return _Application(registry, authenticate, (streams, meter, issuer), aggregation, version)
 
 
 class _Application:
@@ -77,6 +81,7 @@ class _Application:
         registry: Registry,
         authenticate: Authenticate,
         parts: tuple[NodeStreams | None, http_metrics.Meter | None, Issuer | None],
+        aggregation: Aggregation | None,
         version: str,
     ) -> None:
         self._registry = registry
@@ -84,6 +89,8 @@ class _Application:
         self._streams, self._meter, self._issuer = parts
         self._authorize = registry.roles.authorize
         self._reviewer = reviews.Reviewer(registry.roles, self._issuer)
+        self._aggregation = aggregation
+        self._documents = http_aggregation.Documents(aggregation)
         self._version = version
         self._metrics = metrics.Metrics()
 
@@ -126,6 +133,11 @@ class _Application:
         first = path.split("/", 2)[1]
         self._identify(exchange)
         self._check(exchange)
+        if first == "apis" and self._aggregation is not None:
+            remote = self._aggregation.find(path)
+            if remote is not None:
+                await http_aggregation.serve(self._aggregation, exchange, remote)
+                return
         found = reviews.find(path) if first == "apis" else None
         if found is not None:
             await self._review(exchange, *found)
@@ -210,14 +222,14 @@ class _Application:
             await exchange.answer(self._metrics.render(self._registry.counts()).encode(), metrics.MEDIA)
             return
         if parts[0] == "openapi":
-            await _openapi(exchange, parts[1:], self._registry.served.table)
+            await self._openapi(exchange, parts[1:], self._registry.served.table)
             return
         document = self._document(path, exchange)
         if document is None:
             raise no_resource()
         wants_all = discovery.AGGREGATED.split(";", 1)[1]
         if path in ("/api", "/apis") and _same_parameters(exchange.headers.get("accept", ""), wants_all):
-            digest, body = discovery.aggregated_document(self._registry.served.table, core=path == "/api")
+            digest, body = self._documents.aggregated(self._registry.served.table, core=path == "/api")
             await exchange.answer_known(digest, lambda: body, discovery.AGGREGATED)
             return
         await exchange.answer_json(document)
@@ -225,10 +237,10 @@ class _Application:
     def _document(self, path: str, exchange: Exchange) -> dict[str, Any] | None:
         """Return what a path below which nothing can be written answers, None if there is nothing."""
         table = self._registry.served.table
-        groups = discovery.groups(table)
+        groups = self._documents.groups(table)
         match path.strip("/").split("/"):
             case [""]:
-                return {"paths": _known_paths(table)}
+                return {"paths": _known_paths(groups)}
             case ["version"]:
                 return _version(self._version)
             case [".well-known", "openid-configuration"] if self._issuer is not None:
@@ -238,14 +250,42 @@ class _Application:
             case ["api"]:
                 return discovery.api_versions(table, exchange.headers.get("host", ""))
             case ["apis"]:
-                return discovery.api_group_list(table)
+                return self._documents.api_group_list(table)
             case ["api", version] if version in groups[""]:
                 return discovery.resource_list(table, "", version)
             case ["apis", group] if group in groups:
-                return discovery.api_group(table, group)
+                return self._documents.api_group(table, group)
             case ["apis", group, version] if version in groups.get(group, ()):
                 return discovery.resource_list(table, group, version)
         return None
+
+    async def _openapi(self, exchange: Exchange, parts: list[str], table: KindTable) -> None:
+        documents = self._documents
+        match parts:
+            case ["v2"]:
+                accept = exchange.headers.get("accept", "") or "*/*"
+                digest = documents.openapi_hash(table)
+                if "json" in accept or "*/*" in accept:
+                    await exchange.answer_known(digest, lambda: documents.openapi_2(table))
+                elif "proto-openapi.spec.v2" in accept:
+                    make = functools.partial(documents.openapi_2, table, protobuf=True)
+                    await exchange.answer_known(digest, make, openapi_protobuf.MEDIA)
+                else:
+                    known = f"application/json, {openapi_protobuf.MEDIA}"
+                    text = f"only the following media types are accepted: {known}"
+                    raise errors.StatusError(406, "NotAcceptable", text)
+            case ["v3"]:
+                await exchange.answer(documents.openapi_index(table))
+            case ["v3", "apis", group, version] if self._aggregation and documents.openapi_3(group, version):
+                remote = documents.openapi_3(group, version)
+                assert remote is not None
+                await http_aggregation.serve(self._aggregation, exchange, remote)
+            case ["v3", "api", version] if version in discovery.groups(table)[""]:
+                await _openapi_3(exchange, table, "", version)
+            case ["v3", "apis", group, version] if version in discovery.groups(table).get(group, ()):
+                await _openapi_3(exchange, table, group, version)
+            case _:
+                raise no_resource()
 
     async def _health(self, exchange: Exchange, parts: list[str]) -> None:
         failure = self._registry.feed.failure
@@ -295,31 +335,6 @@ async def _refuse(exchange: Exchange, error: errors.StatusError) -> None:
     await exchange.answer(orjson.dumps(error.status()), status=error.code, more=more)
 
 
-async def _openapi(exchange: Exchange, parts: list[str], table: KindTable) -> None:
-    match parts:
-        case ["v2"]:
-            accept = exchange.headers.get("accept", "") or "*/*"
-            if "json" in accept or "*/*" in accept:
-                await exchange.answer_known(openapi.hash_2(table), lambda: openapi.version_2(table))
-            elif "proto-openapi.spec.v2" in accept:
-                await exchange.answer_known(
-                    openapi.hash_2(table), lambda: openapi.version_2_protobuf(table), openapi_protobuf.MEDIA
-                )
-            else:
-                text = (
-                    f"only the following media types are accepted: application/json, {openapi_protobuf.MEDIA}"
-                )
-                raise errors.StatusError(406, "NotAcceptable", text)
-        case ["v3"]:
-            await exchange.answer(openapi.index(table))
-        case ["v3", "api", version] if version in discovery.groups(table)[""]:
-            await _openapi_3(exchange, table, "", version)
-        case ["v3", "apis", group, version] if version in discovery.groups(table).get(group, ()):
-            await _openapi_3(exchange, table, group, version)
-        case _:
-            raise no_resource()
-
-
 async def _openapi_3(exchange: Exchange, table: KindTable, group: str, version: str) -> None:
     """Answer a document for ever under its hash; under an old one the way to the present one."""
     digest = openapi.hash_3(table, group, version)
@@ -332,7 +347,7 @@ async def _openapi_3(exchange: Exchange, table: KindTable, group: str, version: 
     )
 
 
-def _known_paths(table: KindTable) -> list[str]:
+def _known_paths(groups: Mapping[str, Sequence[str]]) -> list[str]:
     found = [
         "/.well-known/openid-configuration",
         "/api",
@@ -346,7 +361,7 @@ def _known_paths(table: KindTable) -> list[str]:
         "/readyz",
         "/version",
     ]
-    for group, versions in discovery.groups(table).items():
+    for group, versions in groups.items():
         base = f"/apis/{group}" if group else "/api"
         found += [base, *(f"{base}/{version}" for version in versions)]
     return sorted(set(found))

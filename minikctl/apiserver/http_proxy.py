@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import gzip
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 
 import h11
 
@@ -34,6 +34,7 @@ _HOP_BY_HOP = {
 }
 Connect = Callable[[proxied.Location], Awaitable["Backend"]]
 _OURS = {"authorization", "host", "content-length"}
+_SAYS_WHO = ("x-remote-", "impersonate-")
 
 _NO_NODE_PROXY = errors.StatusError(
     501,
@@ -58,7 +59,7 @@ async def serve(
     hosts = (location.authority, exchange.headers.get("host", ""))
     backend = await (connect or Backend.connect)(location)
     try:
-        await _Passage(exchange, backend, Rewriter(prefix, hosts), prefix + tail).run(tail + query)
+        await Passage(exchange, backend, Rewriter(prefix, hosts), prefix + tail).run(tail + query)
     finally:
         await backend.close()
 
@@ -147,14 +148,29 @@ def _first(error: BaseException) -> BaseException:
     return _first(error.exceptions[0]) if isinstance(error, BaseExceptionGroup) else error
 
 
-class _Passage:
-    """One request on its way."""
+class Passage:
+    """One request on its way.
 
-    def __init__(self, exchange: Exchange, backend: Backend, rewriter: Rewriter, uri: str) -> None:
+    Without a ``rewriter`` answers go back as they are; ``identity`` are headers that say who asks, to a
+    server that is called ``host``.
+    """
+
+    def __init__(
+        self,
+        exchange: Exchange,
+        backend: Backend,
+        rewriter: Rewriter | None,
+        uri: str,
+        *,
+        identity: Sequence[tuple[str, str]] = (),
+        host: str = "",
+    ) -> None:
         self._exchange = exchange
         self._backend = backend
         self._rewriter = rewriter
         self._uri = uri
+        self._identity = identity
+        self._host = host
 
     async def run(self, target: str) -> None:
         """Pass the request on and the answer back; ``Disconnected`` when one side left in the middle."""
@@ -179,7 +195,11 @@ class _Passage:
         upgrade = exchange.upgrade
         headers = [(name, value) for name, value in exchange.all_headers if name not in _HOP_BY_HOP | _OURS]
         host = exchange.headers.get("host", "")
-        headers += [("host", host), ("x-forwarded-uri", self._uri), ("x-forwarded-host", host)]
+        if self._identity:
+            # Who asks is ours to say: what the client says of it must not get through.
+            headers = [each for each in headers if not each[0].startswith(_SAYS_WHO)]
+            headers += self._identity
+        headers += [("host", self._host or host), ("x-forwarded-uri", self._uri), ("x-forwarded-host", host)]
         headers += [("x-forwarded-proto", exchange.scheme), ("x-forwarded-for", exchange.client)]
         if upgrade:
             headers += [("connection", "Upgrade"), ("upgrade", exchange.headers["upgrade"])]
@@ -214,8 +234,9 @@ class _Passage:
             raise h11.RemoteProtocolError("EOF")
         headers = self._headers(head.headers)
         content = next((value for name, value in headers if name == "content-type"), "")
-        if content.partition(";")[0].strip() == "text/html" and self._exchange.method != "HEAD":
-            await self._page(head.status_code, headers)
+        is_page = content.partition(";")[0].strip() == "text/html" and self._exchange.method != "HEAD"
+        if is_page and self._rewriter is not None:
+            await self._page(head.status_code, headers, self._rewriter)
             return
         await self._exchange.begin_raw(head.status_code, headers)
         async for data in self._body():
@@ -225,7 +246,7 @@ class _Passage:
     def _headers(self, found: Iterable[tuple[bytes, bytes]]) -> list[tuple[str, str]]:
         decoded = [(name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in found]
         return [
-            (name, self._rewriter.link(value) if name == "location" else value)
+            (name, self._rewriter.link(value) if self._rewriter and name == "location" else value)
             for name, value in decoded
             if name not in _HOP_BY_HOP
         ]
@@ -236,7 +257,7 @@ class _Passage:
         if isinstance(event, h11.ConnectionClosed):
             raise h11.RemoteProtocolError("unexpected EOF")
 
-    async def _page(self, status: int, headers: list[tuple[str, str]]) -> None:
+    async def _page(self, status: int, headers: list[tuple[str, str]], rewriter: Rewriter) -> None:
         """Send a page with its links rewritten; one that is too long or packed in an unknown way as it is."""
         parts: list[bytes] = []
         size = 0
@@ -250,7 +271,7 @@ class _Passage:
         whole = b"".join(parts)
         if size <= PAGE_LIMIT and packing in ("", "gzip"):
             text = (gzip.decompress(whole) if packing else whole).decode("utf-8", "surrogateescape")
-            whole = self._rewriter.page(text).encode("utf-8", "surrogateescape")
+            whole = rewriter.page(text).encode("utf-8", "surrogateescape")
             whole = gzip.compress(whole) if packing else whole
             headers = [(name, value) for name, value in headers if name != "content-length"]
             headers.append(("content-length", str(len(whole))))

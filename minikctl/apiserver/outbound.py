@@ -73,9 +73,21 @@ def context(bundle: str, *, insecure: bool, identity: tuple[str, str] | None) ->
     return found
 
 
-async def connect(server: Server) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    """Return a connection with the server's certificate checked; it has no time limit of its own."""
+async def connect(
+    server: Server, seconds: float | None = None
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Return a connection with the server's certificate checked, within that time if there is one."""
     secure = context(server.bundle, insecure=server.insecure, identity=server.identity)
+    try:
+        async with asyncio.timeout(seconds):
+            return await _opened(server, secure)
+    except TimeoutError as error:
+        raise CallFailed(f"dial tcp {server.host}:{server.port}: i/o timeout") from error
+
+
+async def _opened(
+    server: Server, secure: ssl.SSLContext
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     try:
         return await asyncio.open_connection(
             server.host, server.port, ssl=secure, server_hostname=server.name

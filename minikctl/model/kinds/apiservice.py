@@ -32,6 +32,5 @@ KIND = Kind(
     namespaced=False,
     categories=("api-extensions",),
     subresources=frozenset({"status"}),
-    stored_only=True,
     columns=(cells.NAME, Column("Service", _service), Column("Available", _available), cells.AGE),
 )
