@@ -18,7 +18,7 @@ from typing import Any
 import orjson
 
 from minikctl import errors
-from minikctl.apiserver import cache, outbound, resolving
+from minikctl.apiserver import cache, discovery, outbound, resolving
 from minikctl.apiserver.auth import MASTERS, User
 from minikctl.apiserver.patching import copied
 from minikctl.apiserver.registry import Registry
@@ -188,13 +188,14 @@ class Aggregation:
         """Register what is served here, ask the others, again and again; ends only when it is cancelled."""
         while True:
             self._changed.clear()
+            patience = CHECK_SECONDS if self._remotes else None
             try:
                 await self._register(self._registry.served.table)
                 await asyncio.gather(*(self._look(remote) for remote in self.remotes))
             except errors.MinikctlError as error:
                 logger.warning("aggregation: %s", error)
                 await self._registry.clock.sleep(1.0)
-            patience = CHECK_SECONDS if self._remotes else None
+                patience = CHECK_SECONDS
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(patience):
                     await self._changed.wait()
@@ -206,7 +207,7 @@ class Aggregation:
             apiservices.name_of(group, version): apiservices.local(
                 group, version, custom=(group, version) in custom
             )
-            for group, versions in table.groups.items()
+            for group, versions in discovery.groups(table).items()
             if group not in apiservices.NOT_REGISTERED
             for version in versions
         }

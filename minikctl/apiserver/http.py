@@ -65,14 +65,13 @@ def build_app(
     meter: http_metrics.Meter | None = None,
     issuer: Issuer | None = None,
     aggregation: Aggregation | None = None,
-    version: str = VERSION,
 ) -> Application:
     """Return the API as an ASGI application.
 
     Without ``streams``, logs and exec are refused with a reason, without ``meter`` metrics are, and without
     ``issuer`` tokens.
     """
-    return _Application(registry, authenticate, (streams, meter, issuer), aggregation, version)
+    return _Application(registry, authenticate, (streams, meter, issuer), aggregation)
 
 
 class _Application:
@@ -82,7 +81,6 @@ class _Application:
         authenticate: Authenticate,
         parts: tuple[NodeStreams | None, http_metrics.Meter | None, Issuer | None],
         aggregation: Aggregation | None,
-        version: str,
     ) -> None:
         self._registry = registry
         self._authenticate = authenticate
@@ -91,7 +89,6 @@ class _Application:
         self._reviewer = reviews.Reviewer(registry.roles, self._issuer)
         self._aggregation = aggregation
         self._documents = http_aggregation.Documents(aggregation)
-        self._version = version
         self._metrics = metrics.Metrics()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -242,7 +239,7 @@ class _Application:
             case [""]:
                 return {"paths": _known_paths(groups)}
             case ["version"]:
-                return _version(self._version)
+                return _version(VERSION)
             case [".well-known", "openid-configuration"] if self._issuer is not None:
                 return self._issuer.configuration()
             case ["openid", "v1", "jwks"] if self._issuer is not None:

@@ -60,20 +60,20 @@ def _extensions(number: int, holder: Mapping[str, Any]) -> bytes:
 
 def _path(item: Mapping[str, Any]) -> bytes:
     operations = (_bytes(number, _operation(item[name])) for name, number in _METHODS.items() if name in item)
-    parameters = (_bytes(9, _parameter(each)) for each in item.get("parameters", ()))
+    parameters = (_bytes(9, found) for each in item.get("parameters", ()) if (found := _parameter(each)))
     return b"".join((*operations, *parameters))
 
 
 def _operation(operation: Mapping[str, Any]) -> bytes:
     responses = b"".join(
-        _named(1, code, _bytes(1, _response(each))) for code, each in operation["responses"].items()
+        _named(1, code, _bytes(1, _response(each))) for code, each in operation.get("responses", {}).items()
     )
     return b"".join(
         (
-            _text(5, operation["operationId"]),
+            _text(5, operation.get("operationId", "")),
             _texts(6, operation.get("produces", ())),
             _texts(7, operation.get("consumes", ())),
-            *(_bytes(8, _parameter(each)) for each in operation.get("parameters", ())),
+            *(_bytes(8, each) for each in map(_parameter, operation.get("parameters", ())) if each),
             _bytes(9, responses),
             _extensions(13, operation),
         )
@@ -81,20 +81,22 @@ def _operation(operation: Mapping[str, Any]) -> bytes:
 
 
 def _response(response: Mapping[str, Any]) -> bytes:
-    found = _text(1, response["description"])
+    found = _text(1, response.get("description", ""))
     return found + _bytes(2, _bytes(1, _schema(response["schema"]))) if "schema" in response else found
 
 
 def _parameter(parameter: Mapping[str, Any]) -> bytes:
-    """Write a parameter of the query (choice 3) or of the path (choice 4), or the body."""
+    """Write a parameter of the query (choice 3) or of the path (choice 4), or the body; no others."""
+    if parameter.get("in") not in ("body", "path", "query"):
+        return b""
     if parameter["in"] == "body":
         body = _text(2, parameter["name"]) + _text(3, "body")
         if parameter.get("required"):
             body += _flag(4)
-        return _bytes(1, _bytes(1, body + _bytes(5, _bytes(1, _schema(parameter["schema"])))))
+        return _bytes(1, _bytes(1, body + _bytes(5, _bytes(1, _schema(parameter.get("schema", {}))))))
     in_path = parameter["in"] == "path"
     common = _text(2, parameter["in"]) + _text(4, parameter["name"])
-    common += _text(5 if in_path else 6, parameter["type"])
+    common += _text(5 if in_path else 6, parameter.get("type", "string"))
     if in_path:
         common += _flag(1)
     return _bytes(1, _bytes(2, _bytes(4 if in_path else 3, common)))
@@ -106,11 +108,12 @@ def _schema(schema: Mapping[str, Any]) -> bytes:
         if name in schema:
             parts.append(_text(number, schema[name]))
     parts.append(_texts(19, schema.get("required", ())))
-    if "additionalProperties" in schema:
+    if isinstance(schema.get("additionalProperties"), dict):
         parts.append(_bytes(21, _bytes(1, _schema(schema["additionalProperties"]))))
     if "type" in schema:
-        parts.append(_bytes(22, _text(1, schema["type"])))
-    if "items" in schema:
+        types = [schema["type"]] if isinstance(schema["type"], str) else schema["type"]
+        parts.append(_bytes(22, _texts(1, types)))
+    if isinstance(schema.get("items"), dict):
         parts.append(_bytes(23, _bytes(1, _schema(schema["items"]))))
     if "properties" in schema:
         properties = (_named(1, name, _schema(each)) for name, each in schema["properties"].items())

@@ -12,8 +12,10 @@ import functools
 import re
 import ssl
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import h11
+if TYPE_CHECKING:
+    import h11
 
 ANSWER_LIMIT = 16 * 1024 * 1024
 """A longer answer is an error."""
@@ -127,6 +129,8 @@ async def fetch(server: Server, target: str, seconds: float, headers: dict[str, 
 def _head(
     method: str, server: Server, target: str, length: int | None, more: dict[str, str] | None = None
 ) -> h11.Request:
+    import h11  # loaded when the first request is made: the API's start does not wait for it
+
     headers = {
         "host": server.authority,
         "accept": "application/json",
@@ -139,6 +143,8 @@ def _head(
 
 
 async def _exchanged(server: Server, head: h11.Request, body: bytes) -> Reply:
+    import h11  # loaded when the first request is made: the API's start does not wait for it
+
     reader, writer = await connect(server)
     try:
         http = h11.Connection(h11.CLIENT)
@@ -154,6 +160,8 @@ async def _exchanged(server: Server, head: h11.Request, body: bytes) -> Reply:
 
 
 async def _answer(http: h11.Connection, reader: asyncio.StreamReader) -> Reply:
+    import h11  # loaded when the first request is made: the API's start does not wait for it
+
     status, size = 0, 0
     parts: list[bytes] = []
     headers: tuple[tuple[str, str], ...] = ()
@@ -178,6 +186,8 @@ async def _answer(http: h11.Connection, reader: asyncio.StreamReader) -> Reply:
 
 
 def _broken(error: Exception) -> str:
+    import h11  # loaded when the first request is made: the API's start does not wait for it
+
     if isinstance(error, ConnectionResetError | h11.RemoteProtocolError | ssl.SSLEOFError):
         return "EOF"
     return _words(error) if isinstance(error, OSError) else str(error)

@@ -40,18 +40,18 @@ class Pki:
 def ensure(home: ClusterHome, settings: ClusterSettings, now: datetime | None = None) -> Pki:
     """Return the cluster's certificates, made or renewed as needed; the authority and the token stay."""
     moment = now or datetime.now(UTC)
-    ca_key, ca_cert = _authority(home, moment)
+    ca_key, ca_cert = authority(home, moment)
     cert_path = Path(home.file("pki", "apiserver.crt"))
     if not _serves(home, ca_cert, settings, moment):
         key, cert = _issue(ca_key, ca_cert, settings, moment)
-        home.write("pki/apiserver.key", _key_pem(key))
-        home.write("pki/apiserver.crt", _pem(cert) + _pem(ca_cert))
+        home.write("pki/apiserver.key", key_pem(key))
+        home.write("pki/apiserver.crt", pem(cert) + pem(ca_cert))
     token_path = Path(home.file("pki", "admin.token"))
     if not token_path.exists():
         home.write("pki/admin.token", secrets.token_urlsafe(32).encode())
     files = str(cert_path), home.file("pki", "apiserver.key"), home.file("pki", "ca.crt")
     token, accounts = token_path.read_text(), _accounts_key(home)
-    return Pki(*files, _pem(ca_cert), token, accounts, Signer(ca_key, ca_cert))
+    return Pki(*files, pem(ca_cert), token, accounts, Signer(ca_key, ca_cert))
 
 
 def _accounts_key(home: ClusterHome) -> ec.EllipticCurvePrivateKey:
@@ -61,29 +61,33 @@ def _accounts_key(home: ClusterHome) -> ec.EllipticCurvePrivateKey:
         if isinstance(found, ec.EllipticCurvePrivateKey):
             return found
     made = ec.generate_private_key(ec.SECP256R1())
-    home.write("pki/sa.key", _key_pem(made))
+    home.write("pki/sa.key", key_pem(made))
     return made
 
 
-def _authority(home: ClusterHome, now: datetime) -> tuple[ec.EllipticCurvePrivateKey, x509.Certificate]:
-    key_path, cert_path = Path(home.file("pki", "ca.key")), Path(home.file("pki", "ca.crt"))
+def authority(
+    home: ClusterHome, now: datetime, file: str = "ca"
+) -> tuple[ec.EllipticCurvePrivateKey, x509.Certificate]:
+    """Return an authority with its key, made if it is not there or about to end."""
+    key_path, cert_path = Path(home.file("pki", f"{file}.key")), Path(home.file("pki", f"{file}.crt"))
     if key_path.exists() and cert_path.exists():
         key = serialization.load_pem_private_key(key_path.read_bytes(), None)
         cert = x509.load_pem_x509_certificate(cert_path.read_bytes())
         if isinstance(key, ec.EllipticCurvePrivateKey) and cert.not_valid_after_utc - now > RENEW_BEFORE:
             return key, cert
     key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"minikctl-{home.name}")])
+    common = f"minikctl-{home.name}" if file == "ca" else file
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common)])
     usage = _usage(sign_certificates=True)
     cert = (
-        _builder(name, name, key.public_key(), now, CA_DAYS)
+        builder(name, name, key.public_key(), now, CA_DAYS)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .add_extension(usage, critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .sign(key, hashes.SHA256())
     )
-    home.write("pki/ca.key", _key_pem(key))
-    home.write("pki/ca.crt", _pem(cert))
+    home.write(f"pki/{file}.key", key_pem(key))
+    home.write(f"pki/{file}.crt", pem(cert))
     return key, cert
 
 
@@ -94,7 +98,7 @@ def _issue(
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "kube-apiserver")])
     issuer_id = x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key.public_key())
     cert = (
-        _builder(subject, ca_cert.subject, key.public_key(), now, SERVER_DAYS)
+        builder(subject, ca_cert.subject, key.public_key(), now, SERVER_DAYS)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_usage(sign_certificates=False), critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
@@ -128,9 +132,10 @@ def _serves(home: ClusterHome, ca: x509.Certificate, settings: ClusterSettings, 
     return is_fresh and list(names) == _names(settings) and key.public_key() == cert.public_key()
 
 
-def _builder(
+def builder(
     subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, now: datetime, days: int
 ) -> x509.CertificateBuilder:
+    """Return the beginning of a certificate that is valid for so many days."""
     return (
         x509.CertificateBuilder()
         .subject_name(subject)
@@ -156,11 +161,13 @@ def _usage(*, sign_certificates: bool) -> x509.KeyUsage:
     )
 
 
-def _pem(cert: x509.Certificate) -> bytes:
+def pem(cert: x509.Certificate) -> bytes:
+    """Return a certificate as PEM."""
     return cert.public_bytes(serialization.Encoding.PEM)
 
 
-def _key_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
+def key_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
+    """Return a key as PEM."""
     return key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )

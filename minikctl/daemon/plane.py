@@ -14,7 +14,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import minikctl
-from minikctl.apiserver import auth, bootstrap, expiry, http, http_metrics, jws, pki, signer
+from minikctl.apiserver import (
+    aggregation,
+    auth,
+    bootstrap,
+    expiry,
+    frontproxy,
+    http,
+    http_metrics,
+    jws,
+    pki,
+    signer,
+)
 from minikctl.apiserver.issuer import Issuer
 from minikctl.apiserver.local import LocalClient
 from minikctl.apiserver.registry import Registry
@@ -53,11 +64,19 @@ async def run(home: ClusterHome, settings: ClusterSettings, stop: asyncio.Event)
     async with opened(home, settings, keys) as (store, core):
         issuer = core.issuer
         authenticate = auth.any_of((auth.TokenAuthenticator(keys.token), issuer, signer.authenticate))
+        others = aggregation.Aggregation(core.registry, frontproxy.ensure(home))
+        others.start()
         app = http.build_app(
-            core.registry, authenticate=authenticate, streams=streams, meter=meter, issuer=issuer
+            core.registry,
+            authenticate=authenticate,
+            streams=streams,
+            meter=meter,
+            issuer=issuer,
+            aggregation=others,
         )
         api = server.Server(app, sock, keys, home.socket, relay.socket_path(home))
         await bootstrap.bootstrap(core.registry)
+        await frontproxy.publish(core.registry, frontproxy.config(home, keys.ca_pem))
         announcement = Announcement(home, api.address, keys, core.clock)
         async with asyncio.TaskGroup() as group:
             serving = group.create_task(api.run(announcement.publish), name="api server")
@@ -66,6 +85,7 @@ async def run(home: ClusterHome, settings: ClusterSettings, stop: asyncio.Event)
             streams.set(acting.streams)
             meter.target = acting.world.meter
             works = {**acting.works, **_upkeep(store, core)}
+            works["aggregation"] = others.run()
             works["state directory"] = _end_without_state(core, stop)
             background = [group.create_task(work, name=name) for name, work in works.items()]
             await stop.wait()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from minikctl.model import cells, objects
+from minikctl.model import cells, names, objects
 from minikctl.model.kind import Column, Kind
 from minikctl.model.objects import Object
 from minikctl.model.validation import apiservice
@@ -28,7 +28,9 @@ KIND = Kind(
     "v1",
     "APIService",
     "apiservices",
+    name_rule=names.path_segment,
     validate=apiservice.validate,
+    prepare=apiservice.prepare,
     namespaced=False,
     categories=("api-extensions",),
     subresources=frozenset({"status"}),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from minikctl.model import causes, names, objects
+from minikctl.model import apiservices, causes, names, objects
 from minikctl.model.kind import Cause
 from minikctl.model.objects import Object
 from minikctl.model.validation import ports
@@ -15,6 +15,13 @@ def validate(obj: Object, old: Object | None) -> list[Cause]:  # noqa: ARG001
     """Return what is wrong with an APIService."""
     spec = objects.spec(obj)
     return [*_named(objects.name(obj), spec), *_priorities(spec), *_service(spec)]
+
+
+def prepare(new: Object, old: Object | None) -> None:
+    """Have one that is served here available from the first moment."""
+    if old is None and objects.spec(new).get("service") is None:
+        since = {"lastTransitionTime": objects.meta(new).get("creationTimestamp")}
+        new["status"] = {"conditions": [{**apiservices.LOCAL, **since}]}
 
 
 def _named(name: str, spec: dict[str, Any]) -> Iterator[Cause]:
