@@ -24,6 +24,7 @@ from minikctl.apiserver import (
     http_bodies,
     http_managers,
     http_metrics,
+    http_past,
     http_paths,
     http_streams,
     http_verbs,
@@ -144,6 +145,9 @@ class _Application:
             if target is not None:
                 await self._resource(exchange, target)
                 return
+        if first == http_past.ROOT:
+            await http_past.serve(self._registry, exchange)
+            return
         if exchange.method not in ("GET", "HEAD"):
             raise _no_method() if self._document(path, exchange) else no_resource()
         await self._describe(path, exchange)

@@ -72,6 +72,8 @@ class Registry:
         self.feed = feed.Feed(store)
         self.served = served.Served()
         self._store = store
+        self.store = store
+        """For reading what was; all writes go through the registry."""
         choose = self.settings.choose
         self.roles = rbac.Rbac(self.feed)
         self.webhooks = webhook_client.WebhookClient(self.feed)

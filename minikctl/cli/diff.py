@@ -40,7 +40,10 @@ class DiffOptions(filing.Filing):
     )
     manager: str = flag("--field-manager", default="", help="Who would own the fields.")
     managed_fields: bool = flag("--show-managed-fields", default=False, help="Keep metadata.managedFields.")
-    words: tuple[str, ...] = rest(default=())
+    at: str = flag(
+        "--at", default="", help="Compare TYPE/NAME with what it was: 10m ago, at a time, or at a revision."
+    )
+    words: tuple[str, ...] = rest(default=(), complete="objects")
 
 
 def run(options: DiffOptions, session: Session) -> int:
@@ -53,6 +56,8 @@ def run(options: DiffOptions, session: Session) -> int:
 
 
 def _run(options: DiffOptions, session: Session) -> int:
+    if options.at:
+        return _with_past(options, session)
     if not options.files:
         raise errors.UsageError("error: must specify one of -f and -k")
     if options.words:
@@ -75,6 +80,42 @@ def _run(options: DiffOptions, session: Session) -> int:
     return TROUBLE if failed else code
 
 
+def _with_past(options: DiffOptions, session: Session) -> int:
+    """Compare objects as they were with what they are."""
+    from minikctl.cli import past
+
+    with (
+        tempfile.TemporaryDirectory(prefix="PAST-") as before,
+        tempfile.TemporaryDirectory(prefix="LIVE-") as after,
+    ):
+        for target in selection.parse(options.words, session.discovery, session.namespace):
+            if not target.name:
+                raise errors.UsageError("error: name the objects to compare: TYPE/NAME")
+            versions = (_past_of(target, options.at, session, past), _present_of(target, session))
+            _write_pair(options, target, versions, (before, after))
+        return _compare(before, after, session)
+
+
+def _past_of(target: Target, at: str, session: Session, past: Any) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = past.version_at(target, at, session)
+    except errors.StatusError as error:
+        if error.code == 404:
+            return {}
+        raise
+    return found
+
+
+def _present_of(target: Target, session: Session) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = session.client.request("GET", target.path()).json()
+    except errors.StatusError as error:
+        if error.code == 404:
+            return {}
+        raise
+    return found
+
+
 def _is_chosen(options: DiffOptions, document: Document) -> bool:
     if not options.labels:
         return True
@@ -86,7 +127,16 @@ def _is_chosen(options: DiffOptions, document: Document) -> bool:
 def _write(options: DiffOptions, document: Document, places: tuple[str, str], session: Session) -> None:
     """Write the object as it is and as it would be, each to a file of the same name."""
     target = selection.target_of(document.object, session)
-    before, after = _versions(options, document, target, session)
+    _write_pair(options, target, _versions(options, document, target, session), places)
+
+
+def _write_pair(
+    options: DiffOptions,
+    target: Target,
+    versions: tuple[dict[str, Any], dict[str, Any]],
+    places: tuple[str, str],
+) -> None:
+    before, after = versions
     if after.get("kind") == "Secret" and after.get("apiVersion") == "v1":
         before, after = masked(before, after)
     resource = target.resource

@@ -47,6 +47,9 @@ class GetOptions(selection.Selecting, printing.Printing):
     show_kind: bool = flag("--show-kind", default=False, help="Put the type before each name.")
     subresource: str = flag("--subresource", default="", help="status or scale.", complete="status scale")
     raw: str = flag("--raw", default="", help="Print what the server answers at this path.")
+    at: str = flag(
+        "--at", default="", help="As it was: so long ago (10m), at a time (RFC 3339) or at a revision."
+    )
     chunk: int = flag("--chunk-size", default=500, help="Ask for lists in pieces of so many; 0: all at once.")
 
 
@@ -76,6 +79,8 @@ def _check(options: GetOptions) -> None:
             "(e.g. minikctl explain pods).\n"
             "See 'minikctl get -h' for help and examples"
         )
+    if options.at and (options.watch or options.watch_only or options.subresource):
+        raise errors.UsageError("error: --at shows what was: it goes with neither --watch nor --subresource")
     if options.output_events and not (options.watch or options.watch_only):
         raise errors.UsageError(
             "error: --output-watch-events option can only be used with --watch or --watch-only"
@@ -218,6 +223,10 @@ def _listed(
 
 def _read(options: GetOptions, target: Target, query: dict[str, Any], accept: str, session: Session) -> bytes:
     path = target.path(options.subresource)
+    if options.at:
+        from minikctl.cli import past
+
+        path, query = past.path(target), {**query, **past.moment(options.at)}
     try:
         return session.client.request("GET", path, query=query, headers={"Accept": accept}).body
     except errors.StatusError as error:
@@ -271,6 +280,7 @@ COMMANDS = {
             ("All pods of all namespaces", "minikctl get pods -A"),
             ("A Deployment and a Service", "minikctl get deployment/web service/web -o wide"),
             ("Follow the Ingresses", "minikctl get ingress -w"),
+            ("The pods of ten minutes ago", "minikctl get pods --at 10m"),
             ("One field", "minikctl get service web -o jsonpath='{.spec.clusterIP}'"),
         ),
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,8 +25,11 @@ CREATE TABLE IF NOT EXISTS log (
     value BLOB NOT NULL
 );
 CREATE INDEX IF NOT EXISTS log_key ON log (key, revision);
+CREATE TABLE IF NOT EXISTS clock (revision INTEGER PRIMARY KEY, at REAL NOT NULL);
 CREATE TABLE IF NOT EXISTS mark (name TEXT PRIMARY KEY, value INTEGER NOT NULL);
 """
+
+TICK_SECONDS = 1.0
 
 COLUMNS = "revision, key, created, previous, deleted, value"
 
@@ -58,6 +62,7 @@ class RevisionLog:
         else:
             self._db.execute("PRAGMA query_only=ON")
         self._db.execute("PRAGMA cache_size=-8000")
+        self._ticked = 0.0
 
     def close(self) -> None:
         """Close the connection; the last one to close folds the write-ahead log into the file."""
@@ -99,7 +104,31 @@ class RevisionLog:
             (key, created, previous, int(deleted), value),
         )
         revision = int(cursor.lastrowid or 0)
+        self._tick(revision)
         return Row(revision, key, created or revision, previous, deleted, value)
+
+    def _tick(self, revision: int) -> None:
+        """Note when the first write of each second was, so that moments can be told from revisions."""
+        now = time.time()
+        if now - self._ticked >= TICK_SECONDS:
+            self._ticked = now
+            self._db.execute("INSERT OR REPLACE INTO clock VALUES (?, ?)", (revision, now))
+
+    def revision_at(self, moment: float) -> int:
+        """Return the newest revision at that time (seconds since 1970), to a second; 0 if all came later."""
+        found = self._db.execute("SELECT MIN(revision) FROM clock WHERE at > ?", (moment,)).fetchone()[0]
+        return self.current() if found is None else int(found) - 1
+
+    def moment_of(self, revision: int) -> float:
+        """Return when the revision was written, to a second; 0.0 when that is not known."""
+        found = self._db.execute("SELECT MAX(at) FROM clock WHERE revision <= ?", (revision,)).fetchone()[0]
+        return float(found or 0.0)
+
+    def history(self, key: str) -> Sequence[tuple[Row, float]]:
+        """Return all rows of the key that are kept, in order, each with its time."""
+        sql = f"SELECT {COLUMNS} FROM log WHERE key = ? ORDER BY revision"
+        rows = [_row(found) for found in self._db.execute(sql, (key,))]
+        return [(row, self.moment_of(row.revision)) for row in rows]
 
     def latest(self, key: str, revision: int = 0) -> Row | None:
         """Return the key's newest row (at that revision, if one is given), None when absent or deleted."""
@@ -151,6 +180,11 @@ class RevisionLog:
             (revision,),
         ).rowcount
         self._db.execute("INSERT OR REPLACE INTO mark VALUES ('compacted', ?)", (revision,))
+        # The last tick before it still tells when what stays was written.
+        self._db.execute(
+            "DELETE FROM clock WHERE revision < (SELECT MAX(revision) FROM clock WHERE revision <= ?)",
+            (revision,),
+        )
         return gone
 
 

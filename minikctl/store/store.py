@@ -169,6 +169,20 @@ class Store:
         more = bool(limit) and len(rows) > limit
         return Listing(tuple(rows[:limit] if more else rows), at, more)
 
+    async def history(self, key: str) -> Sequence[tuple[Row, float]]:
+        """Return what is kept of the key's writes, each with its time (Unix seconds; 0.0: not known)."""
+        return await self._reading(lambda: self._read.history(key))
+
+    async def revision_at(self, moment: float) -> int:
+        """Return the newest revision at that time; ``Compacted`` when history does not go back so far."""
+        found = await self._reading(lambda: self._read.revision_at(moment))
+        self._check(found)
+        return found
+
+    async def moment_of(self, revision: int) -> float:
+        """Return when the revision was written, to a second."""
+        return await self._reading(lambda: self._read.moment_of(revision))
+
     async def watch(self, prefix: str, revision: int) -> AsyncIterator[Event]:
         """Yield every write below the prefix after that revision, in order, once each.
 

@@ -1,0 +1,167 @@
+"""``history`` and ``undo``: who changed what of an object, and the last change taken back."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from minikctl import errors
+from minikctl.cli import changing, past, selection
+from minikctl.cli.commands import Command
+from minikctl.cli.flags import Options, flag, rest
+from minikctl.cli.output import changes, table
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from minikctl.cli.selection import Target
+    from minikctl.cli.session import Session
+
+
+class HistoryOptions(Options):
+    """What ``history`` was asked."""
+
+    arguments: tuple[str, ...] = rest("TYPE/NAME", default=(), complete="objects")
+    status: bool = flag("--status", default=False, help="Also what changed in the status alone.")
+    limit: int = flag("--limit", default=0, help="Only so many, the newest; 0: all that is kept.")
+    output: str = flag(
+        "--output", "-o", default="", help="json or yaml: the versions themselves.", complete="json yaml"
+    )
+
+
+def history(options: HistoryOptions, session: Session) -> int:
+    """Print an object's changes, oldest first; return the exit code."""
+    target = _target(options.arguments, session)
+    found = past.versions(target, session)
+    if options.output:
+        from minikctl.cli.output import printers
+
+        text = printers.to_json(found) + "\n" if options.output == "json" else printers.to_yaml(found)
+        session.io.out.write(text)
+        return 0
+    rows: list[list[str]] = []
+    before: dict[str, Any] | None = None
+    for version in found:
+        rows += _rows(version, before, options.status)
+        before = None if version["deleted"] else version["object"]
+    rows = rows[-options.limit :] if options.limit else rows
+    for line in table.align([["REVISION", "AGE", "BY", "CHANGE"], *rows]):
+        session.io.say(line)
+    return 0
+
+
+def _rows(version: dict[str, Any], before: dict[str, Any] | None, with_status: bool) -> list[list[str]]:
+    """Return a line for each field that the version changed."""
+    obj = version["object"]
+    by = changes.writer(before, obj) or "<unknown>"
+    head = [str(version["revision"]), _age(version["time"]), by]
+    if version["deleted"]:
+        return [[*head[:2], "", "deleted"]]
+    if before is None:
+        return [[*head, "created" if _is_first(obj) else "(the oldest version that is kept)"]]
+    found = changes.between(before, obj)
+    if not with_status:
+        found = [phrase for phrase in found if not phrase.startswith("status")]
+        if (obj["metadata"].get("deletionTimestamp")) and not before["metadata"].get("deletionTimestamp"):
+            found.append("deletion was asked for")
+    blank = ["", "", ""]
+    return [[*(blank if number else head), phrase] for number, phrase in enumerate(found)]
+
+
+def _is_first(obj: dict[str, Any]) -> bool:
+    return int(obj["metadata"].get("generation") or 1) <= 1
+
+
+def _age(text: str | None) -> str:
+    from minikctl.model import durations, objects
+
+    then = objects.parse_time(text)
+    return durations.human((datetime.now(UTC) - then).total_seconds()) if then else "<unknown>"
+
+
+def _target(arguments: tuple[str, ...], session: Session) -> Target:
+    found = selection.parse(arguments, session.discovery, session.namespace)
+    if len(found) != 1 or not found[0].name:
+        raise errors.UsageError("error: name one object: TYPE/NAME")
+    return found[0]
+
+
+class UndoOptions(changing.Reported):
+    """What ``undo`` was asked."""
+
+    arguments: tuple[str, ...] = rest("TYPE/NAME", default=(), complete="objects")
+    at: str = flag("--at", default="", help="Back to what it was then: 10m ago, a time, or a revision.")
+
+
+def undo(options: UndoOptions, session: Session) -> int:
+    """Put an object back to what it was before its last change, or at a moment; return the exit code."""
+    changing.check_dry_run(options.dry_run)
+    target = _target(options.arguments, session)
+    versions = past.versions(target, session)
+    newest = versions[-1]
+    wanted = past.version_at(target, options.at, session) if options.at else _before(versions)
+    present = None if newest["deleted"] else newest["object"]
+    if present is not None and changes.content(wanted) == changes.content(present):
+        changing.tell(options, target, present, "unchanged", session)
+        return 0
+    body = changes.content(wanted)
+    revision = wanted["metadata"]["resourceVersion"]
+    result: dict[str, Any] = body
+    if options.dry_run != "client":
+        query = {"fieldManager": options.manager or "minikctl-undo", "dryRun": _dry(options.dry_run)}
+        if present is None:
+            result = session.client.request("POST", target.collection.path(), body, query=query).json()
+        else:
+            for field in ("resourceVersion", "uid"):  # what has changed meanwhile is not to be undone unseen
+                body["metadata"][field] = present["metadata"][field]
+            result = session.client.request("PUT", target.path(), body, query=query).json()
+    changing.tell(options, target, result, f"put back to revision {revision}", session)
+    if not options.output and present is not None:
+        for phrase in changes.between(changes.content(present), changes.content(wanted)):
+            session.io.say(f"  {phrase}")
+    return 0
+
+
+def _dry(value: str) -> str:
+    return "All" if value == "server" else ""
+
+
+def _before(versions: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the newest version whose content is another than that of the last."""
+    last = versions[-1]
+    if last["deleted"]:
+        found: dict[str, Any] = last["object"]
+        return found
+    present = changes.content(last["object"])
+    for version in reversed(versions[:-1]):
+        if not version["deleted"] and changes.content(version["object"]) != present:
+            earlier: dict[str, Any] = version["object"]
+            return earlier
+    raise errors.UsageError("error: no earlier version of it is kept")
+
+
+COMMANDS = {
+    "history": Command(
+        "Who changed which field of an object when, as far back as the control plane's log goes.",
+        HistoryOptions,
+        history,
+        usage="TYPE/NAME",
+        examples=(
+            ("Of a Deployment", "minikctl history deployment/web"),
+            ("Of its status too, the last ten lines", "minikctl history deployment/web --status --limit=10"),
+        ),
+    ),
+    "undo": Command(
+        "Take the last change of an object back; one that was deleted is made again.",
+        UndoOptions,
+        undo,
+        usage="TYPE/NAME",
+        examples=(
+            ("The last change", "minikctl undo configmap/settings"),
+            (
+                "See what ten minutes would take back",
+                "minikctl undo deployment/web --at=10m --dry-run=server",
+            ),
+        ),
+    ),
+}

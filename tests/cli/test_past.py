@@ -1,0 +1,88 @@
+"""Time travel: what was, who changed it, and the way back."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from minikctl.cli.output import changes
+from tests.cli.conftest import World
+
+
+@pytest.fixture
+def past(world: World) -> str:
+    """Return the revision of a ConfigMap that was changed and deleted afterwards, with a second between."""
+    text = "{apiVersion: v1, kind: ConfigMap, metadata: {name: was}, data: {a: %s}}"
+    assert world.run("apply", "-f", "-", stdin=text % "first").code == 0
+    revision = world.run("get", "cm", "was", "-o", "jsonpath={.metadata.resourceVersion}").out
+    time.sleep(2.1)  # the log's clock tells seconds apart
+    assert world.run("apply", "-f", "-", stdin=text % "second").code == 0
+    return revision
+
+
+def test_objects_are_shown_as_they_were(world: World, past: str) -> None:
+    path = "jsonpath={.data.a}"
+    assert world.run("get", "cm", "was", "-o", path, "--at", past).out == "first"
+    assert world.run("get", "cm", "was", "-o", path, "--at", "1s").out == "first"
+    assert world.run("get", "cm", "was", "-o", path).out == "second"
+    assert "was" in world.run("get", "cm", "--at", past).out
+    assert "was" not in world.run("get", "cm", "--at", str(int(past) - 1)).out
+    world.run("delete", "cm", "was")
+
+
+def test_what_does_not_go_together_or_back_so_far_is_refused(world: World) -> None:
+    assert "goes with neither" in world.run("get", "pods", "--at", "1m", "-w").err
+    assert world.run("get", "pods", "--at", "999999999").code == 1
+    assert "invalid duration" in world.run("get", "pods", "--at", "soon").err
+
+
+def test_history_names_fields_and_writers(world: World, past: str) -> None:
+    lines = world.run("history", "cm/was").out.splitlines()
+    assert lines[0].split() == ["REVISION", "AGE", "BY", "CHANGE"]
+    assert "created" in lines[1]
+    assert "data.a: first → second" in world.run("history", "cm/was").out
+    assert "kubectl-client-side-apply" in lines[1]
+    world.run("delete", "cm", "was")
+    assert world.run("history", "cm/was", "--limit=1").out.splitlines()[-1].endswith("deleted")
+
+
+def test_undo_takes_the_last_change_back_and_brings_back_what_was_deleted(world: World, past: str) -> None:
+    done = world.run("undo", "cm/was")
+    assert (done.code, done.out.splitlines()[0]) == (0, f"configmap/was put back to revision {past}")
+    assert "  data.a: second → first" in done.out
+    assert world.run("delete", "cm", "was").code == 0
+    assert "configmap/was put back to revision" in world.run("undo", "cm/was").out
+    assert world.run("get", "cm", "was", "-o", "jsonpath={.data.a}").out == "first"
+    world.run("delete", "cm", "was")
+
+
+def test_diff_compares_with_what_was(world: World, past: str) -> None:
+    found = world.run("diff", "cm/was", "--at", past)
+    assert found.code == 1
+    assert "-  a: first\n+  a: second\n" in found.out
+    world.run("delete", "cm", "was")
+
+
+def test_history_is_for_administrators(world: World) -> None:
+    found = world.run("history", "cm/conf", "--as=nobody")
+    assert found.code == 1
+    assert "Forbidden" in found.err
+
+
+def test_changes_are_told_field_by_field() -> None:
+    before = {
+        "spec": {"a": 1, "list": [{"name": "x", "v": 1}, {"name": "y"}], "gone": "text", "plain": [1, 2]}
+    }
+    after = {
+        "spec": {"a": 2, "list": [{"name": "x", "v": 2}, {"name": "z"}], "new/key": {"b": 1}, "plain": [1, 3]}
+    }
+    assert changes.between(before, after) == [
+        "spec.a: 1 → 2",
+        "spec.gone: - text",
+        "spec.list[x].v: 1 → 2",
+        'spec.list[y]: - {"name":"y"}',
+        'spec.list[z]: + {"name":"z"}',
+        'spec["new/key"]: + {"b":1}',
+        "spec.plain[1]: 2 → 3",
+    ]
