@@ -10,7 +10,9 @@ from subprocess import Popen
 
 import pytest
 
-from tests.clients.conftest import Cluster, eventually
+from tests.clients import programs
+from tests.clients.conftest import Cluster, Outcome, eventually
+from tests.extensions.webhook import certificate
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -106,6 +108,30 @@ def farewell(name, namespace, body, **_):
     kubernetes.client.CoreV1Api().create_namespaced_config_map(namespace, {"metadata": {"name": f"{name}-went"}})
 """
 
+ADMITTING = """
+import kopf
+
+
+@kopf.on.startup()
+def configure(settings, **_):
+    settings.admission.managed = "auto.kopf.dev"
+    settings.admission.server = kopf.WebhookServer(
+        addr="127.0.0.1", host="127.0.0.1", certfile="CERT", pkeyfile="CERT", cafile="CERT"
+    )
+
+
+@kopf.on.validate("web.example", "v1", "sites", operations=["CREATE", "UPDATE"])
+def judge(spec, warnings, dryrun, **_):
+    if "rude" in spec["message"]:
+        raise kopf.AdmissionError("mind your words", code=418)
+    warnings.append(f"dry: {dryrun}")
+
+
+@kopf.on.mutate("web.example", "v1", "sites", operations=["CREATE"])
+def complete(patch, userinfo, **_):
+    patch.metadata.annotations["web.example/by"] = userinfo["username"]
+"""
+
 
 @pytest.fixture
 def defined(cluster: Cluster) -> Iterator[None]:
@@ -159,3 +185,37 @@ def test_an_operator_through_a_restart(cluster: Cluster, namespace: str, tmp_pat
             )
         )
         eventually(lambda: "mine goes" in kubectl("get", "events"))
+
+
+@pytest.mark.usefixtures("defined")
+def test_an_operator_that_judges_and_changes_what_is_written(
+    cluster: Cluster, namespace: str, tmp_path: Path
+) -> None:
+    pem, _ = certificate(tmp_path, "127.0.0.1")
+    program = tmp_path / "operator.py"
+    program.write_text(ADMITTING.replace("CERT", pem))
+    command = ("-W", "ignore", "-m", "kopf", "run", "--standalone", "-n", namespace, str(program))
+
+    def kubectl(*words: str, stdin: str = "") -> Outcome:
+        return cluster.run(programs.KUBECTLS["1.37"], "-n", namespace, *words, stdin=stdin)
+
+    with cluster.background(sys.executable, *command, log=tmp_path / "log", PYTHONUNBUFFERED="1"):
+        for kind in ("mutating", "validating"):
+            configured = (
+                f"{kind}webhookconfiguration",
+                "auto.kopf.dev",
+                "-o",
+                "jsonpath={.webhooks[*].name}",
+            )
+            eventually(lambda words=configured: kubectl("get", *words).out)
+        made = kubectl("apply", "-f", "-", stdin=SITE)
+        assert (made.code, made.err) == (0, "Warning: dry: False\n"), made
+        by = kubectl("get", "site", "mine", "-o", r"jsonpath={.metadata.annotations.web\.example/by}").out
+        assert by == "kubernetes-admin"
+        other = SITE.replace("mine", "other")
+        assert kubectl("apply", "--dry-run=server", "-f", "-", stdin=other).err == "Warning: dry: True\n"
+        refused = kubectl("patch", "site", "mine", "--type=merge", "-p", '{"spec":{"message":"rude"}}')
+        assert refused.code == 1
+        assert 'admission webhook "judge.auto.kopf.dev" denied the request: mind your words' in refused.err
+    for kind in ("mutating", "validating"):
+        kubectl("delete", f"{kind}webhookconfiguration", "auto.kopf.dev")
