@@ -35,6 +35,7 @@ class WebhookVersions:
         self._kept_in = definition.storage_kind(crd)
         self._client = client
         self._known: _Known = {}
+        self.kinds: dict[str, Kind] = {}
 
     def read(self, kind: Kind, kept: Object) -> Object:
         """Return a kept object in the version of ``kind``, for which ``prepare`` has been called."""

@@ -71,10 +71,13 @@ class CustomKinds:
         from minikctl.model.custom import definition  # not before there is any custom kind
 
         try:
-            made = _Made(source, tuple(definition.kinds(crd, self._versions(crd))))
+            versions = self._versions(crd)
+            made = _Made(source, tuple(definition.kinds(crd, versions)))
         except Exception:  # what another release stored must not end the feed
             logger.exception("the custom kind %s cannot be served", name)
             return self._drop(name)
+        if versions is not None:
+            versions.kinds.update((kind.api_version, kind) for kind in made.kinds)
         self._made[name] = made
         self._recast(made, fresh=before is None)
         return True

@@ -26,7 +26,7 @@ from minikctl.apiserver.http_paths import Target
 from minikctl.apiserver.options import DeleteOptions, ListOptions, PatchOptions, WriteOptions
 from minikctl.apiserver.registry import Registry
 from minikctl.apiserver.versions import show
-from minikctl.model import kinds, objects
+from minikctl.model import causes, kinds, objects
 from minikctl.model.kinds.base import Kind
 from minikctl.model.objects import Object
 
@@ -113,6 +113,8 @@ async def _list(registry: Registry, exchange: Exchange, target: Target) -> None:
     if exchange.flag("watch"):
         await http_watch.serve_watch(registry, exchange, target, _form(exchange))
         return
+    if "sendInitialEvents" in exchange.query:
+        listing.refuse([causes.forbidden("sendInitialEvents", "sendInitialEvents is forbidden for list")])
     await registry.selectable(target.kind, target.namespace, exchange.query.get("fieldSelector", ""))
     await _answer_list(
         registry, exchange, target, registry.list(target.kind, target.namespace, _list_options(exchange))

@@ -12,8 +12,8 @@ import orjson
 from minikctl import errors
 from minikctl.apiserver import cache
 from minikctl.apiserver.options import ListOptions
-from minikctl.model import objects, selectors
-from minikctl.model.kinds.base import Kind
+from minikctl.model import causes, objects, selectors
+from minikctl.model.kind import Cause, Kind
 from minikctl.model.objects import Key, Object
 
 Match = Callable[[Object], bool]
@@ -103,13 +103,13 @@ def _present(collection: cache.Collection, namespace: str, chosen: Selection) ->
 
 
 def _starting_point(options: ListOptions, present: int) -> tuple[int, Key | None]:
+    if options.version_match:
+        _check_match(options)
     if options.continuation:
         if options.resource_version not in ("", "0"):
             raise errors.bad_request("specifying resource version is not allowed when using continue")
         begun, after = _read_token(options.continuation)
         return begun or present, after
-    if options.version_match:
-        _check_match(options)
     asked = revision_of(options.resource_version)
     if asked > present:
         raise too_new(asked, present)
@@ -117,21 +117,27 @@ def _starting_point(options: ListOptions, present: int) -> tuple[int, Key | None
 
 
 def _check_match(options: ListOptions) -> None:
-    if options.version_match not in ("Exact", "NotOlderThan"):
-        raise errors.bad_request(
-            f'resourceVersionMatch: Unsupported value: "{options.version_match}": '
-            'supported values: "Exact", "NotOlderThan", ""'
-        )
+    match, found = options.version_match, list[Cause]()
     if not options.resource_version:
-        raise errors.bad_request(
-            "resourceVersionMatch: Forbidden: "
-            "resourceVersionMatch is forbidden unless resourceVersion is provided"
+        text = "resourceVersionMatch is forbidden unless resourceVersion is provided"
+        found.append(causes.forbidden("resourceVersionMatch", text))
+    if options.continuation:
+        text = "resourceVersionMatch is forbidden when continue is provided"
+        found.append(causes.forbidden("resourceVersionMatch", text))
+    if match not in ("Exact", "NotOlderThan"):
+        found.append(
+            causes.unsupported("resourceVersionMatch", match, ("Exact", "NotOlderThan", ""), in_order=True)
         )
-    if options.version_match == "Exact" and options.resource_version == "0":
-        raise errors.bad_request(
-            "resourceVersionMatch: Forbidden: "
-            'resourceVersionMatch "exact" is forbidden for resourceVersion "0"'
-        )
+    if match == "Exact" and options.resource_version == "0":
+        text = 'resourceVersionMatch "exact" is forbidden for resourceVersion "0"'
+        found.append(causes.forbidden("resourceVersionMatch", text))
+    refuse(found)
+
+
+def refuse(found: list[Cause]) -> None:
+    """Raise 422 when there are causes against the options of a list or a watch."""
+    if found:
+        raise errors.invalid("ListOptions", "meta.k8s.io", "", found)
 
 
 def revision_of(text: str) -> int:
@@ -178,4 +184,5 @@ def _read_token(token: str) -> tuple[int, Key]:
         namespace, name = found["after"]
         return int(found["rv"]), (str(namespace), str(name))
     except (binascii.Error, orjson.JSONDecodeError, KeyError, TypeError, ValueError) as error:
-        raise errors.bad_request(f"continue key is not valid: {error}") from None
+        text = str(error) if isinstance(error, binascii.Error) else "it is not one of this server's"
+        raise errors.bad_request(f"continue key is not valid: {text}") from None

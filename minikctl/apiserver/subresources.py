@@ -129,7 +129,9 @@ def delete_options(body: Object) -> DeleteOptions:
     if policy is not None and orphan is not None:
         raise _bad_options("propagationPolicy", "orphanDependents and deletionPropagation cannot be both set")
     if policy not in (None, "Background", "Foreground", "Orphan"):
-        raise _bad_options("propagationPolicy", f'Unsupported value: "{policy}"')
+        known = ("Foreground", "Background", "Orphan", "nil")
+        cause = causes.unsupported("propagationPolicy", policy, known, in_order=True)
+        raise errors.invalid("DeleteOptions", "meta.k8s.io", "", [cause])
     grace = body.get("gracePeriodSeconds")
     if grace is not None and (not isinstance(grace, int) or isinstance(grace, bool)):
         raise errors.bad_request("gracePeriodSeconds must be a whole number")

@@ -6,11 +6,10 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Literal
 
-from minikctl import errors
 from minikctl.apiserver import cache, feed, listing
 from minikctl.apiserver.options import WatchOptions
-from minikctl.model import kinds
-from minikctl.model.kinds.base import Kind
+from minikctl.model import causes, kinds
+from minikctl.model.kind import Cause, Kind
 from minikctl.runtime import clock as clocks
 
 BOOKMARK_SECONDS = 60.0
@@ -65,22 +64,19 @@ def begin(source: feed.Feed, kind: Kind, namespace: str, options: WatchOptions) 
 
 
 def _check(options: WatchOptions) -> None:
-    if options.initial_events is None:
-        if options.version_match:
-            raise errors.bad_request(
-                "resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden for watch "
-                "unless sendInitialEvents is provided"
-            )
-        return
-    if options.version_match != "NotOlderThan":
-        raise errors.bad_request(
-            "sendInitialEvents: Forbidden: "
-            "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"
-        )
+    match, found = options.version_match, list[Cause]()
+    if options.initial_events is not None and match != "NotOlderThan":
+        text = "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"
+        found.append(causes.forbidden("resourceVersionMatch", text))
+    if match and options.initial_events is None:
+        text = "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided"
+        found.append(causes.forbidden("resourceVersionMatch", text))
+    if match not in ("", "NotOlderThan"):
+        found.append(causes.unsupported("resourceVersionMatch", match, ("NotOlderThan",)))
     if options.initial_events and not options.bookmarks:
-        raise errors.bad_request(
-            "sendInitialEvents: Forbidden: sendInitialEvents requires setting allowWatchBookmarks to true"
-        )
+        text = "sendInitialEvents requires setting allowWatchBookmarks to true"
+        found.append(causes.forbidden("sendInitialEvents", text))
+    listing.refuse(found)
 
 
 async def follow(watch: Watch, clock: clocks.Clock) -> AsyncGenerator[list[Step], None]:

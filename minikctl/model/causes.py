@@ -33,9 +33,9 @@ def required(field: str, detail: str = "") -> Cause:
     return _cause("FieldValueRequired", field, "Required value", detail)
 
 
-def unsupported(field: str, value: Any, known: Iterable[str]) -> Cause:
-    """The value is not one of those that are known."""
-    listed = ", ".join(shown(each) for each in sorted(known))
+def unsupported(field: str, value: Any, known: Iterable[str], *, in_order: bool = False) -> Cause:
+    """The value is not one of those that are known; ``in_order`` lists them as they are given."""
+    listed = ", ".join(shown(each) for each in (known if in_order else sorted(known)))
     return _cause(
         "FieldValueNotSupported", field, f"Unsupported value: {shown(value)}", f"supported values: {listed}"
     )

@@ -87,7 +87,12 @@ class Shape(Protocol):
 
 
 class Versions(Protocol):
-    """The served versions of one custom kind: objects are kept in one of them and read in any."""
+    """The served versions of one custom kind: objects are kept in one of them and read in any.
+
+    ``kinds`` are they, by apiVersion; whoever makes them puts them there.
+    """
+
+    kinds: dict[str, Kind]
 
     def read(self, kind: Kind, kept: Object) -> Object:
         """Return a kept object in the version of ``kind``; the kept one is not changed."""

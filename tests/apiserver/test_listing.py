@@ -33,9 +33,9 @@ async def test_a_list_can_be_as_of_an_earlier_revision(registry: Registry) -> No
     [
         ({"resource_version": "999999"}, 504, "Too large resource version: 999999"),
         ({"resource_version": "x"}, 400, "resourceVersion: Invalid value"),
-        ({"version_match": "Exact"}, 400, "forbidden unless resourceVersion is provided"),
-        ({"version_match": "Maybe", "resource_version": "1"}, 400, "Unsupported value"),
-        ({"version_match": "Exact", "resource_version": "0"}, 400, 'forbidden for resourceVersion "0"'),
+        ({"version_match": "Exact"}, 422, "forbidden unless resourceVersion is provided"),
+        ({"version_match": "Maybe", "resource_version": "1"}, 422, "Unsupported value"),
+        ({"version_match": "Exact", "resource_version": "0"}, 422, 'forbidden for resourceVersion "0"'),
         ({"continuation": "%%%"}, 400, "continue key is not valid"),
         ({"continuation": "e30", "resource_version": "5"}, 400, "not allowed when using continue"),
         ({"continuation": "e30"}, 400, "continue key is not valid"),

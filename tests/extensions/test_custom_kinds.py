@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from tests.apiserver.asgi import Answer
 from tests.extensions.conftest import DEFINITIONS, Api, eventually, running
 from tests.extensions.definitions import GROUP, crd, crontab
 
@@ -302,3 +303,31 @@ async def test_a_kind_named_like_one_of_kubernetes_is_nothing_special(api: Api) 
     assert "serviceAccountName" not in (made.get("spec") or {})
     assert (await api.ok("DELETE", f"{path}/mine"))["status"] == "Success"
     assert (await api("GET", f"{path}/mine/log")).status == 404
+
+
+async def test_what_was_applied_in_one_version_is_owned_in_all(api: Api) -> None:
+    definition = crd(SPEC)
+    first = definition["spec"]["versions"][0]
+    definition["spec"]["versions"] = [first, {**first, "name": "v2", "storage": False}]
+    old = await api.define(definition)
+    new = old.replace("/v1/", "/v2/")
+    media = {"content_type": "application/apply-patch+yaml"}
+
+    async def apply(path: str, manager: str, **spec: Any) -> Answer:
+        body = crontab(version=path.split("/")[3], **spec)
+        return await api("PATCH", f"{path}/mine?fieldManager={manager}", body, **media)
+
+    assert (await apply(old, "one", schedule="hourly", image="x", ready="yes")).status == 201
+    refused = await apply(new, "two", schedule="daily")
+    assert refused.status == 409
+    assert 'conflict with "one": .spec.schedule' in refused.json()["message"]
+    merged = await api.merge(f"{new}/mine", {"spec": {"image": "y"}})
+    owned = {
+        each["manager"]: each["fieldsV1"]["f:spec"] for each in merged.json()["metadata"]["managedFields"]
+    }
+    assert owned["one"] == {"f:schedule": {}, "f:ready": {}}, (
+        "a write in a newer version takes what it changed"
+    )
+    less = await apply(new, "one", schedule="hourly")
+    assert less.status == 200, less.json()
+    assert less.json()["spec"] == {"schedule": "hourly", "image": "y", "replicas": 2}, "given up, and taken"

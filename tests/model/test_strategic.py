@@ -116,3 +116,10 @@ def test_a_merge_patch_reaches_it_too(original: Object, modified: Object, curren
     outcome = patches.merge(current, patches.three_way(original, modified, current, None))
     assert holds(outcome, modified)
     assert patches.three_way(modified, modified, outcome, None) == {}
+
+
+@settings(deadline=None)
+@given(PODS, PODS)
+def test_a_patch_that_came_twice_changes_nothing_more(document: Object, patch: Object) -> None:
+    once = patches.strategic(kinds.POD, document, patch)
+    assert patches.strategic(kinds.POD, once, patch) == once

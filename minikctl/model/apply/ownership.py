@@ -289,15 +289,22 @@ class _Differences:
 def _kind_at(kind: Kind, api_version: str) -> Kind | None:
     if api_version == kind.api_version:
         return kind
+    if kind.is_custom:
+        return kind.versions.kinds.get(api_version) if kind.versions else None
     group, _, version = api_version.rpartition("/")
     return kinds.by_gvk(group, version, kind.kind)
 
 
 def at_version(kind: Kind, obj: Object, api_version: str) -> tuple[Kind, Object] | None:
-    """Return the kind and the object in another of its versions, None if that is not served."""
+    """Return the kind and the object in another of its versions, None if that is not served.
+
+    The versions of a custom kind are taken to have the same fields, whatever converts them.
+    """
     there = _kind_at(kind, api_version)
     if there is None or there is kind:
         return (kind, obj) if there else None
+    if kind.is_custom:
+        return there, {**obj, "apiVersion": api_version}
     stored = kind.to_storage(obj) if kind.storage else obj
     return there, there.from_storage(stored) if there.storage else stored
 

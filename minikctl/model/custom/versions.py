@@ -24,6 +24,7 @@ class SameFields:
 
     def __init__(self, kept_in: Kind) -> None:
         self._kept_in = kept_in
+        self.kinds: dict[str, Kind] = {}
 
     def read(self, kind: Kind, kept: Object) -> Object:
         """Return a kept object in the version of ``kind``."""
