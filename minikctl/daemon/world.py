@@ -18,6 +18,7 @@ from minikctl.daemon.core import Core
 from minikctl.drivers import engine as engines
 from minikctl.network.settings import NetworkSettings
 from minikctl.node.agent import NodeAgent, NodeDrivers
+from minikctl.node.eviction import Evictor
 from minikctl.node.meter import Meter
 from minikctl.node.storage import VolumeCleaner
 from minikctl.node.streams import EngineStreams
@@ -133,10 +134,14 @@ class World:
         cleaner = VolumeCleaner(
             self._runtime.engine, self._core.informers, self._core.executor, self._core.clock, node
         )
+        evictor = Evictor(
+            self._runtime.engine, self._core.informers, self._core.executor, self._core.clock, node
+        )
         async with asyncio.TaskGroup() as group:
             for name, work in network.works.items():
                 group.create_task(work, name=name)
             group.create_task(agent.run(), name="node")
+            group.create_task(evictor.run(), name="evictor")
             group.create_task(ControlLoop(cleaner, self._core.clock).run(), name="volume cleaner")
 
     async def close(self) -> None:

@@ -65,6 +65,11 @@ class DockerEngine:
             return None
         return docker_wire.container_from_inspect(body)
 
+    async def written(self, container_id: str) -> int:
+        """Return the bytes that the container has written to its own file system; takes a while."""
+        body = await self._call("GET", f"/containers/{container_id}/json", params={"size": "true"})
+        return int(body.get("SizeRw") or 0)
+
     async def usage(self, container_id: str) -> Usage | None:
         """Return what a container uses, None if it does not run; asks once, without waiting."""
         params = {"stream": "false", "one-shot": "true"}

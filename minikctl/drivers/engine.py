@@ -136,6 +136,10 @@ class Engine(Protocol):
         """Return the container, or None when there is none."""
         ...
 
+    async def written(self, container_id: str) -> int:
+        """Return the bytes that the container has written to its own file system; takes a while."""
+        ...
+
     async def create(self, spec: ContainerSpec) -> str:
         """Create a container and return its id; a container of that name is an error."""
         ...

@@ -56,7 +56,10 @@ async def test_a_container_is_created_started_ended_and_removed(bench: Bench) ->
     assert ended.finished_at is not None
     assert before.timestamp() - 2 <= ended.created_at.timestamp() <= ended.started_at.timestamp()
     assert ended.started_at <= ended.finished_at
+    assert await bench.engine.written(made) == 0
     await bench.engine.remove(made)
+    with pytest.raises(errors.NoSuchContainer):
+        await bench.engine.written(made)
     assert await bench.engine.inspect(made) is None
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from minikctl.model import objects
 from minikctl.model.actions.node import RemoveContainer, StopContainer
 from minikctl.model.containers import Container
-from minikctl.plan.pod import checks, events, names, resizing
+from minikctl.plan.pod import checks, events, eviction, names, resizing
 from minikctl.plan.pod.draft import Draft
 from minikctl.plan.pod.state import ContainerState, PodState
 
@@ -30,7 +30,8 @@ def _over(container: ContainerState) -> bool:
 
 def wind_down(state: PodState, draft: Draft) -> None:
     """Stop what still runs, the sidecars last and in reverse, and take the sandbox away; logs stay."""
-    if not stop_all(state, draft, state.grace, state.grace):
+    grace = eviction.grace(state.pod, state.grace)
+    if not stop_all(state, draft, grace, grace):
         return
     for pause in state.pauses:
         draft.add(RemoveContainer(pause.id, sandbox=True))

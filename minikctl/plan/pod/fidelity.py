@@ -15,6 +15,9 @@ _CONTEXT_FIELDS = ("seLinuxOptions", "windowsOptions")
 _CONTAINER_FIELDS = ("volumeDevices", "restartPolicyRules")
 
 
+_RESOURCES = ("cpu", "memory", "ephemeral-storage")
+
+
 def report(state: PodState, draft: Draft) -> None:
     """Report the fields, if the pod has any, and what its resolver cannot be told."""
     found = sorted(set(fields(state)))
@@ -51,8 +54,6 @@ def _context(context: Object, path: str) -> Iterator[str]:
 
 def _volume(volume: Object, has_memory: bool) -> Iterator[str]:
     path, scratch = f"spec.volumes{{{volume.get('name')}}}", volume.get("emptyDir") or {}
-    if scratch.get("sizeLimit"):
-        yield f"{path}.emptyDir.sizeLimit"
     medium = scratch.get("medium") or ""
     if medium and not (medium == "Memory" and has_memory):
         yield f"{path}.emptyDir.medium"
@@ -63,7 +64,7 @@ def _container(container: Object, path: str) -> Iterator[str]:
     yield from _context(container.get("securityContext") or {}, f"{path}.securityContext")
     for side in ("requests", "limits"):
         amounts = (container.get("resources") or {}).get(side) or {}
-        yield from (f"{path}.resources.{side}.{name}" for name in amounts if name not in ("cpu", "memory"))
+        yield from (f"{path}.resources.{side}.{name}" for name in amounts if name not in _RESOURCES)
     if any(
         mount.get("recursiveReadOnly") not in (None, "Disabled")
         for mount in container.get("volumeMounts") or ()

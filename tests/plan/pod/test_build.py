@@ -759,13 +759,13 @@ def test_fields_that_are_not_enforced() -> None:
             {
                 "name": "app",
                 "restartPolicyRules": [{}],
-                "resources": {"limits": {"cpu": 1, "ephemeral-storage": 1}},
+                "resources": {"limits": {"ephemeral-storage": 1}, "requests": {"example.com/x": 1}},
                 "volumeMounts": [{"name": "v", "recursiveReadOnly": "Enabled"}, {"name": "v"}],
             }
         ],
     }
     assert sorted(fidelity.fields(running(spec))) == [
-        "spec.containers{app}.resources.limits.ephemeral-storage",
+        "spec.containers{app}.resources.requests.example.com/x",
         "spec.containers{app}.restartPolicyRules",
         "spec.containers{app}.volumeMounts.recursiveReadOnly",
         "spec.hostUsers",
@@ -774,7 +774,6 @@ def test_fields_that_are_not_enforced() -> None:
         "spec.securityContext.seLinuxOptions",
         "spec.securityContext.supplementalGroupsPolicy",
         "spec.volumes{v}.emptyDir.medium",
-        "spec.volumes{v}.emptyDir.sizeLimit",
     ]
     enforced = running(
         {"volumes": [{"name": "v", "emptyDir": {"medium": "Memory"}}]}, memory_dir="/dev/shm/x"
