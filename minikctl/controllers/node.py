@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import shutil
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -111,11 +112,14 @@ def engine_facts(engine: Engine, address: str) -> FactsSource:
             os_image=info.os,
             runtime=f"docker://{info.version}",
             address=address,
+            storage_bytes=shutil.disk_usage(DISK).total,
         )
 
     return facts
 
 
+DISK = "/"
+"""What is on the file system of this path counts as the node's local storage."""
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm"}
 
 
@@ -131,4 +135,5 @@ def machine(runtime: str, address: str = "", cpus: int = 0, memory_bytes: int = 
         os_image=platform.system(),
         runtime=runtime,
         address=address,
+        storage_bytes=shutil.disk_usage(DISK).total,
     )

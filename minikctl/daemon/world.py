@@ -17,6 +17,7 @@ from minikctl.daemon import hostdns, networking, relay, runtimes, subnets
 from minikctl.daemon.core import Core
 from minikctl.drivers import engine as engines
 from minikctl.network.settings import NetworkSettings
+from minikctl.node import static_pods
 from minikctl.node.agent import NodeAgent, NodeDrivers
 from minikctl.node.eviction import Evictor
 from minikctl.node.meter import Meter
@@ -142,7 +143,13 @@ class World:
                 group.create_task(work, name=name)
             group.create_task(agent.run(), name="node")
             group.create_task(evictor.run(), name="evictor")
+            group.create_task(self._static_pods().run(), name="static pods")
             group.create_task(ControlLoop(cleaner, self._core.clock).run(), name="volume cleaner")
+
+    def _static_pods(self) -> static_pods.StaticPods:
+        core = self._core
+        directory = core.home.file(static_pods.DIRECTORY)
+        return static_pods.StaticPods(core.informers, core.executor, core.clock, core.node, directory)
 
     async def close(self) -> None:
         """Let go of the engine."""

@@ -345,6 +345,13 @@ class DockerEngine:
         """Unpack a tar into a directory of the container."""
         await self._call("PUT", f"/containers/{container_id}/archive", params={"path": path}, data=tar)
 
+    async def export(self, container_id: str) -> AsyncIterator[bytes]:
+        """Yield a tar of the container's whole file system, whether it runs or not."""
+        request = Request("GET", f"/containers/{container_id}/export")
+        async with contextlib.aclosing(self._connection.stream(request)) as chunks:
+            async for data in chunks:
+                yield data
+
     async def get_archive(self, container_id: str, path: str) -> bytes:
         """Return a tar of that path of the container; ``DriverError`` when there is no such path."""
         return bytes(await self._call("GET", f"/containers/{container_id}/archive", params={"path": path}))

@@ -226,6 +226,10 @@ class Engine(Protocol):
         """Unpack a tar into a directory of the container."""
         ...
 
+    def export(self, container_id: str) -> AsyncIterator[bytes]:
+        """Yield a tar of the container's whole file system, whether it runs or not."""
+        ...
+
     async def get_archive(self, container_id: str, path: str) -> bytes:
         """Return a tar of that path of the container; ``DriverError`` when there is no such path."""
         ...

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+import io
+import tarfile
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -139,3 +141,14 @@ def rendered(entries: Sequence[LogEntry], options: engine.LogOptions) -> bytes:
     if not options.timestamps:
         return b"".join(line for _, line in lines)
     return b"".join(f"{time:%Y-%m-%dT%H:%M:%S.%f}000Z ".encode() + line for time, line in lines)
+
+
+def tar(files: Mapping[str, bytes]) -> bytes:
+    """Return a tar with these files."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        for name, data in files.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(data)
+            archive.addfile(entry, io.BytesIO(data))
+    return buffer.getvalue()

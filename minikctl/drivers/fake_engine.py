@@ -427,6 +427,12 @@ class FakeEngine:
                 if content := archive.extractfile(member):
                     box.files[f"{path.rstrip('/')}/{member.name.removeprefix('./')}"] = content.read()
 
+    async def export(self, container_id: str) -> AsyncIterator[bytes]:
+        """Yield a tar of the files that were put into the container."""
+        await self._enter("export")
+        box = self._box(container_id)
+        yield fake_container.tar({name.lstrip("/"): data for name, data in box.files.items()})
+
     async def get_archive(self, container_id: str, path: str) -> bytes:
         """Return a tar of that path of the container; ``DriverError`` when there is no such path."""
         await self._enter("get_archive")
@@ -437,13 +443,7 @@ class FakeEngine:
         if not found:
             words = f"Could not find the file {path} in container {box.id}"
             raise _refusal(errors.DriverError, words)
-        buffer = io.BytesIO()
-        with tarfile.open(fileobj=buffer, mode="w") as archive:
-            for name, data in found.items():
-                entry = tarfile.TarInfo(name.removeprefix(f"{parent}/"))
-                entry.size = len(data)
-                archive.addfile(entry, io.BytesIO(data))
-        return buffer.getvalue()
+        return fake_container.tar({name.removeprefix(f"{parent}/"): data for name, data in found.items()})
 
     async def close(self) -> None:
         """Free connections and threads."""

@@ -15,7 +15,7 @@ from minikctl.model import kinds
 from minikctl.model.actions import api
 from minikctl.model.actions import node as actions
 from minikctl.model.containers import ContainerSpec
-from minikctl.node import checks, cleaning, files, images, observe, probes, statuses, tokens
+from minikctl.node import checks, cleaning, files, image_files, images, observe, probes, statuses, tokens
 from minikctl.node.failures import NodeFailure
 from minikctl.node.record import PodRecord
 from minikctl.node.sandbox import Sandbox, SandboxNetwork
@@ -142,7 +142,10 @@ class NodeExecutor:
             if isinstance(volume, actions.FilesVolume) and volume.tokens and record.pod is not None:
                 now = self._drivers.clock.now()
                 volume, due = tokens.filled(volume, record.pod, self._drivers.tokens, now)
-            await asyncio.to_thread(files.write_volume, volume)
+            if isinstance(volume, actions.ImageVolume):
+                await self._unpack_image(record, volume)
+            else:
+                await asyncio.to_thread(files.write_volume, volume)
         except (OSError, NodeFailure) as error:
             message = f'MountVolume.SetUp failed for volume "{volume.name}" : {error}'
             self._tell(record, "Warning", "FailedMount", message)
@@ -151,6 +154,11 @@ class NodeExecutor:
         if due is not None:
             record.renewals[volume.name] = due
         record.has_directory = True
+
+    async def _unpack_image(self, record: PodRecord, volume: actions.ImageVolume) -> None:
+        wish = actions.EnsureImage(volume.name, volume.image, volume.policy, volume.auths)
+        found = await self._drivers.images.ensure(wish, self._teller(record, ""))
+        await image_files.write(self._engine, self._node, volume, found)
 
     async def _run_container(self, record: PodRecord, action: actions.RunContainer) -> None:
         record.has_directory = True
@@ -184,19 +192,19 @@ class NodeExecutor:
     async def _prepared(self, action: actions.RunContainer) -> ContainerSpec:
         """Write the container's files; return its spec with sub-paths resolved."""
 
-        def prepare() -> dict[str, str]:
+        def prepare() -> tuple[dict[str, str], tuple[str, ...]]:
             files.write_host_files(action.files)
-            return files.resolve_sub_paths(action.sub_paths)
+            return files.resolve_sub_paths(action.sub_paths), files.with_profiles(action.spec.security_opt)
 
         try:
-            real = await asyncio.to_thread(prepare)
+            real, rights = await asyncio.to_thread(prepare)
         except OSError as error:
             raise NodeFailure("CreateContainerConfigError", str(error)) from error
         mounts = tuple(
             dataclasses.replace(mount, source=real.get(mount.source, mount.source))
             for mount in action.spec.mounts
         )
-        return dataclasses.replace(action.spec, mounts=mounts)
+        return dataclasses.replace(action.spec, mounts=mounts, security_opt=rights)
 
     async def _post_start(
         self, action: actions.RunContainer, hook: actions.Hook, container_id: str, tell: images.Tell

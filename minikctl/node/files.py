@@ -16,6 +16,7 @@ from minikctl.model.actions.node import (
     FilesVolume,
     HostFile,
     HostVolume,
+    ImageVolume,
     KeptVolume,
     ScratchVolume,
     SubPath,
@@ -44,6 +45,8 @@ def write_volume(volume: Volume) -> None:
             check_host_path(volume.path, volume.type)
         case KeptVolume():
             _keep(volume)
+        case ImageVolume():
+            pass  # made of what the engine has: image_files
         case _:
             assert_never(volume)
 
@@ -230,6 +233,24 @@ def resolve_sub_paths(sub_paths: Iterable[SubPath]) -> dict[str, str]:
             os.chmod(real, stat.S_IMODE(os.stat(root).st_mode))
         found[f"{sub.volume}/{sub.path}"] = real
     return found
+
+
+def with_profiles(options: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the security options with the text of seccomp profiles in the place of their paths."""
+    found: list[str] = []
+    for option in options:
+        path = option.removeprefix("seccomp=")
+        if path == option or not path.startswith("/"):
+            found.append(option)
+            continue
+        try:
+            with open(path, encoding="utf-8") as source:
+                found.append(f"seccomp={source.read()}")
+        except OSError as error:
+            raise NodeFailure(
+                "CreateContainerError", f'cannot load seccomp profile "{path}": {error.strerror}'
+            ) from error
+    return tuple(found)
 
 
 def remove(paths: Iterable[str]) -> list[str]:

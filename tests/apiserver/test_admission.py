@@ -341,3 +341,32 @@ async def test_a_namespace_that_is_tightened_tells_which_pods_do_not_fit(registr
     ]
     with pytest.raises(errors.StatusError, match="must be one of privileged, baseline, restricted"):
         await label(registry, enforce="strict")
+
+
+# --- runtime classes ------------------------------------------------------------------------------------
+
+
+async def test_a_runtime_class_is_looked_up_and_says_how_its_pods_are_scheduled(registry: Registry) -> None:
+    assert await refused(registry, kinds.POD, pod(runtimeClassName="gvisor")) == (
+        'pods "p" is forbidden: pod rejected: RuntimeClass "gvisor" not found'
+    )
+    toleration = {"key": "sandboxed", "operator": "Exists"}
+    sandboxed = {
+        "metadata": {"name": "gvisor"},
+        "handler": "runsc",
+        "overhead": {"podFixed": {"cpu": "100m"}},
+        "scheduling": {"nodeSelector": {"sandbox": "yes"}, "tolerations": [toleration]},
+    }
+    await create(registry, kinds.RUNTIME_CLASS, sandboxed)
+    await create(registry, kinds.RUNTIME_CLASS, {"metadata": {"name": "plain"}, "handler": "runc"})
+    spec = (await create(registry, kinds.POD, pod(runtimeClassName="gvisor", tolerations=[toleration])))[
+        "spec"
+    ]
+    assert spec["overhead"] == {"cpu": "100m"}
+    assert spec["nodeSelector"] == {"sandbox": "yes"}
+    assert spec["tolerations"].count(toleration) == 1
+    assert "overhead" not in (await create(registry, kinds.POD, pod("q", runtimeClassName="plain")))["spec"]
+    other = pod("r", runtimeClassName="plain", overhead={"cpu": "1"})
+    assert "Pod's Overhead doesn't match" in await refused(registry, kinds.POD, other)
+    other = pod("r", runtimeClassName="gvisor", nodeSelector={"sandbox": "no"})
+    assert "have different values for sandbox" in await refused(registry, kinds.POD, other)

@@ -216,3 +216,13 @@ def test_a_group_owns_all_of_a_volume(tmp_path: Path) -> None:
 def test_a_volume_that_is_not_made_here_has_to_be_there(tmp_path: Path) -> None:
     with pytest.raises(NodeFailure, match="does not exist"):
         files.write_volume(KeptVolume("k", str(tmp_path / "gone"), create=False))
+
+
+def test_seccomp_profiles_are_read_for_the_engine(tmp_path: Path) -> None:
+    profile = tmp_path / "strict.json"
+    profile.write_text('{"defaultAction": "SCMP_ACT_ALLOW"}')
+    given = ("no-new-privileges", "seccomp=unconfined", f"seccomp={profile}")
+    assert files.with_profiles(given) == (*given[:2], 'seccomp={"defaultAction": "SCMP_ACT_ALLOW"}')
+    with pytest.raises(NodeFailure, match=r"cannot load seccomp profile .*: No such file") as refused:
+        files.with_profiles((f"seccomp={tmp_path}/none.json",))
+    assert refused.value.reason == "CreateContainerError"

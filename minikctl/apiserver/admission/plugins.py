@@ -12,6 +12,7 @@ from minikctl.apiserver.admission.pod_security import PodSecurity
 from minikctl.apiserver.admission.policies import PolicyNotices, ValidatingPolicies
 from minikctl.apiserver.admission.priority import Priority
 from minikctl.apiserver.admission.quota import ResourceQuota
+from minikctl.apiserver.admission.runtime_class import RuntimeClass
 from minikctl.apiserver.admission.service_account import ServiceAccount
 from minikctl.apiserver.admission.storage_class import DefaultStorageClass
 from minikctl.apiserver.admission.tolerations import DefaultTolerationSeconds
@@ -30,6 +31,7 @@ def build(world: World, roles: Rbac, client: WebhookClient) -> list[Plugin]:
         Priority(world),
         DefaultTolerationSeconds(),
         PodSecurity(world),
+        RuntimeClass(world),
         DefaultStorageClass(world),
         DefaultIngressClass(world),
         CertificateRequests(world, roles),

@@ -142,7 +142,18 @@ class KeptVolume:
     always: bool = True
 
 
-Volume = FilesVolume | ScratchVolume | HostVolume | KeptVolume
+@dataclass(frozen=True)
+class ImageVolume:
+    """The files of an image, which nobody may change; got by its pull policy."""
+
+    name: str
+    path: str
+    image: str
+    policy: PullPolicy
+    auths: tuple[Mapping[str, str], ...] = ()
+
+
+Volume = FilesVolume | ScratchVolume | HostVolume | KeptVolume | ImageVolume
 
 
 @dataclass(frozen=True)

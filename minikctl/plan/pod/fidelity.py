@@ -10,7 +10,7 @@ from minikctl.plan.pod.draft import Draft
 from minikctl.plan.pod.state import PodState
 
 REASON = "NotEnforced"
-_POD_FIELDS = ("runtimeClassName", "overhead", "resources")
+_POD_FIELDS = ("overhead", "resources")
 _CONTEXT_FIELDS = ("seLinuxOptions", "windowsOptions")
 _CONTAINER_FIELDS = ("volumeDevices", "restartPolicyRules")
 
@@ -43,9 +43,8 @@ def fields(state: PodState) -> Iterator[str]:
 
 def _context(context: Object, path: str) -> Iterator[str]:
     yield from (f"{path}.{field}" for field in _CONTEXT_FIELDS if context.get(field))
-    for field in ("seccompProfile", "appArmorProfile"):
-        if (context.get(field) or {}).get("type") == "Localhost":
-            yield f"{path}.{field}"
+    if (context.get("appArmorProfile") or {}).get("type") == "Localhost":
+        yield f"{path}.appArmorProfile"
     if (context.get("procMount") or "Default") != "Default":
         yield f"{path}.procMount"
     if context.get("supplementalGroupsPolicy") == "Strict":

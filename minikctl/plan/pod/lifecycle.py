@@ -74,7 +74,9 @@ def _new_sandbox(state: PodState, draft: Draft, allowed: bool) -> None:
         draft.report(token, events.normal(state.pod, "SandboxChanged", message))
     starts = any(container.starting for container in state.all)
     stale = any(pause.status == "created" for pause in state.pauses)
-    if allowed and not left and not starts and not stale:
+    if allowed and (refusal := sandbox.refusal(state)):
+        draft.report("runtime class", events.warning(state.pod, "FailedCreatePodSandBox", refusal))
+    elif allowed and not left and not starts and not stale:
         draft.add(CreateSandbox(sandbox.pause_spec(state)))
 
 

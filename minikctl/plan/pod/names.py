@@ -71,6 +71,11 @@ def pod_dir(node: NodeInfo, uid: str) -> str:
     return f"{node.pods_dir}/{uid}"
 
 
+def seccomp(node: NodeInfo, profile: str) -> str:
+    """Return where a seccomp profile of this node is: in a directory beside that of the pods."""
+    return f"{node.pods_dir.rpartition('/')[0]}/seccomp/{profile}"
+
+
 def memory_dir(node: NodeInfo, uid: str) -> str:
     """Return the pod's directory in memory, "" if the host has none."""
     return f"{node.memory_dir}/{uid}" if node.memory_dir else ""

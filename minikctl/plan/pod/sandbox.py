@@ -48,6 +48,17 @@ def pause_spec(state: PodState) -> ContainerSpec:
     )
 
 
+def refusal(state: PodState) -> str:
+    """Return why there can be no such sandbox on this node, "" if there can."""
+    wanted = str(state.spec.get("runtimeClassName") or "")
+    if not wanted:
+        return ""
+    return (
+        f'Failed to create pod sandbox: no runtime for RuntimeClass "{wanted}" is configured: '
+        "this node runs all pods by its engine's own"
+    )
+
+
 def _sysctls(state: PodState) -> tuple[tuple[str, str], ...]:
     wanted = (state.spec.get("securityContext") or {}).get("sysctls") or ()
     own = {str(entry.get("name")): str(entry.get("value")) for entry in wanted}

@@ -7,7 +7,7 @@ from typing import Any
 
 from minikctl.model import objects
 from minikctl.model.objects import Object
-from minikctl.plan.pod import events
+from minikctl.plan.pod import events, names
 from minikctl.plan.pod.problems import ConfigError
 from minikctl.plan.pod.view import ImageState, PodView
 
@@ -40,7 +40,7 @@ def of(view: PodView, container: Object, image: ImageState) -> Security:
         cap_drop=tuple(capabilities.get("drop") or ()),
         privileged=bool(own.get("privileged")),
         read_only_root=bool(own.get("readOnlyRootFilesystem")),
-        options=_options(merged),
+        options=_options(view, merged),
     )
 
 
@@ -52,12 +52,16 @@ def _user(merged: dict[str, Any], image: ImageState) -> str:
     return name if group is None else f"{name}:{group}"
 
 
-def _options(merged: dict[str, Any]) -> tuple[str, ...]:
+def _options(view: PodView, merged: dict[str, Any]) -> tuple[str, ...]:
     options: list[str] = []
     if merged.get("allowPrivilegeEscalation") is False:
         options.append("no-new-privileges")
-    if (merged.get("seccompProfile") or {}).get("type") == "Unconfined":
+    seccomp = merged.get("seccompProfile") or {}
+    if seccomp.get("type") == "Unconfined":
         options.append("seccomp=unconfined")
+    if seccomp.get("type") == "Localhost":
+        # The node puts the profile's text in the place of its path.
+        options.append(f"seccomp={names.seccomp(view.node, str(seccomp.get('localhostProfile') or ''))}")
     if (merged.get("appArmorProfile") or {}).get("type") == "Unconfined":
         options.append("apparmor=unconfined")
     return tuple(options)

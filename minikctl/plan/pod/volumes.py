@@ -9,6 +9,7 @@ from minikctl.model import objects
 from minikctl.model.actions.node import (
     FilesVolume,
     HostVolume,
+    ImageVolume,
     ScratchVolume,
     SubPath,
     TokenFile,
@@ -17,14 +18,14 @@ from minikctl.model.actions.node import (
 )
 from minikctl.model.containers import Mount
 from minikctl.model.objects import Object
-from minikctl.plan.pod import claims, env, fields, names, resources, sources
+from minikctl.plan.pod import claims, env, fields, images, names, resources, sources
 from minikctl.plan.pod.problems import ConfigError
 from minikctl.plan.pod.view import PodView
 
 DEFAULT_MODE = 0o644
 TOKEN_SECONDS = 3600
 _PROPAGATION = {"HostToContainer": "rslave", "Bidirectional": "rshared"}
-_READ_ONLY = ("configMap", "secret", "projected", "downwardAPI")
+_READ_ONLY = ("configMap", "secret", "projected", "downwardAPI", "image")
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,10 @@ def _volume(view: PodView, volume: Object, name: str) -> Volume:
         return FilesVolume(name, path, _projected(view, source), gid, _tokens(source))
     if claims.is_claim(volume):
         return claims.volume(view, volume, gid)
+    if "image" in volume:
+        wanted_image, chosen = str(volume["image"].get("reference") or ""), volume["image"].get("pullPolicy")
+        when = images.policy({"image": wanted_image, "imagePullPolicy": chosen})
+        return ImageVolume(name, path, wanted_image, when, images.credentials(view, wanted_image))
     types = [key for key in volume if key != "name"]
     if not types or types == ["emptyDir"]:
         return ScratchVolume(name, path, gid)

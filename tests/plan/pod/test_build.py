@@ -752,7 +752,7 @@ def test_fields_that_are_not_enforced() -> None:
         "initContainers": [
             {
                 "name": "one",
-                "securityContext": {"procMount": "Unmasked", "seccompProfile": {"type": "Localhost"}},
+                "securityContext": {"procMount": "Unmasked", "appArmorProfile": {"type": "Localhost"}},
             }
         ],
         "containers": [
@@ -769,8 +769,8 @@ def test_fields_that_are_not_enforced() -> None:
         "spec.containers{app}.restartPolicyRules",
         "spec.containers{app}.volumeMounts.recursiveReadOnly",
         "spec.hostUsers",
+        "spec.initContainers{one}.securityContext.appArmorProfile",
         "spec.initContainers{one}.securityContext.procMount",
-        "spec.initContainers{one}.securityContext.seccompProfile",
         "spec.securityContext.seLinuxOptions",
         "spec.securityContext.supplementalGroupsPolicy",
         "spec.volumes{v}.emptyDir.medium",

@@ -1,0 +1,76 @@
+"""Image volumes: the files of an image, unpacked beside the pod's other volumes."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shutil
+import tarfile
+import tempfile
+
+from minikctl import errors
+from minikctl.drivers import engine as engines
+from minikctl.model.actions.node import ImageVolume
+from minikctl.model.containers import ContainerSpec
+from minikctl.node.failures import NodeFailure
+from minikctl.plan.pod import names
+from minikctl.plan.pod.view import ImageState, NodeInfo
+
+ROLE = "image"
+_MARK = ".image"
+
+
+async def write(engine: engines.Engine, node: NodeInfo, volume: ImageVolume, image: ImageState) -> None:
+    """Have the image's files in the volume's directory; what is there already stays as it is."""
+    if _read(volume.path + _MARK) == image.image_id:
+        return
+    os.makedirs(os.path.dirname(volume.path), exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="..image-", dir=os.path.dirname(volume.path)) as place:
+        archive = os.path.join(place, "files.tar")
+        await _export(engine, node, image, archive)
+        fresh = os.path.join(place, "files")
+        try:
+            await asyncio.to_thread(_unpack, archive, fresh)
+        except (tarfile.TarError, OSError) as error:
+            raise NodeFailure("FailedMount", f"unpacking image {volume.image}: {error}") from error
+        shutil.rmtree(volume.path, ignore_errors=True)
+        os.rename(fresh, volume.path)
+    with open(volume.path + _MARK, "w", encoding="ascii") as sink:
+        sink.write(image.image_id)
+
+
+async def _export(engine: engines.Engine, node: NodeInfo, image: ImageState, archive: str) -> None:
+    """Write the files of the image to a tar, by way of a container that never runs."""
+    spec = ContainerSpec(
+        name=f"mk_{node.cluster}_image_{os.urandom(6).hex()}",
+        image=image.reference,
+        labels={names.CLUSTER: node.cluster, names.ROLE: ROLE},
+        entrypoint=("/",),
+        network="none",
+    )
+    container_id = await engine.create(spec)
+    try:
+        with open(archive, "wb") as sink:
+            async for data in engine.export(container_id):
+                await asyncio.to_thread(sink.write, data)
+    finally:
+        with contextlib.suppress(errors.DriverError):
+            await engine.remove(container_id)
+
+
+def _unpack(archive: str, directory: str) -> None:
+    os.mkdir(directory, 0o755)
+    with tarfile.open(archive) as files:
+        for member in files:
+            if not member.isdev():
+                files.extract(member, directory, numeric_owner=True, filter="tar")
+    os.chmod(directory, 0o755)
+
+
+def _read(path: str) -> str:
+    try:
+        with open(path, encoding="ascii") as source:
+            return source.read()
+    except OSError:
+        return ""
