@@ -1,4 +1,4 @@
-"""RuntimeClass: another container runtime for pods; this cluster has one."""
+"""RuntimeClass: another container runtime; nodes here have one, and refuse pods that name a class."""
 
 from __future__ import annotations
 
@@ -13,6 +13,5 @@ KIND = Kind(
     "runtimeclasses",
     validate=runtimeclass.validate,
     namespaced=False,
-    stored_only=True,
     columns=(cells.NAME, Column("Handler", cells.text("handler")), cells.AGE),
 )

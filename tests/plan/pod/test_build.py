@@ -10,6 +10,7 @@ import pytest
 
 from minikctl.model import quality
 from minikctl.model.actions.node import (
+    ImageVolume,
     ExecCheck,
     FilesVolume,
     GrpcCheck,
@@ -816,3 +817,14 @@ def test_a_container_that_never_ran_is_not_over() -> None:
     found = running(app()).apps[0]
     assert not found.restartable
     assert not found.was("ready")
+
+
+def test_a_seccomp_profile_of_the_node_is_named_by_its_path() -> None:
+    found = rights({"seccompProfile": {"type": "Localhost", "localhostProfile": "a/b.json"}}, {})
+    assert found.options == ("seccomp=/state/seccomp/a/b.json",)
+
+
+def test_the_files_of_an_image_are_got_by_its_pull_policy() -> None:
+    volume = {"name": "v", "image": {"reference": "files:1"}}
+    (found,) = volumes.wanted(running({"volumes": [volume]}).view).wanted
+    assert found == ImageVolume("v", f"/state/pods/{cases.UID}/volumes/v", "files:1", "IfNotPresent")
