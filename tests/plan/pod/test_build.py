@@ -10,13 +10,13 @@ import pytest
 
 from minikctl.model import quality
 from minikctl.model.actions.node import (
-    ImageVolume,
     ExecCheck,
     FilesVolume,
     GrpcCheck,
     HostFile,
     HostVolume,
     HttpCheck,
+    ImageVolume,
     RunContainer,
     ScratchVolume,
     Sleep,
