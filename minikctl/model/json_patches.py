@@ -13,6 +13,12 @@ class PatchError(errors.MinikctlError):
     """A patch that cannot be read or applied; the text says which part and why."""
 
 
+class TestFailed(PatchError):
+    """A patch's own ``test`` does not hold, so that nothing of it is applied."""
+
+    __test__ = False
+
+
 # --- RFC 7386 ------------------------------------------------------------------------------------------
 
 
@@ -81,7 +87,7 @@ def _operate(holder: dict[str, Any], operation: Any) -> None:
             _add(holder, path, value)
         case "test":
             if not _equal(_get(holder, path), _value(operation)):
-                raise PatchError(f"testing value {_pointer(path)} failed")
+                raise TestFailed(f"testing value {_pointer(path)} failed")
         case _:
             raise PatchError(f"unexpected kind: {name}")
 

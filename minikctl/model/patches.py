@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from minikctl.model.json_patches import PatchError, json_patch, merge, merge_diff
+from minikctl.model.json_patches import PatchError, TestFailed, json_patch, merge, merge_diff
 from minikctl.model.strategic import strategic, three_way
 
-__all__ = ["PatchError", "json_patch", "merge", "merge_diff", "strategic", "three_way"]
+__all__ = ["PatchError", "TestFailed", "json_patch", "merge", "merge_diff", "strategic", "three_way"]

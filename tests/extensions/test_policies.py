@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from minikctl.model import kinds, objects
+from minikctl.model.validation import policies
 from tests.extensions.conftest import Api
 from tests.extensions.definitions import GROUP, crd, crontab
 from tests.extensions.webhook import Json, rule
@@ -405,3 +407,18 @@ async def test_the_status_says_what_expressions_get_wrong(api: Api) -> None:
     better = (await api.merge(f"{path}/p", {"spec": {"validations": validations}})).json()
     assert better["metadata"]["generation"] == 2
     assert better["status"] == {"observedGeneration": 2, "typeChecking": {}}
+
+
+async def test_a_policy_that_was_stored_with_mistakes_is_told_when_it_is_applied(api: Api) -> None:
+    await enforce(api, policy("true"))
+    stored = api.registry.feed.collection(kinds.VALIDATING_POLICY).get(("", "p"))
+    assert stored is not None
+    stored.object["spec"]["validations"][0]["expression"] = "object."
+    said = (await api("POST", MAPS, settings())).json()["message"]
+    assert "expression 'object.' resulted in error: compilation error: ERROR" in said
+    changed = {**objects.spec(stored.object), "validations": [{"expression": "object.", "reason": "Odd"}]}
+    assert not [
+        each
+        for each in policies.validate({"spec": changed}, {"spec": changed})
+        if "expression" in each["field"]
+    ]

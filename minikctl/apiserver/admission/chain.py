@@ -61,8 +61,8 @@ class Request:
     shown: Kind | None = None
     again: bool = False
     is_second: bool = False
-    memory: Any = None
-    """What the webhooks keep from the first time for the second."""
+    memory: dict[str, Any] = field(default_factory=dict)
+    """What plugins keep, under their names, from the first time for the second."""
 
     @property
     def resource(self) -> str:

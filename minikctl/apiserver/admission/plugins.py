@@ -7,6 +7,7 @@ from minikctl.apiserver.admission.chain import Plugin
 from minikctl.apiserver.admission.escalation import BindingEscalation, RoleEscalation
 from minikctl.apiserver.admission.ingress_class import DefaultIngressClass
 from minikctl.apiserver.admission.limit_ranger import LimitRanger
+from minikctl.apiserver.admission.mutating import MutatingPolicies
 from minikctl.apiserver.admission.namespaces import NamespaceLifecycle
 from minikctl.apiserver.admission.pod_security import PodSecurity
 from minikctl.apiserver.admission.policies import PolicyNotices, ValidatingPolicies
@@ -37,6 +38,7 @@ def build(world: World, roles: Rbac, client: WebhookClient) -> list[Plugin]:
         CertificateRequests(world, roles),
         RoleEscalation(roles),
         BindingEscalation(roles),
+        MutatingPolicies(world, roles),
         MutatingWebhooks(world, roles, client),
         PolicyNotices(),
         ValidatingPolicies(world, roles),

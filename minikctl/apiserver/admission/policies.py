@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _NO_AUDIT = "minikctl has no audit log: {} is evaluated but noted nowhere"
 
 
-class _Misconfigured(Exception):
+class Misconfigured(Exception):
     """The policy or binding cannot be applied to this request; the text says why."""
 
 
@@ -96,11 +96,8 @@ class Policy:
         return objects.spec(self.object).get("failurePolicy") == "Ignore"
 
 
-class ValidatingPolicies(Plugin):
-    """Judges by all policies that are bound; the first refusal in order is told."""
-
-    name = "ValidatingAdmissionPolicy"
-    watched = (kinds.VALIDATING_POLICY, kinds.VALIDATING_POLICY_BINDING)
+class Policies(Plugin):
+    """What policies that judge and policies that change have in common; ``watched`` are they and bindings."""
 
     def __init__(self, world: World, roles: Rbac) -> None:
         self._world = world
@@ -110,7 +107,7 @@ class ValidatingPolicies(Plugin):
     def load(self) -> None:
         """Take policies and bindings as they are now; what is not bound does nothing."""
         bound: dict[str, list[Binding]] = {}
-        for each in sorted(self._world.items(kinds.VALIDATING_POLICY_BINDING), key=objects.name):
+        for each in sorted(self._world.items(self.watched[1]), key=objects.name):
             spec = objects.spec(each)
             binding = Binding(objects.name(each), spec, Match.of(spec.get("matchResources")))
             bound.setdefault(str(spec.get("policyName")), []).append(binding)
@@ -120,7 +117,7 @@ class ValidatingPolicies(Plugin):
                 Match.of(objects.spec(each).get("matchConstraints")),
                 tuple(bound[objects.name(each)]),
             )
-            for each in sorted(self._world.items(kinds.VALIDATING_POLICY), key=objects.name)
+            for each in sorted(self._world.items(self.watched[0]), key=objects.name)
             if objects.name(each) in bound
         )
 
@@ -128,6 +125,57 @@ class ValidatingPolicies(Plugin):
         """Tell whether some policy names the resource, in any version."""
         given = (rule for policy in self._policies for rule in policy.match.rules)
         return bool(self._policies) and asking.names_resource(self._world.table(), given, request)
+
+    def _namespace(self, request: Request) -> Object | None:
+        if request.requested is kinds.NAMESPACE:
+            return None
+        return asking.namespace_of(self._world, request)
+
+    async def _params(
+        self, request: Request, policy: Policy, binding: Binding
+    ) -> AsyncIterator[Object | None]:
+        """Yield the objects with which the policy is evaluated, None where there is none."""
+        wanted, reference = objects.spec(policy.object).get("paramKind"), binding.spec.get("paramRef")
+        if wanted is None or reference is None:
+            yield None
+            return
+        kind = self._world.table().of(wanted)
+        if kind is None:
+            raise Misconfigured(
+                f"paramKind kind `{wanted.get('apiVersion')}, Kind={wanted.get('kind')}` not known"
+            )
+        found = list(self._referred(request, kind, reference))
+        if not found and reference.get("parameterNotFoundAction") == "Deny":
+            raise Misconfigured("no params found for policy binding with `Deny` parameterNotFoundAction")
+        for each in found:
+            yield await show(kind, each)
+
+    def _referred(self, request: Request, kind: Kind, reference: Object) -> Iterator[Object]:
+        namespace = str(reference.get("namespace") or "")
+        if namespace and not kind.namespaced:
+            raise Misconfigured("paramRef.namespace must not be provided for a cluster-scoped `paramKind`")
+        if kind.namespaced and not namespace:
+            namespace = presenting.namespace(request)
+            if not namespace:
+                raise Misconfigured(
+                    "cannot use namespaced paramRef in policy binding that matches cluster-scoped resources"
+                )
+        if reference.get("name"):
+            found = self._world.get(kind, namespace, str(reference["name"]))
+            if found is not None:
+                yield found
+            return
+        selector = selectors.of(reference.get("selector") or {})
+        for each in self._world.items(kind, namespace):
+            if selector.matches(objects.labels(each)):
+                yield each
+
+
+class ValidatingPolicies(Policies):
+    """Judges by all policies that are bound; the first refusal in order is told."""
+
+    name = "ValidatingAdmissionPolicy"
+    watched = (kinds.VALIDATING_POLICY, kinds.VALIDATING_POLICY_BINDING)
 
     async def validate(self, request: Request) -> None:
         """Evaluate what concerns the request."""
@@ -158,7 +206,7 @@ class ValidatingPolicies(Plugin):
                 }
             try:
                 params = [each async for each in self._params(request, policy, binding)]
-            except _Misconfigured as error:
+            except Misconfigured as error:
                 if not policy.ignores_failures:
                     said = f"failed to configure binding: {error}"
                     yield refusal(request, policy, binding, said)
@@ -166,11 +214,6 @@ class ValidatingPolicies(Plugin):
             for param in params:
                 for denial in self._evaluate(request, policy, binding, {**given, "params": param}):
                     yield refusal(request, policy, binding, denial.message, denial.reason)
-
-    def _namespace(self, request: Request) -> Object | None:
-        if request.requested is kinds.NAMESPACE:
-            return None
-        return asking.namespace_of(self._world, request)
 
     def _evaluate(
         self, request: Request, policy: Policy, binding: Binding, given: dict[str, Any]
@@ -188,45 +231,6 @@ class ValidatingPolicies(Plugin):
                 if said not in request.warnings:
                     request.warnings.append(said)
         return found if "Deny" in binding.actions else []
-
-    async def _params(
-        self, request: Request, policy: Policy, binding: Binding
-    ) -> AsyncIterator[Object | None]:
-        """Yield the objects with which the policy is evaluated, None where there is none."""
-        wanted, reference = objects.spec(policy.object).get("paramKind"), binding.spec.get("paramRef")
-        if wanted is None or reference is None:
-            yield None
-            return
-        kind = self._world.table().of(wanted)
-        if kind is None:
-            raise _Misconfigured(
-                f"paramKind kind `{wanted.get('apiVersion')}, Kind={wanted.get('kind')}` not known"
-            )
-        found = list(self._referred(request, kind, reference))
-        if not found and reference.get("parameterNotFoundAction") == "Deny":
-            raise _Misconfigured("no params found for policy binding with `Deny` parameterNotFoundAction")
-        for each in found:
-            yield await show(kind, each)
-
-    def _referred(self, request: Request, kind: Kind, reference: Object) -> Iterator[Object]:
-        namespace = str(reference.get("namespace") or "")
-        if namespace and not kind.namespaced:
-            raise _Misconfigured("paramRef.namespace must not be provided for a cluster-scoped `paramKind`")
-        if kind.namespaced and not namespace:
-            namespace = presenting.namespace(request)
-            if not namespace:
-                raise _Misconfigured(
-                    "cannot use namespaced paramRef in policy binding that matches cluster-scoped resources"
-                )
-        if reference.get("name"):
-            found = self._world.get(kind, namespace, str(reference["name"]))
-            if found is not None:
-                yield found
-            return
-        selector = selectors.of(reference.get("selector") or {})
-        for each in self._world.items(kind, namespace):
-            if selector.matches(objects.labels(each)):
-                yield each
 
 
 def refusal(

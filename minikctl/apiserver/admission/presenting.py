@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from minikctl.apiserver import scaling
 from minikctl.apiserver.admission.chain import Request
 from minikctl.apiserver.patching import copied
-from minikctl.model import kinds, objects
+from minikctl.model import admission, decoding, kinds, objects, schema
 from minikctl.model.admitting import rules
 from minikctl.model.admitting.review import Form, Question
 from minikctl.model.admitting.rules import Resource
@@ -141,6 +141,27 @@ async def converted(kind: Kind, obj: Object) -> Object:
         return obj
     await kind.versions.prepare(kind, [obj])
     return kind.versions.read(kind, obj)
+
+
+class Unacceptable(Exception):
+    """What was made of an object cannot be decoded as its kind."""
+
+
+async def accept(request: Request, kind: Kind, shown: Object, changed: Object) -> bool:
+    """Take what somebody made of the object that was shown; return whether it is different now.
+
+    What the kind does not know is dropped, what it has defaults for completed; raises ``Unacceptable``.
+    """
+    if shown_kind(request, kind) is kind:
+        if fault := decoding.decode_errors(kind, changed):
+            raise Unacceptable(fault)
+        schema.drop_unknown(kind, changed)
+    if changed == shown:
+        return False
+    await take(request, kind, changed)
+    if not request.part:
+        admission.complete(request.kind, request.new)
+    return True
 
 
 async def take(request: Request, kind: Kind, shown: Object) -> None:

@@ -21,7 +21,7 @@ from minikctl.apiserver.outbound import CallFailed
 from minikctl.apiserver.patching import copied
 from minikctl.apiserver.rbac import Rbac
 from minikctl.apiserver.webhook_client import WebhookClient
-from minikctl.model import admission, decoding, kinds, objects, patches, schema, selectors
+from minikctl.model import admission, kinds, objects, patches, selectors
 from minikctl.model.admitting import review, rules
 from minikctl.model.admitting.rules import Resource
 from minikctl.model.kind import Kind
@@ -176,7 +176,7 @@ class MutatingWebhooks(Webhooks):
 
     async def mutate(self, request: Request) -> None:
         """Ask one after the other; the first refusal is raised."""
-        past: _Round | None = request.memory if request.is_second else None
+        past: _Round | None = request.memory.get(self.name) if request.is_second else None
         now = _Round()
         if request.object is not None and not request.part:
             admission.complete(request.kind, request.new)
@@ -196,7 +196,7 @@ class MutatingWebhooks(Webhooks):
                 now.called.add(hook.identity)
         if request.again and not request.is_second:
             now.outcome = copied(request.new)
-            request.memory = now
+            request.memory[self.name] = now
 
     async def _patched(self, request: Request, call: _Call, patch: Sequence[Any]) -> bool:
         """Change the object; return whether it is different now."""
@@ -212,17 +212,10 @@ class MutatingWebhooks(Webhooks):
             raise _internal(str(error)) from error
         if not isinstance(changed, dict):
             raise _internal(f'admission webhook "{name}" left no object')
-        kind = presenting.shown_kind(request, call.kind)
-        if kind is call.kind:
-            if fault := decoding.decode_errors(kind, changed):
-                raise _internal(fault)
-            schema.drop_unknown(kind, changed)
-        if changed == shown:
-            return False
-        await presenting.take(request, call.kind, changed)
-        if not request.part:
-            admission.complete(request.kind, request.new)
-        return True
+        try:
+            return await presenting.accept(request, call.kind, shown, changed)
+        except presenting.Unacceptable as error:
+            raise _internal(str(error)) from error
 
 
 class _Round:

@@ -6,7 +6,7 @@ Rules and words are those of kube-apiserver's admission/plugin/policy/validating
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +14,8 @@ from minikctl.model import objects
 from minikctl.model.admitting import conditions
 from minikctl.model.cel import engine
 from minikctl.model.objects import Object
+
+Compile = Callable[[str, engine.Variables], engine.Program]
 
 MESSAGE_BYTES = 5 * 1024
 CODES = {"Forbidden": 403, "Invalid": 422, "RequestEntityTooLarge": 413, "Unauthorized": 401}
@@ -44,7 +46,7 @@ class Denial:
 
 
 @dataclass
-class _Run:
+class Run:
     """One evaluation of a policy: the values of its variables, and why some have none."""
 
     policy: Object
@@ -63,10 +65,10 @@ class _Run:
             except engine.EvaluationError as error:
                 self.failed[name] = str(error)
 
-    def value(self, source: str) -> Any:
+    def value(self, source: str, compile: Compile = engine.compile) -> Any:
         """Return an expression's value; raises ``EvaluationError``."""
         try:
-            program = engine.compile(source.strip(), self.names)
+            program = compile(source.strip(), self.names)
             return program.run(program.bind(self.given))
         except engine.CompileError as error:
             raise engine.EvaluationError(f"compilation error: {error}") from None
@@ -94,7 +96,7 @@ def denials(policy: Object, given: Mapping[str, Any]) -> Iterator[Denial]:
         return
     if not holds:
         return
-    run = _Run(policy, dict(given), variables(policy))
+    run = Run(policy, dict(given), variables(policy))
     run.compute()
     for validation in spec.get("validations") or ():
         yield from _judged(run, validation, ignores=ignores)
@@ -104,7 +106,7 @@ def denials(policy: Object, given: Mapping[str, Any]) -> Iterator[Denial]:
             yield Denial(problem)
 
 
-def _judged(run: _Run, validation: Mapping[str, Any], *, ignores: bool) -> Iterator[Denial]:
+def _judged(run: Run, validation: Mapping[str, Any], *, ignores: bool) -> Iterator[Denial]:
     source = str(validation.get("expression")).strip()
     try:
         outcome = run.value(source)
@@ -116,7 +118,7 @@ def _judged(run: _Run, validation: Mapping[str, Any], *, ignores: bool) -> Itera
         yield Denial(_message(run, validation, source), str(validation.get("reason") or "Invalid"))
 
 
-def _message(run: _Run, validation: Mapping[str, Any], source: str) -> str:
+def _message(run: Run, validation: Mapping[str, Any], source: str) -> str:
     expression = validation.get("messageExpression")
     if expression:
         try:
@@ -129,7 +131,7 @@ def _message(run: _Run, validation: Mapping[str, Any], source: str) -> str:
     return str(validation.get("message") or "").strip() or f"failed expression: {source}"
 
 
-def _annotation_problem(run: _Run, source: str) -> str:
+def _annotation_problem(run: Run, source: str) -> str:
     try:
         found = run.value(source)
     except engine.EvaluationError as error:

@@ -68,8 +68,6 @@ def _wrong(source: str, kind: Kind) -> str:
                 place = place.items or place.values
             elif name in place.properties:
                 place = place.properties[name]
-            elif place.is_open:
-                break
             else:
                 return _complaint(source, step.start(), name)
     return ""

@@ -73,6 +73,7 @@ _LISTS: list[Overload] = [
         lambda one, other: _contains(one, other) and _contains(other, one),
     ),
     ("sets.intersects", (ANY_LIST, ANY_LIST), "bool", lambda one, other: any(each in other for each in one)),
+    ("jsonpatch.escapeKey", ("string",), "string", lambda text: text.replace("~", "~0").replace("/", "~1")),
     (".find", ("string", "string"), "string", _find),
     (".findAll", ("string", "string"), "list(string)", _find_all),
     (".findAll", ("string", "string", "int"), "list(string)", _find_all),

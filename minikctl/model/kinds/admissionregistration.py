@@ -32,11 +32,9 @@ _kind = functools.partial(
     namespaced=False,
     categories=("api-extensions",),
     has_generation=True,
-    stored_only=True,
 )
 _webhooks = functools.partial(
     _kind,
-    stored_only=False,
     validate=webhooks.validate,
     columns=(cells.NAME, Column("Webhooks", cells.size("webhooks"), "integer"), cells.AGE),
 )
@@ -63,14 +61,18 @@ def _rules(title: str, path: str) -> tuple[Column, ...]:
 MUTATING_POLICY = _kind(
     "MutatingAdmissionPolicy",
     "mutatingadmissionpolicies",
+    validate=policies.validate_mutating,
     columns=_rules("Mutations", "spec.mutations"),
 )
-MUTATING_POLICY_BINDING = _binding("MutatingAdmissionPolicyBinding", "mutatingadmissionpolicybindings")
+MUTATING_POLICY_BINDING = _binding(
+    "MutatingAdmissionPolicyBinding",
+    "mutatingadmissionpolicybindings",
+    validate=policies.validate_mutating_binding,
+)
 MUTATING_WEBHOOKS = _webhooks("MutatingWebhookConfiguration", "mutatingwebhookconfigurations")
 VALIDATING_POLICY = _kind(
     "ValidatingAdmissionPolicy",
     "validatingadmissionpolicies",
-    stored_only=False,
     validate=policies.validate,
     prepare=policies.prepare,
     subresources=frozenset({"status"}),
@@ -79,7 +81,6 @@ VALIDATING_POLICY = _kind(
 VALIDATING_POLICY_BINDING = _binding(
     "ValidatingAdmissionPolicyBinding",
     "validatingadmissionpolicybindings",
-    stored_only=False,
     validate=policies.validate_binding,
 )
 VALIDATING_WEBHOOKS = _webhooks("ValidatingWebhookConfiguration", "validatingwebhookconfigurations")

@@ -20,22 +20,41 @@ Given = Mapping[str, Any]
 
 
 def validate(obj: Object, old: Object | None) -> list[Cause]:
-    """Return what is wrong with a policy; expressions are only compiled when they are new."""
+    """Return what is wrong with a policy that judges; expressions are only compiled when they are new."""
     spec = objects.spec(obj)
-    found = [*_choices(spec), *_param_kind(spec)]
-    constraints = spec.get("matchConstraints")
-    if constraints is None:
-        found.append(causes.required("spec.matchConstraints"))
-    else:
-        found += match_resources(constraints, "spec.matchConstraints")
-        if not constraints.get("resourceRules"):
-            found.append(causes.required("spec.matchConstraints.resourceRules"))
+    found = list(_common(spec))
     if not spec.get("validations") and not spec.get("auditAnnotations"):
         found.append(causes.required("spec.validations", _NEEDS_SOMETHING))
         found.append(causes.required("spec.auditAnnotations", _NEEDS_SOMETHING))
     if old is None or objects.spec(old) != spec:
         found += _expressions(obj)
     return found
+
+
+def validate_mutating(obj: Object, old: Object | None) -> list[Cause]:
+    """Return what is wrong with a policy that changes; expressions are only compiled when they are new."""
+    spec = objects.spec(obj)
+    found = list(_common(spec))
+    if not spec.get("mutations"):
+        found.append(causes.required("spec.mutations", "mutations must contain at least one item"))
+    again = spec.get("reinvocationPolicy")
+    if again not in (None, "", "IfNeeded", "Never"):
+        found.append(causes.unsupported("spec.reinvocationPolicy", again, ("IfNeeded", "Never")))
+    if old is None or objects.spec(old) != spec:
+        found += _mutations(obj)
+    return found
+
+
+def _common(spec: Given) -> Iterator[Cause]:
+    yield from _choices(spec)
+    yield from _param_kind(spec)
+    constraints = spec.get("matchConstraints")
+    if constraints is None:
+        yield causes.required("spec.matchConstraints")
+        return
+    yield from match_resources(constraints, "spec.matchConstraints")
+    if not constraints.get("resourceRules"):
+        yield causes.required("spec.matchConstraints.resourceRules")
 
 
 def prepare(new: Object, old: Object | None) -> None:
@@ -87,35 +106,51 @@ def match_resources(given: Given, path: str) -> Iterator[Cause]:
             yield from webhooks.rules(rule, f"{path}.{name}[{index}]")
 
 
-def _expressions(obj: Object) -> Iterator[Cause]:
-    from minikctl.model.admitting import conditions, policy  # brings CEL
+class _Expressions:
+    """The expressions of one policy: they may refer to the variables that stand before them."""
 
-    spec = objects.spec(obj)
-    plain, composed = policy.variables(obj, composed=False), policy.variables(obj)
-    yield from conditions.check(spec.get("matchConditions") or (), "spec.matchConditions", plain)
-    known: set[str] = set()
+    def __init__(self, obj: Object) -> None:
+        from minikctl.model.admitting import policy  # brings CEL
 
-    def compiled(source: Any, path: str, types: Sequence[str] = ()) -> Iterator[Cause]:
-        yield from conditions.expression(source, path, composed, types)
-        for name in sorted(policy.used(str(source or "")) - known):
+        self._spec = objects.spec(obj)
+        self._plain, self._composed = policy.variables(obj, composed=False), policy.variables(obj)
+        self._known: set[str] = set()
+
+    def check(self, source: Any, path: str, types: Sequence[str] = ()) -> Iterator[Cause]:
+        """Yield what is wrong with one of them."""
+        from minikctl.model.admitting import conditions, policy
+
+        yield from conditions.expression(source, path, self._composed, types)
+        for name in sorted(policy.used(str(source or "")) - self._known):
             yield causes.invalid(path, source, f"compilation failed: undefined field '{name}'")
 
-    for index, each in enumerate(spec.get("variables") or ()):
-        path, name = f"spec.variables[{index}]", str(each.get("name") or "")
-        if not name:
-            yield causes.required(f"{path}.name", "name is not specified")
-        elif not _IDENTIFIER.fullmatch(name):
-            yield causes.invalid(f"{path}.name", name, "name is not a valid CEL identifier")
-        elif name in known:
-            yield causes.duplicate(f"{path}.name", name)
-        yield from compiled(each.get("expression"), f"{path}.expression")
-        known.add(name)
+    def begin(self) -> Iterator[Cause]:
+        """Yield what is wrong with conditions and variables; the latter are known from then on."""
+        from minikctl.model.admitting import conditions
+
+        given = self._spec.get("matchConditions") or ()
+        yield from conditions.check(given, "spec.matchConditions", self._plain)
+        for index, each in enumerate(self._spec.get("variables") or ()):
+            path, name = f"spec.variables[{index}]", str(each.get("name") or "")
+            if not name:
+                yield causes.required(f"{path}.name", "name is not specified")
+            elif not _IDENTIFIER.fullmatch(name):
+                yield causes.invalid(f"{path}.name", name, "name is not a valid CEL identifier")
+            elif name in self._known:
+                yield causes.duplicate(f"{path}.name", name)
+            yield from self.check(each.get("expression"), f"{path}.expression")
+            self._known.add(name)
+
+
+def _expressions(obj: Object) -> Iterator[Cause]:
+    spec, found = objects.spec(obj), _Expressions(obj)
+    yield from found.begin()
     for index, each in enumerate(spec.get("validations") or ()):
         path = f"spec.validations[{index}]"
-        yield from compiled(each.get("expression"), f"{path}.expression", ("bool",))
+        yield from found.check(each.get("expression"), f"{path}.expression", ("bool",))
         yield from _said(each, path)
         if each.get("messageExpression"):
-            yield from compiled(each["messageExpression"], f"{path}.messageExpression", ("string",))
+            yield from found.check(each["messageExpression"], f"{path}.messageExpression", ("string",))
     for index, each in enumerate(spec.get("auditAnnotations") or ()):
         path = f"spec.auditAnnotations[{index}]"
         if not each.get("key"):
@@ -124,7 +159,36 @@ def _expressions(obj: Object) -> Iterator[Cause]:
             for fault in names.qualified_name(str(each["key"])):
                 yield causes.invalid(f"{path}.key", each["key"], fault)
         value = each.get("valueExpression")
-        yield from compiled(value, f"{path}.valueExpression", ("string", "null"))
+        yield from found.check(value, f"{path}.valueExpression", ("string", "null"))
+
+
+_PATCHES = {"ApplyConfiguration": "applyConfiguration", "JSONPatch": "jsonPatch"}
+
+
+def _mutations(obj: Object) -> Iterator[Cause]:
+    from minikctl.model.cel import engine, literals
+
+    found = _Expressions(obj)
+    yield from found.begin()
+    for index, each in enumerate(objects.spec(obj).get("mutations") or ()):
+        path, type = f"spec.mutations[{index}]", each.get("patchType")
+        part = _PATCHES.get(str(type))
+        if part is None:
+            yield causes.unsupported(f"{path}.patchType", type, _PATCHES)
+            continue
+        for other in set(_PATCHES.values()) - {part}:
+            if each.get(other) is not None:
+                yield causes.invalid(
+                    f"{path}.{other}", each[other], f"must not be set when patchType is {type}"
+                )
+        where = f"{path}.{part}.expression"
+        source = str((each.get(part) or {}).get("expression") or "").strip()
+        try:
+            plain = literals.as_maps(source)
+        except engine.CompileError as error:
+            yield causes.invalid(where, source, str(error))
+            continue
+        yield from found.check(plain, where)
 
 
 def _said(validation: Given, path: str) -> Iterator[Cause]:
@@ -142,8 +206,17 @@ def _said(validation: Given, path: str) -> Iterator[Cause]:
 
 
 def validate_binding(obj: Object, old: Object | None) -> list[Cause]:  # noqa: ARG001
-    """Return what is wrong with a binding."""
+    """Return what is wrong with a binding of a policy that judges."""
     spec = objects.spec(obj)
+    return [*_binding(spec), *_actions(spec.get("validationActions"))]
+
+
+def validate_mutating_binding(obj: Object, old: Object | None) -> list[Cause]:  # noqa: ARG001
+    """Return what is wrong with a binding of a policy that changes."""
+    return list(_binding(objects.spec(obj)))
+
+
+def _binding(spec: Given) -> list[Cause]:
     found: list[Cause] = []
     if not spec.get("policyName"):
         found.append(causes.required("spec.policyName"))
@@ -154,7 +227,7 @@ def validate_binding(obj: Object, old: Object | None) -> list[Cause]:  # noqa: A
         found += _param_ref(spec["paramRef"])
     if spec.get("matchResources") is not None:
         found += match_resources(spec["matchResources"], "spec.matchResources")
-    return [*found, *_actions(spec.get("validationActions"))]
+    return found
 
 
 def _param_ref(given: Given) -> Iterator[Cause]:

@@ -70,3 +70,9 @@ def test_every_kind_that_is_named_is_looked_at() -> None:
     assert [each["warning"].partition(":")[0] for each in found] == ["apps/v1, Kind=DaemonSet"]
     assert warned("object.nope", groups="*") == []
     assert typecheck.warnings({"spec": {}}) == []
+
+
+def test_a_map_of_anything_ends_what_is_known() -> None:
+    source = "object.spec.template.metadata.annotations['a'].b.c == 1"
+    assert warned(source) == []
+    assert warned("object.spec.replicas[0].x") == []
