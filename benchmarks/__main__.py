@@ -6,7 +6,7 @@ import sys
 import time
 from datetime import UTC, datetime
 
-from benchmarks import api, cli, harness, idle, network, pods, policies
+from benchmarks import api, cli, harness, healing, idle, network, pods, policies, rolling, simulation
 
 PARTS = {
     "api": api.measure,
@@ -14,6 +14,9 @@ PARTS = {
     "network": network.measure,
     "policies": policies.measure,
     "cli": cli.measure,
+    "healing": healing.measure,
+    "rolling": rolling.measure,
+    "simulation": simulation.measure,
     "idle": idle.measure,
 }
 

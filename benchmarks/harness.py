@@ -54,6 +54,10 @@ class Cluster:
             raise SystemExit(f"minikctl {' '.join(words)}: {done.stderr}")
         return done.stdout
 
+    def popen(self, *words: str) -> subprocess.Popen[str]:
+        """Start a minikctl command whose output is read while it runs."""
+        return subprocess.Popen([PROGRAM, *words], stdout=subprocess.PIPE, text=True, env=self.environment)
+
     def get(self, *words: str) -> dict:
         """Return an object or list as JSON."""
         return json.loads(self.run("get", *words, "-o", "json"))
