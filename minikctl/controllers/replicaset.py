@@ -37,13 +37,28 @@ class ReplicaSetController(base.CachedController[replicaset.View]):
         if owner is None:
             return None
         selector, prefix = replicaset.selector(owner), children.prefix_of(owner)
-        pods, taken = [], set()
+        siblings = self._siblings(owner)
+        pods, taken, related = [], set(), []
         for pod in self.caches.of(kinds.POD).items(key[0]):
             if claims.is_owned(pod, owner) or selector.matches(objects.labels(pod)):
                 pods.append(pod)
+            if siblings and (objects.controller_of(pod) or {}).get("uid") in siblings:
+                related.append(pod)
             if objects.name(pod).startswith(prefix):
                 taken.add(objects.name(pod))
-        return replicaset.View(owner, tuple(pods), frozenset(taken))
+        return replicaset.View(owner, tuple(pods), frozenset(taken), tuple(related))
+
+    def _siblings(self, owner: Object) -> frozenset[str]:
+        """Return the uids of all that have the owner's controller, empty if there is no other one."""
+        above = (objects.controller_of(owner) or {}).get("uid")
+        if above is None:
+            return frozenset()
+        found = frozenset(
+            objects.uid(each)
+            for each in self.caches.of(self.kind).items(objects.namespace(owner))
+            if (objects.controller_of(each) or {}).get("uid") == above
+        )
+        return found if len(found) > 1 else frozenset()
 
     def desired(self, view: replicaset.View, now: datetime) -> Plan:
         """Return the plan."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -26,12 +27,14 @@ _PHASES = {"Pending": 0, "": 0, "Unknown": 1, "Running": 2}
 class View:
     """A ReplicaSet or ReplicationController, and the pods that it controls or that its selector matches.
 
-    ``taken`` are all pod names of the namespace that begin like a child's.
+    ``taken`` are all pod names of the namespace that begin like a child's.  ``related`` are the pods of
+    ReplicaSets that have the same controller: those of one Deployment share the nodes.
     """
 
     object: Object
     pods: tuple[Object, ...] = ()
     taken: frozenset[str] = frozenset()
+    related: tuple[Object, ...] = ()
 
 
 def selector(owner: Object) -> selectors.Selector:
@@ -84,7 +87,7 @@ def _manage(view: View, active: tuple[Object, ...], now: datetime) -> tuple[ApiA
     if missing > 0:
         return _creations(view, min(missing, BURST))
     if missing < 0:
-        return _deletions(view.object, active, min(-missing, BURST), now)
+        return _deletions(view, active, min(-missing, BURST), now)
     return ()
 
 
@@ -112,21 +115,23 @@ def _creations(view: View, count: int) -> tuple[ApiAction, ...]:
     return tuple(actions)
 
 
-def _deletions(owner: Object, active: tuple[Object, ...], count: int, now: datetime) -> tuple[ApiAction, ...]:
+def _deletions(view: View, active: tuple[Object, ...], count: int, now: datetime) -> tuple[ApiAction, ...]:
+    owner = view.object
     actions: list[ApiAction] = []
-    for pod in ranked(active, now)[:count]:
+    related = [pod for pod in view.related if readiness.is_active(pod)]
+    for pod in ranked(active, now, related)[:count]:
         namespace, name = objects.key(pod)
         actions.append(Delete(kinds.POD, namespace, name, objects.uid(pod)))
         actions.append(_event(owner, "Normal", "SuccessfulDelete", f"Deleted pod: {name}"))
     return tuple(actions)
 
 
-def ranked(pods: tuple[Object, ...], now: datetime) -> list[Object]:
+def ranked(pods: Sequence[Object], now: datetime, related: Sequence[Object] = ()) -> list[Object]:
     """Return the pods in the order in which they can best be spared.
 
     Unscheduled, pending, not ready, cheap, crowded on a node, newly ready, restarted often, young.
     """
-    crowd = Counter(objects.spec(pod).get("nodeName") for pod in pods)
+    crowd = Counter(objects.spec(pod).get("nodeName") for pod in related or pods)
     return sorted(pods, key=lambda pod: _rank(pod, crowd, now))
 
 
