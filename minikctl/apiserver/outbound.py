@@ -8,9 +8,11 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
+import contextlib
 import functools
 import re
 import ssl
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 
 ANSWER_LIMIT = 16 * 1024 * 1024
 """A longer answer is an error."""
+IDLE_SECONDS, IDLE_LINES = 30.0, 8
+"""So long, and so many to one server, connections that nobody uses are kept."""
 _CHUNK = 64 * 1024
 _UNKNOWN_AUTHORITY = frozenset((2, 18, 19, 20, 21))
 """OpenSSL's codes for chains that end in nobody who is trusted."""
@@ -104,32 +108,135 @@ async def _opened(
         raise CallFailed(f"dial tcp {server.host}:{server.port}: connect: {_words(error)}") from error
 
 
-async def post(server: Server, target: str, body: bytes, seconds: float) -> Reply:
-    """Send JSON and return the answer, within that time; ``CallFailed`` names the request, as Go does."""
-    try:
-        async with asyncio.timeout(seconds):
-            return await _exchanged(server, _head("POST", server, target, len(body)), body)
-    except TimeoutError as error:
-        raise CallFailed(f'Post "https://{server.authority}{target}": context deadline exceeded') from error
-    except CallFailed as error:
-        raise CallFailed(f'Post "https://{server.authority}{target}": {error}') from error
+class _Line:
+    """A connection, for one request after the other."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        import h11  # loaded when the first request is made: the API's start does not wait for it
+
+        self._http = h11.Connection(h11.CLIENT)
+        self._reader = reader
+        self._writer = writer
+        self.end: asyncio.TimerHandle | None = None
+        """What ends it when nobody needs it for long."""
+
+    async def exchange(self, head: h11.Request, body: bytes) -> Reply:
+        """Send a request and return its answer; afterwards, or after a failure, see ``is_open``."""
+        import h11
+
+        try:
+            sent = self._http.send(head) or b""
+            sent += (self._http.send(h11.Data(data=body)) or b"") if body else b""
+            self._writer.write(sent + (self._http.send(h11.EndOfMessage()) or b""))
+            await self._writer.drain()
+            reply = await _answer(self._http, self._reader)
+        except (OSError, h11.ProtocolError) as error:
+            raise CallFailed(_broken(error)) from error
+        if self._http.our_state is h11.DONE and self._http.their_state is h11.DONE:
+            self._http.start_next_cycle()
+        return reply
+
+    @property
+    def is_open(self) -> bool:
+        """Tell whether another request can be sent, as far as is known here."""
+        import h11
+
+        return (
+            self._http.our_state is h11.IDLE and not self._reader.at_eof() and not self._writer.is_closing()
+        )
+
+    def close(self) -> None:
+        """End it, not in turn: a server that does not answer would have us wait."""
+        if self.end is not None:
+            self.end.cancel()
+        self._writer.transport.abort()
+
+
+class Lines:
+    """Connections to servers that are asked again and again; those that nobody needs end after a while."""
+
+    def __init__(self) -> None:
+        self._idle: dict[Server, list[_Line]] = {}
+
+    async def post(self, server: Server, target: str, body: bytes, seconds: float) -> Reply:
+        """Send JSON and return the answer, within that time; ``CallFailed`` names the request, as Go does.
+
+        A request on a connection that the server has ended meanwhile is sent once more, on a new one.
+        """
+        head = _head("POST", server, target, len(body))
+        with _named("Post", server, target):
+            async with asyncio.timeout(seconds):
+                known = self._take(server)
+                if known is not None:
+                    with contextlib.suppress(CallFailed):
+                        return await self._exchanged(server, known, head, body)
+                return await self._exchanged(server, _Line(*await connect(server)), head, body)
+
+    async def _exchanged(self, server: Server, line: _Line, head: h11.Request, body: bytes) -> Reply:
+        is_done = False
+        try:
+            reply = await line.exchange(head, body)
+            is_done = True
+        finally:
+            if is_done and line.is_open and len(self._idle.get(server, ())) < IDLE_LINES:
+                line.end = asyncio.get_running_loop().call_later(IDLE_SECONDS, self._drop, server, line)
+                self._idle.setdefault(server, []).append(line)
+            else:
+                line.close()
+        return reply
+
+    def _take(self, server: Server) -> _Line | None:
+        while idle := self._idle.get(server):
+            line = idle.pop()
+            if line.end is not None:
+                line.end.cancel()
+            if line.is_open:
+                return line
+            line.close()
+        return None
+
+    def _drop(self, server: Server, line: _Line) -> None:
+        line.close()
+        idle = [each for each in self._idle.pop(server, []) if each is not line]
+        if idle:
+            self._idle[server] = idle
+
+    def close(self) -> None:
+        """End all that are not in use."""
+        for idle in self._idle.values():
+            for line in idle:
+                line.close()
+        self._idle.clear()
 
 
 async def fetch(server: Server, target: str, seconds: float, headers: dict[str, str] | None = None) -> Reply:
     """Return the answer to a GET, within that time; ``CallFailed`` names the request, as Go does."""
-    try:
+    head = _head("GET", server, target, None, {"connection": "close", **(headers or {})})
+    with _named("Get", server, target):
         async with asyncio.timeout(seconds):
-            return await _exchanged(server, _head("GET", server, target, None, headers or {}), b"")
+            line = _Line(*await connect(server))
+            try:
+                return await line.exchange(head, b"")
+            finally:
+                line.close()
+
+
+@contextlib.contextmanager
+def _named(method: str, server: Server, target: str) -> Iterator[None]:
+    """Have failures during the block name the request."""
+    try:
+        yield
     except TimeoutError as error:
-        raise CallFailed(f'Get "https://{server.authority}{target}": context deadline exceeded') from error
+        text = "context deadline exceeded"
+        raise CallFailed(f'{method} "https://{server.authority}{target}": {text}') from error
     except CallFailed as error:
-        raise CallFailed(f'Get "https://{server.authority}{target}": {error}') from error
+        raise CallFailed(f'{method} "https://{server.authority}{target}": {error}') from error
 
 
 def _head(
     method: str, server: Server, target: str, length: int | None, more: dict[str, str] | None = None
 ) -> h11.Request:
-    import h11  # loaded when the first request is made: the API's start does not wait for it
+    import h11
 
     headers = {
         "host": server.authority,
@@ -138,29 +245,12 @@ def _head(
     }
     if length is not None:
         headers.update({"content-type": "application/json", "content-length": str(length)})
-    headers.update(connection="close", **(more or {}))
+    headers.update(more or {})
     return h11.Request(method=method, target=target, headers=list(headers.items()))
 
 
-async def _exchanged(server: Server, head: h11.Request, body: bytes) -> Reply:
-    import h11  # loaded when the first request is made: the API's start does not wait for it
-
-    reader, writer = await connect(server)
-    try:
-        http = h11.Connection(h11.CLIENT)
-        sent = (http.send(head) or b"") + (http.send(h11.Data(data=body)) or b"" if body else b"")
-        writer.write(sent + (http.send(h11.EndOfMessage()) or b""))
-        await writer.drain()
-        return await _answer(http, reader)
-    except (OSError, h11.ProtocolError) as error:
-        raise CallFailed(_broken(error)) from error
-    finally:
-        # Not closed in turn: a server that does not answer would have us wait.
-        writer.transport.abort()
-
-
 async def _answer(http: h11.Connection, reader: asyncio.StreamReader) -> Reply:
-    import h11  # loaded when the first request is made: the API's start does not wait for it
+    import h11
 
     status, size = 0, 0
     parts: list[bytes] = []
@@ -186,7 +276,7 @@ async def _answer(http: h11.Connection, reader: asyncio.StreamReader) -> Reply:
 
 
 def _broken(error: Exception) -> str:
-    import h11  # loaded when the first request is made: the API's start does not wait for it
+    import h11
 
     if isinstance(error, ConnectionResetError | h11.RemoteProtocolError | ssl.SSLEOFError):
         return "EOF"

@@ -99,6 +99,7 @@ class Registry:
 
     async def close(self) -> None:
         """Stop following the store; watches end."""
+        self.webhooks.close()
         await self.feed.stop()
 
     # --- reading ----------------------------------------------------------------------------------------

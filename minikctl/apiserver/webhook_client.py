@@ -36,11 +36,16 @@ class WebhookClient:
 
     def __init__(self, source: feed.Feed) -> None:
         self._feed = source
+        self._lines = outbound.Lines()
+
+    def close(self) -> None:
+        """End the connections that are kept for the next call."""
+        self._lines.close()
 
     async def call(self, config: Mapping[str, Any], review: Object, seconds: float) -> Any:
         """Return the decoded answer to a review, within that time; raises ``CallFailed``."""
         server, path = self._server(config, f"?timeout={seconds:g}s")
-        reply = await outbound.post(server, path, orjson.dumps(review), seconds)
+        reply = await self._lines.post(server, path, orjson.dumps(review), seconds)
         if not 200 <= reply.status <= 206:
             raise CallFailed(_complaint(reply))
         try:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from minikctl.apiserver import outbound
 from tests.extensions import webhook
 from tests.extensions.conftest import Api
 from tests.extensions.definitions import crd
@@ -514,3 +515,45 @@ async def test_an_external_name_is_called_where_it_is(api: Api, tmp_path: Path) 
         await configure(api, "Validating", given)
         await api.ok("POST", MAPS, named("a"))
         assert [each["name"] for each in server.seen] == ["a"]
+
+
+# --- connections ----------------------------------------------------------------------------------------
+
+
+async def test_a_connection_serves_one_request_after_the_other(api: Api, server: Webhook) -> None:
+    await configure(api, "Validating", hook(server))
+    for name in ("a", "b", "c"):
+        await api.ok("POST", MAPS, named(name))
+    assert (server.connections, len(server.seen)) == (1, 3)
+
+
+async def test_a_connection_that_the_server_ended_is_replaced(api: Api, server: Webhook) -> None:
+    await configure(api, "Validating", hook(server))
+    server.is_lasting = False
+    for name in ("a", "b", "c"):
+        await api.ok("POST", MAPS, named(name))
+    assert (server.connections, len(server.seen)) == (3, 3)
+
+
+async def test_requests_side_by_side_have_a_connection_each(api: Api, server: Webhook) -> None:
+    async def answer(_: Json) -> Json:
+        await asyncio.sleep(0.1)
+        return {"allowed": True}
+
+    server.answer = answer
+    await configure(api, "Validating", hook(server))
+    await asyncio.gather(*(api.ok("POST", MAPS, named(f"n{number}")) for number in range(12)))
+    assert server.connections == 12
+    assert [len(each) for each in api.registry.webhooks._lines._idle.values()] == [outbound.IDLE_LINES]
+
+
+async def test_a_connection_that_nobody_uses_ends(
+    api: Api, server: Webhook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbound, "IDLE_SECONDS", 0.01)
+    await configure(api, "Validating", hook(server))
+    await api.ok("POST", MAPS, named("a"))
+    await asyncio.sleep(0.05)
+    assert api.registry.webhooks._lines._idle == {}
+    await api.ok("POST", MAPS, named("b"))
+    assert server.connections == 2

@@ -64,6 +64,9 @@ class Webhook:
         self.bundle = bundle
         self.seen: list[Json] = []
         self.port = 0
+        self.connections = 0
+        self.is_lasting = True
+        """Whether connections are kept after an answer; ended ones are ended without saying so."""
         self.status = 200
         self.raw: bytes | None = None
         """Answered instead of a review."""
@@ -74,24 +77,33 @@ class Webhook:
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         http = h11.Connection(h11.SERVER)
-        body = b""
+        self.connections += 1
         with contextlib.suppress(OSError, h11.ProtocolError):
-            while True:
-                event = http.next_event()
-                if event is h11.NEED_DATA:
-                    http.receive_data(await reader.read(65536))
-                elif isinstance(event, h11.Data):
-                    body += bytes(event.data)
-                elif isinstance(event, h11.EndOfMessage | h11.ConnectionClosed):
-                    break
-            data = (
-                self.raw if self.raw is not None else json.dumps(await self._reply(json.loads(body))).encode()
-            )
-            headers = [("content-type", "application/json"), ("content-length", str(len(data)))]
-            sent = http.send(h11.Response(status_code=self.status, headers=headers)) or b""
-            writer.write(sent + (http.send(h11.Data(data=data)) or b""))
-            await writer.drain()
+            while await self._serve_one(http, reader, writer):
+                http.start_next_cycle()
         writer.close()
+
+    async def _serve_one(
+        self, http: h11.Connection, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> bool:
+        body = b""
+        while True:
+            event = http.next_event()
+            if event is h11.NEED_DATA:
+                http.receive_data(await reader.read(65536))
+            elif isinstance(event, h11.Data):
+                body += bytes(event.data)
+            elif isinstance(event, h11.ConnectionClosed):
+                return False
+            elif isinstance(event, h11.EndOfMessage):
+                break
+        data = self.raw if self.raw is not None else json.dumps(await self._reply(json.loads(body))).encode()
+        headers = [("content-type", "application/json"), ("content-length", str(len(data)))]
+        sent = http.send(h11.Response(status_code=self.status, headers=headers)) or b""
+        sent += (http.send(h11.Data(data=data)) or b"") + (http.send(h11.EndOfMessage()) or b"")
+        writer.write(sent)
+        await writer.drain()
+        return self.is_lasting
 
     async def _reply(self, review: Json) -> Json:
         self.seen.append(review["request"])
