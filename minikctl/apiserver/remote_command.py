@@ -31,7 +31,7 @@ class ClientEnd(Protocol):
 async def opened(streams: NodeStreams, pod: Object, wanted: StreamRequest) -> ExecSession:
     """Start the command, or attach; ``DriverError`` says why that cannot be."""
     if wanted.command:
-        options = ExecOptions(stdin=wanted.stdin, tty=wanted.tty)
+        options = ExecOptions(stdin=wanted.stdin, tty=wanted.tty, user=wanted.user)
         return await streams.exec(pod, wanted.container, wanted.command, options)
     return await streams.attach(pod, wanted.container, stdin=wanted.stdin, tty=wanted.tty)
 

@@ -65,7 +65,10 @@ class LogRequest:
 
 @dataclass(frozen=True)
 class StreamRequest:
-    """An exec (with ``command``) or an attach, and which streams the client wants."""
+    """An exec (with ``command``) or an attach, and which streams the client wants.
+
+    ``user`` is whom of the container the command runs as, "" for the container's own.
+    """
 
     container: str
     command: tuple[str, ...]
@@ -73,6 +76,7 @@ class StreamRequest:
     stdout: bool
     stderr: bool
     tty: bool
+    user: str = ""
 
 
 def _names(pod: Object, field: str) -> list[str]:
@@ -179,7 +183,11 @@ def stream_request(
     wanted = StreamRequest(
         choose_container(pod, query.get("container", "")),
         tuple(command),
-        *(_true(query, each) for each in ("stdin", "stdout", "stderr", "tty")),
+        stdin=_true(query, "stdin"),
+        stdout=_true(query, "stdout"),
+        stderr=_true(query, "stderr"),
+        tty=_true(query, "tty"),
+        user=query.get("user", ""),
     )
     if not (wanted.stdin or wanted.stdout or wanted.stderr):
         raise errors.bad_request("you must specify at least 1 of stdin, stdout, stderr")

@@ -162,7 +162,9 @@ def _objects(line: Line, last: str, session: Session) -> list[str]:
         kind = last.partition("/")[0]
         return [f"{kind}/{name}" for name in _names(kind, session)]
     if not line.arguments:
-        return sorted({r.name for r in session.discovery.all() if "get" in r.verbs} | {"all"})
+        return sorted(
+            {r.name for r in session.discovery.all() if "get" in r.verbs} | {"all", selection.EVERYTHING}
+        )
     if "/" in line.arguments[0]:
         return []
     return [name for name in _names(line.arguments[0], session) if name not in line.arguments[1:]]

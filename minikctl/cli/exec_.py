@@ -31,6 +31,7 @@ class ExecOptions(Options):
     stdin: bool = flag("--stdin", "-i", default=False, help="Pass standard input on.")
     tty: bool = flag("--tty", "-t", default=False, help="Give the command a terminal.")
     quiet: bool = flag("--quiet", "-q", default=False, help="Only the command's own output.")
+    user: str = flag("--user", default="", help="As this user of the container: a name or UID, with :GROUP.")
 
 
 def run(options: ExecOptions, session: Session) -> int:
@@ -61,6 +62,11 @@ def run(options: ExecOptions, session: Session) -> int:
         "stderr": not tty,
         "tty": tty,
     }
+    if options.user:
+        # Kubernetes' API has no such parameter: another server would run the command as somebody else.
+        if "minikctl" not in session.client.request("GET", "/version").json()["gitVersion"]:
+            raise errors.UsageError("error: --user: this server cannot run commands as another user")
+        query["user"] = options.user
     ends = Ends(stdin=options.stdin, tty=tty)
     return stream(pods.log_path(pod, "exec", session), query, session, ends)
 

@@ -47,6 +47,10 @@ class GetOptions(selection.Selecting, printing.Printing):
     show_kind: bool = flag("--show-kind", default=False, help="Put the type before each name.")
     subresource: str = flag("--subresource", default="", help="status or scale.", complete="status scale")
     raw: str = flag("--raw", default="", help="Print what the server answers at this path.")
+    neat: bool = flag(
+        "--neat", default=False, help="Leave out status, bookkeeping and defaults: what somebody would write."
+    )
+    decode: bool = flag("--decode", default=False, help="Show what Secrets hold as text, not as base64.")
     at: str = flag(
         "--at", default="", help="As it was: so long ago (10m), at a time (RFC 3339) or at a revision."
     )
@@ -65,6 +69,12 @@ def run(options: GetOptions, session: Session) -> int:
 
         return watching.run(options, targets, session)
     printer = printing.printer(options, _name_of(targets), columns=True)
+    if options.neat and printer is None:
+        raise errors.UsageError("error: --neat is about whole objects: add -o yaml or -o json")
+    if options.decode and printer is None:
+        from minikctl.cli.output import secrets
+
+        printer = secrets.listed
     if printer is None:
         return _tables(options, targets, session)
     return _objects(options, targets, session, printer)
@@ -124,15 +134,26 @@ def _tables(options: GetOptions, targets: list[Target], session: Session) -> int
         if not found["rows"]:
             continue
         style = style_of(options, group[0], several)
-        lines = [] if options.no_headers else [table.header(found, style)]
         if shown and several:
             session.io.say("")
-        for line in table.align(lines + table.rows(found, style)):
+        for line in _aligned(found, style, session):
             session.io.say(line)
         shown += len(found["rows"])
     if not shown and not failures and not options.ignore_not_found:
         session.io.warn(_nothing_found(options, targets))
     return _complain(failures, session)
+
+
+def _aligned(found: dict[str, Any], style: table.Style, session: Session) -> list[str]:
+    header, rows = table.header(found, style), table.rows(found, style)
+    if session.io.out.isatty():
+        from minikctl.cli import terminal
+
+        if terminal.has_colors(session.io.out):
+            from minikctl.cli.output import painting
+
+            return painting.lines(header, rows, headed=style.headers)
+    return table.align([header, *rows] if style.headers else rows)
 
 
 def _merged(
@@ -158,7 +179,25 @@ def _complain(failures: list[errors.StatusError], session: Session) -> int:
 
     for failure in failures:
         session.io.warn(report.sentence(failure))
+        near = _near(failure, session)
+        if near:
+            session.io.warn(f"hint: did you mean {near}?")
     return 1
+
+
+def _near(failure: errors.StatusError, session: Session) -> str:
+    """Return names that are like the one that is not there."""
+    if failure.code != 404 or not failure.details.get("name"):
+        return ""
+    import difflib
+
+    try:
+        kind = ".".join(filter(None, (failure.details.get("kind"), failure.details.get("group"))))
+        place = selection.Target(session.discovery.find(kind), "", session.namespace)
+        names = [member.name for member in selection.members(place, session)]
+    except errors.MinikctlError:
+        return ""
+    return " or ".join(difflib.get_close_matches(failure.details["name"], names, 2, 0.6))
 
 
 def _grouped(targets: list[Target], several: bool) -> list[list[Target]]:
@@ -250,6 +289,14 @@ def _objects(options: GetOptions, targets: list[Target], session: Session, print
         key = table.sorter(lambda obj: next(iter(jsonpath.find(options.sort_by, obj)), None))
         found.sort(key=key)
     many = len(targets) > 1 or any(not target.name for target in targets)
+    if options.decode:
+        from minikctl.cli.output import secrets
+
+        found = [secrets.decoded(obj) for obj in found]
+    if options.neat:
+        from minikctl.cli.output import neat
+
+        found = [neat.neat(obj) for obj in found]
     if found or (many and not failures):
         session.io.out.write(printer(found, many))
     return _complain(failures, session)
@@ -281,6 +328,9 @@ COMMANDS = {
             ("A Deployment and a Service", "minikctl get deployment/web service/web -o wide"),
             ("Follow the Ingresses", "minikctl get ingress -w"),
             ("The pods of ten minutes ago", "minikctl get pods --at 10m"),
+            ("All that is in a namespace, of every kind", "minikctl get everything -n tour"),
+            ("What a Secret holds", "minikctl get secret keys --decode"),
+            ("A manifest without what the server put in", "minikctl get deployment web -o yaml --neat"),
             ("One field", "minikctl get service web -o jsonpath='{.spec.clusterIP}'"),
         ),
     )

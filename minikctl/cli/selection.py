@@ -66,7 +66,31 @@ def parse(arguments: Sequence[str], discovery: Discovery, namespace: str) -> lis
     return [Target(resource, name, namespace) for resource in resources for name in names]
 
 
+EVERYTHING = "everything"
+"""The type that means all types but those that only tell of others."""
+
+_TELLING = (
+    "endpoints",
+    "events",
+    "events.events.k8s.io",
+    "pods.metrics.k8s.io",
+    "nodes.metrics.k8s.io",
+    "componentstatuses",
+)
+
+
+def everything(discovery: Discovery, *, namespaced: bool = True) -> list[Resource]:
+    """Return each kind that can be listed once, those of the cluster as a whole only if asked for."""
+    found: dict[tuple[str, str], Resource] = {}
+    for resource in discovery.all():
+        if "list" in resource.verbs and resource.qualified not in _TELLING and resource.group != "extensions":
+            found.setdefault((resource.group, resource.name), resource)
+    return [each for each in found.values() if each.namespaced or not namespaced]
+
+
 def _types(name: str, discovery: Discovery) -> list[Resource]:
+    if name == EVERYTHING:
+        return everything(discovery)
     return discovery.category(name) or [discovery.find(name)] if name == "all" else [discovery.find(name)]
 
 

@@ -72,7 +72,19 @@ class Session:
     @property
     def is_local(self) -> bool:
         """Tell whether the command is about the local cluster."""
-        return not (self.settings.context or self.settings.kubeconfig or self.settings.server)
+        return not (self.context or self.settings.kubeconfig or self.settings.server)
+
+    @property
+    def context(self) -> str:
+        """The context of the user's kubeconfig that is meant, "" for none: the flag's, the shell's, the kept one."""
+        settings = self.settings
+        if settings.context or settings.cluster or settings.kubeconfig or settings.server:
+            return str(settings.context)
+        if os.environ.get("MINIKCTL_CLUSTER"):
+            return ""
+        from minikctl.client import home
+
+        return os.environ.get("MINIKCTL_CONTEXT") or home.chosen()[1]
 
     @property
     def endpoint(self) -> Endpoint:
@@ -119,7 +131,7 @@ class Session:
     @property
     def namespace(self) -> str:
         """The namespace of the request: the flag's, else the context's."""
-        return self.settings.namespace or self.endpoint.namespace
+        return self.settings.namespace or os.environ.get("MINIKCTL_NAMESPACE") or self.endpoint.namespace
 
     def _warn(self, text: str) -> None:
         """Pass a server's warning on, each once."""
@@ -177,7 +189,7 @@ class Session:
         config = self._config()
         if self.settings.server:
             config = _with_server(config, self.settings)
-        found = kubeconfig.resolve(config, self.settings.context, user=self.settings.user)
+        found = kubeconfig.resolve(config, self.context, user=self.settings.user)
         return _overridden(found, self.settings)
 
     def _config(self) -> Config:
@@ -188,7 +200,7 @@ class Session:
             if not os.path.exists(path):
                 raise errors.UsageError(f"error: stat {path}: no such file or directory")
             return kubeconfig.load(path)
-        if self.settings.context:
+        if self.context:
             return kubeconfig.load_merged(kubeconfig.default_paths())
         return kubeconfig.empty()
 

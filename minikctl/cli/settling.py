@@ -70,11 +70,11 @@ def _look(target: Target, session: Session) -> tuple[str, bool, str]:
     except errors.UsageError as error:
         words, done = str(error).removeprefix("error: "), False
         if "progress deadline" in words:
-            return words, False, _broken(found, target, session) or words
+            return words, False, broken(found, target, session) or words
         return "", True, ""  # it does not roll out by itself: nothing to wait for
     if done:
         return words, True, ""
-    return words, False, _broken(found, target, session)
+    return words, False, broken(found, target, session)
 
 
 def _pod(found: dict[str, Any]) -> tuple[str, bool, str]:
@@ -93,10 +93,10 @@ def _job(found: dict[str, Any], target: Target, session: Session) -> tuple[str, 
             return "", False, str(condition.get("message") or condition.get("reason"))
     status = found.get("status") or {}
     words = f"{status.get('succeeded', 0)} of {found['spec'].get('completions', 1)} succeeded"
-    return words, False, _broken(found, target, session, wants_end=True)
+    return words, False, broken(found, target, session, wants_end=True)
 
 
-def _broken(found: dict[str, Any], target: Target, session: Session, *, wants_end: bool = False) -> str:
+def broken(found: dict[str, Any], target: Target, session: Session, *, wants_end: bool = False) -> str:
     """Return the reason of the first pod of the newest template that cannot come to run."""
     from minikctl.cli import pods
     from minikctl.model import objects

@@ -33,6 +33,10 @@ class WaitOptions(selection.Selecting):
         help="condition=NAME[=VALUE], delete, create or jsonpath={…}[=VALUE]; several must all be met.",
         complete="condition= delete create jsonpath=",
     )
+    any: bool = flag("--any", default=False, help="One object that meets one of the conditions is enough.")
+    fail_fast: bool = flag(
+        "--fail-fast", default=False, help="End at once when a pod can no longer get there, with its reason."
+    )
     fields: str = flag("--field-selector", default="", help="A field selector.")
     all: bool = flag("--all", default=False, help="All objects of the type in the namespace.")
     timeout: str = flag("--timeout", default="30s", help="How long; 0 looks once, negative: a week.")
@@ -47,13 +51,15 @@ def run(options: WaitOptions, session: Session) -> int:
     ]
     seconds = timespan.seconds(options.timeout)
     deadline = time.monotonic() + (delete.WEEK_SECONDS if seconds < 0 else seconds)
+    if options.any:
+        return _any(options, wanted, deadline, session)
     failures: list[str] = []
     for condition, meets in wanted:
         targets = _targets(options, condition, deadline, session)
         if not targets and condition.lower() != "delete":
             raise errors.UsageError("error: no matching resources found")
         for target in targets:
-            failures += _one(condition.lower(), meets, target, deadline, session)
+            failures += _one(options, condition.lower(), meets, target, deadline, session)
     head = "error: " if len(failures) == 1 else ""
     for failure in failures:
         session.io.warn(head + failure)
@@ -83,7 +89,54 @@ def _targets(options: WaitOptions, condition: str, deadline: float, session: Ses
         time.sleep(POLL_SECONDS)
 
 
-def _one(condition: str, meets: Test | None, target: Target, deadline: float, session: Session) -> list[str]:
+def _any(
+    options: WaitOptions, wanted: list[tuple[str, Test | None]], deadline: float, session: Session
+) -> int:
+    """Wait until one object meets one of the conditions."""
+    while True:
+        for condition, meets in wanted:
+            for target in _targets(options, condition, 0.0, session):
+                found = _read(target, session)
+                met = _is_met(condition.lower(), meets, found)
+                if met:
+                    session.io.say(f"{target.title} condition met")
+                    return 0
+                if options.fail_fast and found is not None:
+                    _check_hope(target, found, session)
+        if time.monotonic() >= deadline:
+            raise errors.UsageError("error: timed out waiting for any of the conditions")
+        time.sleep(POLL_SECONDS)
+
+
+def _is_met(condition: str, meets: Test | None, found: dict[str, Any] | None) -> bool:
+    if condition == "delete":
+        return found is None
+    if condition == "create":
+        return found is not None
+    return meets is not None and found is not None and meets(found)
+
+
+def _check_hope(target: Target, found: dict[str, Any], session: Session) -> None:
+    """Raise with the pod's reason when waiting for the object cannot help any more."""
+    from minikctl.cli import settling
+    from minikctl.plan.why import hopeless
+
+    if target.resource.qualified == "pods":
+        why = hopeless.reason(found)
+    else:
+        why = settling.broken(found, target, session)
+    if why:
+        raise errors.UsageError(f"error: {target.title} will not get there: {why}")
+
+
+def _one(
+    options: WaitOptions,
+    condition: str,
+    meets: Test | None,
+    target: Target,
+    deadline: float,
+    session: Session,
+) -> list[str]:
     """Wait for one object; return what to complain of."""
     once = time.monotonic() >= deadline
     if condition == "delete":
@@ -96,7 +149,7 @@ def _one(condition: str, meets: Test | None, target: Target, deadline: float, se
         done = True
     else:
         assert meets is not None
-        done = _meets(meets, target, deadline, session)
+        done = _meets(options, meets, target, deadline, session)
     if done:
         session.io.say(f"{target.title} condition met")
         session.io.out.flush()
@@ -167,7 +220,7 @@ def _read(target: Target, session: Session) -> dict[str, Any] | None:
     return found
 
 
-def _meets(meets: Test, target: Target, deadline: float, session: Session) -> bool:
+def _meets(options: WaitOptions, meets: Test, target: Target, deadline: float, session: Session) -> bool:
     found = _read(target, session)
     if found is None:
         raise errors.not_found(target.resource.name, target.resource.group, target.name)
@@ -175,6 +228,9 @@ def _meets(meets: Test, target: Target, deadline: float, session: Session) -> bo
         left = deadline - time.monotonic()
         if left <= 0:
             return False
+        if options.fail_fast:
+            _check_hope(target, found, session)
+            left = min(left, 1.0)
         changed = _next(target, meets, found["metadata"]["resourceVersion"], left, session)
         if changed:
             return True
@@ -218,6 +274,11 @@ COMMANDS = {
                 "minikctl wait --for=condition=Available deployment --all",
             ),
             ("Until a pod is gone, a minute at most", "minikctl wait --for=delete pod/web --timeout=60s"),
+            ("Until one of two has ended", "minikctl wait --any --for=condition=Complete job/a job/b"),
+            (
+                "Until it is ready, or a pod says why not",
+                "minikctl wait --fail-fast --for=condition=Ready pod/web",
+            ),
             ("Until a field has a value", "minikctl wait --for=jsonpath='{.status.phase}'=Running pod/web"),
         ),
     )

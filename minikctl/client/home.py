@@ -34,6 +34,26 @@ def root_directory() -> str:
     return os.path.join(data, "minikctl")
 
 
+def chosen(root: str = "") -> tuple[str, str]:
+    """Return the local cluster and the context of the kubeconfig that were switched to; "" for none."""
+    try:
+        with open(os.path.join(root or root_directory(), "current"), encoding="utf-8") as source:
+            cluster, _, context = source.read().strip().partition("\n")
+    except OSError:
+        return "", ""
+    return cluster.strip(), context.strip()
+
+
+def choose(cluster: str, context: str, root: str = "") -> None:
+    """Keep which cluster or context commands are about when nothing else says so."""
+    base = root or root_directory()
+    os.makedirs(base, mode=0o700, exist_ok=True)
+    staged = os.path.join(base, f"current.{os.getpid()}.new")
+    with open(staged, "w", encoding="utf-8") as sink:
+        sink.write(f"{cluster}\n{context}\n")
+    os.replace(staged, os.path.join(base, "current"))
+
+
 def list_clusters(root: str = "") -> list[str]:
     """Return the names of the clusters that have state here."""
     base = os.path.join(root or root_directory(), "clusters")
@@ -53,7 +73,7 @@ class ClusterHome:
     """The state directory of one cluster; making the object touches nothing."""
 
     def __init__(self, name: str = "", root: str = "") -> None:
-        self.name = name or os.environ.get("MINIKCTL_CLUSTER") or DEFAULT_CLUSTER
+        self.name = name or os.environ.get("MINIKCTL_CLUSTER") or chosen(root)[0] or DEFAULT_CLUSTER
         if not _is_name(self.name):
             raise errors.UsageError(
                 f'invalid cluster name "{self.name}": it must be lower-case letters, digits and "-", '

@@ -1,0 +1,139 @@
+"""What kubectl's users ask for: trees, everything, clean YAML, decoded Secrets, switches, colours, hints."""
+
+from __future__ import annotations
+
+import os
+import time
+
+import pytest
+
+from minikctl.cli.output import graph, painting
+from tests.cli.conftest import World
+
+
+def test_tree_shows_owners_members_and_what_points_at_it(world: World) -> None:
+    text = world.run("tree", "deploy/web").out
+    lines = text.splitlines()
+    assert lines[0] == "deployment.apps/web  2/2 ready"
+    assert lines[1].startswith("└─ replicaset.apps/web-")
+    assert lines[2].startswith("   ├─ pod/web-")
+    assert "is used by  service/web selects it  ClusterIP" in text
+    assert "uses        serviceaccount/default (runs as)" in text
+    pod = world.run("get", "pods", "-l", "app=web", "-o", "name").out.split()[0]
+    assert f"{pod}  Running ◂" in world.run("tree", pod).out
+    assert world.run("tree", "pods").code == 1
+
+
+def test_tree_says_what_is_not_there(world: World) -> None:
+    pod = "{apiVersion: v1, kind: Pod, metadata: {name: needy}, spec: {containers: [{name: c, image: x, envFrom: [{configMapRef: {name: gone, optional: true}}]}]}}"
+    assert world.run("apply", "-f", "-", stdin=pod).code == 0
+    assert "configmap/gone (reads)  is not there" in world.run("tree", "pod/needy").out
+    world.run("delete", "pod", "needy", "--now")
+
+
+def test_references_name_what_they_point_at() -> None:
+    ingress = {
+        "kind": "Ingress",
+        "spec": {
+            "tls": [{"secretName": "cert"}],
+            "rules": [{"http": {"paths": [{"backend": {"service": {"name": "web"}}}]}}],
+        },
+    }
+    assert set(graph.references(ingress)) == {
+        ("Service", "web", "routes to"),
+        ("Secret", "cert", "serves with"),
+    }
+    binding = {
+        "kind": "RoleBinding",
+        "roleRef": {"kind": "Role", "name": "r"},
+        "subjects": [{"kind": "User", "name": "u"}],
+    }
+    assert list(graph.references(binding)) == [("Role", "r", "grants"), ("User", "u", "is for")]
+
+
+def test_everything_means_all_kinds(world: World) -> None:
+    names = world.run("get", "everything", "-o", "name").out.split()
+    assert {"configmap/conf", "deployment.apps/web", "service/web", "serviceaccount/default"} <= set(names)
+    assert len(names) == len(set(names))
+    assert not [name for name in names if name.startswith(("event", "endpoints/"))]
+
+
+def test_neat_leaves_what_somebody_would_write(world: World) -> None:
+    text = world.run("get", "svc", "web", "-o", "yaml", "--neat").out
+    assert text.splitlines()[:5] == [
+        "apiVersion: v1",
+        "kind: Service",
+        "metadata:",
+        "  name: web",
+        "  namespace: default",
+    ]
+    assert "clusterIP" not in text
+    assert "sessionAffinity" not in text
+    deployment = world.run("get", "deploy", "web", "-o", "yaml", "--neat").out
+    assert "terminationMessagePath" not in deployment
+    applied = world.run("apply", "-f", "-", "--dry-run=server", "-o", "name", stdin=deployment)
+    assert applied.out == "deployment.apps/web\n"
+    assert world.run("get", "svc", "--neat").code == 1
+
+
+def test_secrets_are_decoded_on_request(world: World) -> None:
+    assert (
+        world.run("create", "secret", "generic", "shown", "--from-literal=a=b", "--from-literal=c=d\ne").code
+        == 0
+    )
+    assert world.run("get", "secret", "shown", "--decode").out == "a: b\nc: d\n  e\n"
+    assert "stringData:\n  a: b" in world.run("get", "secret", "shown", "-o", "yaml", "--decode").out
+    world.run("delete", "secret", "shown")
+
+
+def test_namespaces_are_switched_for_good_and_for_a_shell(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "* default" in world.run("ns").out
+    assert world.run("ns", "nope").code == 1
+    assert world.run("ns", "kube-system", "--shell").out == "export MINIKCTL_NAMESPACE=kube-system\n"
+    monkeypatch.setenv("MINIKCTL_NAMESPACE", "kube-public")
+    assert "in kube-public namespace" in world.run("get", "pods", "-l", "a=none").err
+    monkeypatch.delenv("MINIKCTL_NAMESPACE")
+    assert world.run("ns", "kube-system").code == 0
+    assert "in kube-system namespace" in world.run("get", "pods", "-l", "a=none").err
+    assert world.run("ns", "default").code == 0
+
+
+def test_clusters_are_switched(world: World) -> None:
+    assert "local/cli" in world.run("ctx").out
+    assert (
+        world.run("ctx", "local/cli", "--shell").out
+        == "export MINIKCTL_CLUSTER=cli\nunset MINIKCTL_CONTEXT\n"
+    )
+    assert world.run("ctx", "nope").code == 1
+    assert world.run("ctx", "local/cli").code == 0
+    try:
+        from tests.cli.conftest import call
+
+        assert "configmap/conf" in call("get", "cm", "conf", "-o", "name").out
+    finally:
+        os.unlink(os.path.join(os.environ["MINIKCTL_HOME"], "current"))
+
+
+def test_one_of_several_is_enough(world: World) -> None:
+    found = world.run("wait", "--any", "--for=condition=Available", "deploy/nope", "deploy/web")
+    assert (found.code, found.out) == (0, "deployment.apps/web condition met\n")
+    begun = time.monotonic()
+    assert world.run("wait", "--any", "--for=create", "cm/x", "cm/y", "--timeout=0.1s").code == 1
+    assert time.monotonic() - begun < 5
+
+
+def test_a_missing_name_is_met_by_its_neighbours(world: World) -> None:
+    found = world.run("get", "deploy", "wbe")
+    assert found.err.splitlines()[-1] == "hint: did you mean web?"
+
+
+def test_states_are_coloured() -> None:
+    rows = [["a", "1/1", "Running", "0"], ["b", "0/1", "CrashLoopBackOff", "3"], ["c", "0/1", "Pending", "0"]]
+    lines = painting.lines(["NAME", "READY", "STATUS", "RESTARTS"], rows, headed=True)
+    assert lines[0] == "NAME   READY   STATUS             RESTARTS"
+    assert lines[1] == "a      \x1b[32m1/1\x1b[0m     \x1b[32mRunning\x1b[0m            0"
+    assert "\x1b[31mCrashLoopBackOff\x1b[0m" in lines[2]
+    assert "\x1b[33m3\x1b[0m" in lines[2]
+    assert "\x1b[33mPending\x1b[0m" in lines[3]
