@@ -179,9 +179,7 @@ class Session:
             return "default"
         if "namespace:" not in text:  # parsing YAML takes longer than the request
             return "default"
-        from minikctl.client import kubeconfig
-
-        return kubeconfig.resolve(kubeconfig.load(self.home.kubeconfig)).namespace
+        return _remembered(self.home.kubeconfig, self.home.file("namespace"), text)
 
     def _named_endpoint(self) -> Endpoint:
         from minikctl.client import kubeconfig
@@ -203,6 +201,29 @@ class Session:
         if self.context:
             return kubeconfig.load_merged(kubeconfig.default_paths())
         return kubeconfig.empty()
+
+
+def _remembered(path: str, memory: str, text: str) -> str:
+    """Return the namespace of a kubeconfig, read once and remembered until the file is another."""
+    import zlib
+
+    stamp = f"{zlib.crc32(text.encode()):08x}-{len(text)}"
+    try:
+        with open(memory, encoding="utf-8") as source:
+            known, _, namespace = source.read().partition(" ")
+    except OSError:
+        known, namespace = "", ""
+    if known == stamp:
+        return namespace
+    from minikctl.client import kubeconfig
+
+    found = kubeconfig.resolve(kubeconfig.load(path)).namespace
+    try:
+        with open(memory, "w", encoding="utf-8") as sink:
+            sink.write(f"{stamp} {found}")
+    except OSError:
+        pass  # read-only state: it is parsed again next time
+    return found
 
 
 def _with_server(config: Config, settings: Settings) -> Config:

@@ -63,6 +63,17 @@ def test_daily_commands_load_nothing_heavy(world: World, words: list[str]) -> No
     assert _loaded("--cluster", "cli", *words) & HEAVY == set()
 
 
+def test_a_namespace_of_ones_own_is_read_from_yaml_only_once(world: World) -> None:
+    assert world.run("ns", "kube-public").code == 0
+    try:
+        _loaded("--cluster", "cli", "get", "cm")
+        assert _loaded("--cluster", "cli", "get", "cm") & HEAVY == set()
+        assert "in kube-public namespace" in world.run("get", "pods").err
+    finally:
+        assert world.run("ns", "default").code == 0
+    assert "web-" in world.run("get", "pods").out
+
+
 def test_applying_what_is_there_loads_no_kinds(world: World, tmp_path: object) -> None:
     path = f"{tmp_path}/same.json"
     with open(path, "w", encoding="utf-8") as sink:

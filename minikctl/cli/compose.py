@@ -1,0 +1,273 @@
+"""From a Compose file to manifests: Deployments, Services and claims, and what could not be taken over.
+
+The fields are those of https://github.com/compose-spec/compose-spec/blob/main/spec.md.  Pure: reads no files.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from minikctl import errors
+
+Object = dict[str, Any]
+
+TAKEN = frozenset(
+    (
+        "image", "command", "entrypoint", "environment", "ports", "expose", "volumes", "deploy", "scale",
+        "healthcheck", "working_dir", "user", "labels", "container_name", "hostname", "restart", "stdin_open", "tty",
+        "cap_add", "cap_drop", "privileged", "read_only", "mem_limit", "cpus", "networks", "depends_on", "init",
+        "stop_grace_period", "pull_policy",
+    )
+)  # fmt: skip
+"""What is understood; ``networks`` and ``depends_on`` need nothing here: all pods reach one another."""
+
+DEFAULT_SIZE = "1Gi"
+_SIZES = {"b": "", "k": "Ki", "kb": "Ki", "m": "Mi", "mb": "Mi", "g": "Gi", "gb": "Gi"}
+
+
+def convert(found: Mapping[str, Any], directory: str) -> tuple[list[Object], list[str]]:
+    """Return manifests and remarks on what has no counterpart; ``directory`` is where bind mounts begin."""
+    services = found.get("services")
+    if not isinstance(services, Mapping) or not services:
+        raise errors.UsageError("error: the file has no services: it is no Compose file")
+    remarks = [
+        f"{key}: not taken over"
+        for key in found
+        if key not in ("services", "volumes", "networks", "version", "name")
+    ]
+    made: list[Object] = []
+    claims: dict[str, None] = {}
+    for name, service in services.items():
+        if not isinstance(service, Mapping):
+            raise errors.UsageError(f"error: services.{name} is no service")
+        one = _Service(_name(name), service, directory)
+        made += one.objects()
+        remarks += [f"services.{name}.{remark}" for remark in one.remarks]
+        claims |= dict.fromkeys(one.claims)
+    return [*map(_claim, claims), *made], remarks
+
+
+def _name(text: str) -> str:
+    return re.sub(r"[^a-z0-9-]+", "-", text.lower()).strip("-")
+
+
+def _claim(name: str) -> Object:
+    spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": DEFAULT_SIZE}}}
+    return {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": name}, "spec": spec}
+
+
+class _Service:
+    def __init__(self, name: str, given: Mapping[str, Any], directory: str) -> None:
+        self.name = name
+        self.claims: list[str] = []
+        self.remarks = [f"{key}: not taken over" for key in given if key not in TAKEN]
+        self._given = given
+        self._directory = directory
+        self._volumes: list[Object] = []
+
+    def objects(self) -> list[Object]:
+        """Return the Deployment and, if it has ports, the Service."""
+        labels = {"app": self.name}
+        spec: Object = {"containers": [self._container()]}
+        if self._volumes:
+            spec["volumes"] = self._volumes
+        if self._given.get("hostname"):
+            spec["hostname"] = self._given["hostname"]
+        deployment = {
+            "apiVersion": "apps/v1",
+            "kind": "Deployment",
+            "metadata": {"name": self.name, "labels": labels},
+            "spec": {
+                "replicas": self._replicas(),
+                "selector": {"matchLabels": labels},
+                "template": {"metadata": {"labels": labels}, "spec": spec},
+            },
+        }
+        if self.claims:
+            deployment["spec"]["strategy"] = {"type": "Recreate"}  # type: ignore[index]
+        service = self._service(labels)
+        return [deployment, service] if service else [deployment]
+
+    def _replicas(self) -> int:
+        return int(self._given.get("scale") or (self._given.get("deploy") or {}).get("replicas") or 1)
+
+    def _container(self) -> Object:
+        given = self._given
+        if not given.get("image"):
+            raise errors.UsageError(
+                f"error: services.{self.name} has no image: build it first, and name it by image:"
+            )
+        found: Object = {"name": self.name, "image": given["image"]}
+        for ours, theirs in (("command", "entrypoint"), ("args", "command")):
+            if given.get(theirs):
+                value = given[theirs]
+                found[ours] = shlex.split(value) if isinstance(value, str) else [str(word) for word in value]
+        environment = _pairs(given.get("environment"))
+        if environment:
+            found["env"] = [{"name": key, "value": value} for key, value in environment.items()]
+        ports = [inner for _, inner, _ in self._ports()]
+        if ports:
+            found["ports"] = [{"containerPort": port} for port in dict.fromkeys(ports)]
+        if given.get("working_dir"):
+            found["workingDir"] = given["working_dir"]
+        mounts = list(self._mounts())
+        if mounts:
+            found["volumeMounts"] = mounts
+        found |= self._rest()
+        return found
+
+    def _rest(self) -> Object:
+        found: Object = {}
+        given = self._given
+        for ours, theirs in (("stdin", "stdin_open"), ("tty", "tty")):
+            if given.get(theirs):
+                found[ours] = True
+        probe = _probe(given.get("healthcheck") or {})
+        if probe:
+            found["readinessProbe"] = probe
+        limits = {
+            **_limits(given),
+            **_limits(((given.get("deploy") or {}).get("resources") or {}).get("limits") or {}),
+        }
+        if limits:
+            found["resources"] = {"limits": limits}
+        security = self._security()
+        if security:
+            found["securityContext"] = security
+        return found
+
+    def _security(self) -> Object:
+        given = self._given
+        found: Object = {}
+        user = str(given.get("user") or "")
+        if user:
+            uid, _, gid = user.partition(":")
+            if uid.isdecimal():
+                found["runAsUser"] = int(uid)
+            else:
+                self.remarks.append(f"user: {user} is a name: Kubernetes takes numbers only")
+            if gid.isdecimal():
+                found["runAsGroup"] = int(gid)
+        if given.get("privileged"):
+            found["privileged"] = True
+        if given.get("read_only"):
+            found["readOnlyRootFilesystem"] = True
+        capabilities = {
+            ours: list(given[theirs])
+            for ours, theirs in (("add", "cap_add"), ("drop", "cap_drop"))
+            if given.get(theirs)
+        }
+        if capabilities:
+            found["capabilities"] = capabilities
+        return found
+
+    def _ports(self) -> Iterator[tuple[int, int, str]]:
+        """Yield (published, inner, protocol); not published ones are so under their own number."""
+        for entry in self._given.get("ports") or ():
+            if isinstance(entry, Mapping):
+                inner = int(entry["target"])
+                yield int(entry.get("published") or inner), inner, str(entry.get("protocol") or "tcp").upper()
+                continue
+            text, _, protocol = str(entry).partition("/")
+            parts = text.rsplit(":", 2)
+            inner_text, outer = parts[-1], parts[-2] if len(parts) > 1 and parts[-2] else parts[-1]
+            if "-" in text:
+                self.remarks.append(f"ports: {entry}: ranges are not taken over")
+                continue
+            yield int(outer), int(inner_text), (protocol or "tcp").upper()
+        for entry in self._given.get("expose") or ():
+            number = int(str(entry).partition("/")[0])
+            yield number, number, "TCP"
+
+    def _service(self, labels: Mapping[str, str]) -> Object | None:
+        ports: dict[tuple[int, str], Object] = {}
+        for outer, inner, protocol in self._ports():
+            entry = {"name": f"{protocol.lower()}-{outer}", "port": outer, "targetPort": inner}
+            ports.setdefault(
+                (outer, protocol), entry if protocol == "TCP" else {**entry, "protocol": protocol}
+            )
+        if not ports:
+            return None
+        # What Compose publishes on this machine is published here too.
+        kind = {"type": "LoadBalancer"} if self._given.get("ports") else {}
+        spec = {**kind, "selector": dict(labels), "ports": list(ports.values())}
+        return {"apiVersion": "v1", "kind": "Service", "metadata": {"name": self.name}, "spec": spec}
+
+    def _mounts(self) -> Iterator[Object]:
+        for number, entry in enumerate(self._given.get("volumes") or ()):
+            source, target, read_only, kind = _volume(entry)
+            name = f"data-{number}"
+            if kind == "tmpfs" or not source:
+                self._volumes.append(
+                    {"name": name, "emptyDir": {"medium": "Memory"} if kind == "tmpfs" else {}}
+                )
+            elif kind == "bind" or source.startswith((".", "/", "~")):
+                path = source if source.startswith("/") else f"{self._directory}/{source.removeprefix('./')}"
+                self._volumes.append({"name": name, "hostPath": {"path": path.rstrip("/.") or "/"}})
+            else:
+                claim = _name(source)
+                self.claims.append(claim)
+                self._volumes.append({"name": name, "persistentVolumeClaim": {"claimName": claim}})
+            yield {"name": name, "mountPath": target, **({"readOnly": True} if read_only else {})}
+
+
+def _volume(entry: Any) -> tuple[str, str, bool, str]:
+    if isinstance(entry, Mapping):
+        kind = str(entry.get("type") or "volume")
+        return str(entry.get("source") or ""), str(entry["target"]), bool(entry.get("read_only")), kind
+    parts = str(entry).split(":")
+    if len(parts) == 1:
+        return "", parts[0], False, "volume"
+    return parts[0], parts[1], "ro" in parts[2:], ""
+
+
+def _pairs(given: Any) -> dict[str, str]:
+    if isinstance(given, Mapping):
+        return {str(key): _text(value) for key, value in given.items()}
+    return {key: value for key, _, value in (str(entry).partition("=") for entry in given or ())}
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return ""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _limits(given: Mapping[str, Any]) -> Object:
+    found: Object = {}
+    memory = given.get("mem_limit") or given.get("memory")
+    if memory:
+        match = re.fullmatch(r"(\d+)([a-z]*)", str(memory).lower())
+        found["memory"] = f"{match[1]}{_SIZES.get(match[2], '')}" if match else str(memory)
+    if given.get("cpus"):
+        found["cpu"] = str(given["cpus"])
+    return found
+
+
+def _probe(given: Mapping[str, Any]) -> Object | None:
+    test = given.get("test")
+    if not test or given.get("disable") or test == ["NONE"]:
+        return None
+    if isinstance(test, str):
+        command = ["sh", "-c", test]
+    else:
+        command = ["sh", "-c", str(test[1])] if test[0] == "CMD-SHELL" else [str(word) for word in test[1:]]
+    found: Object = {"exec": {"command": command}}
+    for ours, theirs in (
+        ("periodSeconds", "interval"),
+        ("timeoutSeconds", "timeout"),
+        ("initialDelaySeconds", "start_period"),
+    ):
+        if given.get(theirs):
+            found[ours] = max(1, round(_seconds(str(given[theirs]))))
+    if given.get("retries"):
+        found["failureThreshold"] = int(given["retries"])
+    return found
+
+
+def _seconds(text: str) -> float:
+    units = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
+    return sum(float(number) * units[unit] for number, unit in re.findall(r"([\d.]+)(us|ms|s|m|h)", text))

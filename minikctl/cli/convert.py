@@ -1,0 +1,69 @@
+"""``convert``: manifests from a docker-compose file."""
+
+from __future__ import annotations
+
+import os
+
+from minikctl import errors
+from minikctl.cli import compose, flags, yamlload
+from minikctl.cli.commands import Command
+from minikctl.cli.flags import Options, flag, rest
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from minikctl.cli.session import Session
+
+NAMES = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
+
+
+class ConvertOptions(Options):
+    """What ``convert`` was asked."""
+
+    paths: tuple[str, ...] = rest("[FILE]", default=(), complete="files")
+    output: str = flag("--output", "-o", default="", help="The file to write to.", complete="files")
+
+
+def run(options: ConvertOptions, session: Session) -> int:
+    """Print the manifests; say on the error stream what was not taken over.  Return the exit code."""
+    from minikctl.cli.output import printers
+
+    path = flags.one(options.paths, "FILE") if options.paths else _found()
+    try:
+        with open(path, encoding="utf-8") as source:
+            content = yamlload.load(source.read())
+    except OSError as error:
+        raise errors.UsageError(f"error: unable to read {path}: {error.strerror}") from error
+    if not isinstance(content, dict):
+        raise errors.UsageError(f"error: {path} is no Compose file")
+    objects, remarks = compose.convert(content, os.path.dirname(os.path.abspath(path)))
+    text = "---\n".join(printers.to_yaml(obj) for obj in objects)
+    if options.output:
+        with open(options.output, "w", encoding="utf-8") as sink:
+            sink.write(text)
+        session.io.say(f"{options.output} written.  Next: minikctl apply -f {options.output} --wait")
+    else:
+        session.io.out.write(text)
+    for remark in remarks:
+        session.io.warn(f"Warning: {remark}")
+    return 0
+
+
+def _found() -> str:
+    for name in NAMES:
+        if os.path.exists(name):
+            return name
+    raise errors.UsageError(f"error: there is none of {', '.join(NAMES)} here; name the file")
+
+
+COMMANDS = {
+    "convert": Command(
+        "Print manifests for a docker-compose file: Deployments, Services and claims.",
+        ConvertOptions,
+        run,
+        usage="[FILE] [-o FILE]",
+        examples=(
+            ("Look at them", "minikctl convert docker-compose.yml"),
+            ("Run the app", "minikctl convert | minikctl apply -f - --wait"),
+        ),
+    )
+}
