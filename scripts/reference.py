@@ -17,8 +17,8 @@ from minikctl.cli.settings import Settings
 ROOT = Path(__file__).resolve().parent.parent
 HEAD = """# Commands
 
-Written by `scripts/reference.py` from what `minikctl COMMAND --help` shows; the flags that every command takes
-are at the end.
+Written by `scripts/reference.py` from what `minikctl COMMAND --help` shows; the flags that every
+command takes are at the end.
 """
 
 
