@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from minikctl.drivers import fake_nft
+from minikctl.drivers import fake_netns, fake_nft, netns
 
 BLOCK = """
 table inet a { # ours
@@ -84,3 +84,9 @@ def test_what_nft_refuses_is_refused(text: str) -> None:
     rules.apply(BLOCK)
     with pytest.raises(fake_nft.Refused, match="Error"):
         rules.apply(text)
+
+
+async def test_a_simulated_cluster_has_its_rules_taken_unread() -> None:
+    change = netns.NetnsChange("sandbox", 1, (("no-such",),), "nonsense")
+    assert await fake_netns.FakeNetns(checking=False).apply([change]) == {}
+    assert await fake_netns.FakeNetns().apply([change]) != {}

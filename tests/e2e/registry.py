@@ -1,0 +1,95 @@
+"""A registry on loopback that holds one image and asks for a password: enough of the distribution API to pull."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import http.server
+import io
+import json
+import subprocess
+import tarfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+USER, PASSWORD = "robot", "s3cret"
+MANIFEST_TYPE = "application/vnd.docker.distribution.manifest.v2+json"
+LAYER_TYPE = "application/vnd.docker.image.rootfs.diff.tar"
+CONFIG_TYPE = "application/vnd.docker.container.image.v1+json"
+
+
+def _digest(data: bytes) -> str:
+    return f"sha256:{hashlib.sha256(data).hexdigest()}"
+
+
+def _content(image: str) -> tuple[bytes, dict[str, bytes]]:
+    """Return the manifest and the blobs of an image that the engine has."""
+    saved = subprocess.run(["docker", "save", image], capture_output=True, check=True).stdout
+    blobs: dict[str, bytes] = {}
+
+    def described(data: bytes, kind: str) -> dict[str, object]:
+        blobs[_digest(data)] = data
+        return {"mediaType": kind, "size": len(data), "digest": _digest(data)}
+
+    with tarfile.open(fileobj=io.BytesIO(saved)) as archive:
+
+        def read(name: str) -> bytes:
+            found = archive.extractfile(name)
+            assert found is not None
+            return found.read()
+
+        parts = json.loads(read("manifest.json"))[0]
+        manifest = {
+            "schemaVersion": 2,
+            "mediaType": MANIFEST_TYPE,
+            # Another author makes another image: the engine does not have this one.
+            "config": described(
+                json.dumps({**json.loads(read(parts["Config"])), "author": "test"}).encode(), CONFIG_TYPE
+            ),
+            "layers": [described(read(name), LAYER_TYPE) for name in parts["Layers"]],
+        }
+    return json.dumps(manifest).encode(), blobs
+
+
+@contextmanager
+def running(image: str) -> Iterator[str]:
+    """Yield the address of a registry from which any name with any tag is that image."""
+    manifest, blobs = _content(image)
+    wanted = "Basic " + base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            if self.headers.get("Authorization") != wanted:
+                body = b'{"errors":[{"code":"UNAUTHORIZED","message":"authentication required"}]}'
+                self._answer(401, "application/json", body, {"WWW-Authenticate": 'Basic realm="test"'})
+            elif "/manifests/" in self.path:
+                self._answer(200, MANIFEST_TYPE, manifest, {"Docker-Content-Digest": _digest(manifest)})
+            elif (name := self.path.rpartition("/")[2]) in blobs:
+                self._answer(200, "application/octet-stream", blobs[name], {"Docker-Content-Digest": name})
+            else:
+                self._answer(200 if self.path == "/v2/" else 404, "application/json", b"{}", {})
+
+        do_HEAD = do_GET
+
+        def _answer(self, code: int, kind: str, body: bytes, more: dict[str, str]) -> None:
+            self.send_response(code)
+            headers = {"Content-Type": kind, "Content-Length": str(len(body)), **more}
+            for name, value in headers.items():
+                self.send_header(name, value)
+            self.end_headers()
+            if self.command == "GET":
+                self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"127.0.0.1:{server.server_address[1]}"
+    finally:
+        server.shutdown()
+        server.server_close()
