@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import minikctl
 from minikctl import errors
+from minikctl.cli import snapshot
 from minikctl.cli.commands import Command
 from minikctl.cli.flags import Options, flag
 from minikctl.cli.output import printers, table
@@ -345,6 +346,7 @@ COMMANDS = {
                     ("Read it by a program", "minikctl cluster status -o json"),
                 ),
             ),
+            "snapshot": snapshot.COMMAND,
             "list": Command(
                 "List the local clusters.",
                 ListOptions,

@@ -140,6 +140,13 @@ def _values(complete: str, line: Line, last: str, io: session.Io) -> list[tuple[
         return [(FILES, "")]
     makers: dict[str, Callable[[Line, str, Session], list[str]]] = {
         "namespaces": lambda line, last, session: _names("namespaces", session),
+        "certificatesigningrequests": lambda line, last, session: _names("csr", session),
+        "services": lambda line, last, session: [] if line.arguments else _names("services", session),
+        "switchable": lambda line, last, session: [
+            *(f"local/{each}" for each in _clusters()),
+            *_contexts(line),
+        ],
+        "types": lambda line, last, session: sorted({each.name for each in session.discovery.all()}),
         "clusters": lambda line, last, session: _clusters(),
         "contexts": lambda line, last, session: _contexts(line),
         "objects": _objects,

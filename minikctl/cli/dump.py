@@ -37,7 +37,6 @@ class DumpOptions(printing.Printing):
         "--namespaces", default=(), split=True, help="Which namespaces.", complete="namespaces"
     )
     all_namespaces: bool = flag("--all-namespaces", "-A", default=False, help="Every namespace.")
-    pod_timeout: str = flag("--pod-running-timeout", default="20s", help="How long to wait for a pod to run.")
 
 
 def run(options: DumpOptions, session: Session) -> int:

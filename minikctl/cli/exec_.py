@@ -31,12 +31,15 @@ class ExecOptions(Options):
     stdin: bool = flag("--stdin", "-i", default=False, help="Pass standard input on.")
     tty: bool = flag("--tty", "-t", default=False, help="Give the command a terminal.")
     quiet: bool = flag("--quiet", "-q", default=False, help="Only the command's own output.")
+    files: tuple[str, ...] = flag(
+        "--filename", "-f", default=(), split=True, help="A file that names the pod.", complete="files"
+    )
     user: str = flag("--user", default="", help="As this user of the container: a name or UID, with :GROUP.")
 
 
 def run(options: ExecOptions, session: Session) -> int:
     """Run the command; return its exit code."""
-    if not options.arguments:
+    if not options.arguments and not options.files:
         raise errors.UsageError("error: pod, type/name or --filename must be specified")
     if len(options.arguments) > 1:
         raise BadArguments(
@@ -44,7 +47,7 @@ def run(options: ExecOptions, session: Session) -> int:
         )
     if not options.command:
         raise errors.UsageError("error: you must specify at least one command for the container")
-    pod = pods.named(options.arguments[0], session)[0]
+    pod = pods.named(_named(options, session), session)[0]
     phase = (pod.get("status") or {}).get("phase")
     if phase in ("Succeeded", "Failed"):
         raise errors.UsageError(
@@ -69,6 +72,19 @@ def run(options: ExecOptions, session: Session) -> int:
         query["user"] = options.user
     ends = Ends(stdin=options.stdin, tty=tty)
     return stream(pods.log_path(pod, "exec", session), query, session, ends)
+
+
+def _named(options: ExecOptions, session: Session) -> str:
+    """Return TYPE/NAME of what the command line or the file names."""
+    if options.arguments:
+        return options.arguments[0]
+    from minikctl.cli import manifests, selection
+
+    documents = manifests.sound(options.files, False, session.io)
+    if len(documents) != 1:
+        raise errors.UsageError("error: the file is to name one object")
+    target = selection.target_of(documents[0].object, session)
+    return f"{target.resource.qualified}/{target.name}"
 
 
 class Ends:

@@ -51,7 +51,6 @@ class LogsOptions(Options):
     colors: bool | None = flag(
         "--color", default=None, help="Prefixes in colours; if not given, on a terminal."
     )
-    pod_timeout: str = flag("--pod-running-timeout", default="20s", help="How long to wait for a pod to run.")
     insecure_backend: bool = flag(
         "--insecure-skip-tls-verify-backend",
         default=False,

@@ -80,12 +80,26 @@ def _patch(options: PatchOptions, target: Target, body: Any, session: Session) -
     result, same = current, False
     if options.dry_run != "client":
         result = changing.send_patch(target, body, MEDIA[options.type], options, session, options.subresource)
-        before = current["metadata"].get("resourceVersion")
-        same = options.dry_run == "none" and result["metadata"].get("resourceVersion") == before
+        same = options.dry_run == "none" and _is_same(current, result, options.subresource)
     said = "patched (no change)" if same else "patched"
     if options.dry_run == "server":  # kubectl says so of a client's dry run only
         options = PatchOptions(output=options.output)
     changing.tell(options, target, result, said, session)
+
+
+def _is_same(before: dict[str, Any], after: dict[str, Any], subresource: str) -> bool:
+    """Tell whether the patch changed nothing; what controllers wrote into the status meanwhile is not its doing."""
+    from minikctl.cli.output import changes
+
+    if before["metadata"].get("resourceVersion") == after["metadata"].get("resourceVersion"):
+        return True
+    generations = [each["metadata"].get("generation") for each in (before, after)]
+    return (
+        not subresource
+        and generations[0] == generations[1]
+        and generations[0] is not None
+        and changes.content(before) == changes.content(after)
+    )
 
 
 def _body(text: str, path: str) -> Any:

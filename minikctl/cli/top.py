@@ -8,6 +8,7 @@ from minikctl.cli.flags import Options, flag, rest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from minikctl.cli.session import Session
@@ -24,6 +25,10 @@ class TopOptions(Options):
     labels: str = flag("--selector", "-l", default="", help="A label selector.")
     sort: str = flag("--sort-by", default="", help="cpu or memory, the highest first.", complete="cpu memory")
     no_headers: bool = flag("--no-headers", default=False, help="Print no headers.")
+    watch: bool = flag(
+        "--watch", "-w", default=False, help="Again and again, with a sparkline of how it went."
+    )
+    interval: int = flag("--interval", default=2, help="With --watch: every so many seconds.")
 
 
 class PodOptions(TopOptions):
@@ -38,6 +43,8 @@ class PodOptions(TopOptions):
 def nodes(options: TopOptions, session: Session) -> int:
     """Print what nodes use; return the exit code."""
     _check(options)
+    if options.watch:
+        return _live(["NAME"], lambda: _items("nodes", options, session, ""), _node_use, options, session)
     found = {each["metadata"]["name"]: each for each in _items("nodes", options, session, "")}
     rows = []
     listed = session.client.request("GET", "/api/v1/nodes", query={"labelSelector": options.labels}).json()
@@ -58,6 +65,9 @@ def pods(options: PodOptions, session: Session) -> int:
     """Print what pods use; return the exit code."""
     _check(options)
     namespace = "" if options.everywhere else session.namespace
+    if options.watch:
+        header = ["NAMESPACE", "NAME"] if options.everywhere else ["NAME"]
+        return _live(header, lambda: _items("pods", options, session, namespace), _pod_use, options, session)
     found = _items("pods", options, session, namespace)
     if not found and not options.arguments:
         where = f" in {namespace} namespace" if namespace else ""
@@ -81,6 +91,26 @@ def pods(options: PodOptions, session: Session) -> int:
         blank = [""] * (len(header) - 2)
         rows += [[*blank, "________", "________"], [*blank, *_shown((sums[0], sums[1]))]]
     return _print(rows, header, options, session)
+
+
+def _live(
+    header: list[str],
+    items: Callable[[], list[dict[str, Any]]],
+    use: Callable[[dict[str, Any]], Used],
+    options: TopOptions,
+    session: Session,
+) -> int:
+    from minikctl.cli import live
+
+    def sample() -> list[tuple[tuple[str, ...], Used]]:
+        found = []
+        for each in _sorted(items(), use, options.sort):
+            meta = each["metadata"]
+            place = (meta["namespace"],) if len(header) > 1 else ()
+            found.append(((*place, meta["name"]), use(each)))
+        return found
+
+    return live.run(header, sample, max(1, options.interval), session)
 
 
 def _check(options: TopOptions) -> None:
@@ -165,6 +195,7 @@ COMMANDS = {
                 examples=(
                     ("What each node uses", "minikctl top node"),
                     ("The busiest first", "minikctl top node --sort-by=cpu"),
+                    ("How it goes on", "minikctl top node --watch"),
                 ),
             ),
             "pod": Command(

@@ -14,6 +14,7 @@ from minikctl.cli.settings import Settings
 from tests.cli.conftest import KUBECTL
 
 LATER = "not there yet"
+NO_WAIT = "a pod that does not run yet is not waited for: `wait --for=condition=Ready` does that"
 PIECES = "what is listed comes in one piece"
 ABSENT = {
     "kuberc": "preferences of kubectl's own; minikctl has no preferences file",
@@ -63,7 +64,9 @@ FLAGS: dict[str, dict[str, str]] = {
     "taint": {"--validate": "there is no manifest to validate"},
     "describe": {"--chunk-size": PIECES},
     "events": {"--chunk-size": PIECES},
-    "exec": dict.fromkeys(("--pod-running-timeout", "--filename", "-f"), LATER),
+    "exec": {"--pod-running-timeout": NO_WAIT},
+    "logs": {"--pod-running-timeout": NO_WAIT},
+    "cluster-info dump": {"--pod-running-timeout": NO_WAIT},
     "proxy": {"--keepalive": "the system's own"},
     "diff": dict.fromkeys(("--concurrency", "--prune", "--prune-allowlist", "--show-secrets"), LATER),
     "apply": {"--overwrite": LATER},
