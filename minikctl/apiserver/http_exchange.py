@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import email.utils
 import gzip
+import re
 import time
 import urllib.parse
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping, Sequence
@@ -28,6 +29,10 @@ Header = tuple[bytes, bytes]
 
 BODY_LIMIT = 3 * 1024 * 1024
 COMPRESS_FROM = 128 * 1024
+
+_NUMBER = re.compile(r"[+-]?[0-9]+")
+_DIGITS = 20
+"""No number of 64 bits has more."""
 
 JSON = "application/json"
 CERTIFICATE = "client_certificate"
@@ -127,10 +132,12 @@ class Exchange:
         text = self.query.get(name)
         if not text:
             return None
-        try:
-            return int(text)
-        except ValueError:
-            raise errors.bad_request(f'strconv.ParseInt: parsing "{text}": invalid syntax ({name})') from None
+        wrong = "" if _NUMBER.fullmatch(text) else "invalid syntax"
+        if not wrong and (len(text) > _DIGITS or not -(2**63) <= int(text) < 2**63):
+            wrong = "value out of range"
+        if wrong:
+            raise errors.bad_request(f'strconv.ParseInt: parsing "{text}": {wrong} ({name})')
+        return int(text)
 
     async def body(self) -> bytes:
         """Return the request's whole body; 413 if it is too big."""

@@ -93,8 +93,8 @@ def warnings(exchange: Exchange, target: Target) -> Iterator[str]:
 def _collection(target: Target, method: str) -> Handler | None:
     if target.kind is kinds.BINDING:
         return _bind_by_name
-    if method == "POST" and target.kind.namespaced and not target.namespace:
-        return None
+    if method != "GET" and target.kind.namespaced and not target.namespace:
+        return None  # what all namespaces have can be read at once, and no more
     return _COLLECTION.get(method)
 
 
@@ -143,7 +143,7 @@ def _list_options(exchange: Exchange) -> ListOptions:
     return ListOptions(
         labels=query.get("labelSelector", ""),
         fields=query.get("fieldSelector", ""),
-        limit=exchange.number("limit") or 0,
+        limit=max(0, exchange.number("limit") or 0),
         continuation=query.get("continue", ""),
         resource_version=query.get("resourceVersion", ""),
         version_match=query.get("resourceVersionMatch", ""),

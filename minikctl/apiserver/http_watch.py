@@ -21,6 +21,9 @@ from minikctl.model.kinds.base import Kind
 LONGEST_SECONDS = (1800, 3600)
 """A watch without a timeout of its own ends somewhere in between, so that not all end together."""
 
+MOST_SECONDS = 10_000_000
+"""What is asked for beyond that is no time any more that a loop could wait."""
+
 
 async def serve_watch(registry: Registry, exchange: Exchange, target: Target, form: http_forms.Form) -> None:
     """Answer with events until the time is up or the client has gone."""
@@ -116,6 +119,8 @@ def _line(type: str, data: bytes) -> bytes:
 def _options(exchange: Exchange) -> WatchOptions:
     query = exchange.query
     timeout = exchange.number("timeoutSeconds")
+    if timeout is not None:
+        timeout = min(timeout, MOST_SECONDS)
     return WatchOptions(
         labels=query.get("labelSelector", ""),
         fields=query.get("fieldSelector", ""),

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+import orjson
+
 from minikctl import errors
 from minikctl.model import objects, quality
 from minikctl.model.apply import managers
@@ -143,7 +145,8 @@ def begin_update(kind: Kind, new: Object, old: Object, subresource: str = "") ->
     With a subresource only its part of ``new`` counts; without one, the status does not.
     """
     if subresource:
-        merged = {**old, "metadata": _status_metadata(kind, new, old)}
+        # The old object is the cache's, and completing what is stored changes it in place.
+        merged = _copied({**old, "metadata": _status_metadata(kind, new, old)})
         for part in _PARTS[subresource]:
             merged[part] = new.get(part) or {}
         if subresource == "ephemeralcontainers":
@@ -177,8 +180,13 @@ def begin_update(kind: Kind, new: Object, old: Object, subresource: str = "") ->
     if "status" in kind.subresources:
         new.pop("status", None)
         if "status" in old:
-            new["status"] = old["status"]
+            new["status"] = _copied(old["status"])
     return new
+
+
+def _copied(part: Object) -> Object:
+    copy: Object = orjson.loads(orjson.dumps(part))
+    return copy
 
 
 def timed(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import copy
+from collections.abc import Awaitable
 from typing import Any
 
 import pytest
 
 from minikctl import errors
+from minikctl.apiserver.auth import User
 from minikctl.apiserver.options import Caller, DeleteOptions, WriteOptions
 from minikctl.apiserver.registry import Registry
 from minikctl.model import kinds, objects
@@ -370,3 +372,72 @@ async def test_a_runtime_class_is_looked_up_and_says_how_its_pods_are_scheduled(
     assert "Pod's Overhead doesn't match" in await refused(registry, kinds.POD, other)
     other = pod("r", runtimeClassName="gvisor", nodeSelector={"sandbox": "no"})
     assert "have different values for sandbox" in await refused(registry, kinds.POD, other)
+
+
+# --- nodes ----------------------------------------------------------------------------------------------
+
+NODE = WriteOptions(caller=Caller(User("system:node:one", ("system:nodes", "system:authenticated"))))
+
+
+async def bound(registry: Registry, name: str, node: str) -> Any:
+    return await create(registry, kinds.POD, pod(name, nodeName=node))
+
+
+async def said(doing: Awaitable[Any]) -> str:
+    """Return how a node's write is refused."""
+    with pytest.raises(errors.StatusError) as found:
+        await doing
+    assert found.value.code == 403
+    return found.value.message
+
+
+async def test_a_node_speaks_for_its_own_pods(registry: Registry) -> None:
+    mine, other = await bound(registry, "mine", "one"), await bound(registry, "other", "two")
+    running = {"phase": "Running"}
+
+    def told(obj: Any, **metadata: Any) -> Any:
+        meta = {**obj["metadata"], **metadata}
+        name = obj["metadata"]["name"]
+        body = {**obj, "metadata": meta, "status": running}
+        return registry.update(kinds.POD, "default", name, body, NODE, subresource="status")
+
+    assert (await told(mine))["status"] == running
+    text = 'node "one" can only update pod status for pods with spec.nodeName set to itself'
+    assert text in await said(told(other))
+    mine = registry.get(kinds.POD, "default", "mine")
+    assert "cannot update labels through pod status" in await said(told(mine, labels={"a": "b"}))
+    spec = {**mine, "metadata": {**mine["metadata"], "labels": {"a": "b"}}}
+    assert "unexpected operation" in await said(registry.update(kinds.POD, "default", "mine", spec, NODE))
+    gone = registry.delete(kinds.POD, "default", "other", write=NODE)
+    assert "can only delete pods with spec.nodeName set to itself" in await said(gone)
+    await registry.delete(kinds.POD, "default", "mine", DeleteOptions(grace_seconds=0), write=NODE)
+
+
+async def test_a_node_makes_mirror_pods_only(registry: Registry) -> None:
+    plain = pod(nodeName="one", automountServiceAccountToken=False)
+    assert "can only create mirror pods" in await said(registry.create(kinds.POD, "default", plain, NODE))
+    mirror = pod(nodeName="two", automountServiceAccountToken=False)
+    mirror["metadata"]["annotations"] = {"kubernetes.io/config.mirror": "x"}
+    text = "can only create pods with spec.nodeName set to itself"
+    assert text in await said(registry.create(kinds.POD, "default", copy.deepcopy(mirror), NODE))
+    mirror["spec"]["nodeName"] = "one"
+    assert await registry.create(kinds.POD, "default", mirror, NODE)
+
+
+async def test_a_node_changes_itself_only(registry: Registry) -> None:
+    def node(name: str, **labels: str) -> Any:
+        return {"metadata": {"name": name, "labels": labels}}
+
+    refusal = await said(registry.create(kinds.NODE, "", node("two"), NODE))
+    assert refusal == 'nodes "two" is forbidden: node "one" is not allowed to modify node "two"'
+    labels = {"node-restriction.kubernetes.io/a": "b", "kubernetes.io/arch": "amd64", "mine": "x"}
+    refusal = await said(registry.create(kinds.NODE, "", node("one", **labels), NODE))
+    assert "is not allowed to set labels: node-restriction.kubernetes.io/a" in refusal
+    made = await registry.create(kinds.NODE, "", node("one", **{"kubernetes.io/arch": "amd64"}), NODE)
+    tainted = {**made, "spec": {"taints": [{"key": "a", "effect": "NoSchedule"}]}}
+    assert "not allowed to modify taints" in await said(registry.update(kinds.NODE, "", "one", tainted, NODE))
+    lease = {"metadata": {"name": "two"}, "spec": {}}
+    text = "can only access lease with the same name as the requesting node"
+    assert text in await said(registry.create(kinds.LEASE, "kube-node-lease", lease, NODE))
+    csi_node: Any = {"metadata": {"name": "two"}, "spec": {"drivers": []}}
+    assert "can only access CSINode" in await said(registry.create(kinds.CSI_NODE, "", csi_node, NODE))

@@ -503,3 +503,13 @@ async def test_whoever_has_the_token_is_the_administrator(client: Client) -> Non
     rules = await client("POST", f"{base}/selfsubjectrulesreviews", {"spec": {"namespace": "default"}})
     assert rules.json()["status"]["resourceRules"][0]["verbs"] == ["*"]
     assert (await client("GET", f"{base}/selfsubjectaccessreviews")).status == 405
+
+
+async def test_a_negative_limit_is_none(client: Client) -> None:
+    answer = await client("GET", "/apis/networking.k8s.io/v1/networkpolicies?limit=-3")
+    assert answer.json()["items"] == []
+
+
+async def test_what_is_in_all_namespaces_is_not_deleted_at_once(client: Client) -> None:
+    assert (await client("DELETE", "/apis/apps/v1/deployments")).status == 405
+    assert (await client("DELETE", "/apis/apps/v1/namespaces/default/deployments")).status == 200

@@ -303,3 +303,19 @@ async def test_what_is_empty_is_kept_as_absent(registry: Registry) -> None:
     assert same["metadata"]["resourceVersion"] == made["metadata"]["resourceVersion"]
     role: dict[str, Any] = {"metadata": {"name": "none"}, "rules": []}
     assert (await registry.create(kinds.ROLE, "default", role))["rules"] == []
+
+
+async def test_what_is_cached_is_never_changed_in_place(registry: Registry) -> None:
+    made = await registry.create(kinds.POD, "default", samples.pod())
+    entry = registry.entry(kinds.POD, "default", "web")
+    entry.object["status"]["conditions"] = []  # as an earlier release may have kept it
+    entry.object["spec"]["tolerations"] = []
+    before = copy.deepcopy(entry.object)
+    labelled = copy.deepcopy(made)
+    labelled["metadata"]["labels"] = {"a": "b"}
+    await registry.update(kinds.POD, "default", "web", copy.deepcopy(labelled), WriteOptions(dry_run=True))
+    running = {**labelled, "status": {"phase": "Running"}}
+    await registry.update(
+        kinds.POD, "default", "web", running, WriteOptions(dry_run=True), subresource="status"
+    )
+    assert entry.object == before

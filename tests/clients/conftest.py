@@ -106,17 +106,24 @@ def named(items: list[Any]) -> Mapping[str, Any]:
     return {each.metadata.name: each for each in items}
 
 
-@pytest.fixture(scope="session")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """Yield a running simulated cluster."""
-    found = Cluster(tmp_path_factory.mktemp("clients"))
-    words = ("--cluster", "clients", "cluster")
+@contextlib.contextmanager
+def running(home: Path, name: str) -> Iterator[Cluster]:
+    """Yield a running simulated cluster of that name; it is deleted afterwards."""
+    found = Cluster(home)
+    words = ("--cluster", name, "cluster")
     try:
         found.ok(MINIKCTL, *words, "start", "--runtime", "sim", "--wait=false")
         found.kubeconfig.write_text(found.ok(MINIKCTL, *words, "kubeconfig"))
         yield found
     finally:
         found.run(MINIKCTL, *words, "delete")
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """Yield the cluster that most tests share, each in a namespace of its own."""
+    with running(tmp_path_factory.mktemp("clients"), "clients") as found:
+        yield found
 
 
 @pytest.fixture

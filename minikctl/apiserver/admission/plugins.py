@@ -9,6 +9,7 @@ from minikctl.apiserver.admission.ingress_class import DefaultIngressClass
 from minikctl.apiserver.admission.limit_ranger import LimitRanger
 from minikctl.apiserver.admission.mutating import MutatingPolicies
 from minikctl.apiserver.admission.namespaces import NamespaceLifecycle
+from minikctl.apiserver.admission.node_restriction import NodeRestriction
 from minikctl.apiserver.admission.pod_security import PodSecurity
 from minikctl.apiserver.admission.policies import PolicyNotices, ValidatingPolicies
 from minikctl.apiserver.admission.priority import Priority
@@ -29,6 +30,7 @@ def build(world: World, roles: Rbac, client: WebhookClient) -> list[Plugin]:
         NamespaceLifecycle(world),
         ServiceAccount(world),
         LimitRanger(world),
+        NodeRestriction(world),
         Priority(world),
         DefaultTolerationSeconds(),
         PodSecurity(world),
