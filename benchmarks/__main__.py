@@ -6,10 +6,23 @@ import sys
 import time
 from datetime import UTC, datetime
 
-from benchmarks import api, cli, harness, healing, idle, network, pods, policies, rolling, simulation
+from benchmarks import (
+    admission,
+    api,
+    cli,
+    harness,
+    healing,
+    idle,
+    network,
+    pods,
+    policies,
+    rolling,
+    simulation,
+)
 
 PARTS = {
     "api": api.measure,
+    "admission": admission.measure,
     "pods": pods.measure,
     "network": network.measure,
     "policies": policies.measure,

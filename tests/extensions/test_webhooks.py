@@ -11,7 +11,7 @@ import pytest
 
 from minikctl.apiserver import outbound
 from tests.extensions import webhook
-from tests.extensions.conftest import Api
+from tests.extensions.conftest import Api, running
 from tests.extensions.definitions import crd
 from tests.extensions.webhook import Json, Webhook, allow, configuration, hook, labelling, patching, rule
 
@@ -557,3 +557,36 @@ async def test_a_connection_that_nobody_uses_ends(
     assert api.registry.webhooks._lines._idle == {}
     await api.ok("POST", MAPS, named("b"))
     assert server.connections == 2
+
+
+async def test_apply_goes_through_webhooks_without_conflicts(api: Api, server: Webhook) -> None:
+    server.answer = labelling("team", "blue")
+    await configure(api, "Mutating", hook(server))
+    url, media = f"{MAPS}/a?fieldManager=me", "application/apply-patch+yaml"
+    for value in ("1", "2"):
+        config = {"apiVersion": "v1", "kind": "ConfigMap", **named("a"), "data": {"x": value}}
+        found = await api.ok("PATCH", url, config, content_type=media)
+        assert (found["data"], found["metadata"]["labels"]) == ({"x": value}, {"team": "blue"})
+    assert [each["operation"] for each in server.seen] == ["CREATE", "UPDATE"]
+    assert server.seen[1]["options"] == {
+        "kind": "PatchOptions",
+        "apiVersion": "meta.k8s.io/v1",
+        "fieldManager": "me",
+    }
+    assert found["metadata"]["managedFields"][0]["manager"] == "me"
+
+
+async def test_each_object_of_a_collection_is_asked_about(api: Api, server: Webhook) -> None:
+    for name in ("a", "b"):
+        await api.ok("POST", MAPS, named(name, labels={"go": "yes"}))
+    await configure(api, "Validating", hook(server, "a.example.com", rule(operations="DELETE")))
+    await api.ok("DELETE", f"{MAPS}?labelSelector=go")
+    assert sorted(each["name"] for each in server.seen) == ["a", "b"]
+
+
+async def test_configurations_count_after_a_restart(tmp_path: Path, server: Webhook) -> None:
+    async with running(tmp_path / "again.db") as api:
+        await configure(api, "Validating", hook(server))
+    async with running(tmp_path / "again.db") as api:
+        await api.ok("POST", MAPS, named("a"))
+    assert [each["name"] for each in server.seen] == ["a"]
