@@ -21,14 +21,19 @@ Probe = tuple[str, int, str]
 PROCESS = """
 import json, select, socket, struct, sys, threading, time
 
-def serve_tcp(port):
-    server = socket.create_server(("", port), backlog=128)
+def bound_tcp(port):
+    return socket.create_server(("", port), backlog=128)
+
+def serve_tcp(server):
     while True:
         server.accept()[0].close()
 
-def serve_udp(port):
+def bound_udp(port):
     server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     server.bind(("", port))
+    return server
+
+def serve_udp(server):
     while True:
         data, peer = server.recvfrom(64)
         try:
@@ -80,8 +85,8 @@ def probe(wanted, seconds):
     return opened
 
 for port in json.loads(sys.argv[1]):
-    for serve in (serve_tcp, serve_udp):
-        threading.Thread(target=serve, args=(port,), daemon=True).start()
+    for serve, bound in ((serve_tcp, bound_tcp), (serve_udp, bound_udp)):
+        threading.Thread(target=serve, args=(bound(port),), daemon=True).start()
 print("ready", flush=True)
 for line in sys.stdin:
     wanted, seconds = json.loads(line)

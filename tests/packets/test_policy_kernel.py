@@ -47,14 +47,21 @@ def program(real: Lab, grid: Grid) -> None:
 
 
 def differences(real: Lab, grid: Grid, probes: list[tuple[int, str]]) -> list[str]:
-    """Return the connections whose real fate is not what the oracle says."""
+    """Return the connections whose real fate is not what the oracle says.
+
+    What should be open but did not answer in time is asked again with more time: a busy machine is no firewall.
+    """
+    return _differing(real, grid, probes, 0.25) and _differing(real, grid, probes, 3.0)
+
+
+def _differing(real: Lab, grid: Grid, probes: list[tuple[int, str]], seconds: float) -> list[str]:
     traced = Traced(grid)
     ends = [*grid.pods, OUTSIDE]
     wanted = {
         source: [(grid.ip(target), port, protocol) for target in ends for port, protocol in probes]
         for source in ends
     }
-    found = real.probe(wanted)
+    found = real.probe(wanted, seconds)
     return [
         f"{source} -> {target}:{port}/{protocol} is {opened}"
         for source in ends

@@ -9,7 +9,7 @@ from typing import Any
 
 _STEP = re.compile(
     r"\.\.(?P<deep>[\w$-]+)|\.(?P<name>(?:[^.\[\]\\]|\\.)+)|\[(?P<index>-?\d+)\]|\[\s*(?P<quote>['\"])(?P<key>.*?)(?P=quote)\s*\]"
-    r"|\[(?P<all>\*)\]|\[\?\(\s*@\.(?P<field>[\w.\\-]+)\s*(?P<op>==|!=)\s*(?P<value>.*?)\s*\)\]|(?P<star>\.\*)"
+    r"|\[(?P<all>\*)\]|\[\?\(\s*@\.(?P<field>[\w.\\-]+)\s*(?P<op>==|!=)\s*(?P<value>.*?)\s*\)\]"
 )
 
 

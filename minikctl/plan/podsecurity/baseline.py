@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from minikctl.plan.podsecurity.view import Finding, View, either, named, quoted, security
+from minikctl.plan.podsecurity.view import Finding, View, either, named, quoted, security, setters, unconfined
 
 CAPABILITIES = frozenset(
     (
@@ -46,28 +46,19 @@ APPARMOR = "container.apparmor.security.beta.kubernetes.io/"
 
 def app_armor(view: View) -> Iterator[Finding]:
     """AppArmor must not be turned off."""
-    bad = []
-    if (view.security.get("appArmorProfile") or {}).get("type") == "Unconfined":
-        bad.append('pod must not set AppArmor profile type to "Unconfined"')
-    names = [
-        str(each.get("name"))
-        for each in view.containers()
-        if (security(each).get("appArmorProfile") or {}).get("type") == "Unconfined"
-    ]
-    if names:
-        bad.append(f'{named("container", names)} must not set AppArmor profile type to "Unconfined"')
-    notes = {
-        key: value
-        for key, value in (view.metadata.get("annotations") or {}).items()
+    who, bad = unconfined(view, "appArmorProfile")
+    notes = [
+        f"{key}={quoted([str(value)])}"
+        for key, value in sorted((view.metadata.get("annotations") or {}).items())
         if key.startswith(APPARMOR) and value and not _is_profile(str(value))
-    }
+    ]
     if notes:
-        listed = ", ".join(f'{key}="{value}"' for key, value in sorted(notes.items()))
-        bad.append(f"{either(list(notes), 'annotation', 'annotations')} {listed}")
-    if bad:
-        yield Finding(
-            either(bad, "forbidden AppArmor profile", "forbidden AppArmor profiles"), "; ".join(bad)
-        )
+        who = " and ".join([*([who] if who else []), either(notes, "annotation", "annotations")])
+        bad += notes
+    if who:
+        listed = ", ".join(f'"{each}"' for each in bad)  # notes have quotation marks of their own
+        reason = either(bad, "forbidden AppArmor profile", "forbidden AppArmor profiles")
+        yield Finding(reason, f"{who} must not set AppArmor profile type to {listed}")
 
 
 def _is_profile(value: str) -> bool:
@@ -133,6 +124,7 @@ def host_probes(view: View) -> Iterator[Finding]:
             names.append(str(each.get("name")))
             hosts |= found
     if names:
+        names.sort()
         word = either(sorted(hosts), "host", "hosts")
         uses = either(names, "uses", "use")
         detail = f"{named('container', names)} {uses} probe or lifecycle {word} {quoted(sorted(hosts))}"
@@ -170,14 +162,14 @@ def selinux(view: View) -> Iterator[Finding]:
     whole = view.security.get("seLinuxOptions") or {}
     each = {str(one.get("name")): security(one).get("seLinuxOptions") or {} for one in view.containers()}
     names = [name for name, options in each.items() if _selinux(options)]
-    who = (["pod"] if _selinux(whole) else []) + ([named("container", names)] if names else [])
+    who = setters(bool(_selinux(whole)), names)
     if not who:
         return
-    problems = list(dict.fromkeys(text for options in (whole, *each.values()) for text in _selinux(options)))
+    problems = sorted({text for options in (whole, *each.values()) for text in _selinux(options)})
     types = [text for text in problems if text not in ("user", "role")]
     told = [f"{either(types, 'type', 'types')} {quoted(types)}"] if types else []
     told += [f"{field} may not be set" for field in ("user", "role") if field in problems]
-    detail = f"{' and '.join(who)} set forbidden securityContext.seLinuxOptions: {'; '.join(told)}"
+    detail = f"{who} set forbidden securityContext.seLinuxOptions: {'; '.join(told)}"
     yield Finding("seLinuxOptions", detail)
 
 
@@ -190,20 +182,10 @@ def _selinux(options: Mapping[str, Any]) -> list[str]:
 
 def seccomp(view: View) -> Iterator[Finding]:
     """Seccomp must not be turned off."""
-    bad = []
-    if (view.security.get("seccompProfile") or {}).get("type") == "Unconfined":
-        bad.append('pod must not set securityContext.seccompProfile.type to "Unconfined"')
-    names = [
-        str(each.get("name"))
-        for each in view.containers()
-        if (security(each).get("seccompProfile") or {}).get("type") == "Unconfined"
-    ]
-    if names:
-        bad.append(
-            f'{named("container", names)} must not set securityContext.seccompProfile.type to "Unconfined"'
-        )
-    if bad:
-        yield Finding("seccompProfile", "; ".join(bad))
+    who, types = unconfined(view, "seccompProfile")
+    if who:
+        detail = f"{who} must not set securityContext.seccompProfile.type to {quoted(types)}"
+        yield Finding("seccompProfile", detail)
 
 
 def sysctls(view: View) -> Iterator[Finding]:
@@ -216,19 +198,15 @@ def sysctls(view: View) -> Iterator[Finding]:
 
 def windows(view: View) -> Iterator[Finding]:
     """No process of the host's on Windows."""
-    bad = []
-    if (view.security.get("windowsOptions") or {}).get("hostProcess"):
-        bad.append("pod")
+    whole = (view.security.get("windowsOptions") or {}).get("hostProcess")
     names = [
         str(each.get("name"))
         for each in view.containers()
         if (security(each).get("windowsOptions") or {}).get("hostProcess")
     ]
-    if names:
-        bad.append(named("container", names))
-    if bad:
-        text = f"{' and '.join(bad)} must not set securityContext.windowsOptions.hostProcess=true"
-        yield Finding("hostProcess", text)
+    who = setters(bool(whole), names)
+    if who:
+        yield Finding("hostProcess", f"{who} must not set securityContext.windowsOptions.hostProcess=true")
 
 
 Check = Callable[[View], Iterator[Finding]]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from minikctl.plan.podsecurity import baseline
-from minikctl.plan.podsecurity.view import Finding, View, either, named, quoted, security
+from minikctl.plan.podsecurity.view import Finding, View, either, named, quoted, security, setters
 
 VOLUMES = frozenset(
     (
@@ -88,13 +88,9 @@ def non_root(view: View) -> Iterator[Finding]:
             explicit.append(str(each.get("name")))
         elif own is None and whole is None:
             implicit.append(str(each.get("name")))
-    bad = []
-    if whole is False:
-        bad.append("pod must not set securityContext.runAsNonRoot=false")
-    if explicit:
-        bad.append(f"{named('container', explicit)} must not set securityContext.runAsNonRoot=false")
-    if bad:
-        yield Finding("runAsNonRoot != true", "; ".join(bad))
+    who = setters(whole is False, explicit)
+    if who:
+        yield Finding("runAsNonRoot != true", f"{who} must not set securityContext.runAsNonRoot=false")
     elif implicit:
         detail = f"pod or {named('container', implicit)} must set securityContext.runAsNonRoot=true"
         yield Finding("runAsNonRoot != true", detail)
@@ -104,37 +100,24 @@ def user(view: View) -> Iterator[Finding]:
     """The user must not be 0."""
     if view.spec.get("hostUsers") is False:
         return
-    bad = ["pod"] if view.security.get("runAsUser") == 0 else []
     names = [str(each.get("name")) for each in view.containers() if security(each).get("runAsUser") == 0]
-    bad += [named("container", names)] if names else []
-    if bad:
-        yield Finding("runAsUser=0", f"{' and '.join(bad)} must not set runAsUser=0")
+    who = setters(view.security.get("runAsUser") == 0, names)
+    if who:
+        yield Finding("runAsUser=0", f"{who} must not set runAsUser=0")
 
 
 def seccomp(view: View) -> Iterator[Finding]:
     """Seccomp must be on, and the pod must say so."""
     if view.is_windows:
         return
-    whole = (view.security.get("seccompProfile") or {}).get("type")
-    good = ("RuntimeDefault", "Localhost")
-    explicit, implicit = [], []
-    for each in view.containers():
-        own = (security(each).get("seccompProfile") or {}).get("type")
-        if own is not None and own not in good:
-            explicit.append(str(each.get("name")))
-        elif own is None and whole not in good:
-            implicit.append(str(each.get("name")))
-    bad, allowed = [], 'securityContext.seccompProfile.type to "RuntimeDefault" or "Localhost"'
-    if whole is not None and whole not in good:
-        bad.append(f'pod must not set securityContext.seccompProfile.type to "{whole}"')
-    if explicit:
-        bad.append(
-            f'{named("container", explicit)} must not set securityContext.seccompProfile.type to "Unconfined"'
-        )
-    if bad:
-        yield Finding("seccompProfile", "; ".join(bad))
-    elif implicit:
-        yield Finding("seccompProfile", f"pod or {named('container', implicit)} must set {allowed}")
+    refused = list(baseline.seccomp(view))
+    if refused or view.security.get("seccompProfile"):
+        yield from refused
+        return
+    names = [str(each.get("name")) for each in view.containers() if not security(each).get("seccompProfile")]
+    if names:
+        allowed = 'securityContext.seccompProfile.type to "RuntimeDefault" or "Localhost"'
+        yield Finding("seccompProfile", f"pod or {named('container', names)} must set {allowed}")
 
 
 CHECKS: tuple[baseline.Check, ...] = (

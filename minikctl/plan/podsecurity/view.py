@@ -63,3 +63,23 @@ def named(word: str, names: list[str]) -> str:
 def either(many: list[Any], one: str, several: str) -> str:
     """Return the word that fits the number."""
     return one if len(many) == 1 else several
+
+
+def setters(pod: bool, names: list[str]) -> str:
+    """Return who sets something: ``pod``, ``containers "a", "b"``, or both with "and" between; or ""."""
+    return " and ".join((["pod"] if pod else []) + ([named("container", names)] if names else []))
+
+
+CONFINING = ("RuntimeDefault", "Localhost")
+
+
+def unconfined(view: View, field: str) -> tuple[str, list[str]]:
+    """Return who sets the profile to a type that confines nothing, and these types."""
+    whole = (view.security.get(field) or {}).get("type", "RuntimeDefault")
+    each = {
+        str(one.get("name")): str((security(one).get(field) or {}).get("type", "RuntimeDefault"))
+        for one in view.containers()
+    }
+    names = [name for name, found in each.items() if found not in CONFINING]
+    types = {found for found in (whole, *each.values()) if found not in CONFINING}
+    return setters(whole not in CONFINING, names), sorted(types)
