@@ -68,10 +68,11 @@ def _of_claim(item: Object, claim: Object) -> Iterator[str]:
     for name, bound in _sorted(item.get("min")):
         yield from _below(word, name, bound, requests, {})
     for name, bound in _sorted(item.get("max")):
+        start = f"maximum {name} usage per {word} is {bound}"
         if name not in requests:
-            yield f"maximum {name} usage per {word} is {bound}.  No request is specified"
+            yield f"{start}.  No request is specified"
         elif quantity.compare(requests[name], bound) > 0:
-            yield f"maximum {name} usage per {word} is {bound}, but request is {requests[name]}"
+            yield f"{start}, but request is {quantity.canonical(requests[name])}"
 
 
 def _of_pod(item: Object, pod: Object) -> Iterator[str]:

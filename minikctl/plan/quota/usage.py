@@ -99,8 +99,9 @@ def _of_service(service: Object) -> dict[str, str]:
         case "NodePort":
             return {NODE_PORTS: str(ports)}
         case "LoadBalancer":
-            has_ports = spec.get("allocateLoadBalancerNodePorts") is not False
-            return {BALANCERS: "1", **({NODE_PORTS: str(ports)} if has_ports else {})}
+            if spec.get("allocateLoadBalancerNodePorts") is False:  # then only those count that are asked for
+                ports = sum(1 for each in spec.get("ports") or () if each.get("nodePort"))
+            return {BALANCERS: "1", NODE_PORTS: str(ports)}
     return {}
 
 
@@ -120,12 +121,21 @@ def total(all_of: Iterable[Amounts], names: Iterable[str]) -> dict[str, str]:
 
 
 def missing(pod: Object, hard: Mapping[str, Any]) -> str:
-    """Return what the pod's containers have to say under such a quota and do not, "" if nothing."""
+    """Return what the pod's containers have to say under such a quota and do not, "" if nothing.
+
+    A pod that says for all of it what it needs is not asked.
+    """
+    if objects.spec(pod).get("resources"):
+        return ""
     required = [
         name for name in hard if name.removeprefix("limits.").removeprefix(_EXTENDED) in ("cpu", "memory")
     ]
     lacking: dict[str, list[str]] = {}
-    for container in objects.spec(pod).get("containers") or ():
+    containers = [
+        *(objects.spec(pod).get("containers") or ()),
+        *(objects.spec(pod).get("initContainers") or ()),
+    ]
+    for container in containers:
         resources = container.get("resources") or {}
         for name in required:
             field = "limits" if name.startswith("limits.") else "requests"
