@@ -69,7 +69,7 @@ def _items(items: list[Any], step: dict[str, str]) -> Iterator[Any]:
             yield items[index]
     elif "all" in step:
         yield from items
-    elif "field" in step:
+    else:
         wanted = step["value"].strip("\"'")
         for item in items:
             said = [_plain(each) for each in find(item, f".{step['field']}")]
