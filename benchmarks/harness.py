@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PROGRAM = str(pathlib.Path(sys.executable).parent / "minikctl")
@@ -58,9 +59,10 @@ class Cluster:
         """Start a minikctl command whose output is read while it runs."""
         return subprocess.Popen([PROGRAM, *words], stdout=subprocess.PIPE, text=True, env=self.environment)
 
-    def get(self, *words: str) -> dict:
+    def get(self, *words: str) -> dict[str, Any]:
         """Return an object or list as JSON."""
-        return json.loads(self.run("get", *words, "-o", "json"))
+        found: dict[str, Any] = json.loads(self.run("get", *words, "-o", "json"))
+        return found
 
     def wait_ready(self, selector: str, seconds: int = 60) -> None:
         """Return when all pods with the label are Ready."""

@@ -85,6 +85,11 @@ async def watched(store: Store) -> None:
         task.cancel()
 
 
+def creating(store: Store, workers: int) -> Callable[[int, int], Awaitable[object]]:
+    """Return what creates an object for each worker and number."""
+    return lambda worker, number: store.create(f"c{workers}/{worker}/{number}", VALUE)
+
+
 async def main() -> None:
     """Print the table."""
     sys.stdout.write(f"{'':<44}{'p50':>12}{'p99':>12}{'rate':>13}\n")
@@ -94,7 +99,7 @@ async def main() -> None:
         store = await Store.open(directory / "store.db")
         for workers in (1, 10, 100):
             title = f"create, {workers} at a time"
-            await measure(title, workers, lambda w, n, of=workers: store.create(f"c{of}/{w}/{n}", VALUE))
+            await measure(title, workers, creating(store, workers))
         await measure("get", 1, lambda w, n: store.get(f"c1/{w}/{n}"))
         await measure("list 1,000 of them", 1, lambda w, n: store.list("c", limit=1000))  # noqa: ARG005
         await watched(store)

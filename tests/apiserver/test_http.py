@@ -488,7 +488,8 @@ async def test_aggregated_discovery_says_the_same(client: Client) -> None:
             for version in group["versions"]:
                 for each in version["resources"]:
                     listed.add((group["metadata"].get("name", ""), version["version"], each["resource"]))
-    assert listed == {(kind.group, kind.version, kind.plural) for kind in (*kinds.ALL, *reviews.ALL)}
+    served: list[Any] = [*kinds.ALL, *reviews.ALL]
+    assert listed == {(kind.group, kind.version, kind.plural) for kind in served}
 
 
 # --- questions about the caller ---------------------------------------------------------------------------

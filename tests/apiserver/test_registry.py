@@ -137,7 +137,7 @@ async def test_patches_do_not_touch_what_readers_hold(registry: Registry) -> Non
     before = copy.deepcopy(made)
     body = {"spec": {"template": {"spec": {"containers": [{"name": "app", "image": "other"}]}}}}
     for type in ("strategic", "merge"):
-        await registry.patch(kinds.DEPLOYMENT, "default", "web", body, PatchOptions(type))  # type: ignore[arg-type]
+        await registry.patch(kinds.DEPLOYMENT, "default", "web", body, PatchOptions(type))
     operations = [{"op": "replace", "path": "/spec/template/spec/containers/0/image", "value": "third"}]
     after = await registry.patch(kinds.DEPLOYMENT, "default", "web", operations, PatchOptions("json"))
     assert after["spec"]["template"]["spec"]["containers"][0]["image"] == "third"
@@ -234,7 +234,7 @@ async def test_lists_select_by_labels_and_fields(registry: Registry) -> None:
     for name in ("a", "b", "c"):
         await registry.create(kinds.POD, "default", samples.pod(name))
 
-    def names(**options: str) -> list[str]:
+    def names(**options: Any) -> list[str]:
         return [entry.key[1] for entry in registry.list(kinds.POD, "default", ListOptions(**options)).entries]
 
     assert names(labels="app in (a,c)") == ["a", "c"]

@@ -150,7 +150,7 @@ class Socket:
         self.incoming: asyncio.Queue[Any] = asyncio.Queue()
         self.incoming.put_nowait({"type": "websocket.connect"})
         self.sent: asyncio.Queue[Any] = asyncio.Queue()
-        self.task = asyncio.create_task(client.app(self.scope, self.incoming.get, self._send))
+        self.task = asyncio.ensure_future(client.app(self.scope, self.incoming.get, self._send))
 
     async def _send(self, message: Any) -> None:
         self.sent.put_nowait(message)

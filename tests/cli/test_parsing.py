@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from minikctl.cli import commands, flags, parsing
@@ -46,7 +48,7 @@ def read(*words: str) -> Sample:
         (["-"], {"words": ("-",)}),
     ],
 )
-def test_flags_and_arguments(words: list[str], wanted: dict[str, object]) -> None:
+def test_flags_and_arguments(words: list[str], wanted: dict[str, Any]) -> None:
     found = read(*words)
     assert {key: getattr(found, key) for key in wanted} == wanted
     assert found == Sample(**{"words": (), "tail": (), **wanted})

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from minikctl.drivers import docker, engine, fake_engine, images
+from minikctl.drivers import docker, fake_engine, images
+from minikctl.drivers.engine import Container, ContainerSpec, Engine
 from minikctl.runtime import clock
 
 IMAGE = "minikctl-infra:latest"
@@ -21,16 +22,16 @@ SUBNETS = "10.199.{}.0/24"
 class Bench:
     """An engine under test, and the labels by which everything made in it is found and removed."""
 
-    engine: engine.Engine
+    engine: Engine
     labels: dict[str, str]
     name: str
     real: bool
 
-    def spec(self, name: str = "a", *command: str, **more: Any) -> engine.ContainerSpec:
+    def spec(self, name: str = "a", *command: str, **more: Any) -> ContainerSpec:
         """Return a container's description; without a command it is a pause container."""
         if command:
             more |= {"entrypoint": command[:1], "command": command[1:]}
-        return engine.ContainerSpec(
+        return ContainerSpec(
             name=f"{self.name}-{name}", image=IMAGE, labels=self.labels | {"contract/name": name}, **more
         )
 
@@ -40,7 +41,7 @@ class Bench:
         await self.engine.start(made)
         return made
 
-    async def ended(self, container_id: str) -> engine.Container:
+    async def ended(self, container_id: str) -> Container:
         """Return the container once it has ended."""
         while True:
             found = await self.engine.inspect(container_id)
@@ -62,7 +63,7 @@ async def bench(request: pytest.FixtureRequest) -> AsyncIterator[Bench]:
     """An engine with nothing of ours in it; what a test leaves behind is removed."""
     real = request.param == "docker"
     name = f"mkc-{uuid.uuid4().hex[:8]}"
-    made: engine.Engine = docker.DockerEngine(name) if real else fake_engine.FakeEngine(clock.SystemClock())
+    made: Engine = docker.DockerEngine(name) if real else fake_engine.FakeEngine(clock.SystemClock())
     bench = Bench(made, {"minikctl.dev/cluster": name}, name, real)
     try:
         await images.ensure_infra(made)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -43,7 +43,7 @@ def test_the_engines_words_are_found_in_any_body(content: bytes, words: str) -> 
 
 
 @pytest.fixture
-async def absent(tmp_path: Path) -> Iterator[docker.DockerEngine]:
+async def absent(tmp_path: Path) -> AsyncIterator[docker.DockerEngine]:
     """An engine at whose address nobody listens."""
     made = docker.DockerEngine("test", f"unix://{tmp_path}/none.sock")
     yield made

@@ -92,7 +92,7 @@ async def running(path: Path) -> AsyncIterator[Api]:
     informers, recorder = Informers(client), Recorder(client, clock)
     executor = ApiExecutor(client, recorder, clock, informers.known)
     registry.served.subscribe(lambda table: informers.retain({kind.resource for kind in table.all}))
-    settings = controllers.Settings("one", "v1", "CERTIFICATE", Machine(), served=registry.served)
+    settings = controllers.Settings({}, "v1", "CERTIFICATE", Machine(), served=registry.served)
     loops = controllers.build(client, informers, executor, clock, settings)
     loops = [loop for loop in loops if loop.controller.name in FOLLOWED]
     works = [informers.run(), recorder.run(), *(loop.run() for loop in loops)]

@@ -110,7 +110,7 @@ def test_source_ranges_guard_the_load_balancer_address_alone() -> None:
 
 
 def test_source_ranges_of_another_family_let_nobody_in() -> None:
-    ranges = {"loadBalancerSourceRanges": ["2001:db8::/32"]}
+    ranges: dict[str, Any] = {"loadBalancerSourceRanges": ["2001:db8::/32"]}
     web = service("web", type="LoadBalancer", status=[{"ip": "127.0.1.5"}], **ranges)
     trace = tracer([web], [endpoint_slice("web", "10.1.0.2")])
     assert reached(trace, Packet("127.0.1.5", 80)) == {"dropped"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from datetime import datetime
 from typing import Any
 
 from minikctl.controllers.api_endpoints import ApiEndpointsController
@@ -195,13 +196,20 @@ def _samples(case: dict[str, Any]) -> dict[str, dict[str, Sample]] | None:
     return found
 
 
+def parsed(text: str) -> datetime:
+    """Return the moment that a case names."""
+    found = objects.parse_time(text)
+    assert found is not None, text
+    return found
+
+
 def _autoscaling_view(world: World, case: dict[str, Any]) -> autoscaling_view.View | None:
     found = world.of(kinds.HORIZONTAL_POD_AUTOSCALER).get(*_key(case))
     if found is None:
         return None
     past = autoscaling_view.Past(
         *(
-            tuple((objects.parse_time(at), count) for at, count in case.get(name) or ())
+            tuple((parsed(at), count) for at, count in case.get(name) or ())
             for name in ("recommended", "changes")
         )
     )

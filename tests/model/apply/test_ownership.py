@@ -87,7 +87,9 @@ def test_case(case: Object) -> None:
                 if part in step:
                     found = story.live.get(part)
                     wanted = step[part]
-                    assert (found == wanted) if part != "metadata" else wanted.items() <= found.items()
+                    assert (
+                        (found == wanted) if part != "metadata" else wanted.items() <= (found or {}).items()
+                    )
             if "owns" in step:
                 assert owners(story.live) == step["owns"]
 
@@ -95,8 +97,10 @@ def test_case(case: Object) -> None:
 # --- laws -------------------------------------------------------------------------------------------------------
 
 TEXT = st.sampled_from(["1", "2"])
-PORT = st.fixed_dictionaries({"containerPort": st.integers(1, 3)}, optional={"name": TEXT})
-CONTAINER = st.fixed_dictionaries(
+PORT: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
+    {"containerPort": st.integers(1, 3)}, optional={"name": TEXT}
+)
+CONTAINER: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
     {"name": st.sampled_from("abcd")},
     optional={
         "image": TEXT,

@@ -86,8 +86,8 @@ def test_every_pod_is_in_one_slice_whatever_changed(
         if number in gone:
             world.remove(kinds.POD, "default", f"p{number:04}")
         elif number in unready:
-            found = pod(number)
-            world.put({**found, "status": {**found["status"], "conditions": []}})
+            unready_pod = pod(number)
+            world.put({**unready_pod, "status": {**unready_pod["status"], "conditions": []}})
     for number in range(before, before + added):
         world.put(pod(number))
     plan(world)

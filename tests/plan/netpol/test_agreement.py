@@ -98,6 +98,8 @@ def conflicts() -> dict[str, list[dict[str, Any]]]:
     by_address: dict[str, Any] = {"ipBlock": {"cidr": "0.0.0.0/0"}}
     found = {}
     for direction, side in DIRECTIONS:
+        one: Any
+        two: Any
         for one, two in itertools.product(([], [{side: [by_pod]}], [{side: [by_address]}], [{}]), repeat=2):
             found[f"conflict {direction} {one} {two}"] = [
                 policy("one", **spec(direction, one)),

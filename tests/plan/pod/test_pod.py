@@ -31,8 +31,8 @@ def test_case(name: str, case: dict[str, Any]) -> None:
         assert not cases.mismatch(want["status"], plan.status), name
     if "conditions" in want:
         assert plan.status is not None
-        found = {each["type"]: each for each in plan.status["conditions"]}
-        assert not cases.mismatch(want["conditions"], found), name
+        conditions = {each["type"]: each for each in plan.status["conditions"]}
+        assert not cases.mismatch(want["conditions"], conditions), name
     if "waiting" in want:
         assert plan.status is not None
         entries = [*plan.status.get("initContainerStatuses", ()), *plan.status["containerStatuses"]]
