@@ -88,7 +88,7 @@ class Table:
             case "flush chain":
                 self.chains[name].clear()
             case "flush map" | "flush set":
-                (self.maps.get(name) or self.sets[name]).clear()
+                (self.maps[name] if name in self.maps else self.sets[name]).clear()
             case "delete chain":
                 assert not self.chains.pop(name)
                 assert name not in self._references(), f"{name} is in use"
