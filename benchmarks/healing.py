@@ -89,7 +89,7 @@ def _restarts(cluster: Cluster) -> Row:
         run_docker("kill", _container(cluster, pod))
         filters = {"label": [f"minikctl.dev/cluster={cluster.name}", f"minikctl.dev/pod-name={pod}"]}
         died = 0
-        for event in engine.events(
+        for event in engine.events(  # type: ignore[call-overload]  # the Engine takes fractions of a second
             since=f"{since:.9f}", filters={**filters, "type": "container"}, decode=True
         ):
             if event["Action"] == "die" and not died:

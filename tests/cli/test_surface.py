@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 import subprocess
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
@@ -146,8 +148,8 @@ def ours() -> dict[str, set[str]]:
     return found
 
 
-def _names(declared: dict[str, object]) -> set[str]:
-    return {name for flag in declared.values() for name in flag.names}  # type: ignore[attr-defined]
+def _names(declared: Mapping[str, Any]) -> set[str]:
+    return {name for flag in declared.values() for name in flag.names}
 
 
 def test_every_command_of_kubectl_is_there(theirs: dict[str, set[str]], ours: dict[str, set[str]]) -> None:

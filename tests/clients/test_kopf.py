@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
@@ -199,6 +200,9 @@ def test_an_operator_that_judges_and_changes_what_is_written(
     def kubectl(*words: str, stdin: str = "") -> Outcome:
         return cluster.run(programs.KUBECTLS["1.37"], "-n", namespace, *words, stdin=stdin)
 
+    def told(*words: str) -> str:
+        return kubectl("get", *words).out
+
     with cluster.background(sys.executable, *command, log=tmp_path / "log", PYTHONUNBUFFERED="1"):
         for kind in ("mutating", "validating"):
             configured = (
@@ -207,7 +211,7 @@ def test_an_operator_that_judges_and_changes_what_is_written(
                 "-o",
                 "jsonpath={.webhooks[*].name}",
             )
-            eventually(lambda words=configured: kubectl("get", *words).out)
+            eventually(functools.partial(told, *configured))
         made = kubectl("apply", "-f", "-", stdin=SITE)
         assert (made.code, made.err) == (0, "Warning: dry: False\n"), made
         by = kubectl("get", "site", "mine", "-o", r"jsonpath={.metadata.annotations.web\.example/by}").out

@@ -18,7 +18,7 @@ IMAGE = "minikctl-infra:latest"
 
 def pod(name: str, script: str, volumes: Any = (), mounts: Any = (), **more: Any) -> str:
     """Return the manifest of a pod that runs a script; ``resources`` and ``securityContext`` are its container's."""
-    container = {
+    container: dict[str, Any] = {
         "name": "app",
         "image": IMAGE,
         "imagePullPolicy": "IfNotPresent",

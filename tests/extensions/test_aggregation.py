@@ -22,6 +22,7 @@ from tests.extensions.conftest import Api, eventually
 from tests.extensions.definitions import GROUP as CUSTOM
 from tests.extensions.definitions import crd
 from tests.extensions.extension_server import FLUNDER, GROUP, PREFIX, VERSION, Extension
+from tests.extensions.webhook import certificate
 
 Json = dict[str, Any]
 SERVICES = "/apis/apiregistration.k8s.io/v1/apiservices"
@@ -241,7 +242,7 @@ async def test_a_certificate_that_is_not_the_servers_is_not_trusted(
 ) -> None:
     api = aggregated
     await external(api, extension.port)
-    _, other = extension_server.certificate(tmp_path, "other")
+    _, other = certificate(tmp_path, "other")
     await api.ok("POST", SERVICES, service(other, port=extension.port))
     assert (
         "x509: certificate signed by unknown authority"

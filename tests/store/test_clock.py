@@ -13,7 +13,7 @@ def test_moments_and_revisions_are_told_from_each_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = 1000.0
-    monkeypatch.setattr(log.time, "time", lambda: now)
+    monkeypatch.setattr("minikctl.store.log.time.time", lambda: now)
     opened = log.RevisionLog(tmp_path / "store.db", writable=True)
     row = None
     for second in range(5):
