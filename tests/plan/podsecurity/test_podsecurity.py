@@ -8,6 +8,7 @@ import yaml
 
 from minikctl.model.objects import Object
 from minikctl.plan.podsecurity import levels
+from minikctl.plan.podsecurity.view import Finding
 
 CASES = yaml.safe_load((Path(__file__).parent / "findings.yaml").read_text())
 PREFIX = "pod-security.kubernetes.io/"
@@ -25,7 +26,7 @@ def test_findings(case: dict[str, Any]) -> None:
 
 
 def test_a_finding_without_detail_is_its_reason() -> None:
-    assert str(levels.Finding("privileged")) == "privileged"
+    assert str(Finding("privileged")) == "privileged"
 
 
 @pytest.mark.parametrize(
