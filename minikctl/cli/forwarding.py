@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import signal
 import threading
 import time
+from collections.abc import Coroutine
 from typing import Any, NamedTuple, Protocol
 
 from minikctl import errors
@@ -59,8 +61,8 @@ def _runs(pod: dict[str, Any]) -> bool:
 def run(goal: Goal, pod: dict[str, Any], plan: Plan, session: Session) -> int:
     """Forward until interrupted; return the exit code."""
     try:
-        asyncio.run(_Forwarder(goal, plan, session).run(pod))
-    except KeyboardInterrupt:
+        asyncio.run(_until_interrupted(_Forwarder(goal, plan, session).run(pod)))
+    except (KeyboardInterrupt, asyncio.CancelledError):
         return 0
     except BaseExceptionGroup as group:
         error: BaseException = group
@@ -68,6 +70,21 @@ def run(goal: Goal, pod: dict[str, Any], plan: Plan, session: Session) -> int:
             error = error.exceptions[0]
         raise error from None
     return 0
+
+
+async def _until_interrupted(work: Coroutine[Any, Any, None]) -> None:
+    """Do the work, and cancel it on SIGINT.
+
+    What ``asyncio.run`` does about SIGINT by itself does not wake a loop that is just going to sleep: the signal would be
+    noticed with the next connection only.
+    """
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    assert task is not None
+    loop.add_signal_handler(signal.SIGINT, task.cancel)
+    try:
+        await work
+    finally:
+        loop.remove_signal_handler(signal.SIGINT)
 
 
 class _Present(NamedTuple):
