@@ -39,6 +39,7 @@ class DiffOptions(filing.Filing):
         "--force-conflicts", default=False, help="With --server-side: as if taking over others' fields."
     )
     manager: str = flag("--field-manager", default="", help="Who would own the fields.")
+    secrets: bool = flag("--show-secrets", default=False, help="Show what Secrets hold, instead of ***.")
     managed_fields: bool = flag("--show-managed-fields", default=False, help="Keep metadata.managedFields.")
     at: str = flag(
         "--at", default="", help="Compare TYPE/NAME with what it was: 10m ago, at a time, or at a revision."
@@ -137,7 +138,7 @@ def _write_pair(
     places: tuple[str, str],
 ) -> None:
     before, after = versions
-    if after.get("kind") == "Secret" and after.get("apiVersion") == "v1":
+    if not options.secrets and "Secret" in (before.get("kind"), after.get("kind")):
         before, after = masked(before, after)
     resource = target.resource
     group = f"{resource.group}." if resource.group else ""

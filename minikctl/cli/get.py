@@ -141,6 +141,7 @@ def _tables(options: GetOptions, targets: list[Target], session: Session) -> int
         shown += len(found["rows"])
     if not shown and not failures and not options.ignore_not_found:
         session.io.warn(_nothing_found(options, targets))
+        _hint_namespace(options, targets, session)
     return _complain(failures, session)
 
 
@@ -218,6 +219,19 @@ def _nothing_found(options: GetOptions, targets: list[Target]) -> str:
     if options.all_namespaces or not namespaces:
         return "No resources found"
     return f"No resources found in {namespaces.pop()} namespace."
+
+
+def _hint_namespace(options: GetOptions, targets: list[Target], session: Session) -> None:
+    """Say so when nothing was found because there is no such namespace; only a name that was given can be wrong."""
+    namespaces = {target.namespace for target in targets if target.namespace}
+    if not session.settings.namespace or len(namespaces) != 1:
+        return
+    name = namespaces.pop()
+    try:
+        session.client.request("GET", f"/api/v1/namespaces/{name}")
+    except errors.StatusError as error:
+        if error.code == 404:
+            session.io.warn(f"hint: there is no namespace {name}; `minikctl ns` lists those that are there")
 
 
 def _table(options: GetOptions, target: Target, session: Session) -> dict[str, Any]:

@@ -21,6 +21,8 @@ class BadCommandLine(errors.UsageError):
     def __init__(self, message: str, see: str = "") -> None:
         super().__init__(message)
         self.see = see
+        self.near: tuple[str, ...] = ()
+        """What may have been meant."""
 
 
 class Verbatim(errors.UsageError):
@@ -95,7 +97,7 @@ def _long(word: str, waiting: list[str], lookup: Lookup, parsed: Parsed) -> None
         if name == "help":
             parsed.wants_help = True
             return
-        raise BadCommandLine(f"unknown flag: --{name}")
+        raise _unknown(name, lookup)
     if not equals:
         if flag.takes_value:
             if not waiting:
@@ -104,6 +106,15 @@ def _long(word: str, waiting: list[str], lookup: Lookup, parsed: Parsed) -> None
         else:
             value = flag.bare or "true"
     _store(flag, value, parsed)
+
+
+def _unknown(name: str, lookup: Lookup) -> BadCommandLine:
+    import difflib
+
+    error = BadCommandLine(f"unknown flag: --{name}")
+    near = difflib.get_close_matches(name, sorted(lookup.long), 2, 0.7)
+    error.near = tuple(f"--{each}" for each in near)
+    return error
 
 
 def _shorts(word: str, waiting: list[str], lookup: Lookup, parsed: Parsed) -> None:

@@ -137,3 +137,9 @@ def test_states_are_coloured() -> None:
     assert "\x1b[31mCrashLoopBackOff\x1b[0m" in lines[2]
     assert "\x1b[33m3\x1b[0m" in lines[2]
     assert "\x1b[33mPending\x1b[0m" in lines[3]
+
+
+def test_a_mistyped_flag_and_a_namespace_that_is_not_there_are_hinted_at(world: World) -> None:
+    assert "hint: did you mean --watch" in world.run("get", "pods", "--wach").err
+    assert "hint: there is no namespace nope" in world.run("get", "pods", "-n", "nope").err
+    assert "hint" not in world.run("get", "pods", "-n", "kube-public").err

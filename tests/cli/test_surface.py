@@ -70,7 +70,7 @@ FLAGS: dict[str, dict[str, str]] = {
     "logs": {"--pod-running-timeout": NO_WAIT},
     "cluster-info dump": {"--pod-running-timeout": NO_WAIT},
     "proxy": {"--keepalive": "the system's own"},
-    "diff": dict.fromkeys(("--concurrency", "--prune", "--prune-allowlist", "--show-secrets"), LATER),
+    "diff": dict.fromkeys(("--concurrency", "--prune", "--prune-allowlist"), LATER),
     "apply": {"--overwrite": LATER},
     "wait": dict.fromkeys(
         (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from pathlib import Path
 
 import pytest
@@ -96,10 +97,15 @@ def test_contexts_of_the_clusters_own_kubeconfig(world: World) -> None:
 
 
 def test_a_server_that_is_not_there_is_told_in_kubectls_words() -> None:
-    found = call("--server", "http://127.0.0.1:1", "get", "pods")
+    with (
+        socket.socket() as held
+    ):  # bound and not listening: refused for certain, and nobody else can listen there
+        held.bind(("127.0.0.1", 0))
+        place = f"127.0.0.1:{held.getsockname()[1]}"
+        found = call("--server", f"http://{place}", "get", "pods")
     assert found.code == 1
     assert found.err.startswith(
-        "The connection to the server 127.0.0.1:1 was refused - did you specify the right host"
+        f"The connection to the server {place} was refused - did you specify the right host"
     )
 
 
