@@ -99,8 +99,9 @@ def restore(options: RestoreOptions, session: Session) -> int:
             f'error: cluster "{home.name}" is there: --force gives up its present state for that of {path}, '
             "--cluster NAME makes another one from it"
         )
-    os.makedirs(os.path.dirname(home.path), mode=0o700, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=os.path.dirname(home.path)) as scratch:
+    os.makedirs(home.root, mode=0o700, exist_ok=True)
+    # On the same file system, and not where clusters are: half a cluster must not look like one.
+    with tempfile.TemporaryDirectory(dir=home.root, prefix=".restore-") as scratch:
         _unpack(path, scratch)
         launcher.stop(home, session.io.warn)
         _put(scratch, home)
