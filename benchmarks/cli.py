@@ -46,7 +46,7 @@ def measure(cluster: Cluster) -> list[Row]:
     rows += _compared(
         "completion of a pod name",
         [PROGRAM, "__complete", "--", *line],
-        [*theirs, "__complete", *line],
+        [kubectl, "__complete", "--kubeconfig", config, *line],
         cluster.environment,
     )
     return rows
