@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import pathlib
+import subprocess
 import sys
 from collections.abc import Sequence
 
@@ -63,13 +63,26 @@ def _compared(
     ]
 
 
+MEASURE = """
+import os, sys
+pid = os.fork()
+if not pid:
+    null = os.open(os.devnull, os.O_RDWR)
+    os.dup2(null, 1)
+    os.dup2(null, 2)
+    os.execv(sys.argv[1], sys.argv[1:])
+print(os.wait4(pid, 0)[2].ru_maxrss)
+"""
+"""A process of its own, for Linux counts what a process had before it became the program that is measured."""
+
+
 def _peak_mb(command: Sequence[str], environment: dict[str, str]) -> int:
     """Return the most memory that the process had at once."""
-    null = os.open(os.devnull, os.O_RDWR)
-    try:
-        actions = [(os.POSIX_SPAWN_DUP2, null, number) for number in (1, 2)]
-        pid = os.posix_spawn(command[0], list(command), environment, file_actions=actions)
-        _, _, usage = os.wait4(pid, 0)
-    finally:
-        os.close(null)
-    return usage.ru_maxrss // 1024
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", MEASURE, *command],
+        capture_output=True,
+        text=True,
+        env=environment,
+        check=True,
+    )
+    return int(done.stdout) // 1024
