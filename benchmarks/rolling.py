@@ -11,7 +11,7 @@ from benchmarks.network import pause_pid
 
 REQUESTS = 100_000
 CONNECTIONS = 4
-MOST_SECONDS = 150
+MOST_SECONDS = 120
 MANIFEST = """
 apiVersion: apps/v1
 kind: Deployment
