@@ -86,10 +86,19 @@ class PrivateEngine:
             self.start()  # one that was killed has left processes, which only it can end well
         self.end()
         self._ip("netns", "delete", self._namespace)
-        shutil.rmtree(self._directory, ignore_errors=True)
+        for place in sorted(_mounts(self._directory), reverse=True):
+            subprocess.run(["umount", "-l", place], check=False)
+        shutil.rmtree(self._directory)
 
     def _ip(self, *words: str) -> None:
         subprocess.run(["ip", *words], check=True, env={"PATH": PATH})
+
+
+def _mounts(directory: str) -> list[str]:
+    """Return what an engine leaves mounted below its directories, and they themselves."""
+    with open("/proc/self/mounts", encoding="utf-8") as source:
+        places = [line.split()[1] for line in source]
+    return [place for place in places if place.startswith(f"{directory}/")]
 
 
 @contextlib.contextmanager
