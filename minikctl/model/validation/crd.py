@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import urllib.parse
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -282,20 +282,22 @@ def client_config(config: Mapping[str, Any], path: str) -> Iterator[Cause]:
 
 def _url(url: str, path: str) -> Iterator[Cause]:
     form = "desired format: https://host[/path]"
-    found = re.match(r"([a-zA-Z][a-zA-Z0-9+.-]*)://([^/?#]*)([^?#]*)(\?[^#]*)?(#.*)?$", url)
-    if found is None or found[1] != "https":
-        scheme = found[1] if found else ""
-        yield causes.invalid(path, scheme, f"'https' is the only allowed URL scheme; {form}")
+    try:
+        found = urllib.parse.urlsplit(url)
+    except ValueError as error:
+        yield causes.required(path, f"url must be a valid URL: {error}; {form}")
         return
-    if not found[2].rpartition("@")[2]:
+    user, _, host = found.netloc.rpartition("@")
+    if found.scheme != "https":
+        yield causes.invalid(path, found.scheme, f"'https' is the only allowed URL scheme; {form}")
+    if not host:
         yield causes.invalid(path, "", f"host must be specified; {form}")
-    if "@" in found[2]:
-        user = found[2].rpartition("@")[0]
+    if user:
         yield causes.invalid(path, user, f"user information is not permitted in the URL; {form}")
-    if found[5]:
-        yield causes.invalid(path, found[5][1:], f"fragments are not permitted in the URL; {form}")
-    if found[4]:
-        yield causes.invalid(path, found[4][1:], f"query parameters are not permitted in the URL; {form}")
+    if found.fragment:
+        yield causes.invalid(path, found.fragment, f"fragments are not permitted in the URL; {form}")
+    if found.query:
+        yield causes.invalid(path, found.query, f"query parameters are not permitted in the URL; {form}")
 
 
 def review_versions(given: Sequence[str], path: str) -> Iterator[Cause]:

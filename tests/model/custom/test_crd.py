@@ -31,6 +31,7 @@ def test_definitions_are_judged(case: Any) -> None:
     definition = crd(case.get("spec"))
     if "root" in case:
         definition["spec"]["versions"][0]["schema"] = {"openAPIV3Schema": case["root"]}
+    definition["spec"]["versions"] += case.get("more") or []
     for path, value in (case.get("set") or {}).items():
         put(definition, path, value)
     old = None
