@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import urllib.parse
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -10,7 +9,7 @@ from minikctl.model import causes, names, objects
 from minikctl.model.custom import paths
 from minikctl.model.kind import Cause
 from minikctl.model.objects import Object
-from minikctl.model.validation import crd_schema
+from minikctl.model.validation import clientconfig, crd_schema
 
 _APPROVAL = "api-approved.kubernetes.io"
 _COLUMN_TYPES = ("boolean", "date", "integer", "number", "string")
@@ -254,50 +253,10 @@ def _conversion(given: Mapping[str, Any]) -> Iterator[Cause]:
         detail = "required when strategy is set to Webhook"
         yield causes.required(f"{path}.webhookClientConfig", detail)
     else:
-        yield from client_config(config, f"{path}.webhookClientConfig")
+        yield from clientconfig.validate(config, f"{path}.webhookClientConfig")
     yield from review_versions(
         (webhook or {}).get("conversionReviewVersions") or (), f"{path}.conversionReviewVersions"
     )
-
-
-def client_config(config: Mapping[str, Any], path: str) -> Iterator[Cause]:
-    """Yield what is wrong with the address of a webhook."""
-    url, service = config.get("url"), config.get("service")
-    if (url is None) == (service is None):
-        yield causes.required(path, "exactly one of url or service is required")
-    elif url is not None:
-        yield from _url(str(url), f"{path}.url")
-    elif service is not None:
-        for field in ("name", "namespace"):
-            if not service.get(field):
-                yield causes.required(f"{path}.service.{field}", f"service {field} is required")
-        port = service.get("port")
-        if port is not None and not 0 < port < 65536:
-            detail = "port is not valid: must be between 1 and 65535, inclusive"
-            yield causes.invalid(f"{path}.service.port", port, detail)
-        where = service.get("path")
-        if where and not where.startswith("/"):
-            yield causes.invalid(f"{path}.service.path", where, "must start with a '/'")
-
-
-def _url(url: str, path: str) -> Iterator[Cause]:
-    form = "desired format: https://host[/path]"
-    try:
-        found = urllib.parse.urlsplit(url)
-    except ValueError as error:
-        yield causes.required(path, f"url must be a valid URL: {error}; {form}")
-        return
-    user, _, host = found.netloc.rpartition("@")
-    if found.scheme != "https":
-        yield causes.invalid(path, found.scheme, f"'https' is the only allowed URL scheme; {form}")
-    if not host:
-        yield causes.invalid(path, "", f"host must be specified; {form}")
-    if user:
-        yield causes.invalid(path, user, f"user information is not permitted in the URL; {form}")
-    if found.fragment:
-        yield causes.invalid(path, found.fragment, f"fragments are not permitted in the URL; {form}")
-    if found.query:
-        yield causes.invalid(path, found.query, f"query parameters are not permitted in the URL; {form}")
 
 
 def review_versions(given: Sequence[str], path: str) -> Iterator[Cause]:

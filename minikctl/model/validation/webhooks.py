@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import urllib.parse
 from collections.abc import Iterator
 from typing import Any
 
 from minikctl.model import causes, names
 from minikctl.model.kind import Cause
 from minikctl.model.objects import Object
-from minikctl.model.validation import ports, selection
+from minikctl.model.validation import clientconfig, selection
 
 Webhook = dict[str, Any]
 
@@ -51,7 +50,7 @@ def _webhook(webhook: Webhook, path: str, name: str) -> Iterator[Cause]:
     for field in ("namespaceSelector", "objectSelector"):
         if webhook.get(field) is not None:
             yield from selection.validate(webhook[field], f"{path}.{field}")
-    yield from _client(webhook.get("clientConfig") or {}, f"{path}.clientConfig")
+    yield from clientconfig.validate(webhook.get("clientConfig") or {}, f"{path}.clientConfig")
     if webhook.get("matchConditions"):
         from minikctl.model.admitting import conditions  # brings CEL
 
@@ -93,44 +92,3 @@ def rules(rule: dict[str, Any], path: str) -> Iterator[Cause]:
     if len(resources) > 1 and "*/*" in resources:
         detail = "if '*/*' is present, must not specify other resources"
         yield causes.invalid(f"{path}.resources", resources, detail)
-
-
-def _client(config: dict[str, Any], path: str) -> Iterator[Cause]:
-    url, service = config.get("url"), config.get("service")
-    if (url is None) == (service is None):
-        yield causes.required(path, "exactly one of url or service is required")
-    elif url is not None:
-        yield from _url(url, f"{path}.url")
-    else:
-        yield from _service(service or {}, f"{path}.service")
-
-
-def _url(url: str, path: str) -> Iterator[Cause]:
-    try:
-        parsed = urllib.parse.urlsplit(url)
-    except ValueError as error:
-        yield causes.required(path, f"url must be a valid URL: {error}; desired format: https://host[/path]")
-        return
-    form = "; desired format: https://host[/path]"
-    if parsed.scheme != "https":
-        yield causes.invalid(path, parsed.scheme, f"'https' is the only allowed URL scheme{form}")
-    if not parsed.hostname:
-        yield causes.invalid(path, "", f"host must be specified{form}")
-    if parsed.username is not None:
-        yield causes.invalid(path, parsed.username, "user information is not permitted in the URL")
-    if parsed.fragment:
-        yield causes.invalid(path, parsed.fragment, "fragments are not permitted in the URL")
-    if parsed.query:
-        yield causes.invalid(path, parsed.query, "query parameters are not permitted in the URL")
-
-
-def _service(service: dict[str, Any], path: str) -> Iterator[Cause]:
-    for field in ("name", "namespace"):
-        if not service.get(field):
-            yield causes.required(f"{path}.{field}", f"service {field} is required")
-    port = service.get("port")
-    if port is not None and not 1 <= port <= 65535:
-        yield causes.invalid(f"{path}.port", port, f"port is not valid: {ports.RANGE}")
-    address = service.get("path")
-    if address is not None and not address.startswith("/"):
-        yield causes.invalid(f"{path}.path", address, "must start with a '/'")
