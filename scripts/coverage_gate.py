@@ -24,7 +24,7 @@ def main() -> int:
     print("== branch coverage of planners and model, but for", len(gaps), "files in", GAPS.name)
     if measured.report(include=WHERE, omit=sorted(gaps), skip_covered=True, show_missing=True) < 100:
         print(
-            "Planners and model are to be covered in full: add the case that is missing, or remove dead code."
+            "Planners and model are to be covered in full: add the missing case, or remove dead code."
         )
         code = 1
     if unknown:

@@ -4,7 +4,8 @@ source "$(dirname "$0")/common.sh"
 
 code=0
 say "Tests without containers"
-.venv/bin/python -m pytest -q -n auto -m "not e2e" "$@" || code=$?
+.venv/bin/python -m pytest -q -n auto -m "not e2e" --cov=minikctl.plan --cov=minikctl.model --cov-branch --cov-report= "$@" || code=$?
+[ $# != 0 ] || .venv/bin/python scripts/coverage_gate.py || code=$?
 say "Tests on real containers (a few minutes)"
 .venv/bin/python -m pytest -q -m e2e --durations=5 "$@" || code=$?
 exit "$code"
