@@ -23,9 +23,7 @@ def main() -> int:
     code = 0
     print("== branch coverage of planners and model, but for", len(gaps), "files in", GAPS.name)
     if measured.report(include=WHERE, omit=sorted(gaps), skip_covered=True, show_missing=True) < 100:
-        print(
-            "Planners and model are to be covered in full: add the missing case, or remove dead code."
-        )
+        print("Planners and model are to be covered in full: add the missing case, or remove dead code.")
         code = 1
     if unknown:
         print("No such file, take it off the list:", *unknown, sep="\n  ")
