@@ -11,6 +11,7 @@ MODULES = {
     "auth": "auth",
     "autoscale": "autoscale",
     "certificate": "certificate",
+    "certs": "certs",
     "cluster": "cluster",
     "cluster-info": "cluster_info",
     "completion": "completion",
@@ -70,6 +71,7 @@ SUMMARIES = {
     "auth": "Ask who may do what",
     "autoscale": "Let the number of replicas follow the load",
     "certificate": "Approve or deny requests for certificates",
+    "certs": "See and trust the authority of Ingress certificates",
     "cluster": "Start, stop, inspect and delete local clusters",
     "cluster-info": "Display where the control plane answers",
     "completion": "Output shell completion code for bash, zsh or fish",
@@ -161,6 +163,7 @@ GROUPS = (
         "Cluster Commands",
         (
             "cluster",
+            "certs",
             "cluster-info",
             "certificate",
             "top",

@@ -12,9 +12,10 @@ from minikctl.model import kinds, objects
 from minikctl.model.actions import api
 from minikctl.model.objects import Key, Object
 from minikctl.network import certificates, loading, system
+from minikctl.network.authority import LocalAuthority
 from minikctl.network.settings import NetworkSettings
 from minikctl.network.tools import Tools
-from minikctl.plan import haproxy, ingress, ingress_haproxy, proxy_view
+from minikctl.plan import haproxy, ingress, ingress_haproxy, ingress_secrets, ingress_status, proxy_view
 from minikctl.plan.haproxy import Rendered
 from minikctl.plan.ingress import Certificate, Routing, View
 from minikctl.plan.ingress_haproxy import DEFAULT_CERTIFICATE
@@ -31,8 +32,10 @@ RETRY_LIMIT_SECONDS = 5.0
 class IngressBook:
     """Reads all that routing depends on from the caches."""
 
-    def __init__(self, tools: Tools) -> None:
+    def __init__(self, tools: Tools, authority: LocalAuthority) -> None:
         of = tools.informers.of
+        self._authority = authority
+        self._clock = tools.clock
         self._ingresses = of(kinds.INGRESS)
         self._classes = of(kinds.INGRESS_CLASS)
         self._services = of(kinds.SERVICE)
@@ -61,7 +64,9 @@ class IngressBook:
             wake.set()
 
         def secret(old: Object | None, new: Object | None) -> None:
-            if objects.key(new or old or {}) in ingress.secrets_of(self._ingresses.items()):
+            found = self._ingresses.items()
+            wanted = ingress_secrets.secrets_of(found) | ingress_secrets.user_secrets_of(found)
+            if objects.key(new or old or {}) in wanted:
                 wake.set()
 
         def pod(old: Object | None, new: Object | None) -> None:
@@ -81,12 +86,23 @@ class IngressBook:
             classes=tuple(self._classes.items()),
             services={objects.key(service): service for service in self._services.items()},
             slices=proxy_view.slices_by_service(self._slices.items()),
-            certificates=dict(self._usable(found)),
+            certificates=dict(self._usable(found)) | self._issued(found),
             refused=refused,
+            users=dict(self._users(found)),
         )
 
+    def _issued(self, found: tuple[Object, ...]) -> dict[Key, Certificate]:
+        return self._authority.certificates(ingress_secrets.local_hosts(found), self._clock.now())
+
+    def _users(self, found: tuple[Object, ...]) -> Iterator[tuple[Key, tuple[tuple[str, str], ...]]]:
+        for key in ingress_secrets.user_secrets_of(found):
+            secret = self._secrets.get(*key)
+            users = ingress_secrets.users_of(secret) if secret is not None else None
+            if users is not None:
+                yield key, users
+
     def _usable(self, found: tuple[Object, ...]) -> Iterator[tuple[Key, Certificate]]:
-        wanted = ingress.secrets_of(found)
+        wanted = ingress_secrets.secrets_of(found)
         self._certificates = {key: held for key, held in self._certificates.items() if key in wanted}
         for key in wanted:
             secret = self._secrets.get(*key)
@@ -114,7 +130,8 @@ class IngressController:
     """
 
     def __init__(self, tools: Tools, proxy: Proxy, settings: NetworkSettings) -> None:
-        self._book = IngressBook(tools)
+        self._authority = LocalAuthority(settings.root)
+        self._book = IngressBook(tools, self._authority)
         self._tools = tools
         self._proxy = proxy
         self._address = settings.cluster.ingress_ip
@@ -128,6 +145,7 @@ class IngressController:
     def prepare(self) -> None:
         """Have a configuration there that the proxy can start with; the first answers 404 to everything."""
         held = self._proxy.held()
+        self._authority.recall(held)
         self._default_pem = held.get(DEFAULT_CERTIFICATE) or certificates.self_signed(self._tools.clock)
         if not loading.readopt(self._proxy, self._place.sockets):
             self._proxy.keep(self._render(Routing(), {}).files)
@@ -198,13 +216,13 @@ class IngressController:
         found = {(one.ingress, one.reason, one.message): one for one in routing.problems}
         new = [one for key, one in found.items() if key not in self._told]
         self._told = frozenset(found)
-        for event in ingress.events(new, present):
+        for event in ingress_status.events(new, present):
             self._tools.recorder.record(event)
 
     async def _write_status(self, routing: Routing, present: Mapping[Key, Object]) -> None:
         patches = [
             api.Patch(kinds.INGRESS, *objects.key(found), patch, "status")
-            for found, patch in ingress.status_changes(present.values(), routing.served, self._address)
+            for found, patch in ingress_status.status_changes(present.values(), routing.served, self._address)
         ]
         if patches:
             await self._tools.actions.execute(kinds.INGRESS, {}, api.Plan(actions=tuple(patches)))

@@ -9,11 +9,11 @@ from minikctl import errors
 from minikctl.drivers.haproxy import Proxy
 from minikctl.drivers.listening import Listening
 from minikctl.model import kinds, objects
-from minikctl.model.objects import Object
+from minikctl.model.objects import Key, Object
 from minikctl.network import loading, publishers, system
 from minikctl.network.settings import NetworkSettings
 from minikctl.network.tools import Tools
-from minikctl.plan import loadbalancer, proxy_view, publisher_haproxy
+from minikctl.plan import ingress_secrets, loadbalancer, proxy_view, publisher_haproxy
 from minikctl.plan.haproxy import CONFIG, Rendered
 from minikctl.plan.publisher_haproxy import Bind, Place, Published
 
@@ -21,6 +21,8 @@ log = logging.getLogger(__name__)
 
 PART = "publisher"
 CONTAINER = "haproxy"
+INGRESS = (system.NAMESPACE, "ingress")
+"""The Service of the Ingress proxy."""
 COALESCE_SECONDS = 0.012
 RETRY_SECONDS = 0.2
 RETRY_LIMIT_SECONDS = 5.0
@@ -37,7 +39,7 @@ class PortProxy:
     def __init__(self, tools: Tools, proxy: Proxy, listening: Listening, settings: NetworkSettings) -> None:
         of = tools.informers.of
         self._services, self._slices = of(kinds.SERVICE), of(kinds.ENDPOINT_SLICE)
-        self._pods = of(kinds.POD)
+        self._pods, self._ingresses = of(kinds.POD), of(kinds.INGRESS)
         self._tools = tools
         self._proxy = proxy
         self._listening = listening
@@ -55,11 +57,12 @@ class PortProxy:
 
     async def run(self) -> None:
         """Follow the API until cancelled."""
-        for source in (self._services, self._slices, self._pods):
+        for source in (self._services, self._slices, self._pods, self._ingresses):
             await source.synced()
         self._services.subscribe(self._service)
         self._slices.subscribe(self._endpoints)
         self._pods.subscribe(self._pod)
+        self._ingresses.subscribe(self._ingress)
         self._wake.set()
         delay = RETRY_SECONDS
         while True:
@@ -91,18 +94,32 @@ class PortProxy:
         piece = new or old or {}
         name = objects.labels(piece).get(proxy_view.SERVICE_NAME, "")
         service = self._services.get(objects.namespace(piece), name)
-        if service is not None and publishers.is_published(service):
+        if service is not None and (publishers.is_published(service) or objects.key(service) == INGRESS):
             self._wake.set()
+
+    def _ingress(self, old: Object | None, new: Object | None) -> None:
+        hosts = [ingress_secrets.local_hosts([obj]) if obj else frozenset() for obj in (old, new)]
+        if hosts[0] != hosts[1]:
+            self._wake.set()
+
+    def _local(self) -> frozenset[Key]:
+        """Return the Services to publish at 127.0.0.1: the Ingress, while hosts of localhost lead there."""
+        hosts = ingress_secrets.local_hosts(self._ingresses.items())
+        wanted = any(host.endswith(ingress_secrets.LOCAL) for host in hosts)
+        return frozenset({INGRESS}) if wanted else frozenset()
 
     def _pod(self, old: Object | None, new: Object | None) -> None:
         if any(obj is not None and system.is_part(obj, PART) for obj in (old, new)):
             self._wake.set()
 
     async def _round(self) -> None:
-        services = [one for one in self._services.items() if self._is_complete(one)]
+        local = self._local()
+        services = [
+            one for one in self._services.items() if self._is_complete(one) or objects.key(one) in local
+        ]
         settings = self._settings
         wanted = publisher_haproxy.published(
-            services, self._slices.items(), settings.cluster.publish, settings.fence
+            services, self._slices.items(), settings.cluster.publish, settings.fence, local
         )
         container = system.running_container(self._pods.items(system.NAMESPACE), PART, CONTAINER)
         if not container:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pathlib
 from dataclasses import dataclass
 
 from minikctl.client.settings import ClusterSettings
@@ -36,8 +37,13 @@ class NetworkSettings:
     infra_image: str
     host_resolver: tuple[str, ...] = ()
     shares_host: bool = False
-    api_server: str = ""
     """The network of the engine's host is that of this machine."""
+    api_server: str = ""
+
+    @property
+    def root(self) -> str:
+        """Return the directory of all clusters' state."""
+        return str(pathlib.PurePath(self.directory).parent.parent)
 
     @property
     def name(self) -> str:

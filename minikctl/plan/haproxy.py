@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from minikctl.model.objects import Key
@@ -20,6 +20,7 @@ PLACEHOLDER = Target("127.0.0.1", 9)
 SOCKETS = "/haproxy/run"
 """Where the process has its sockets, in the directory that it shares with the control plane."""
 
+_LINE = re.compile(r"\.cfg:(\d+)\]")
 _SOCKET = re.compile(r"^(\s*(?:stats socket |bind unix@))/\S*/", re.MULTILINE)
 
 COMMON = (
@@ -91,12 +92,13 @@ def room(count: int) -> int:
     return size
 
 
-def backend(name: str, slots: Sequence[Target | None], *settings: str) -> str:
-    """Return one backend; a free slot is a server that is out of service."""
+def backend(name: str, slots: Sequence[Target | None], *settings: str, server: str = "") -> str:
+    """Return one backend; a free slot is a server that is out of service, ``server`` what all of them get."""
+    more = f" {server}" if server else ""
     lines = [
-        f"server {slot_name(number)} {target.ip}:{target.port}"
+        f"server {slot_name(number)} {target.ip}:{target.port}{more}"
         if target
-        else f"server {slot_name(number)} {PLACEHOLDER.ip}:{PLACEHOLDER.port} disabled"
+        else f"server {slot_name(number)} {PLACEHOLDER.ip}:{PLACEHOLDER.port}{more} disabled"
         for number, target in enumerate(slots)
     ]
     return section(f"backend {name}", settings, lines)
@@ -134,7 +136,16 @@ def commands(old: Slots, new: Slots) -> tuple[str, ...]:
 def culprits(output: str, rendered: Rendered) -> frozenset[Key]:
     """Return the objects that the proxy's refusal is about, as far as its words tell."""
     found: set[Key] = set()
+    words = output + " ".join(_sections(output, rendered.files.get(CONFIG, "")))
     for name, owners in rendered.owners.items():
-        if name in output:
+        if re.search(rf"(?<![\w.-]){re.escape(name)}(?![\w.-]|:\w)", words):
             found |= set(owners)
     return frozenset(found)
+
+
+def _sections(output: str, configuration: str) -> Iterator[str]:
+    """Yield the titles of the sections in which the lines are that a refusal names."""
+    lines = configuration.splitlines()
+    for number in _LINE.findall(output):
+        above = [line for line in lines[: int(number)] if line and not line.startswith(" ")]
+        yield f" {above[-1]} " if above else ""

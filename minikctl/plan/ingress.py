@@ -7,14 +7,17 @@ Ingress wins.
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from minikctl.model import objects
-from minikctl.model.actions import api
 from minikctl.model.objects import Key, Object
-from minikctl.plan import proxy_view
+from minikctl.plan import ingress_annotations, ingress_options, ingress_secrets, proxy_view
+from minikctl.plan.ingress_options import Canary, Options
 from minikctl.plan.proxy_view import Target
 
 CONTROLLER = "minikctl.dev/ingress"
@@ -23,6 +26,9 @@ COMPONENT = "ingress-controller"
 CLASS_ANNOTATION = "kubernetes.io/ingress.class"
 DEFAULT_ANNOTATION = "ingressclass.kubernetes.io/is-default-class"
 ANY_HOST = "*"
+APP_PROTOCOLS = {"kubernetes.io/h2c": "GRPC", "h2c": "GRPC", "grpc": "GRPC", "https": "HTTPS"}
+"""The protocols that change how a Service is spoken to, by the appProtocol of its port."""
+_FOREIGN = re.compile(r"['\"\s]")
 
 
 @dataclass(frozen=True)
@@ -38,7 +44,9 @@ class Certificate:
 class View:
     """What routing is made from; ``certificates`` are by the key of their Secret.
 
-    ``refused`` are keys of Ingresses that are left out because the proxy does not take them.
+    Those of our own authority are under ("", host), as no Secret has them.  ``users`` are (name, hash) by
+    the key of their Secret.  ``refused`` are keys of Ingresses that are left out because the proxy does not
+    take them.
     """
 
     ingresses: tuple[Object, ...]
@@ -47,15 +55,33 @@ class View:
     slices: Mapping[Key, Sequence[Object]]
     certificates: Mapping[Key, Certificate]
     refused: frozenset[Key] = frozenset()
+    users: Mapping[Key, Sequence[tuple[str, str]]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Backend:
-    """The endpoints behind one port of a Service, and the Ingresses that lead there."""
+    """The endpoints behind one port of a Service, and the Ingresses that lead there.
+
+    What an Ingress asks for is done in backends of its own; ``pattern`` is the regular expression of the
+    path that leads there, and ``protocol`` what the Service says that it speaks.
+    """
 
     name: str
     targets: tuple[Target, ...] = ()
     owners: tuple[Key, ...] = ()
+    options: Options = ingress_options.PLAIN
+    pattern: str = ""
+    protocol: str = ""
+    has_tls: bool = False
+
+
+@dataclass(frozen=True)
+class CanaryRoute:
+    """Some requests for one backend, which nothing else leads to, go to another."""
+
+    primary: str
+    backend: str
+    canary: Canary
 
 
 @dataclass(frozen=True)
@@ -71,15 +97,19 @@ class Problem:
 class Routing:
     """Maps of patterns to backend names.
 
-    ``exact`` and ``prefixes`` have keys made of host pattern and path; a prefix ends in "/".  ``secrets``
+    ``exact`` and ``prefixes`` have keys made of host pattern and path; a prefix ends in "/".  The keys of
+    ``regexes`` are expressions for both; the first that matches counts.  ``secrets``
     are the certificates by Secret with the hosts that they are for (none: those that they name themselves).
     """
 
     hosts: frozenset[str] = frozenset()
     exact: Mapping[str, str] = field(default_factory=dict)
     prefixes: Mapping[str, str] = field(default_factory=dict)
+    regexes: Mapping[str, str] = field(default_factory=dict)
+    regex_owners: Mapping[str, Key] = field(default_factory=dict)
     default: str = ""
     backends: Mapping[str, Backend] = field(default_factory=dict)
+    canaries: tuple[CanaryRoute, ...] = ()
     secrets: Mapping[Key, tuple[str, ...]] = field(default_factory=dict)
     owners: Mapping[Key, tuple[Key, ...]] = field(default_factory=dict)
     served: tuple[Key, ...] = ()
@@ -94,6 +124,10 @@ class _Draft:
         self.hosts: set[str] = set()
         self.exact: dict[str, str] = {}
         self.prefixes: dict[str, str] = {}
+        self.regexes: dict[str, str] = {}
+        self.regex_owners: dict[str, Key] = {}
+        self.canaries: list[CanaryRoute] = []
+        self.options: dict[Key, Options] = {}
         self.fallbacks: dict[str, str] = {}
         self.default = ""
         self.backends: dict[str, Backend] = {}
@@ -111,6 +145,9 @@ class _Draft:
             hosts=frozenset(self.hosts),
             exact=self.exact,
             prefixes=self.prefixes,
+            regexes=dict(sorted(self.regexes.items(), key=_rank)),
+            regex_owners=self.regex_owners,
+            canaries=tuple(self.canaries),
             default=self.default,
             backends=self.backends,
             secrets={key: tuple(dict.fromkeys(hosts)) for key, hosts in self.secrets.items()},
@@ -120,14 +157,23 @@ class _Draft:
         )
 
 
+def _rank(item: tuple[str, str]) -> tuple[bool, bool, int, str]:
+    """Sort expressions: those for one host first, then, as in ingress-nginx, the longest."""
+    key = item[0]
+    return key.startswith("^[^/]*"), key.startswith("^["), -len(key), key
+
+
 def routing(view: View) -> Routing:
     """Return the routes of all Ingresses that are ours, and what is wrong with them."""
     ours = [one for one in sorted(view.ingresses, key=_seniority) if is_ours(one, view.classes)]
     draft = _Draft(view)
-    for ingress in ours:
-        if objects.key(ingress) not in view.refused:
-            _rules(draft, ingress)
-            _tls(draft, ingress)
+    taken = [one for one in ours if objects.key(one) not in view.refused]
+    for ingress in taken:
+        draft.options[objects.key(ingress)] = _options(draft, ingress)
+    # A canary needs what it stands beside.
+    for ingress in sorted(taken, key=lambda one: draft.options[objects.key(one)].canary is not None):
+        _rules(draft, ingress)
+        _tls(draft, ingress)
     return draft.finished(tuple(objects.key(one) for one in ours if objects.key(one) not in view.refused))
 
 
@@ -152,19 +198,31 @@ def is_ours(ingress: Object, classes: Iterable[Object]) -> bool:
     return any(objects.annotations(one).get(DEFAULT_ANNOTATION) == "true" for one in own)
 
 
+def _options(draft: _Draft, ingress: Object) -> Options:
+    found = objects.annotations(ingress)
+    secret = ingress_annotations.secret_of(found, objects.namespace(ingress))
+    options = ingress_annotations.read(found, draft.view.users.get(secret) if secret else None)
+    for reason, message in options.problems:
+        draft.problem(ingress, reason, message)
+    if options.shut:
+        draft.problem(ingress, "Shut", f"every request is refused with 503: {options.shut}")
+    return options
+
+
 def _rules(draft: _Draft, ingress: Object) -> None:
-    spec = objects.spec(ingress)
-    wanted = spec.get("defaultBackend")
+    spec, options = objects.spec(ingress), draft.options[objects.key(ingress)]
+    wanted = spec.get("defaultBackend") if options.canary is None else None
     fallback = _backend(draft, ingress, wanted) if wanted else ""
     if fallback and not draft.default:
         draft.default = fallback
     for rule in spec.get("rules") or ():
         host = str(rule.get("host") or ANY_HOST).lower()
-        draft.hosts.add(host)
-        if fallback:
-            draft.fallbacks.setdefault(f"{host}/", fallback)
-        for path in (rule.get("http") or {}).get("paths") or ():
-            _path(draft, ingress, host, path)
+        for one in (host, *(alias.lower() for alias in options.aliases)):
+            draft.hosts.add(one)
+            if fallback:
+                draft.fallbacks.setdefault(f"{one}/", fallback)
+            for path in (rule.get("http") or {}).get("paths") or ():
+                _path(draft, ingress, one, path)
 
 
 def _path(draft: _Draft, ingress: Object, host: str, entry: Mapping[str, Any]) -> None:
@@ -172,22 +230,69 @@ def _path(draft: _Draft, ingress: Object, host: str, entry: Mapping[str, Any]) -
     if not path.startswith("/") or len(path.split()) != 1:
         draft.problem(ingress, "InvalidPath", f"path {path!r} of host {host} can never match")
         return
-    name = _backend(draft, ingress, entry.get("backend") or {})
+    options = draft.options[objects.key(ingress)]
+    pattern = _pattern(draft, ingress, path) if _is_regex(options, entry) else ""
+    if pattern is None:
+        return
+    table, key = _place(draft, host, path, entry, pattern)
+    name = _backend(draft, ingress, entry.get("backend") or {}, pattern)
     if not name:
         return
-    if entry.get("pathType") == "Exact":
-        known = draft.exact.setdefault(f"{host}{path}", name)
-    else:
-        known = _prefix(draft, host, path, name)
-    if known != name:
+    if pattern:
+        draft.regex_owners.setdefault(key, objects.key(ingress))
+    if options.canary is not None:
+        _beside(draft, ingress, table, key, name)
+    elif table.setdefault(key, name) != name:
         draft.problem(ingress, "Conflict", f"{host}{path} already leads elsewhere by an older rule")
 
 
-def _prefix(draft: _Draft, host: str, path: str, name: str) -> str:
-    return draft.prefixes.setdefault(f"{host}{path.rstrip('/')}/", name)
+def _is_regex(options: Options, entry: Mapping[str, Any]) -> bool:
+    """Tell whether the path is an expression: the Ingress says so, or takes parts of it for another path."""
+    return entry.get("pathType") != "Exact" and (options.regex or "$" in options.rewrite)
 
 
-def _backend(draft: _Draft, ingress: Object, backend: Mapping[str, Any]) -> str:
+def _pattern(draft: _Draft, ingress: Object, path: str) -> str | None:
+    try:
+        re.compile(path)
+        if _FOREIGN.search(path):
+            raise re.error("it has a quotation mark in it")
+    except re.error as error:
+        draft.problem(ingress, "InvalidPath", f"path {path!r} is not a regular expression: {error}")
+        return None
+    return path
+
+
+def _place(
+    draft: _Draft, host: str, path: str, entry: Mapping[str, Any], pattern: str
+) -> tuple[dict[str, str], str]:
+    """Return the map that the path belongs to, and its key there."""
+    if pattern:
+        start = "[^/.]+" if host.startswith("*.") else "[^/]*" if host == ANY_HOST else ""
+        return draft.regexes, f"^{start}{re.escape(host.removeprefix('*'))}(?i){pattern}"
+    if entry.get("pathType") == "Exact":
+        return draft.exact, f"{host}{path}"
+    return draft.prefixes, f"{host}{path.rstrip('/')}/"
+
+
+def _beside(draft: _Draft, ingress: Object, table: dict[str, str], key: str, name: str) -> None:
+    """Let some of the requests for a path that others serve go to this backend."""
+    canary = draft.options[objects.key(ingress)].canary
+    primary = draft.backends.get(table.get(key, ""))
+    if primary is None or canary is None:
+        draft.problem(ingress, "NoPrimary", "no other Ingress serves the path that this one is a canary for")
+        return
+    suffix = f".{_short(key)}"
+    own = primary.name if primary.name.endswith(suffix) else primary.name + suffix
+    draft.backends[own] = dataclasses.replace(primary, name=own)
+    table[key] = own
+    draft.canaries.append(CanaryRoute(own, name, canary))
+
+
+def _short(*words: str) -> str:
+    return hashlib.sha256("\0".join(words).encode()).hexdigest()[:8]
+
+
+def _backend(draft: _Draft, ingress: Object, backend: Mapping[str, Any], pattern: str = "") -> str:
     """Return the name of the backend, "" if there is no way to have it."""
     service = backend.get("service")
     if not service:
@@ -196,31 +301,45 @@ def _backend(draft: _Draft, ingress: Object, backend: Mapping[str, Any]) -> str:
     wanted = service.get("port") or {}
     key = (objects.namespace(ingress), str(service.get("name") or ""))
     name = f"{key[0]}_{key[1]}_{wanted.get('name') or wanted.get('number')}"
+    options = draft.options[objects.key(ingress)]
+    pattern = pattern if options.rewrite else ""
+    if not options.is_plain:
+        name += f":{objects.name(ingress)}" + (f".{_short(pattern)}" if pattern else "")
     known = draft.backends.get(name)
     if known is None:
-        known = Backend(name, _targets(draft, ingress, key, wanted))
+        targets, protocol = _targets(draft, ingress, key, wanted)
+        known = Backend(
+            name, targets, (), options if not options.is_plain else ingress_options.PLAIN, pattern, protocol
+        )
+        known = dataclasses.replace(
+            known, has_tls=bool(objects.spec(ingress).get("tls")) and not options.is_plain
+        )
     if objects.key(ingress) not in known.owners:
-        known = Backend(name, known.targets, (*known.owners, objects.key(ingress)))
+        known = dataclasses.replace(known, owners=(*known.owners, objects.key(ingress)))
     draft.backends[name] = known
     return name
 
 
-def _targets(draft: _Draft, ingress: Object, key: Key, wanted: Mapping[str, Any]) -> tuple[Target, ...]:
+def _targets(
+    draft: _Draft, ingress: Object, key: Key, wanted: Mapping[str, Any]
+) -> tuple[tuple[Target, ...], str]:
+    """Return the endpoints, and the protocol that the port says it speaks."""
     service = draft.view.services.get(key)
     if service is None:
         draft.problem(
             ingress, "ServiceNotFound", f'Service "{key[1]}" does not exist; its paths answer with 503'
         )
-        return ()
+        return (), ""
     if objects.spec(service).get("type") == "ExternalName":
         draft.problem(ingress, "UnsupportedBackend", f'Service "{key[1]}" is an ExternalName')
-        return ()
+        return (), ""
     port = next(_ports(service, wanted), None)
     if port is None:
         shown = wanted.get("name") or wanted.get("number")
         draft.problem(ingress, "PortNotFound", f'Service "{key[1]}" has no port {shown}')
-        return ()
-    return proxy_view.chosen(proxy_view.endpoints_of(draft.view.slices.get(key, ()), port))
+        return (), ""
+    targets = proxy_view.chosen(proxy_view.endpoints_of(draft.view.slices.get(key, ()), port))
+    return targets, APP_PROTOCOLS.get(str(port.get("appProtocol") or "").lower(), "")
 
 
 def _ports(service: Object, wanted: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
@@ -232,10 +351,14 @@ def _ports(service: Object, wanted: Mapping[str, Any]) -> Iterator[Mapping[str, 
 
 def _tls(draft: _Draft, ingress: Object) -> None:
     spec = objects.spec(ingress)
+    for host in ingress_secrets.local_hosts([ingress]):
+        if ("", host) in draft.view.certificates:
+            draft.secrets.setdefault(("", host), [host])
+            draft.owners.setdefault(("", host), []).append(objects.key(ingress))
     for entry in spec.get("tls") or ():
         secret = entry.get("secretName")
         if not secret:
-            continue  # TLS with the certificate that is there for all others
+            continue  # TLS with a certificate of our own
         key = (objects.namespace(ingress), str(secret))
         found = draft.view.certificates.get(key)
         if found is None or found.problem:
@@ -246,42 +369,3 @@ def _tls(draft: _Draft, ingress: Object) -> None:
         of_rules = [str(rule["host"]).lower() for rule in spec.get("rules") or () if rule.get("host")]
         draft.secrets.setdefault(key, []).extend(named or of_rules)
         draft.owners.setdefault(key, []).append(objects.key(ingress))
-
-
-def secrets_of(ingresses: Iterable[Object]) -> frozenset[Key]:
-    """Return the Secrets that the Ingresses name."""
-    return frozenset(
-        (objects.namespace(ingress), str(entry["secretName"]))
-        for ingress in ingresses
-        for entry in objects.spec(ingress).get("tls") or ()
-        if entry.get("secretName")
-    )
-
-
-def events(found: Iterable[Problem], ingresses: Mapping[Key, Object]) -> tuple[api.RecordEvent, ...]:
-    """Return a Warning event about each problem."""
-    return tuple(
-        api.RecordEvent(ingresses[one.ingress], "Warning", one.reason, one.message, COMPONENT)
-        for one in found
-        if one.ingress in ingresses
-    )
-
-
-def status_changes(
-    ingresses: Iterable[Object], served: Iterable[Key], address: str
-) -> tuple[tuple[Object, dict[str, Any]], ...]:
-    """Return (Ingress, merge patch) for each whose status is wrong about where it answers."""
-    serving = set(served)
-    found = []
-    for ingress in ingresses:
-        listed = (objects.status(ingress).get("loadBalancer") or {}).get("ingress") or []
-        shown = [entry.get("ip") for entry in listed]
-        if objects.key(ingress) in serving and shown != [address]:
-            found.append((ingress, _address_patch([{"ip": address}])))
-        elif objects.key(ingress) not in serving and shown == [address]:
-            found.append((ingress, _address_patch(None)))
-    return tuple(found)
-
-
-def _address_patch(entries: list[dict[str, str]] | None) -> dict[str, Any]:
-    return {"status": {"loadBalancer": {"ingress": entries}}}

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from minikctl.model.objects import Key
-from minikctl.plan import haproxy
+from minikctl.plan import haproxy, ingress_backends
 from minikctl.plan.haproxy import CONFIG, Rendered, Slots, section
 from minikctl.plan.ingress import ANY_HOST, Certificate, Routing
 
@@ -24,6 +24,7 @@ class Place:
 
     http_port: int = 80
     https_port: int = 443
+    metrics_port: int = 10254
     sockets: str = haproxy.SOCKETS
 
 
@@ -46,6 +47,7 @@ def render(
     bare = configuration(routing, haproxy.emptied(assigned), place)
     structure = haproxy.digest(sorted(text.items()), sorted(pems), bare)
     owners = {certificate_file(key): owners for key, owners in routing.owners.items()}
+    owners |= {key: (owner,) for key, owner in routing.regex_owners.items()}
     owners |= {name: one.owners for name, one in routing.backends.items()}
     files = {
         CONFIG: configuration(routing, assigned, place),
@@ -65,6 +67,8 @@ def maps(routing: Routing) -> dict[str, str]:
         "wildcards.map": map_text(wildcards),
         "exact.map": map_text(routing.exact),
         "prefixes.map": map_text(routing.prefixes),
+        # In their order, as the first that matches counts.
+        "regexes.map": "".join(f"{key} {name}\n" for key, name in routing.regexes.items()),
     }
 
 
@@ -75,7 +79,7 @@ def map_text(entries: Mapping[str, str]) -> str:
 
 def certificate_file(secret: Key) -> str:
     """Return the file of a Secret's certificate."""
-    return f"certs/{secret[0]}_{secret[1]}.pem"
+    return f"certs/{secret[0]}_{secret[1].replace('*', '_')}.pem"
 
 
 def certificate_list(secrets: Mapping[Key, tuple[str, ...]]) -> str:
@@ -88,16 +92,27 @@ def certificate_list(secrets: Mapping[Key, tuple[str, ...]]) -> str:
 def configuration(routing: Routing, slots: Slots, place: Place) -> str:
     """Return haproxy.cfg."""
     parts = [
-        haproxy.process(place.sockets, "hard-stop-after 1h", "ssl-default-bind-options ssl-min-ver TLSv1.2"),
+        haproxy.process(place.sockets, *PROCESS),
         section("defaults", DEFAULTS),
         frontend(place, routing),
+        metrics(place),
     ]
-    parts += [haproxy.backend(name, slots[name]) for name in sorted(slots)]
+    parts += [ingress_backends.render(routing.backends[name], slots[name]) for name in sorted(slots)]
     return "\n".join(parts)
 
 
+PROCESS = (
+    "hard-stop-after 1h",
+    "ssl-default-bind-options ssl-min-ver TLSv1.2",
+    "log stdout format raw local0 info",
+)
+ACCESS_LOG = "log-format '%ci %[var(txn.host)] \"%HM %HPO%HQ %HV\" %ST %B %b/%s %Ta ms'"
+"""Client, host, request, status, bytes, Ingress backend and endpoint, duration."""
 DEFAULTS = (
     "mode http",
+    "log global",
+    "option dontlognull",
+    ACCESS_LOG,
     "timeout connect 2s",
     "timeout client 60s",
     "timeout server 60s",
@@ -131,6 +146,16 @@ def frontend(place: Place, routing: Routing) -> str:
     return found + section(f"backend {NOT_FOUND}", NO_RULE)
 
 
+def metrics(place: Place) -> str:
+    """Return what Prometheus reads, beside the traffic."""
+    lines = (
+        f"bind :{place.metrics_port}",
+        "no log",
+        "http-request use-service prometheus-exporter if { path /metrics }",
+    )
+    return section("frontend metrics", lines, "http-request return status 404")
+
+
 def lookups(routing: Routing) -> list[str]:
     """Return the rules that find a request's backend: those only that these routes need, as each costs."""
     found = [
@@ -144,9 +169,13 @@ def lookups(routing: Routing) -> list[str]:
     if ANY_HOST in routing.hosts:
         found.append(f"http-request set-var(txn.rule) str({ANY_HOST}) {_UNLESS_RULE}")
     prefix = "http-request set-var(txn.backend) var(txn.rule),concat(,txn.path,/),map_beg(prefixes.map)"
+    first: list[str] = []
     if routing.exact:
-        exact = "var(txn.rule),concat(,txn.path),map_str(exact.map)"
-        found += [f"http-request set-var(txn.backend) {exact}", f"{prefix} {_UNLESS_BACKEND}"]
-    else:
-        found.append(prefix)
+        first.append("http-request set-var(txn.backend) var(txn.rule),concat(,txn.path),map_str(exact.map)")
+    if routing.regexes:
+        regex = "http-request set-var(txn.backend) var(txn.host),concat(,txn.path),map_reg(regexes.map)"
+        first.append(f"{regex} {_UNLESS_BACKEND}" if first else regex)
+    found += [*first, f"{prefix} {_UNLESS_BACKEND}" if first else prefix]
+    for route in routing.canaries:
+        found += ingress_backends.canary(route)
     return [*found, "use_backend %[var(txn.backend)] if { var(txn.backend) -m found }"]

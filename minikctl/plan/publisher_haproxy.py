@@ -11,12 +11,14 @@ from dataclasses import dataclass
 
 from minikctl.model import objects
 from minikctl.model.actions import api
+from minikctl.model.containers import PortBinding
 from minikctl.model.objects import Key, Object
 from minikctl.plan import haproxy, proxy_view, publisher
 from minikctl.plan.haproxy import CONFIG, Rendered, Slots, section
 from minikctl.plan.proxy_view import ServicePort, Target
 
 ANY = "0.0.0.0"
+LOCALHOST = "127.0.0.1"
 Bind = tuple[str, int]
 """An address of the host and a port."""
 
@@ -52,18 +54,31 @@ class Published:
 
 
 def published(
-    services: Iterable[Object], slices: Iterable[Object], address: str, subnet: str = ""
+    services: Iterable[Object],
+    slices: Iterable[Object],
+    address: str,
+    subnet: str = "",
+    local: Collection[Key] = (),
 ) -> tuple[Published, ...]:
-    """Return the TCP ports to publish, node ports at ``address``; with ``subnet`` only targets within it."""
+    """Return the TCP ports to publish, node ports at ``address``; with ``subnet`` only targets within it.
+
+    The ports of the Services in ``local`` are published at 127.0.0.1.
+    """
     pieces = proxy_view.slices_by_service(slices)
     found: list[Published] = []
     for service in sorted(services, key=objects.key):
         binds = publisher.bindings(service, address, publisher.TCP)
+        if objects.key(service) in local:
+            binds = tuple(PortBinding(port, "tcp", LOCALHOST, port) for port in _numbers(service))
         for port in proxy_view.ports_of(service, pieces.get(objects.key(service), ())) if binds else ():
             own = tuple((one.host_ip, one.host_port) for one in binds if one.container_port == port.port)
             if port.protocol == "tcp" and own:
                 found.append(_published(service, port, own, subnet))
     return tuple(found)
+
+
+def _numbers(service: Object) -> list[int]:
+    return [int(port["port"]) for port in objects.spec(service).get("ports") or ()]
 
 
 def _published(service: Object, port: ServicePort, binds: tuple[Bind, ...], subnet: str) -> Published:

@@ -91,7 +91,7 @@ def free_port() -> int:
 
 @pytest.fixture(params=["fake", "haproxy"])
 def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
-    place = ingress_haproxy.Place(free_port(), free_port(), str(tmp_path / "run"))
+    place = ingress_haproxy.Place(free_port(), free_port(), free_port(), str(tmp_path / "run"))
     if request.param == "fake":
         yield Bench(FakeProxy(), place, lambda: None, real=False)
         return

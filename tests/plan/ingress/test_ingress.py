@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from minikctl.plan import ingress
+from minikctl.plan import ingress, ingress_secrets, ingress_status
 from tests.plan.ingress.cases import OURS, backend, certificate, make, path, routed, rule, view
 from tests.plan.proxy.cases import service
 
@@ -137,9 +137,9 @@ def test_what_does_not_work_is_told(entry: Any, services: Any, reason: str) -> N
     one = make("i", rule("h", entry))
     found = ingress.routing(view(one, services=services))
     assert [problem.reason for problem in found.problems] == [reason]
-    (event,) = ingress.events(found.problems, {("default", "i"): one})
+    (event,) = ingress_status.events(found.problems, {("default", "i"): one})
     assert (event.type, event.reason, event.regarding) == ("Warning", reason, one)
-    assert ingress.events(found.problems, {}) == ()
+    assert ingress_status.events(found.problems, {}) == ()
 
 
 def test_two_ingresses_that_lead_to_a_service_share_a_backend() -> None:
@@ -156,7 +156,7 @@ def test_certificates_are_for_their_hosts_or_for_those_of_the_rules() -> None:
     assert routes.secrets == {("default", "one"): ("a.hey", "c.hey"), ("default", "two"): ("b.hey",)}
     assert routes.owners[("default", "one")] == (("default", "i"), ("default", "j"))
     assert routes.problems == ()
-    assert ingress.secrets_of([found]) == {("default", "one"), ("default", "two")}
+    assert ingress_secrets.secrets_of([found]) == {("default", "one"), ("default", "two")}
 
 
 @pytest.mark.parametrize("certificates", [[], [certificate("one", "tls.key does not belong to tls.crt")]])
@@ -185,6 +185,6 @@ def test_the_status_says_where_an_ingress_answers() -> None:
     served = [("default", name) for name in ("new", "right", "wrong")]
     changes = {
         obj["metadata"]["name"]: patch["status"]["loadBalancer"]["ingress"]
-        for obj, patch in ingress.status_changes(found, served, "127.0.1.1")
+        for obj, patch in ingress_status.status_changes(found, served, "127.0.1.1")
     }
     assert changes == {"new": [{"ip": "127.0.1.1"}], "wrong": [{"ip": "127.0.1.1"}], "left": None}

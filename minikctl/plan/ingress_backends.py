@@ -1,0 +1,162 @@
+"""A backend of the Ingress proxy with what its Ingress asks for, in HAProxy's words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from minikctl.plan import haproxy
+from minikctl.plan.ingress import Backend, CanaryRoute
+from minikctl.plan.ingress_options import Cookie, Cors, Options
+from minikctl.plan.proxy_view import Target
+
+REFUSAL = 'http-request return status 503 content-type text/plain string "see the events of the Ingress\\n"'
+SERVERS = {
+    "HTTPS": "ssl verify none",
+    "GRPC": "proto h2",
+    "GRPCS": "ssl verify none alpn h2",
+}
+"""What a server line gets for each protocol."""
+_CAPTURE = re.compile(r"\$(\d)")
+
+
+def quoted(text: str) -> str:
+    """Return the text as one word that HAProxy takes as it is; it has no quotation marks in it."""
+    return f"'{text}'"
+
+
+def literal(text: str) -> str:
+    """Return the text as one word where HAProxy would look for %[expressions]."""
+    return quoted(text.replace("%", "%%"))
+
+
+def render(one: Backend, slots: Sequence[Target | None]) -> str:
+    """Return the backend, behind its list of users if it has one."""
+    settings = list(_lines(one))
+    server = SERVERS.get(one.options.protocol or one.protocol, "")
+    users = ""
+    if one.options.users:
+        lines = [f"user {name} password {quoted(given)}" for name, given in one.options.users]
+        users = haproxy.section(f"userlist users_{one.name}", lines) + "\n"
+    return users + haproxy.backend(one.name, slots, *settings, server=server)
+
+
+def _lines(one: Backend) -> Iterator[str]:
+    options = one.options
+    if options.shut:
+        yield REFUSAL
+        return
+    yield from _guards(one)
+    yield from _redirects(one)
+    yield from _cors(options.cors) if options.cors else ()
+    yield from _changes(one)
+    yield from _transport(options)
+
+
+def _guards(one: Backend) -> Iterator[str]:
+    """Refuse whom the Ingress does not want."""
+    options = one.options
+    if options.deny:
+        yield f"http-request deny deny_status 403 if {{ src {' '.join(options.deny)} }}"
+    if options.allow:
+        yield f"http-request deny deny_status 403 if !{{ src {' '.join(options.allow)} }}"
+    if options.rate or options.connections:
+        stored = f"http_req_rate({options.rate_seconds or 1}s),conn_cur"
+        yield f"stick-table type ip size 100k expire {max(options.rate_seconds, 10)}s store {stored}"
+        yield "http-request track-sc0 src"
+    if options.rate:
+        yield f"http-request deny deny_status 503 if {{ sc_http_req_rate(0) gt {options.rate} }}"
+    if options.connections:
+        yield f"http-request deny deny_status 503 if {{ sc_conn_cur(0) gt {options.connections} }}"
+    if options.users:
+        realm = quoted(options.realm)
+        yield f"http-request auth realm {realm} if !{{ http_auth(users_{one.name}) }} !METH_OPTIONS"
+    if options.body_limit:
+        yield f"http-request deny deny_status 413 if {{ req.body_size gt {options.body_limit} }}"
+
+
+def _redirects(one: Backend) -> Iterator[str]:
+    options = one.options
+    if options.https == "always" or (options.https == "tls" and one.has_tls):
+        yield "http-request redirect scheme https code 308 if !{ ssl_fc }"
+    if options.location:
+        yield f"http-request redirect location {literal(options.location)} code {options.code}"
+    if options.app_root:
+        yield f"http-request redirect location {literal(options.app_root)} code 302 if {{ path / }}"
+
+
+def _cors(cors: Cors) -> Iterator[str]:
+    """Name the origin that asked, if it may; a question before the request is answered here."""
+    among = f" -m str -i {' '.join(quoted(one) for one in cors.origins)}" if cors.origins else " -m found"
+    yield f"http-request set-var(txn.origin) req.hdr(origin) if {{ req.hdr(origin){among} }}"
+    yield "http-request return status 204 if METH_OPTIONS { var(txn.origin) -m found }"
+    asked = "if { var(txn.origin) -m found }"
+    yield f"http-after-response set-header Access-Control-Allow-Origin %[var(txn.origin)] {asked}"
+    yield f"http-after-response add-header Vary Origin {asked}"
+    for name, text in (
+        ("Allow-Methods", cors.methods),
+        ("Allow-Headers", cors.headers),
+        ("Expose-Headers", cors.exposed),
+        ("Allow-Credentials", "true" if cors.credentials else ""),
+        ("Max-Age", str(cors.max_age)),
+    ):
+        if text:
+            yield f"http-after-response set-header Access-Control-{name} {literal(text)} {asked}"
+
+
+def _changes(one: Backend) -> Iterator[str]:
+    """Change what the application sees."""
+    options = one.options
+    if options.rewrite and one.pattern:
+        target = _CAPTURE.sub(r"\\\1", options.rewrite.replace("%", "%%"))
+        yield f"http-request replace-path {quoted(f'^(?i){one.pattern}.*$')} {quoted(target)}"
+    elif options.rewrite:
+        yield f"http-request set-path {literal(options.rewrite)}"
+    if options.vhost:
+        yield f"http-request set-header Host {literal(options.vhost)}"
+    if options.prefix:
+        yield f"http-request set-header X-Forwarded-Prefix {literal(options.prefix)}"
+
+
+def _transport(options: Options) -> Iterator[str]:
+    if options.balance:
+        yield f"balance {options.balance}"
+        if options.balance != "roundrobin" and options.balance != "leastconn":
+            yield "hash-type consistent"
+    if options.connect_seconds:
+        yield f"timeout connect {options.connect_seconds}s"
+    if options.server_seconds:
+        yield f"timeout server {options.server_seconds}s"
+    if options.cookie:
+        yield f"dynamic-cookie-key {quoted('minikctl')}"
+        yield _cookie(options.cookie)
+
+
+def _cookie(cookie: Cookie) -> str:
+    """Return the cookie's line; its value is made of the endpoint's address and so outlives reloads."""
+    words = ["cookie", quoted(cookie.name), "insert", "indirect", "nocache", "httponly", "dynamic"]
+    words += ["secure"] if cookie.secure else []
+    attributes = [f"Max-Age={cookie.max_age}"] if cookie.max_age else []
+    attributes += [f"Path={cookie.path}"] if cookie.path else []
+    attributes += [f"SameSite={cookie.same_site}"] if cookie.same_site else []
+    return " ".join([*words, *(f"attr {quoted(one)}" for one in attributes)])
+
+
+def canary(route: CanaryRoute) -> Iterator[str]:
+    """Return the rules that send some requests elsewhere: a header decides, else a cookie, else chance.
+
+    Without a value of its own to look for, header and cookie say ``always`` or ``never``.
+    """
+    wanted, here = route.canary, f"{{ var(txn.backend) -m str {route.primary} }}"
+    go = f"http-request set-var(txn.backend) str({route.backend}) if {here}"
+    undecided = ""
+    if wanted.header and wanted.value:
+        yield f"{go} {{ req.hdr({wanted.header}) -m str {quoted(wanted.value)} }}"
+    elif wanted.header:
+        yield f"{go} {{ req.hdr({wanted.header}) -m str always }}"
+        undecided += f" !{{ req.hdr({wanted.header}) -m str never }}"
+    if wanted.cookie:
+        yield f"{go} {{ req.cook({wanted.cookie}) -m str always }}{undecided}"
+        undecided += f" !{{ req.cook({wanted.cookie}) -m str never }}"
+    if wanted.weight:
+        yield f"{go} {{ rand({wanted.total}) lt {wanted.weight} }}{undecided}"

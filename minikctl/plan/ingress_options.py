@@ -1,0 +1,86 @@
+"""What may be asked for the requests of an Ingress, whatever the annotations that ask for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Cors:
+    """Who may use answers from other origins; no origins means all."""
+
+    origins: tuple[str, ...] = ()
+    methods: str = "GET, PUT, POST, DELETE, PATCH, OPTIONS"
+    headers: str = (
+        "DNT,Keep-Alive,User-Agent,X-Requested-With,If-Modified-Since,Cache-Control,Content-Type,Range,"
+        "Authorization"
+    )
+    exposed: str = ""
+    credentials: bool = True
+    max_age: int = 1728000
+
+
+@dataclass(frozen=True)
+class Cookie:
+    """The cookie by which a client keeps its endpoint; ``max_age`` 0: until the browser ends."""
+
+    name: str = "INGRESSCOOKIE"
+    max_age: int = 0
+    path: str = ""
+    same_site: str = ""
+    secure: bool = False
+
+
+@dataclass(frozen=True)
+class Canary:
+    """Who is sent to the other backend: by header, else by cookie, else so many of ``total`` requests."""
+
+    weight: int = 0
+    total: int = 100
+    header: str = ""
+    value: str = ""
+    cookie: str = ""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What is to be done with the requests of an Ingress; times in seconds, sizes in bytes; 0, "": nothing.
+
+    ``https``: "" nobody is redirected, "tls" where the Ingress has TLS, "always".  ``shut`` says why every
+    request is refused.
+    """
+
+    shut: str = ""
+    https: str = ""
+    location: str = ""
+    code: int = 0
+    app_root: str = ""
+    rewrite: str = ""
+    regex: bool = False
+    body_limit: int = 0
+    connect_seconds: int = 0
+    server_seconds: int = 0
+    protocol: str = ""
+    allow: tuple[str, ...] = ()
+    deny: tuple[str, ...] = ()
+    cors: Cors | None = None
+    realm: str = ""
+    users: tuple[tuple[str, str], ...] = ()
+    cookie: Cookie | None = None
+    rate: int = 0
+    rate_seconds: int = 0
+    connections: int = 0
+    vhost: str = ""
+    prefix: str = ""
+    balance: str = ""
+    aliases: tuple[str, ...] = ()
+    canary: Canary | None = None
+    problems: tuple[tuple[str, str], ...] = field(default=(), compare=False)
+
+    @property
+    def is_plain(self) -> bool:
+        """Tell whether requests are passed on as they are."""
+        return self == Options(regex=self.regex, aliases=self.aliases, canary=self.canary)
+
+
+PLAIN = Options()

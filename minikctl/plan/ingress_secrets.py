@@ -1,0 +1,57 @@
+"""Which Secrets Ingresses need, and which hosts get certificates of our own."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable
+
+from minikctl.model import objects
+from minikctl.model.objects import Key, Object
+from minikctl.plan import ingress_annotations
+
+LOCAL = ".localhost"
+
+
+def secrets_of(ingresses: Iterable[Object]) -> frozenset[Key]:
+    """Return the Secrets that the Ingresses name."""
+    return frozenset(
+        (objects.namespace(ingress), str(entry["secretName"]))
+        for ingress in ingresses
+        for entry in objects.spec(ingress).get("tls") or ()
+        if entry.get("secretName")
+    )
+
+
+def local_hosts(ingresses: Iterable[Object]) -> frozenset[str]:
+    """Return the hosts that get certificates of our own: of ``tls`` without Secret, and all of localhost."""
+    found: set[str] = set()
+    for ingress in ingresses:
+        spec = objects.spec(ingress)
+        of_rules = {str(rule["host"]).lower() for rule in spec.get("rules") or () if rule.get("host")}
+        named: set[str] = set()
+        for entry in spec.get("tls") or ():
+            hosts = {str(host).lower() for host in entry.get("hosts") or ()} or of_rules
+            if entry.get("secretName"):
+                named |= hosts
+            else:
+                found |= hosts
+        found |= {host for host in of_rules - named if host.endswith(LOCAL)}
+    return frozenset(found)
+
+
+def user_secrets_of(ingresses: Iterable[Object]) -> frozenset[Key]:
+    """Return the Secrets with users that the Ingresses name."""
+    found = (
+        ingress_annotations.secret_of(objects.annotations(one), objects.namespace(one)) for one in ingresses
+    )
+    return frozenset(key for key in found if key is not None)
+
+
+def users_of(secret: Object) -> tuple[tuple[str, str], ...] | None:
+    """Return the (name, hash) pairs of a Secret's key ``auth``, as htpasswd writes them; None without it."""
+    try:
+        text = base64.b64decode((secret.get("data") or {})["auth"], validate=True).decode()
+    except (KeyError, ValueError):
+        return None
+    lines = [line.strip().partition(":") for line in text.splitlines() if ":" in line]
+    return tuple((name, given) for name, _, given in lines)
