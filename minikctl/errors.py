@@ -41,6 +41,8 @@ class StatusError(MinikctlError):
         self.details: dict[str, Any] = dict(details or {})
         self.metadata: dict[str, Any] = {}
         """metav1.ListMeta: an expired list says with it how to go on."""
+        self.allowed: tuple[str, ...] = ()
+        """The methods that a refused one could have been."""
 
     def status(self) -> dict[str, Any]:
         """Return the ``metav1.Status`` object of this failure."""

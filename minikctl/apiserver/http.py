@@ -149,7 +149,7 @@ class _Application:
             await http_past.serve(self._registry, exchange)
             return
         if exchange.method not in ("GET", "HEAD"):
-            raise _no_method() if self._document(path, exchange) else no_resource()
+            raise _no_method("GET") if self._document(path, exchange) else no_resource()
         await self._describe(path, exchange)
 
     def _identify(self, exchange: Exchange) -> None:
@@ -175,7 +175,7 @@ class _Application:
 
     async def _review(self, exchange: Exchange, review: reviews.Review, namespace: str) -> None:
         if exchange.method != "POST":
-            raise _no_method()
+            raise _no_method("POST")
         body = await http_bodies.read(exchange)
         answer = self._reviewer.answer(review, body, exchange.user, namespace)
         await exchange.answer_json(answer, 201)
@@ -195,7 +195,7 @@ class _Application:
             return
         handler = http_verbs.handler(exchange, target)
         if handler is None:
-            raise _no_method()
+            raise _no_method(*http_verbs.methods(target))
         exchange.asked = http_verbs.asked(exchange, target)
         if http_metrics.is_metrics(target):
             await http_metrics.serve(self._registry, self._meter, exchange, target)
@@ -206,7 +206,7 @@ class _Application:
 
     async def _token(self, exchange: Exchange, target: http_paths.Target) -> None:
         if exchange.method != "POST" or self._issuer is None:
-            raise _no_method()
+            raise _no_method("POST")
         body = await http_bodies.read(exchange)
         body = {"kind": "TokenRequest", "apiVersion": "authentication.k8s.io/v1", **body}
         key = (target.namespace, target.name)
@@ -333,6 +333,8 @@ async def _refuse(exchange: Exchange, error: errors.StatusError) -> None:
         raise error
     wait = error.details.get("retryAfterSeconds")
     more = [("retry-after", str(wait))] if wait else []
+    if error.code == 405:
+        more.append(("allow", ", ".join(error.allowed)))
     await exchange.answer(orjson.dumps(error.status()), status=error.code, more=more)
 
 
@@ -397,9 +399,11 @@ def no_resource() -> errors.StatusError:
     return errors.StatusError(404, "NotFound", "the server could not find the requested resource")
 
 
-def _no_method() -> errors.StatusError:
+def _no_method(*allowed: str) -> errors.StatusError:
     text = "the server does not allow this method on the requested resource"
-    return errors.StatusError(405, "MethodNotAllowed", text)
+    error = errors.StatusError(405, "MethodNotAllowed", text)
+    error.allowed = allowed
+    return error
 
 
 def _internal(text: str) -> errors.StatusError:

@@ -7,6 +7,7 @@ import email.utils
 import gzip
 import re
 import time
+import unicodedata
 import urllib.parse
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -189,7 +190,9 @@ class Exchange:
         self.started = True
         self.status = status
         all_headers = [("content-type", content_type), ("cache-control", cache), *headers]
-        all_headers.extend(("warning", f"299 - {quoted(text)}") for text in self.warnings)
+        # A text that a header cannot carry is left out, as Kubernetes leaves it out (net.NewWarningHeader).
+        told = (text for text in self.warnings if not any(unicodedata.category(one) == "Cc" for one in text))
+        all_headers.extend(("warning", f"299 - {quoted(text)}") for text in told)
         encoded = [(name.encode("latin-1"), _latin(value)) for name, value in all_headers]
         await self._send({"type": "http.response.start", "status": status, "headers": encoded})
 

@@ -17,7 +17,9 @@ from minikctl.model import objects
 async def serve(registry: Registry, node: NodeStreams | None, exchange: Exchange, of: Target) -> None:
     """Answer with a pod's log, as it grows if wanted; refuses what has no log in the kubelet's words."""
     if exchange.method not in ("GET", "HEAD"):
-        raise errors.StatusError(405, "MethodNotAllowed", "logs can only be read")
+        error = errors.StatusError(405, "MethodNotAllowed", "logs can only be read")
+        error.allowed = ("GET",)
+        raise error
     pod = registry.get(of.kind, of.namespace, of.name)
     wanted = log_request(pod, exchange.query, registry.clock.now())
     if not objects.spec(pod).get("nodeName"):

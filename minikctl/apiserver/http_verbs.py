@@ -69,9 +69,20 @@ def asked(exchange: Exchange, target: Target) -> metrics.Request:
 _COUNTED = {("GET", False): "LIST", ("DELETE", False): "DELETECOLLECTION"}
 
 
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+
+
 def handler(exchange: Exchange, target: Target) -> Handler | None:
     """Return what serves the request, None if its method does not fit the path."""
-    method = "GET" if exchange.method == "HEAD" else exchange.method
+    return _handler(target, "GET" if exchange.method == "HEAD" else exchange.method)
+
+
+def methods(target: Target) -> list[str]:
+    """Return the methods that fit a path; the ``Allow`` header of a refusal names them (RFC 9110, 15.5.6)."""
+    return [method for method in METHODS if _handler(target, method) is not None]
+
+
+def _handler(target: Target, method: str) -> Handler | None:
     if target.subresource:
         return _SUBRESOURCES.get((target.subresource, method))
     verbs = _OBJECT_VERBS if target.name else _COLLECTION_VERBS

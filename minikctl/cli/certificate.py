@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from minikctl import errors
 from minikctl.cli import filing, manifests, printing, report, selection
@@ -11,7 +12,6 @@ from minikctl.cli.flags import flag, rest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import Any
 
     from minikctl.cli.selection import Target
@@ -27,62 +27,87 @@ class CertificateOptions(printing.Printing, filing.Filing):
     force: bool = flag("--force", default=False, help="Also if it has been decided so already.")
 
 
-def _deciding(
-    condition: str, other: str, said: str, message: str
-) -> Callable[[CertificateOptions, Session], int]:
-    reason = f"Kubectl{condition.replace('Approved', 'Approve').replace('Denied', 'Deny')}"
+class _Decision(NamedTuple):
+    """What is decided, what it excludes, what is printed of it, and the words in the condition."""
 
-    def run(options: CertificateOptions, session: Session) -> int:
-        """Decide every request that is meant; return the exit code."""
-        if not options.names and not options.files:
-            raise errors.UsageError("error: one or more CSRs must be specified as <name> or -f <filename>")
-        failed = False
-        for target in _targets(options, session):
-            try:
-                result, word = _decide(options, target, session)
-            except errors.MinikctlError as error:
-                session.io.warn(report.sentence(error))
-                failed = True
-                continue
-            printer = printing.printer(options, printing.named(target.title))
-            session.io.out.write(printer([result], False) if printer else f"{target.title} {word}\n")
-        return 1 if failed else 0
+    condition: str
+    other: str
+    said: str
+    reason: str
+    message: str
 
-    def _decide(options: CertificateOptions, target: Target, session: Session) -> tuple[dict[str, Any], str]:
-        for attempt in range(RETRIES):
-            current: dict[str, Any] = session.client.request("GET", target.path()).json()
-            conditions = list((current.get("status") or {}).get("conditions") or ())
-            types = [one["type"] for one in conditions]
-            if other in types:
-                raise errors.UsageError(
-                    f"error: certificate signing request {target.name!r} is already {other}".replace("'", '"')
-                )
-            if condition in types and not options.force:
-                return current, said
-            now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-            fresh = {
-                "type": condition,
-                "status": "True",
-                "reason": reason,
-                "message": message,
-                "lastUpdateTime": now,
-            }
-            conditions = [one for one in conditions if one["type"] != condition]
-            body = {
-                **current,
-                "status": {**(current.get("status") or {}), "conditions": [*conditions, fresh]},
-            }
-            try:
-                query = {"fieldManager": "kubectl-certificate"}
-                answer = session.client.request("PUT", target.path("approval"), body, query=query)
-            except errors.StatusError as error:
-                if error.reason != "Conflict" or attempt == RETRIES - 1:
-                    raise
-            else:
-                return answer.json(), said
-        raise AssertionError("the last attempt returns or raises")
 
-    return run
+APPROVAL = _Decision(
+    "Approved",
+    "Denied",
+    "approved",
+    "KubectlApprove",
+    "This CSR was approved by kubectl certificate approve.",
+)
+DENIAL = _Decision(
+    "Denied", "Approved", "denied", "KubectlDeny", "This CSR was denied by kubectl certificate deny."
+)
+
+
+def _approve(options: CertificateOptions, session: Session) -> int:
+    return _decide_all(APPROVAL, options, session)
+
+
+def _deny(options: CertificateOptions, session: Session) -> int:
+    return _decide_all(DENIAL, options, session)
+
+
+def _decide_all(decision: _Decision, options: CertificateOptions, session: Session) -> int:
+    """Decide every request that is meant; return the exit code."""
+    if not options.names and not options.files:
+        raise errors.UsageError("error: one or more CSRs must be specified as <name> or -f <filename>")
+    failed = False
+    for target in _targets(options, session):
+        try:
+            result, word = _decide(decision, options, target, session)
+        except errors.MinikctlError as error:
+            session.io.warn(report.sentence(error))
+            failed = True
+            continue
+        printer = printing.printer(options, printing.named(target.title))
+        session.io.out.write(printer([result], False) if printer else f"{target.title} {word}\n")
+    return 1 if failed else 0
+
+
+def _decide(
+    decision: _Decision, options: CertificateOptions, target: Target, session: Session
+) -> tuple[dict[str, Any], str]:
+    for attempt in range(RETRIES):
+        current: dict[str, Any] = session.client.request("GET", target.path()).json()
+        types = [one["type"] for one in (current.get("status") or {}).get("conditions") or ()]
+        if decision.other in types:
+            raise errors.UsageError(
+                f'error: certificate signing request "{target.name}" is already {decision.other}'
+            )
+        if decision.condition in types and not options.force:
+            break
+        try:
+            query = {"fieldManager": "kubectl-certificate"}
+            body = _decided(decision, current)
+            current = session.client.request("PUT", target.path("approval"), body, query=query).json()
+            break
+        except errors.StatusError as error:
+            if error.reason != "Conflict" or attempt == RETRIES - 1:
+                raise
+    return current, decision.said
+
+
+def _decided(decision: _Decision, current: dict[str, Any]) -> dict[str, Any]:
+    status = current.get("status") or {}
+    fresh = {
+        "type": decision.condition,
+        "status": "True",
+        "reason": decision.reason,
+        "message": decision.message,
+        "lastUpdateTime": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+    }
+    others = [one for one in status.get("conditions") or () if one["type"] != decision.condition]
+    return {**current, "status": {**status, "conditions": [*others, fresh]}}
 
 
 def _targets(options: CertificateOptions, session: Session) -> list[Target]:
@@ -100,9 +125,7 @@ COMMANDS = {
             "approve": Command(
                 "Approve requests, so that their signer signs them.",
                 CertificateOptions,
-                _deciding(
-                    "Approved", "Denied", "approved", "This CSR was approved by kubectl certificate approve."
-                ),
+                _approve,
                 usage="(-f FILENAME | NAME)",
                 examples=(
                     ("Approve one", "minikctl certificate approve csr-sqgzp"),
@@ -112,7 +135,7 @@ COMMANDS = {
             "deny": Command(
                 "Deny requests: nothing is signed.",
                 CertificateOptions,
-                _deciding("Denied", "Approved", "denied", "This CSR was denied by kubectl certificate deny."),
+                _deny,
                 usage="(-f FILENAME | NAME)",
                 examples=(
                     ("Deny one", "minikctl certificate deny csr-sqgzp"),

@@ -195,5 +195,6 @@ def command(
     usage: str,
     *lines: str,
 ) -> Command:
+    """Return a generator's command; ``form`` makes the object, each of the lines is an example."""
     examples = (("Create one", lines[0]), ("Only show what would be created", lines[1]))
     return Command(summary, options, generator(form), usage=usage, examples=examples)

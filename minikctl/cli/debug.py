@@ -146,16 +146,7 @@ def _random() -> str:
 
 
 def _looking(options: DebugOptions, name: str, *, on_node: bool = False) -> dict[str, Any]:
-    found = debugging.container(
-        name,
-        options.image,
-        words=options.command,
-        only_arguments=options.only_arguments,
-        env=options.env,
-        pull=options.pull,
-        stdin=options.stdin,
-        tty=options.tty,
-    )
+    found = debugging.container(name, options)
     found = debugging.secured(found, options.profile, on_node=on_node)
     if options.custom:
         found = debugging.merged(found, _custom(options.custom))

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any
 
+    from minikctl.cli.debug import DebugOptions
+
     Object = dict[str, Any]
 
 PROFILES = ("legacy", "general", "baseline", "restricted", "netadmin", "sysadmin")
@@ -31,31 +33,22 @@ _SECURITY: Mapping[str, Object] = {
 PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
 
 
-def container(
-    name: str,
-    image: str,
-    *,
-    words: Sequence[str] = (),
-    only_arguments: bool = False,
-    env: Sequence[str] = (),
-    pull: str = "",
-    stdin: bool = False,
-    tty: bool = False,
-) -> Object:
-    """Return the container that looks around."""
+def container(name: str, options: DebugOptions) -> Object:
+    """Return the container that looks around, as the flags say."""
+    image, words, env, pull = options.image, options.command, options.env, options.pull
     found: Object = {"name": name, "resources": {}, "terminationMessagePolicy": "File"}
     if image:
         found["image"] = image
     if pull:
         found["imagePullPolicy"] = pull
     if words:
-        found["args" if only_arguments else "command"] = list(words)
+        found["args" if options.only_arguments else "command"] = list(words)
     if env:
         pairs = [entry.partition("=") for entry in env]
         found["env"] = [{"name": key, "value": value} for key, _, value in pairs]
-    if stdin:
+    if options.stdin:
         found["stdin"] = True
-    if tty:
+    if options.tty:
         found["tty"] = True
     return found
 

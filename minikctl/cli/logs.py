@@ -162,6 +162,7 @@ def prefix(options: LogsOptions, pod: dict[str, Any], container: str, session: S
 
 
 def query(options: LogsOptions, container: str) -> dict[str, Any]:
+    """Return the query of a request for a container's log."""
     tail = SELECTED_TAIL if options.labels and options.tail < 0 else options.tail
     query: dict[str, Any] = {
         "container": container,

@@ -84,6 +84,7 @@ def by_label(
 
 
 def prunable(options: ApplyOptions, session: Session) -> Iterator[Any]:
+    """Yield the kinds of which objects are pruned: those of the allowlist, or kubectl's own."""
     chosen: tuple[tuple[str, str], ...] = DEFAULT
     if options.allowlist:
         chosen = tuple(_group_kind(text) for text in options.allowlist)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import tarfile
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -105,6 +105,10 @@ class Box:
         """Return when there was more output or another state."""
         await self._changed.wait()
 
+    def is_called(self, text: str) -> bool:
+        """Tell whether that is the container's name, or a beginning of its id that is long enough."""
+        return text == self.spec.name or (len(text) >= 12 and self.id.startswith(text))
+
     def env(self) -> dict[str, str]:
         """Return the environment of the container's processes."""
         return {"HOSTNAME": self.spec.hostname or self.id[:12], **dict(self.spec.env)}
@@ -152,3 +156,11 @@ def tar(files: Mapping[str, bytes]) -> bytes:
             entry.size = len(data)
             archive.addfile(entry, io.BytesIO(data))
     return buffer.getvalue()
+
+
+def untar(data: bytes) -> Iterator[tuple[str, bytes]]:
+    """Yield the files of a tar, each with its content."""
+    with tarfile.open(fileobj=io.BytesIO(data)) as archive:
+        for member in archive:
+            if content := archive.extractfile(member):
+                yield member.name.removeprefix("./"), content.read()

@@ -422,10 +422,8 @@ class FakeEngine:
         """Unpack a tar into a directory of the container."""
         await self._enter("put_archive")
         box = self._box(container_id)
-        with tarfile.open(fileobj=io.BytesIO(tar)) as archive:
-            for member in archive:
-                if content := archive.extractfile(member):
-                    box.files[f"{path.rstrip('/')}/{member.name.removeprefix('./')}"] = content.read()
+        for name, data in fake_container.untar(tar):
+            box.files[f"{path.rstrip('/')}/{name}"] = data
 
     async def export(self, container_id: str) -> AsyncIterator[bytes]:
         """Yield a tar of the files that were put into the container."""
@@ -464,15 +462,7 @@ class FakeEngine:
     def _box(self, container_id: str) -> Box:
         found = self._boxes.get(container_id)
         if found is None and container_id:
-            found = next(
-                (
-                    box
-                    for box in self._boxes.values()
-                    if container_id == box.spec.name
-                    or (len(container_id) >= 12 and box.id.startswith(container_id))
-                ),
-                None,
-            )
+            found = next((box for box in self._boxes.values() if box.is_called(container_id)), None)
         if found is None:
             raise _refusal(errors.NoSuchContainer, f"No such container: {container_id}")
         return found

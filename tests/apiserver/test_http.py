@@ -514,3 +514,25 @@ async def test_a_negative_limit_is_none(client: Client) -> None:
 async def test_what_is_in_all_namespaces_is_not_deleted_at_once(client: Client) -> None:
     assert (await client("DELETE", "/apis/apps/v1/deployments")).status == 405
     assert (await client("DELETE", "/apis/apps/v1/namespaces/default/deployments")).status == 200
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("PATCH", "/api/v1/namespaces/default/pods", "GET, POST, DELETE"),
+        ("TRACE", "/api/v1/namespaces/default/pods/a", "GET, PUT, PATCH, DELETE"),
+        ("PUT", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", "POST"),
+    ],
+)
+async def test_a_refused_method_names_those_that_fit(
+    client: Client, method: str, path: str, allowed: str
+) -> None:
+    answer = await client(method, path)
+    assert (answer.status, answer.header("allow")) == (405, allowed)
+
+
+async def test_a_warning_that_no_header_can_carry_is_left_out(client: Client) -> None:
+    body = {"metadata": {"name": "odd"}, "a\x1db\0": 1, "fine": 1}
+    answer = await client("POST", "/api/v1/namespaces/default/configmaps", json.dumps(body).encode())
+    assert answer.status == 201
+    assert answer.header("warning") == '299 - "unknown field \\"fine\\""'
