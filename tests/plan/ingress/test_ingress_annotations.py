@@ -1,0 +1,231 @@
+"""Annotations: what they ask for, what is told, and how it is said to the proxy."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import pytest
+
+from minikctl.plan import (
+    haproxy,
+    ingress,
+    ingress_annotations,
+    ingress_backends,
+    ingress_haproxy,
+    ingress_secrets,
+)
+from minikctl.plan.ingress_annotations import PREFIX
+from minikctl.plan.ingress_options import Canary, Cookie, Options
+from tests.plan.ingress.cases import make, path, rule, view
+from tests.plan.proxy.cases import service
+
+HASH = "$5$salt$x"
+
+
+def read(users: Any = None, **given: str) -> Options:
+    return ingress_annotations.read(
+        {PREFIX + key.replace("_", "-"): text for key, text in given.items()}, users
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("ssl_redirect", "yes"),
+        ("proxy_body_size", "8 apples"),
+        ("proxy_read_timeout", "soon"),
+        ("app_root", "start"),
+        ("permanent_redirect", "https://$host/"),
+        ("permanent_redirect", "a b"),
+        ("permanent_redirect_code", "200"),
+        ("backend_protocol", "FCGI"),
+        ("load_balance", "magic"),
+        ("session_cookie_name", "a b"),
+        ("upstream_vhost", 'a"b'),
+    ],
+)
+def test_a_bad_value_is_told_and_counts_as_absent(name: str, text: str) -> None:
+    found = read(**{name: text})
+    assert [reason for reason, _ in found.problems] == ["InvalidAnnotation"]
+    assert found.is_plain
+
+
+def test_what_is_not_known_is_told() -> None:
+    found = read(proxy_buffer_size="8k", configuration_snippet="x")
+    assert [reason for reason, _ in found.problems] == ["UnsupportedAnnotation"] * 2
+    assert "raw configuration" in found.problems[0][1]
+    assert found.shut == ""
+
+
+@pytest.mark.parametrize(
+    ("given", "users", "why"),
+    [
+        ({"auth_url": "http://x"}, None, "auth-url is not done"),
+        ({"whitelist_source_range": "x"}, None, "cannot be read"),
+        ({"auth_type": "digest"}, None, "digest is not done"),
+        ({"auth_type": "basic"}, None, "no key auth"),
+        ({"auth_type": "basic"}, [("tim", "$apr1$x")], "no user"),
+    ],
+)
+def test_what_would_let_in_too_many_shuts_the_ingress(given: dict[str, str], users: Any, why: str) -> None:
+    found = read(users, **given)
+    assert why in found.shut
+    one = ingress.Backend("b", options=found)
+    assert "status 503" in ingress_backends.render(one, (None,))
+
+
+def test_values_are_understood() -> None:
+    assert read(limit_rps="2").rate == 10
+    assert read(limit_rpm="60", limit_burst_multiplier="1").rate_seconds == 60
+    both = read(limit_rps="1", limit_rpm="1")
+    assert both.rate_seconds == 5
+    assert both.problems
+    assert read(proxy_body_size="1k").body_limit == 1024
+    assert read(temporal_redirect="/x", permanent_redirect="/y").code == 302
+    assert read(affinity="cookie", session_cookie_expires="9").cookie == Cookie(max_age=9)
+    assert read(canary="true", canary_weight="7").canary == Canary(weight=7)
+    assert (read(ssl_redirect="true").https, read(force_ssl_redirect="true").https) == ("tls", "always")
+    assert read(server_alias="a.test, b.test").aliases == ("a.test", "b.test")
+    users = [("tim", HASH), ("old", "$apr1$x")]
+    found = read(users, auth_type="basic", auth_secret="s")
+    assert (found.users, found.shut) == ((("tim", HASH),), "")
+    assert "users old are refused" in found.problems[0][1]
+
+
+def rendered(one: Any, **more: Any) -> str:
+    found = ingress.routing(view(one, services=[service("a")], **more))
+    slots = {name: haproxy.assign((), each.targets) for name, each in found.backends.items()}
+    return ingress_haproxy.configuration(found, slots, ingress_haproxy.Place())
+
+
+def annotated(*rules: Any, **given: str) -> Any:
+    notes = {PREFIX + key.replace("_", "-"): text for key, text in given.items()}
+    return make("i", *(rules or [rule("h", path("/", "a"))]), annotations=notes)
+
+
+@pytest.mark.parametrize(
+    ("given", "line"),
+    [
+        ({"denylist_source_range": "10.0.0.0/8"}, "deny_status 403 if { src 10.0.0.0/8 }"),
+        ({"allowlist_source_range": "10.0.0.1"}, "deny_status 403 if !{ src 10.0.0.1/32 }"),
+        ({"limit_connections": "3"}, "deny_status 503 if { sc_conn_cur(0) gt 3 }"),
+        ({"limit_rps": "3"}, "{ sc_http_req_rate(0) gt 15 }"),
+        ({"proxy_body_size": "1m"}, "deny_status 413 if { req.body_size gt 1048576 }"),
+        ({"force_ssl_redirect": "true"}, "redirect scheme https code 308 if !{ ssl_fc }"),
+        ({"permanent_redirect": "/a%b"}, "redirect location '/a%%b' code 301"),
+        ({"app_root": "/x"}, "redirect location '/x' code 302 if { path / }"),
+        ({"enable_cors": "true"}, "http-request return status 204 if METH_OPTIONS { var(txn.origin) -m found }"),
+        ({"enable_cors": "true", "cors_allow_origin": "https://x"}, "{ req.hdr(origin) -m str -i 'https://x' }"),
+        ({"rewrite_target": "/x"}, "http-request set-path '/x'"),
+        ({"upstream_vhost": "x"}, "http-request set-header Host 'x'"),
+        ({"x_forwarded_prefix": "/p"}, "http-request set-header X-Forwarded-Prefix '/p'"),
+        ({"upstream_hash_by": "$request_uri"}, "hash-type consistent"),
+        ({"load_balance": "ewma"}, "balance leastconn"),
+        ({"proxy_connect_timeout": "3"}, "timeout connect 3s"),
+        ({"proxy_send_timeout": "3"}, "timeout server 3s"),
+        ({"backend_protocol": "GRPCS"}, "ssl verify none alpn h2"),
+        (
+            {"affinity": "cookie", "session_cookie_path": "/p", "session_cookie_samesite": "Lax",
+             "session_cookie_secure": "true", "session_cookie_max_age": "5"},
+            "dynamic secure attr 'Max-Age=5' attr 'Path=/p' attr 'SameSite=Lax'",
+        ),
+    ],
+)  # fmt: skip
+def test_what_is_asked_for_is_said_in_the_backend(given: dict[str, str], line: str) -> None:
+    text = rendered(annotated(**given))
+    assert line in text.split("backend default_a_80:i\n")[1]
+
+
+def test_users_have_a_list_of_their_own() -> None:
+    one = annotated(auth_type="basic", auth_secret="s")
+    text = rendered(one, users={("default", "s"): [("tim", HASH)]})
+    assert f"userlist users_default_a_80:i\n  user tim password '{HASH}'\n" in text
+    assert "if !{ http_auth(users_default_a_80:i) } !METH_OPTIONS" in text
+
+
+def test_expressions_are_tried_longest_first_and_those_for_any_host_last() -> None:
+    one = annotated(
+        rule("h", path("/a", "a", "ImplementationSpecific"), path("/abc(.*)", "a", "ImplementationSpecific")),
+        rule("*.w", path("/abcdefghijkl", "a")),
+        rule("", path("/abcdefghijklmnopq", "a")),
+        rule("h", path("/e", "a", "Exact"), path("/(", "a"), path('/"', "a")),
+        rewrite_target="/$1",
+    )
+    found = ingress.routing(view(one, services=[service("a")]))
+    assert [key.partition("(?i)")[0] for key in found.regexes] == ["^h", "^h", "^[^/.]+\\.w", "^[^/]*"]
+    assert next(iter(found.regexes)) == "^h(?i)/abc(.*)"
+    assert list(found.exact) == ["h/e"]
+    assert [problem.reason for problem in found.problems] == ["InvalidPath", "InvalidPath"]
+    text = rendered(one)
+    assert "http-request replace-path '^(?i)/abc(.*).*$' '/\\1'" in text
+    assert text.index("exact.map") < text.index("regexes.map") < text.index("prefixes.map")
+
+
+def test_a_canary_stands_beside_its_primary_only() -> None:
+    notes = {
+        PREFIX + "canary": "true",
+        PREFIX + "canary-weight": "5",
+        PREFIX + "canary-by-header": "X",
+        PREFIX + "canary-by-cookie": "c",
+    }
+    main = make("main", rule("h", path("/", "a"), path("/x", "a")))
+    first = make("c1", rule("h", path("/", "b")), annotations=notes)
+    second = make(
+        "c2", rule("h", path("/", "c")), annotations={**notes, PREFIX + "canary-by-header-value": "v"}
+    )
+    found = ingress.routing(view(main, first, second))
+    primary = found.prefixes["h/"]
+    assert primary.startswith("default_a_80.")
+    assert found.prefixes["h/x/"] == "default_a_80"
+    assert [(one.primary, one.backend) for one in found.canaries] == [
+        (primary, "default_b_80"),
+        (primary, "default_c_80"),
+    ]
+    lines = "\n".join(ingress_haproxy.lookups(found))
+    assert "{ req.hdr(X) -m str always }" in lines
+    assert "{ req.hdr(X) -m str 'v' }" in lines
+    assert "{ rand(100) lt 5 } !{ req.hdr(X) -m str never } !{ req.cook(c) -m str never }" in lines
+    alone = ingress.routing(view(first))
+    assert [problem.reason for problem in alone.problems] == ["NoPrimary"]
+
+
+def test_the_services_protocol_counts_unless_an_annotation_says_otherwise() -> None:
+    spoken = service("a", ports=[{"port": 80, "appProtocol": "kubernetes.io/h2c"}])
+    one = make("i", rule("h", path("/", "a")))
+    found = ingress.routing(view(one, services=[spoken]))
+    assert "proto h2" in ingress_backends.render(found.backends["default_a_80"], (None,))
+
+
+def test_hosts_with_certificates_of_our_own() -> None:
+    one = make("i", rule("a.localhost"), rule("b.test"), tls=[{}, {"hosts": ["c.test"]}])
+    assert ingress_secrets.local_hosts([one]) == {"a.localhost", "b.test", "c.test"}
+    secret = make("i", rule("a.localhost"), tls=[{"hosts": ["a.localhost"], "secretName": "s"}])
+    assert ingress_secrets.local_hosts([secret]) == frozenset()
+    issued = {("", "a.localhost"): ingress.Certificate(("", "a.localhost"), "pem")}
+    made = view(make("i", rule("a.localhost", path("/", "a"))), certificates=issued.values())
+    assert ingress.routing(made).secrets == {("", "a.localhost"): ("a.localhost",)}
+
+
+def test_users_are_read_from_their_own_namespace_only() -> None:
+    given = {PREFIX + "auth-type": "basic", PREFIX + "auth-secret": "other/s"}
+    assert ingress_annotations.secret_of(given, "default") is None
+    assert ingress_annotations.secret_of({**given, PREFIX + "auth-secret": "default/s"}, "default") == (
+        "default",
+        "s",
+    )
+    assert ingress_secrets.user_secrets_of([annotated(auth_type="basic", auth_secret="s")]) == {
+        ("default", "s")
+    }
+    data = {"auth": base64.b64encode(b"tim:x\n\n").decode()}
+    assert ingress_secrets.users_of({"data": data}) == (("tim", "x"),)
+    assert ingress_secrets.users_of({}) is None
+
+
+def test_a_refusal_is_traced_to_the_line_it_names() -> None:
+    one = annotated(app_root="/x")
+    found = ingress.routing(view(one, services=[service("a")]))
+    text = ingress_haproxy.render(found, {}, "pem", {}, ingress_haproxy.Place())
+    number = text.files[haproxy.CONFIG].splitlines().index("backend default_a_80:i") + 2
+    assert haproxy.culprits(f"parsing [x.cfg:{number}] : bad", text) == {("default", "i")}
+    assert haproxy.culprits("parsing [x.cfg:0] : bad", text) == frozenset()
