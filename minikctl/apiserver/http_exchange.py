@@ -190,8 +190,7 @@ class Exchange:
         self.started = True
         self.status = status
         all_headers = [("content-type", content_type), ("cache-control", cache), *headers]
-        # A text that a header cannot carry is left out, as Kubernetes leaves it out (net.NewWarningHeader).
-        told = (text for text in self.warnings if not any(unicodedata.category(one) == "Cc" for one in text))
+        told = filter(_is_printable, (" ".join(text.split()) for text in self.warnings))
         all_headers.extend(("warning", f"299 - {quoted(text)}") for text in told)
         encoded = [(name.encode("latin-1"), _latin(value)) for name, value in all_headers]
         await self._send({"type": "http.response.start", "status": status, "headers": encoded})
@@ -259,6 +258,11 @@ class Exchange:
 def _later() -> str:
     """Return a moment a year from now as HTTP writes it."""
     return email.utils.formatdate(time.time() + 365 * 24 * 3600, usegmt=True)
+
+
+def _is_printable(text: str) -> bool:
+    """Tell whether a header can carry a text; one that it cannot is left out, as Kubernetes does."""
+    return not any(unicodedata.category(one) == "Cc" for one in text)
 
 
 def quoted(text: str) -> str:
