@@ -125,6 +125,10 @@ class Aggregation:
         parts = path.split("/", 4)
         return self._remotes.get((parts[2], parts[3])) if len(parts) > 3 else None
 
+    def covers(self, path: str) -> bool:
+        """Tell whether another server answers for a path."""
+        return self.find(path) is not None
+
     def server(self, remote: Remote) -> outbound.Server:
         """Return where a server is now; 503 when nobody can be there."""
         spec, (namespace, name) = remote.spec, remote.place

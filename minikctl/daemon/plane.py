@@ -74,7 +74,7 @@ async def run(home: ClusterHome, settings: ClusterSettings, stop: asyncio.Event)
             issuer=issuer,
             aggregation=others,
         )
-        api = server.Server(app, sock, keys, home.socket, relay.socket_path(home))
+        api = server.Server(app, sock, keys, home.socket, relay.socket_path(home), others.covers)
         await bootstrap.bootstrap(core.registry)
         await frontproxy.publish(core.registry, frontproxy.config(home, keys.ca_pem))
         announcement = Announcement(home, api.address, keys, core.clock)

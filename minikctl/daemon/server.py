@@ -105,7 +105,16 @@ class Server:
     CLI the cost.  The one at ``relay`` is with TLS: the cluster's relay pod brings other pods there.
     """
 
-    def __init__(self, app: Any, sock: socket.socket, pki: Pki, path: str = "", relay: str = "") -> None:
+    def __init__(
+        self,
+        app: Any,
+        sock: socket.socket,
+        pki: Pki,
+        path: str = "",
+        relay: str = "",
+        is_others: Callable[[str], bool] | None = None,
+    ) -> None:
+        """``is_others`` tells for which paths another server answers, whatever the protocol."""
         self._sock = sock
         self._path = path
         tls = {
@@ -114,9 +123,11 @@ class Server:
             "ssl_ca_certs": pki.ca_file,
             "ssl_cert_reqs": ssl.CERT_OPTIONAL,
         }
-        self._tls = _Uvicorn(_config(app, **tls))
-        self._local = _Uvicorn(_config(app, uds=path)) if path else None
-        self._relay = _Uvicorn(_config(app, uds=relay, **tls)) if relay else None
+        spoken = {"is_others": lambda _, path: is_others(path)} if is_others is not None else {}
+        protocol = type("_Protocol", (_Protocol,), spoken)
+        self._tls = _Uvicorn(_config(app, protocol, **tls))
+        self._local = _Uvicorn(_config(app, protocol, uds=path)) if path else None
+        self._relay = _Uvicorn(_config(app, protocol, uds=relay, **tls)) if relay else None
 
     @property
     def address(self) -> str:
@@ -149,10 +160,10 @@ class Server:
                 server.stopping.set()
 
 
-def _config(app: Any, **more: Any) -> uvicorn.Config:
+def _config(app: Any, protocol: type[_Protocol], **more: Any) -> uvicorn.Config:
     return uvicorn.Config(
         app,
-        http=_Protocol,
+        http=protocol,
         ws="websockets-sansio",
         # A client whose input waits for a slow process does not get to answering pings either.
         ws_ping_timeout=None,

@@ -2,7 +2,8 @@
 
 A request that asks for an upgrade reaches the application like any other, authentication and all; its scope
 has an extension that answers 101 and returns the connection as a pipe of bytes.  WebSocket goes uvicorn's
-own way, but for the ``proxy`` subresources: those pass every protocol on without looking at it.
+own way, but for the ``proxy`` subresources and what other servers answer for: there every protocol is
+passed on without looking at it.
 """
 
 from __future__ import annotations
@@ -24,9 +25,15 @@ class UpgradingProtocol(HttpToolsProtocol):
 
     pipe: RawPipe | None = None
 
+    def is_others(self, path: str) -> bool:  # noqa: ARG002
+        """Tell whether another server answers for a path."""
+        return False
+
     def _should_upgrade(self) -> bool:
+        if not super()._should_upgrade():
+            return False
         path = self.url.partition(b"?")[0].decode("latin-1")
-        return super()._should_upgrade() and not http_paths.proxied_tail(path)[0]
+        return not http_paths.proxied_tail(path)[0] and not self.is_others(path)
 
     def on_headers_complete(self) -> None:
         """Offer the application what the client asks for."""

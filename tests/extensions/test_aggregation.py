@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from websockets.asyncio.client import connect
+from websockets.asyncio.server import ServerConnection, serve
 
-from minikctl.apiserver import frontproxy
+from minikctl.apiserver import frontproxy, pki
 from minikctl.apiserver.aggregation import Aggregation, identity_headers
 from minikctl.apiserver.auth import TokenAuthenticator, User
 from minikctl.apiserver.http import build_app
 from minikctl.client.home import ClusterHome
-from minikctl.model import kinds, objects
+from minikctl.client.settings import ClusterSettings
+from minikctl.daemon.server import Server, listen
+from minikctl.model import apiservices, kinds, objects
 from tests.apiserver.asgi import TOKEN, Client
 from tests.extensions import extension_server
 from tests.extensions.conftest import Api, eventually
@@ -267,11 +272,12 @@ async def test_everything_that_is_served_here_has_an_apiservice(aggregated: Api)
     api = aggregated
 
     async def complete() -> bool:
-        return (await api("GET", f"{SERVICES}/v1.storage.k8s.io")).status == 200
+        listed = (await api.ok("GET", SERVICES))["items"]
+        found.update({objects.name(each): each for each in listed})
+        return {"v1.", "v1.apps", "v2.autoscaling", "v1.authentication.k8s.io"} <= set(found)
 
+    found: dict[str, Json] = {}
     await eventually(complete)
-    found = {objects.name(each): each for each in (await api.ok("GET", SERVICES))["items"]}
-    assert {"v1.", "v1.apps", "v2.autoscaling", "v1.authentication.k8s.io"} <= set(found)
     assert "v1.apiregistration.k8s.io" not in found
     assert "v1beta1.metrics.k8s.io" not in found
     spec = found["v1.apps"]["spec"]
@@ -352,3 +358,37 @@ def test_who_asks_is_told_in_headers() -> None:
         ("x-remote-extra-scopes%2Fx", "1"),
         ("x-remote-extra-scopes%2Fx", "2"),
     ]
+
+
+async def test_other_protocols_go_through_too(api: Api, home: ClusterHome, tmp_path: Path) -> None:
+    path, bundle = extension_server.certificate(tmp_path, "wardle.default.svc")
+    secure = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    secure.load_cert_chain(path)
+
+    async def echo(connection: ServerConnection) -> None:
+        async for message in connection:
+            await connection.send(f"{connection.request.headers['x-remote-user']}: {message}")  # type: ignore[union-attr]
+
+    others = Aggregation(api.registry, frontproxy.ensure(home))
+    others.start()
+    keys = pki.ensure(home, ClusterSettings("one"))
+    app = build_app(api.registry, authenticate=TokenAuthenticator(keys.token), aggregation=others)
+    sock = listen(0)
+    server, started = Server(app, sock, keys, is_others=others.covers), asyncio.Event()
+    running = asyncio.create_task(server.run(started.set))
+    await started.wait()
+    async with serve(echo, "127.0.0.1", 0, ssl=secure) as backend:
+        port = backend.sockets[0].getsockname()[1]
+        await external(api, port)
+        await api.ok("POST", SERVICES, service(bundle, port=port))
+        status = {"conditions": [{**apiservices.PASSED, "lastTransitionTime": "2026-01-01T00:00:00Z"}]}
+        await api.merge(f"{SERVICES}/{NAME}/status", {"status": status})
+        trusting = ssl.create_default_context(cadata=keys.ca_pem.decode())
+        url = server.address.replace("https", "wss") + f"{FLUNDERS}/one/talk"
+        headers = {"Authorization": f"Bearer {keys.token}"}
+        async with asyncio.timeout(8), connect(url, ssl=trusting, additional_headers=headers) as connection:
+            await connection.send("hello")
+            assert await connection.recv() == "kubernetes-admin: hello"
+    server.stop()
+    await running
+    sock.close()
