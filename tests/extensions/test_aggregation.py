@@ -361,13 +361,14 @@ def test_who_asks_is_told_in_headers() -> None:
 
 
 async def test_other_protocols_go_through_too(api: Api, home: ClusterHome, tmp_path: Path) -> None:
-    path, bundle = extension_server.certificate(tmp_path, "wardle.default.svc")
+    path, bundle = certificate(tmp_path, "wardle.default.svc")
     secure = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     secure.load_cert_chain(path)
 
     async def echo(connection: ServerConnection) -> None:
+        assert connection.request is not None
         async for message in connection:
-            await connection.send(f"{connection.request.headers['x-remote-user']}: {message}")  # type: ignore[union-attr]
+            await connection.send(f"{connection.request.headers['x-remote-user']}: {message!s}")
 
     others = Aggregation(api.registry, frontproxy.ensure(home))
     others.start()
