@@ -5,6 +5,7 @@ Claims, lifetimes and refusals are those of Kubernetes' pkg/serviceaccount and i
 
 from __future__ import annotations
 
+import base64
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,6 +30,8 @@ LEEWAY = timedelta(seconds=60)
 """So long after its deletion began, an object still vouches for its tokens."""
 
 _BOUND: dict[str, Kind] = {"Pod": kinds.POD, "Secret": kinds.SECRET, "Node": kinds.NODE}
+_LASTING, _LASTING_CLAIM = "kubernetes/serviceaccount", "kubernetes.io/serviceaccount/"
+"""Issuer and claims of the tokens that Secrets hold."""
 _EXTRA = "authentication.kubernetes.io/"
 
 
@@ -159,6 +162,19 @@ class Issuer:
         node = self._find(kinds.NODE, "", name)
         return {"node": {"name": name} if node is None else _reference(node)}
 
+    def lasting(self, account: Object, secret: Object) -> str:
+        """Return a token without an end, for a Secret that holds it: the Secret's deletion is its end."""
+        namespace = objects.namespace(account)
+        claims = {
+            "iss": _LASTING,
+            "sub": f"system:serviceaccount:{namespace}:{objects.name(account)}",
+            f"{_LASTING_CLAIM}namespace": namespace,
+            f"{_LASTING_CLAIM}secret.name": objects.name(secret),
+            f"{_LASTING_CLAIM}service-account.name": objects.name(account),
+            f"{_LASTING_CLAIM}service-account.uid": objects.uid(account),
+        }
+        return self._key.sign(claims)
+
     # --- verifying --------------------------------------------------------------------------------------
 
     def __call__(self, credentials: Credentials) -> User | None:
@@ -175,12 +191,16 @@ class Issuer:
         """Return whom a valid token proves and which of the audiences it is for; else ``InvalidToken``."""
         claims = self._key.verify(token)
         wanted = audiences or self.audiences
+        if claims.get("iss") == _LASTING:
+            claims["aud"] = self.audiences
         common = [each for each in wanted if each in (claims.get("aud") or ())]
-        if claims.get("iss") != self.url or not common:
+        if claims.get("iss") not in (self.url, _LASTING) or not common:
             given = " ".join(map(str, claims.get("aud") or ()))
             raise jws.InvalidToken(
                 f'token audiences ["{given}"] is invalid for the target audiences ["{" ".join(wanted)}"]'
             )
+        if claims["iss"] == _LASTING:
+            return self._lasting_user(token, claims), common
         now = self._registry.clock.now().timestamp()
         if now > claims["exp"] + LEEWAY.total_seconds():
             raise jws.InvalidToken("service account token has expired")
@@ -210,6 +230,18 @@ class Issuer:
             uid,
             {_EXTRA + key: values for key, values in sorted(extra.items())},
         )
+
+    def _lasting_user(self, token: str, claims: dict[str, Any]) -> User:
+        namespace, secret, name, uid = (
+            str(claims.get(f"{_LASTING_CLAIM}{each}") or "")
+            for each in ("namespace", "secret.name", "service-account.name", "service-account.uid")
+        )
+        held = (self._find(kinds.SECRET, namespace, secret) or {}).get("data") or {}
+        if held.get("token") != base64.b64encode(token.encode()).decode():
+            raise jws.InvalidToken("service account token has been invalidated")
+        self._vouch(kinds.SERVICE_ACCOUNT, namespace, {"name": name, "uid": uid})
+        groups = ("system:serviceaccounts", f"system:serviceaccounts:{namespace}", AUTHENTICATED)
+        return User(f"system:serviceaccount:{namespace}:{name}", groups, uid)
 
     def _vouch(self, kind: Kind, namespace: str, reference: dict[str, str]) -> None:
         """Raise unless the very object is there and its deletion has not begun a while ago."""

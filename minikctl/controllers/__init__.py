@@ -8,6 +8,7 @@ from typing import Any
 
 from minikctl.client import base as clients
 from minikctl.controllers import base, garbage
+from minikctl.controllers.account_tokens import AccountTokenController, Tokens
 from minikctl.controllers.api_endpoints import ApiEndpointsController
 from minikctl.controllers.autoscaling import AutoscalingController, Measure, nothing_measured
 from minikctl.controllers.batch import CronJobController, JobController
@@ -58,6 +59,8 @@ class Settings:
     measure: Measure = nothing_measured
     authority: Authority | None = None
     """Signs certificates; without one, requests for them wait."""
+    tokens: Tokens | None = None
+    """Issues what Secrets of accounts hold; without one, they stay empty."""
 
 
 def build(
@@ -71,8 +74,14 @@ def build(
     identity = (settings.nodes, settings.version)
     machine = Machine(settings.facts, settings.changes, settings.known)
     signing = [CertificateController(caches, executor, clock, each) for each in (settings.authority,) if each]
+    filling = [
+        AccountTokenController(caches, executor, clock, client, (each, settings.ca))
+        for each in (settings.tokens,)
+        if each
+    ]
     return [
         *(ControlLoop(each, clock) for each in signing),
+        *(ControlLoop(each, clock) for each in filling),
         ControlLoop(DeploymentController(caches, executor, clock), clock, workers=4),
         ControlLoop(ReplicaSetController(caches, executor, clock), clock, workers=4),
         ControlLoop(ReplicationControllerController(caches, executor, clock), clock),

@@ -45,6 +45,7 @@ def build(core: Core, keys: pki.Pki) -> Actors:
         served,
         there.meter.measure,
         keys.authority,
+        core.issuer,
     )
     loops = controllers.build(core.client, core.informers, core.executor, core.clock, node)
     works: dict[str, Work] = {f"controller {loop.controller.name}": loop.run() for loop in loops}

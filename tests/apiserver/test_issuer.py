@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from datetime import timedelta
 from typing import Any
@@ -15,7 +16,7 @@ from minikctl.apiserver.auth import Credentials, TokenAuthenticator
 from minikctl.apiserver.bootstrap import bootstrap
 from minikctl.apiserver.http import build_app
 from minikctl.apiserver.issuer import Issuer
-from minikctl.apiserver.options import DeleteOptions
+from minikctl.apiserver.options import DeleteOptions, PatchOptions
 from minikctl.apiserver.registry import Registry, Settings
 from minikctl.model import kinds, objects
 from minikctl.store.store import Store
@@ -188,3 +189,24 @@ async def test_an_account_that_may_do_nothing_is_told_so(bench: Bench) -> None:
     )
     who = await client("POST", "/apis/authentication.k8s.io/v1/selfsubjectreviews", {})
     assert who.json()["status"]["userInfo"]["username"] == "system:serviceaccount:default:robot"
+
+
+async def test_a_token_of_a_secret_lasts_as_long_as_that(bench: Bench) -> None:
+    account = bench.registry.get(kinds.SERVICE_ACCOUNT, "default", "robot")
+    body: Any = {
+        "type": "kubernetes.io/service-account-token",
+        "metadata": {"name": "tok", "annotations": {"kubernetes.io/service-account.name": "robot"}},
+    }
+    secret = await bench.registry.create(kinds.SECRET, "default", body)
+    token = bench.issuer.lasting(account, secret)
+    assert bench.proves(token) is None, "it is worth nothing before the Secret holds it"
+    patch = {"data": {"token": base64.b64encode(token.encode()).decode()}}
+    await bench.registry.patch(kinds.SECRET, "default", "tok", patch, PatchOptions(type="merge"))
+    await bench.clock.advance(10 * 365 * 24 * 3600)
+    found = bench.proves(token)
+    assert found is not None
+    assert (found.name, found.uid) == ("system:serviceaccount:default:robot", objects.uid(account))
+    with pytest.raises(jws.InvalidToken, match="target audiences"):
+        bench.issuer.verify(token, ("another",))
+    await bench.registry.delete(kinds.SECRET, "default", "tok")
+    assert bench.proves(token) is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import gc
 import threading
 import time
@@ -255,3 +256,26 @@ def test_many_watches_share_one_client(cluster: Cluster, namespace: str) -> None
     for thread in threads:
         thread.join()
     assert sorted(seen) == sorted(f"{number} s" for number in range(10))
+
+
+def test_a_secret_with_the_token_of_an_account(client: ApiClient, core: CoreV1Api, namespace: str) -> None:
+    metadata = {"name": "tok", "annotations": {"kubernetes.io/service-account.name": "default"}}
+    core.create_namespaced_secret(
+        namespace, {"metadata": metadata, "type": "kubernetes.io/service-account-token"}
+    )
+    found = eventually(lambda: core.read_namespaced_secret("tok", namespace).data)
+    assert base64.b64decode(found["namespace"]).decode() == namespace
+    assert b"BEGIN CERTIFICATE" in base64.b64decode(found["ca.crt"])
+    configuration = kubernetes.client.Configuration()
+    configuration.host, configuration.ssl_ca_cert = (
+        client.configuration.host,
+        client.configuration.ssl_ca_cert,
+    )
+    configuration.api_key = {"authorization": f"Bearer {base64.b64decode(found['token']).decode()}"}
+    with ApiClient(configuration) as other:
+        me = kubernetes.client.AuthenticationV1Api(other).create_self_subject_review({})
+        assert me.status.user_info.username == f"system:serviceaccount:{namespace}:default"
+    core.delete_namespaced_service_account("default", namespace)
+    eventually(
+        lambda: "tok" not in [each.metadata.name for each in core.list_namespaced_secret(namespace).items]
+    )

@@ -13,7 +13,7 @@ import pytest
 from tests.clients import programs
 from tests.clients.conftest import Cluster, running
 
-SECONDS = 12
+SECONDS = 8
 """So long each document is tried."""
 CHECKS = ("not_a_server_error", "content_type_conformance", "ignored_auth", "unsupported_method")
 STREAMS = ("/exec", "/attach", "/portforward", "/proxy", "/proxy/{path}", "/log")

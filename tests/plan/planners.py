@@ -28,6 +28,7 @@ from minikctl.model import kinds, objects
 from minikctl.model.objects import Key
 from minikctl.node.meter import Sample
 from minikctl.plan import (
+    account_tokens,
     api_endpoints,
     claims,
     cronjob,
@@ -176,6 +177,18 @@ def _quota_view(world: World, case: dict[str, Any]) -> quotas.View | None:
 
 QUOTA = Planner(kinds.RESOURCE_QUOTA, _quota_view, quotas.desired)
 SERVICE_ACCOUNT = Planner(kinds.NAMESPACE, _cached(ServiceAccountController, "CA"), service_account.desired)
+
+
+def _account_token_view(world: World, case: dict[str, Any]) -> account_tokens.View | None:
+    secret = world.of(kinds.SECRET).get(*_key(case))
+    if secret is None:
+        return None
+    account = world.of(kinds.SERVICE_ACCOUNT).get(_key(case)[0], account_tokens.account_of(secret))
+    lacks = account is not None and account_tokens.lacks_token(secret)
+    return account_tokens.View(secret, account, "TOKEN" if lacks else "", "CA")
+
+
+ACCOUNT_TOKEN = Planner(kinds.SECRET, _account_token_view, account_tokens.desired)
 SERVICE_ADDRESSES = Planner(kinds.SERVICE, _cached(ServiceAddressController), service_addresses.desired)
 SCHEDULER = Planner(kinds.POD, _cached(SchedulerController), scheduler.desired)
 
