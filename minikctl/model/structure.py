@@ -76,8 +76,13 @@ def _build(schema: Mapping[str, Any], home: str) -> Node:
 _SHOWN = {
     "ClusterRole": ("rules",),
     "Role": ("rules",),
-    "EndpointSlice": ("ports",),
+    "CSINodeSpec": ("drivers",),
+    "EndpointSlice": ("endpoints", "ports"),
     "HPAScalingRules": ("policies",),
+    "LimitRangeSpec": ("limits",),
+    "MutatingWebhook": ("admissionReviewVersions",),
+    "PolicyRule": ("verbs",),
+    "ValidatingWebhook": ("admissionReviewVersions",),
 }
 """Fields by type that Kubernetes' types write even when they are empty, or whose validation sees it."""
 

@@ -303,6 +303,9 @@ async def test_what_is_empty_is_kept_as_absent(registry: Registry) -> None:
     assert same["metadata"]["resourceVersion"] == made["metadata"]["resourceVersion"]
     role: dict[str, Any] = {"metadata": {"name": "none"}, "rules": []}
     assert (await registry.create(kinds.ROLE, "default", role))["rules"] == []
+    slice_: dict[str, Any] = {"metadata": {"name": "s"}, "addressType": "IPv4", "endpoints": [], "ports": []}
+    kept = await registry.create(kinds.ENDPOINT_SLICE, "default", slice_)
+    assert (kept["endpoints"], kept["ports"]) == ([], []), "clients rely on them"
 
 
 async def test_what_is_cached_is_never_changed_in_place(registry: Registry) -> None:
