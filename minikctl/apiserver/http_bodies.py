@@ -201,7 +201,12 @@ def _judge(exchange: Exchange, kind: Kind, obj: Object, found: list[str]) -> Non
         return
     if field_validation(exchange) == "Strict":
         raise errors.bad_request(decoding.wrong(kind, f"strict decoding error: {', '.join(found)}"))
-    exchange.warnings.extend(found)
+    exchange.warnings.extend(line for text in found for line in _lines(text))
+
+
+def _lines(text: str) -> list[str]:
+    """Return what a decoder says as warnings, which are a line each: a YAML error says a line for each key."""
+    return [line.strip() for line in text.removeprefix("yaml: unmarshal errors:\n").splitlines()]
 
 
 def field_validation(exchange: Exchange) -> str:
