@@ -255,7 +255,9 @@ def test_a_rolling_update_loses_no_request(cluster: Cluster, tour: pathlib.Path)
 
 def test_deleting_the_namespace_takes_everything_away(cluster: Cluster, tour: pathlib.Path) -> None:
     cluster.run("delete", "namespace", "tour", "--timeout=60s")
-    assert cluster.run("get", "pods", "-n", "tour").stderr.strip() == "No resources found in tour namespace."
+    told = cluster.run("get", "pods", "-n", "tour").stderr.splitlines()
+    assert told[0] == "No resources found in tour namespace."
+    assert told[1:] == ["hint: there is no namespace tour; `minikctl ns` lists those that are there"]
     eventually(lambda: not cluster.containers("label=minikctl.dev/pod-namespace=tour"))
     done = subprocess.run(
         ["curl", "-s", "-m", "3", f"http://127.0.0.1:{NODE_PORT}/"], capture_output=True, check=False

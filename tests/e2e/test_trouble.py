@@ -157,4 +157,7 @@ def test_what_is_not_there_is_said_as_kubectl_says_it(cluster: Cluster) -> None:
         'the server doesn\'t have a resource type "nothing"' in cluster.run("get", "nothing", code=1).stderr
     )
     done = cluster.run("get", "pods", "-n", "empty")
-    assert (done.stdout, done.stderr) == ("", "No resources found in empty namespace.\n")
+    hint = "hint: there is no namespace empty; `minikctl ns` lists those that are there\n"
+    assert (done.stdout, done.stderr) == ("", f"No resources found in empty namespace.\n{hint}")
+    done = cluster.run("get", "services", "-n", "kube-public")
+    assert (done.stdout, done.stderr) == ("", "No resources found in kube-public namespace.\n")
