@@ -229,3 +229,33 @@ def test_a_refusal_is_traced_to_the_line_it_names() -> None:
     number = text.files[haproxy.CONFIG].splitlines().index("backend default_a_80:i") + 2
     assert haproxy.culprits(f"parsing [x.cfg:{number}] : bad", text) == {("default", "i")}
     assert haproxy.culprits("parsing [x.cfg:0] : bad", text) == frozenset()
+
+
+def test_redirects_have_the_code_that_is_asked_for() -> None:
+    found = read(permanent_redirect="https://x/", permanent_redirect_code="308")
+    assert found.problems == ()
+    assert "308" in ingress_backends.render(ingress.Backend("b", options=found), (None,))
+
+
+def test_what_is_wrong_with_annotations_is_told_of_the_ingress() -> None:
+    found = ingress.routing(view(annotated(ssl_redirect="yes", auth_type="digest"), services=[service("a")]))
+    assert [problem.reason for problem in found.problems] == ["InvalidAnnotation", "Shut"]
+    assert found.problems[1].message.startswith("every request is refused with 503: ")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "conditions"),
+    [
+        (Canary(header="X"), ["{ req.hdr(X) -m str always }"]),
+        (Canary(header="X", value="v"), ["{ req.hdr(X) -m str 'v' }"]),
+        (Canary(cookie="c"), ["{ req.cook(c) -m str always }"]),
+        (Canary(weight=5), ["{ rand(100) lt 5 }"]),
+        (Canary(), []),
+    ],
+)
+def test_a_canary_may_go_by_one_thing_alone(wanted: Canary, conditions: list[str]) -> None:
+    route = ingress.CanaryRoute("a", "b", wanted)
+    found = [
+        line.partition(" if { var(txn.backend) -m str a } ")[2] for line in ingress_backends.canary(route)
+    ]
+    assert found == conditions

@@ -116,3 +116,10 @@ def test_what_is_not_enforced_is_said() -> None:
 
 def test_a_refusal_is_about_the_service_whose_port_it_names() -> None:
     assert haproxy.culprits("proxy 'default_web_80': nonsense", rendered(WEB)) == {("default", "web")}
+
+
+def test_services_for_this_machine_listen_at_localhost_with_their_own_ports() -> None:
+    slices = [endpoint_slice("web", "10.1.0.2")]
+    (one,) = publisher_haproxy.published([WEB], slices, "127.0.0.7", local=[("default", "web")])
+    assert one.binds == (("127.0.0.1", 80),)
+    assert one.targets == (Target("10.1.0.2", 8080),)
