@@ -206,7 +206,7 @@ def _judge(exchange: Exchange, kind: Kind, obj: Object, found: list[str]) -> Non
 
 def _lines(text: str) -> list[str]:
     """Return what a decoder says as warnings of a line each: a YAML error has a line for each key."""
-    return [line.strip() for line in text.removeprefix("yaml: unmarshal errors:\n").splitlines()]
+    return [line.strip() for line in text.removeprefix("yaml: unmarshal errors:\n").split("\n")]
 
 
 def field_validation(exchange: Exchange) -> str:
