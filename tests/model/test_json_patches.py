@@ -107,3 +107,18 @@ def test_merge_changes_neither_side_and_is_idempotent(document: Any, patch: Any)
 
 def test_a_merge_patch_that_is_no_object_replaces_all() -> None:
     assert patches.merge({"a": 1}, None) is None
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "patch"),
+    [
+        ({"a": {"b": 1, "c": 2}}, {"a": {"b": 1, "c": 3}}, {"a": {"c": 3}}),
+        ({"a": {"b": 1}}, {"a": {"b": 1}}, {}),
+        ({"a": 1, "b": 2}, {"b": 2, "c": None}, {"a": None, "c": None}),
+        ({"a": [1]}, {"a": [1, 2]}, {"a": [1, 2]}),
+    ],
+)
+def test_a_merge_patch_says_the_difference_and_no_more(
+    old: dict[str, Any], new: dict[str, Any], patch: dict[str, Any]
+) -> None:
+    assert patches.merge_diff(old, new) == patch
