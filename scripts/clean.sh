@@ -36,6 +36,7 @@ fi
 end_daemons
 if engine_answers; then
   label=minikctl.dev/cluster
+  sweep "containers of a benchmark that was cut off" docker ps -aq --filter label=minikctl.dev/bench -- docker rm -fv
   sweep "leftover containers" docker ps -aq --filter "label=$label" -- docker rm -fv
   sweep "leftover networks" docker network ls -q --filter "label=$label" -- docker network rm
   sweep "leftover volumes" docker volume ls -q --filter "label=$label" -- docker volume rm -f
