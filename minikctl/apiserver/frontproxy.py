@@ -22,6 +22,7 @@ from minikctl.apiserver.registry import Registry
 from minikctl.client.home import ClusterHome
 from minikctl.model import kinds, objects
 from minikctl.model.objects import Object
+from minikctl.runtime import certificates
 
 logger = logging.getLogger(__name__)
 
@@ -38,13 +39,13 @@ def ensure(home: ClusterHome, now: datetime | None = None) -> tuple[str, str]:
         made = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, NAME)])
         signed = (
-            pki.builder(subject, cert.subject, made.public_key(), moment, pki.SERVER_DAYS)
+            certificates.builder(subject, cert.subject, made.public_key(), moment, pki.SERVER_DAYS)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False)
             .sign(key, hashes.SHA256())
         )
-        home.write("pki/front-proxy-client.key", pki.key_pem(made))
-        home.write("pki/front-proxy-client.crt", pki.pem(signed))
+        home.write("pki/front-proxy-client.key", certificates.key_pem(made))
+        home.write("pki/front-proxy-client.crt", certificates.pem(signed))
     return files
 
 

@@ -17,6 +17,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from minikctl.apiserver.signer import Signer
 from minikctl.client.home import ClusterHome
 from minikctl.client.settings import ClusterSettings
+from minikctl.runtime import certificates
 
 CA_DAYS = 3650
 SERVER_DAYS = 365
@@ -44,14 +45,14 @@ def ensure(home: ClusterHome, settings: ClusterSettings, now: datetime | None = 
     cert_path = Path(home.file("pki", "apiserver.crt"))
     if not _serves(home, ca_cert, settings, moment):
         key, cert = _issue(ca_key, ca_cert, settings, moment)
-        home.write("pki/apiserver.key", key_pem(key))
-        home.write("pki/apiserver.crt", pem(cert) + pem(ca_cert))
+        home.write("pki/apiserver.key", certificates.key_pem(key))
+        home.write("pki/apiserver.crt", certificates.pem(cert) + certificates.pem(ca_cert))
     token_path = Path(home.file("pki", "admin.token"))
     if not token_path.exists():
         home.write("pki/admin.token", secrets.token_urlsafe(32).encode())
     files = str(cert_path), home.file("pki", "apiserver.key"), home.file("pki", "ca.crt")
     token, accounts = token_path.read_text(), _accounts_key(home)
-    return Pki(*files, pem(ca_cert), token, accounts, Signer(ca_key, ca_cert))
+    return Pki(*files, certificates.pem(ca_cert), token, accounts, Signer(ca_key, ca_cert))
 
 
 def _accounts_key(home: ClusterHome) -> ec.EllipticCurvePrivateKey:
@@ -61,7 +62,7 @@ def _accounts_key(home: ClusterHome) -> ec.EllipticCurvePrivateKey:
         if isinstance(found, ec.EllipticCurvePrivateKey):
             return found
     made = ec.generate_private_key(ec.SECP256R1())
-    home.write("pki/sa.key", key_pem(made))
+    home.write("pki/sa.key", certificates.key_pem(made))
     return made
 
 
@@ -78,16 +79,16 @@ def authority(
     key = ec.generate_private_key(ec.SECP256R1())
     common = f"minikctl-{home.name}" if file == "ca" else file
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common)])
-    usage = _usage(sign_certificates=True)
+    usage = certificates.usage(signs=True)
     cert = (
-        builder(name, name, key.public_key(), now, CA_DAYS)
+        certificates.builder(name, name, key.public_key(), now, CA_DAYS)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .add_extension(usage, critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .sign(key, hashes.SHA256())
     )
-    home.write(f"pki/{file}.key", key_pem(key))
-    home.write(f"pki/{file}.crt", pem(cert))
+    home.write(f"pki/{file}.key", certificates.key_pem(key))
+    home.write(f"pki/{file}.crt", certificates.pem(cert))
     return key, cert
 
 
@@ -98,9 +99,9 @@ def _issue(
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "kube-apiserver")])
     issuer_id = x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key.public_key())
     cert = (
-        builder(subject, ca_cert.subject, key.public_key(), now, SERVER_DAYS)
+        certificates.builder(subject, ca_cert.subject, key.public_key(), now, SERVER_DAYS)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(_usage(sign_certificates=False), critical=True)
+        .add_extension(certificates.usage(signs=False), critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
         .add_extension(x509.SubjectAlternativeName(_names(settings)), critical=False)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
@@ -130,44 +131,3 @@ def _serves(home: ClusterHome, ca: x509.Certificate, settings: ClusterSettings, 
     names = cert.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     is_fresh = cert.not_valid_after_utc - now > RENEW_BEFORE
     return is_fresh and list(names) == _names(settings) and key.public_key() == cert.public_key()
-
-
-def builder(
-    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, now: datetime, days: int
-) -> x509.CertificateBuilder:
-    """Return the beginning of a certificate that is valid for so many days."""
-    return (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(issuer)
-        .public_key(key)
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(hours=1))
-        .not_valid_after(now + timedelta(days=days))
-    )
-
-
-def _usage(*, sign_certificates: bool) -> x509.KeyUsage:
-    return x509.KeyUsage(
-        digital_signature=True,
-        key_cert_sign=sign_certificates,
-        crl_sign=sign_certificates,
-        content_commitment=False,
-        key_encipherment=False,
-        data_encipherment=False,
-        key_agreement=False,
-        encipher_only=False,
-        decipher_only=False,
-    )
-
-
-def pem(cert: x509.Certificate) -> bytes:
-    """Return a certificate as PEM."""
-    return cert.public_bytes(serialization.Encoding.PEM)
-
-
-def key_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
-    """Return a key as PEM."""
-    return key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )

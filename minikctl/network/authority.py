@@ -20,6 +20,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from minikctl.model.objects import Key
 from minikctl.plan.ingress import Certificate
+from minikctl.runtime import certificates
 
 FOLDER = "authority"
 NAME = "minikctl local authority"
@@ -27,7 +28,6 @@ AUTHORITY_DAYS = 3650
 LEAF_DAYS = 397
 """The longest that browsers accept."""
 RENEW_BEFORE = timedelta(days=30)
-EARLIER = timedelta(hours=1)
 
 
 class LocalAuthority:
@@ -62,7 +62,7 @@ class LocalAuthority:
         if not isinstance(key, ec.EllipticCurvePrivateKey):
             raise TypeError(f"{whole} is not the authority that was made there")
         if not self.certificate_file.exists():
-            self.certificate_file.write_bytes(found.public_bytes(serialization.Encoding.PEM))
+            self.certificate_file.write_bytes(certificates.pem(found))
         return found, key
 
     def recall(self, files: Mapping[str, str]) -> None:
@@ -89,12 +89,12 @@ def _authority(now: datetime) -> bytes:
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, NAME)])
     made = (
-        _builder(name, name, key.public_key(), now, AUTHORITY_DAYS)
+        certificates.builder(name, name, key.public_key(), now, AUTHORITY_DAYS)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(_usage(signs=True), critical=True)
+        .add_extension(certificates.usage(signs=True), critical=True)
         .sign(key, hashes.SHA256())
     )
-    return made.public_bytes(serialization.Encoding.PEM) + _key_pem(key)
+    return certificates.pem(made) + certificates.key_pem(key)
 
 
 def _issue(
@@ -104,18 +104,18 @@ def _issue(
     # A common name has 64 characters at most; clients read the alternative name only.
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host[:64])])
     made = (
-        _builder(name, authority.subject, key.public_key(), now, LEAF_DAYS)
+        certificates.builder(name, authority.subject, key.public_key(), now, LEAF_DAYS)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(_usage(signs=False), critical=True)
+        .add_extension(certificates.usage(signs=False), critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
         .add_extension(x509.SubjectAlternativeName([_name(host)]), critical=False)
         .sign(authority_key, hashes.SHA256())
     )
     pieces = [
-        made.public_bytes(serialization.Encoding.PEM),
-        authority.public_bytes(serialization.Encoding.PEM),
+        certificates.pem(made),
+        certificates.pem(authority),
     ]
-    return b"".join([*pieces, _key_pem(key)]).decode()
+    return b"".join([*pieces, certificates.key_pem(key)]).decode()
 
 
 def _name(host: str) -> x509.GeneralName:
@@ -123,40 +123,6 @@ def _name(host: str) -> x509.GeneralName:
         return x509.IPAddress(ipaddress.ip_address(host))
     except ValueError:
         return x509.DNSName(host)
-
-
-def _builder(
-    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, now: datetime, days: int
-) -> x509.CertificateBuilder:
-    return (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(issuer)
-        .public_key(key)
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - EARLIER)
-        .not_valid_after(now + timedelta(days=days))
-    )
-
-
-def _usage(*, signs: bool) -> x509.KeyUsage:
-    return x509.KeyUsage(
-        digital_signature=True,
-        content_commitment=False,
-        key_encipherment=False,
-        data_encipherment=False,
-        key_agreement=False,
-        key_cert_sign=signs,
-        crl_sign=signs,
-        encipher_only=False,
-        decipher_only=False,
-    )
-
-
-def _key_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
-    return key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
 
 
 def _own(text: str) -> tuple[str, datetime] | None:

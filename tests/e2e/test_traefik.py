@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.clients import programs
+from tests.clients.traefik import RIGHTS
 from tests.e2e.conftest import Cluster, curl, eventually
 
 pytestmark = [
@@ -14,30 +15,6 @@ pytestmark = [
 ]
 
 CONTROLLER = """
-apiVersion: v1
-kind: ServiceAccount
-metadata: {name: traefik}
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: ClusterRole
-metadata: {name: traefik}
-rules:
-- {apiGroups: [""], resources: [services, secrets, nodes, configmaps, namespaces], verbs: [get, list, watch]}
-- {apiGroups: [discovery.k8s.io], resources: [endpointslices], verbs: [get, list, watch]}
-- {apiGroups: [networking.k8s.io], resources: [ingresses, ingressclasses], verbs: [get, list, watch]}
-- {apiGroups: [networking.k8s.io], resources: [ingresses/status], verbs: [update]}
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: ClusterRoleBinding
-metadata: {name: traefik}
-roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: traefik}
-subjects: [{kind: ServiceAccount, name: traefik, namespace: default}]
----
-apiVersion: networking.k8s.io/v1
-kind: IngressClass
-metadata: {name: traefik}
-spec: {controller: traefik.io/ingress-controller}
----
 apiVersion: apps/v1
 kind: Deployment
 metadata: {name: traefik}
@@ -105,7 +82,8 @@ spec:
 
 def test_an_ingress_controller_of_somebody_else(cluster: Cluster) -> None:
     programs.ensure("traefik")
-    cluster.kubectl("apply", "-f", "-", stdin=CONTROLLER % programs.TRAEFIK.parent)
+    rights = RIGHTS % {"namespace": "default"}
+    cluster.kubectl("apply", "-f", "-", stdin=f"{rights}---{CONTROLLER % programs.TRAEFIK.parent}")
     cluster.kubectl("apply", "-f", "-", stdin=SITE)
     cluster.kubectl("rollout", "status", "deploy/traefik", "deploy/hello", "--timeout=90s")
     path = "jsonpath={.status.loadBalancer.ingress[0].ip}"
