@@ -6,7 +6,6 @@ import os
 import pathlib
 import signal
 import subprocess
-import threading
 import time
 
 import pytest
@@ -193,8 +192,13 @@ def apply_and_kill(cluster: Cluster, text: str) -> str:
         [PROGRAM, "apply", "-f", "-"],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=cluster.environment,
     ) as applying:  # fmt: skip
-        threading.Timer(0.8, os.kill, (pid, signal.SIGKILL)).start()
-        return applying.communicate(text, timeout=60)[0]
+        assert applying.stdin is not None
+        assert applying.stdout is not None
+        applying.stdin.write(text)
+        applying.stdin.close()
+        said = [applying.stdout.readline() for _ in range(20)]
+        os.kill(pid, signal.SIGKILL)
+        return "".join([*said, *applying.stdout])
 
 
 def test_nothing_acknowledged_is_lost_when_the_control_plane_is_killed(
