@@ -1,9 +1,15 @@
-"""Run the benchmarks and keep their table: ``python -m benchmarks [api] [pods] [network] …``."""
+"""Run the benchmarks and keep their tables: ``python -m benchmarks [api] [pods] [network] …``.
+
+Each part has a section of its own in ``results.md``, with the day and the machine of its last run.
+"""
 
 from __future__ import annotations
 
+import subprocess
 import sys
 import time
+import traceback
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 from benchmarks import (
@@ -16,11 +22,13 @@ from benchmarks import (
     network,
     pods,
     policies,
+    results,
     rolling,
     simulation,
 )
 
-PARTS = {
+PARTS: dict[str, Callable[[harness.Cluster], list[harness.Row]]] = {
+    "start": lambda cluster: [cluster.start_row()],
     "api": api.measure,
     "admission": admission.measure,
     "pods": pods.measure,
@@ -35,26 +43,32 @@ PARTS = {
 
 
 def main(names: list[str]) -> int:
-    """Run the named parts (all, when none is named) on one fresh cluster and print the table."""
+    """Run the named parts (all, when none is named) on one fresh cluster, print and keep their tables.
+
+    A part that fails is reported and keeps its former section; the others go on. Returns the exit code.
+    """
     unknown = [name for name in names if name not in PARTS]
     if unknown:
         print(f"unknown part {unknown[0]}: it is one of {', '.join(PARTS)}", file=sys.stderr)
         return 2
-    rows: list[harness.Row] = []
-    begun = time.perf_counter()
+    failed = []
     with harness.cluster() as cluster:
-        took = time.perf_counter() - begun
-        rows.append(harness.Row("cluster start to system pods Ready", f"{took:.1f} s", "", None, "< 10 s"))
         for name in names or PARTS:
             print(f"measuring: {name}", file=sys.stderr)
-            rows += PARTS[name](cluster)
-    text = harness.table(rows)
-    print(text)
-    print(harness.machine())
-    if not names:
-        head = f"# Results of `make bench`\n\n{datetime.now(UTC):%Y-%m-%d}, {harness.machine()}\n\n"
-        harness.RESULTS.write_text(head + text, encoding="utf-8")
-    return 0
+            begun = time.perf_counter()
+            try:
+                table = harness.table(PARTS[name](cluster))
+            except (RuntimeError, OSError, ValueError, LookupError, subprocess.SubprocessError):
+                traceback.print_exc()
+                failed.append(name)
+                continue
+            took = time.perf_counter() - begun
+            head = f"{datetime.now(UTC):%Y-%m-%d}, {took:.0f} s, {harness.machine()}"
+            print(f"{head}\n{table}", flush=True)
+            results.keep(harness.RESULTS, name, f"{head}\n\n{table}")
+    if failed:
+        print(f"failed: {', '.join(failed)}", file=sys.stderr)
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":

@@ -40,8 +40,9 @@ class Row:
 class Cluster:
     """A cluster that lives for one benchmark run, in a state directory of its own."""
 
-    def __init__(self, home: str, name: str = "bench") -> None:
+    def __init__(self, home: str, name: str) -> None:
         self.name = name
+        self.start_seconds = 0.0
         # An installed package has its byte code: without it each command would be compiled before it runs.
         kept = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
         self.environment = {**kept, "MINIKCTL_HOME": home, "MINIKCTL_CLUSTER": name}
@@ -52,8 +53,18 @@ class Cluster:
             [PROGRAM, *words], input=stdin, capture_output=True, text=True, env=self.environment, check=False
         )
         if check and done.returncode:
-            raise SystemExit(f"minikctl {' '.join(words)}: {done.stderr}")
+            raise RuntimeError(f"minikctl {' '.join(words)}: {done.stderr}")
         return done.stdout
+
+    def start(self, *words: str) -> None:
+        """Start the cluster and keep how long it took."""
+        begun = time.perf_counter()
+        self.run("cluster", "start", *words)
+        self.start_seconds = time.perf_counter() - begun
+
+    def start_row(self) -> Row:
+        """Return how long the start took, until all system pods were Ready."""
+        return Row("cluster start to system pods Ready", f"{self.start_seconds:.1f} s", "", None, "< 10 s")
 
     def popen(self, *words: str) -> subprocess.Popen[str]:
         """Start a minikctl command whose output is read while it runs."""
@@ -73,9 +84,9 @@ class Cluster:
 def cluster(*start: str) -> Iterator[Cluster]:
     """Yield a running cluster without egress; it is deleted afterwards, whatever happens."""
     home = tempfile.mkdtemp(prefix="minikctl-bench-")
-    made = Cluster(home)
+    made = Cluster(home, f"bench-{os.getpid()}")
     try:
-        made.run("cluster", "start", *(start or ("--egress=false",)))
+        made.start(*(start or ("--egress=false",)))
         yield made
     finally:
         made.run("cluster", "delete", check=False)

@@ -105,9 +105,10 @@ def measure(cluster: Cluster) -> list[Row]:
 
 def pause_pid(cluster: Cluster, pod: str) -> str:
     """Return the process that holds a pod's network namespace."""
+    uid = cluster.get("pod", pod)["metadata"]["uid"]  # a namesake may still be going away
     filters = [
         f"label=minikctl.dev/{k}={v}"
-        for k, v in (("cluster", cluster.name), ("pod-name", pod), ("role", "pause"))
+        for k, v in (("cluster", cluster.name), ("pod-uid", uid), ("role", "pause"))
     ]
     found = docker("ps", "-q", *(word for item in filters for word in ("--filter", item)))
     return docker("inspect", "-f", "{{.State.Pid}}", found)
