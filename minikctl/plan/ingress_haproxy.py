@@ -108,6 +108,15 @@ PROCESS = (
 )
 ACCESS_LOG = "log-format '%ci %[var(txn.host)] \"%HM %HPO%HQ %HV\" %ST %B %b/%s %Ta ms'"
 """Client, host, request, status, bytes, Ingress backend and endpoint, duration."""
+BUSY_RATE = 100
+"""Requests in a second from which on only some of the access log's lines are written: each costs as much as
+the request, twice over, as the engine reads and keeps them."""
+BUSY_SAMPLE = 100
+"""One line in so many is written then, and one for each answer of 500 and above."""
+SAMPLING = (
+    f"http-request set-log-level silent if {{ fe_req_rate gt {BUSY_RATE} }} !{{ rand({BUSY_SAMPLE}) eq 0 }}",
+    "http-response set-log-level info if { status ge 500 }",
+)
 DEFAULTS = (
     "mode http",
     "log global",
@@ -142,7 +151,7 @@ def frontend(place: Place, routing: Routing) -> str:
     tls = f"bind :{place.https_port} ssl crt-list {CERTIFICATE_LIST} alpn h2,http/1.1"
     listeners = (f"bind :{place.http_port}", tls)
     fallback = f"default_backend {routing.default or NOT_FOUND}"
-    found = section("frontend web", listeners, FORWARDING, lookups(routing), fallback)
+    found = section("frontend web", listeners, SAMPLING, FORWARDING, lookups(routing), fallback)
     return found + section(f"backend {NOT_FOUND}", NO_RULE)
 
 
