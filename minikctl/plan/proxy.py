@@ -201,6 +201,8 @@ def base_chains(facts: Facts) -> dict[str, Chain]:
     """Return the chains at the hooks: translation first, then what may not go on as it is."""
     ranges = ", ".join(facts.ranges)
     rules = [
+        # Only what was translated or allowed at its first packet is established: the others pay for one look.
+        "ct state established accept",
         f"ip daddr . meta l4proto . th dport @{SILENT} drop",
         f"ip daddr {{ {ranges} }} goto rejected",
         f"ip daddr . meta l4proto . th dport @{UNSERVED} goto rejected",

@@ -110,7 +110,6 @@ DEFAULTS = (
     "timeout server 24h",
     "option clitcpka",
     "option srvtcpka",
-    "option splice-auto",
     "retries 3",
     "option redispatch 1",
 )

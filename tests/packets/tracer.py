@@ -182,6 +182,7 @@ class Tracer:
             (r"ip saddr @(\S+)", lambda m: packet.source in self.table.remembered[m[1]]),
             (r'oifname "lo"', lambda _: packet.address in (packet.source, "127.0.0.1")),
             (r"ct status dnat", lambda _: packet != was),
+            (r"ct state established", lambda _: False),  # what is traced is a connection's first packet
             (r"update @(\S+) \{ ip saddr \}", lambda m: self._remember(m[1], packet)),
         ]
 
