@@ -93,6 +93,8 @@ class RuleSync:
         self._wake = asyncio.Event()
         self._urgent = asyncio.Event()
         self._delay = RETRY_SECONDS
+        self._failures: dict[str, str] = {}
+        self._failing = asyncio.Event()
         self._last_round = 0.0
         self._unswept: set[str] = set()
 
@@ -166,6 +168,7 @@ class RuleSync:
         self._unswept = set(self._states)
         async with asyncio.TaskGroup() as group:
             group.create_task(self._work(), name="network rules")
+            group.create_task(self._retry(), name="network rules that failed")
             group.create_task(self._resync(), name="network rules again")
 
     async def _resync(self) -> None:
@@ -191,31 +194,44 @@ class RuleSync:
             self._urgent.clear()
             started = self._clock.monotonic()
             try:
-                failed = await self._round()
+                await self._round()
             except errors.DriverError as error:
                 log.info("rules wait: %s", error)
-                failed = True
-            self._last_round = self._clock.monotonic() - started
-            await self._pause(failed)
+                await self._pause()
+            else:
+                self._delay = RETRY_SECONDS
+                self._last_round = self._clock.monotonic() - started
 
-    async def _pause(self, failed: bool) -> None:
-        """After a failure wait longer each time, or until somebody needs rules for a new pod."""
-        if not failed:
-            self._delay = RETRY_SECONDS
-            return
+    async def _pause(self) -> None:
+        """Where nothing could be done wait longer each time, or until somebody needs rules for a new pod."""
         await tasks.first(self._clock.sleep(self._delay), self._urgent.wait())
         self._delay = min(self._delay * 2, RETRY_LIMIT_SECONDS)
         self._wake.set()
 
-    async def _round(self) -> bool:
-        """Bring all namespaces up to date; tell whether something failed and is to be tried again."""
+    async def _retry(self) -> None:
+        """Look for the namespaces that failed, less often while that goes on; no other waits for them.
+
+        Where pods come and go some namespaces end under the hands of every round.
+        """
+        delay = RETRY_SECONDS
+        while True:
+            await self._failing.wait()
+            self._failing.clear()
+            failures, self._failures = self._failures, {}
+            await self._rediscover()
+            self._report(failures)
+            await self._clock.sleep(delay)
+            delay = min(delay * 2, RETRY_LIMIT_SECONDS) if self._failing.is_set() else RETRY_SECONDS
+
+    async def _round(self) -> None:
+        """Bring all namespaces up to date, those that fail excepted."""
         wanted: dict[str, tuple[_State, _Target]] = {}
         for container_id, state in self._states.items():
             target = self._target(state.member)
             if state.compiled is not target.services or state.policy is not target.policy:
                 wanted[container_id] = (state, target)
         if not wanted and not self._unswept:
-            return False
+            return
         texts = _Texts()
         changes = [self._change(state, target, texts) for state, target in wanted.values()]
         failures = await self._netns.apply(changes) if changes else {}
@@ -230,9 +246,8 @@ class RuleSync:
         if purges:
             await self._netns.apply(purges)
         if failures:
-            await self._rediscover()
-            self._report(failures)
-        return bool(failures)
+            self._failures |= failures
+            self._failing.set()
 
     def _report(self, failures: Mapping[str, str]) -> None:
         """Warn about what failed, except where the end of the container is why."""

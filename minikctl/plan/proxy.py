@@ -212,6 +212,9 @@ def base_chains(facts: Facts) -> dict[str, Chain]:
     return {
         "rejected": Chain(REJECT),
         "nat-output": Chain((DISPATCH,), "type nat hook output priority -100; policy accept;"),
+        # Who is in the midst of the rules when they change finds the targets of the old ones gone. The kernel
+        # asks the next chain only about packets that are not translated yet, and this one sees the new rules.
+        "nat-output-again": Chain((DISPATCH,), "type nat hook output priority -99; policy accept;"),
         "filter-output": Chain(tuple(rules), "type filter hook output priority 0; policy accept;"),
     }
 

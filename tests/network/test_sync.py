@@ -38,6 +38,7 @@ class World:
     netns: TableNetns
     sync: RuleSync
     present: list[Member] = field(default_factory=list)
+    slow: asyncio.Event | None = None
 
     def serve(self, name: str, *addresses: str, **spec: Any) -> None:
         self.client.put({**cases.service(name, **spec)})
@@ -57,6 +58,8 @@ async def world() -> AsyncIterator[World]:
     present: list[Member] = []
 
     async def discover() -> list[Member]:
+        if found.slow:
+            await found.slow.wait()
         return list(present)
 
     books = Books(RuleBook(informers, SETTINGS), PolicyBook(informers))
@@ -198,6 +201,20 @@ async def test_ended_containers_are_forgotten_and_failed_ones_tried_again(world:
     await world.clock.advance(2)
     assert world.fate(OTHER) == "10.1.0.5"
     assert {change.sandbox for batch in world.netns.batches for change in batch} == {"pod-2"}
+
+
+async def test_nobody_waits_for_namespaces_that_fail(world: World) -> None:
+    await attached(world, POD, OTHER)
+    world.slow = asyncio.Event()  # as an engine that has much to do answers late who is there
+    world.netns.gone = {"pod-1": "sh: can't open /proc/101/ns/net"}
+    world.serve("web", "10.1.0.5")
+    await settle()
+    await world.clock.advance(0.05)
+    world.serve("web", "10.1.0.6")
+    await settle()
+    await world.clock.advance(0.05)
+    assert world.fate(OTHER) == "10.1.0.6"
+    world.slow.set()
 
 
 @pytest.mark.parametrize(
