@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+HOSTS = "/etc/hosts"
 RESOLV_CONF = "/etc/resolv.conf"
 BEHIND_STUB = "/run/systemd/resolve/resolv.conf"
 """Where systemd-resolved has the true servers when resolv.conf has only its stub on loopback."""
@@ -15,6 +16,15 @@ def lines(path: str = RESOLV_CONF, behind_stub: str = BEHIND_STUB) -> tuple[str,
     if _servers(found) and not any(map(_is_reachable, _servers(found))):
         found = _read(behind_stub) or found
     return tuple(line for line in found if _is_kept(line))
+
+
+def hosts(path: str = HOSTS) -> str:
+    """Return the machine's own table of hosts, "" if it has none."""
+    try:
+        with open(path, encoding="utf-8", errors="replace") as source:
+            return source.read()
+    except OSError:
+        return ""
 
 
 def servers(path: str = RESOLV_CONF, behind_stub: str = BEHIND_STUB) -> tuple[str, ...]:

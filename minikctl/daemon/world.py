@@ -202,6 +202,7 @@ class World:
             dns_ip=settings.dns_ip,
             domain=settings.domain,
             resolver_lines=hostdns.lines(),
+            hosts=hostdns.hosts(),
             publish_ip=settings.publish,
             cpus=max(place.info.cpus // settings.nodes, 1),
             memory_bytes=place.info.memory_bytes // settings.nodes,

@@ -4,7 +4,7 @@ Objects are plain JSON ``dict``s.  One that came from a cache is shared, so it i
 """
 
 # No ``from __future__ import annotations`` here: a function of that name is defined below.
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -62,6 +62,12 @@ def annotations(obj: Mapping[str, Any]) -> dict[str, str]:
 def spec(obj: Mapping[str, Any]) -> dict[str, Any]:
     """Return spec, never None."""
     return obj.get("spec") or {}
+
+
+def containers(pod_spec: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield all containers of a pod's spec: init, app and ephemeral ones."""
+    for field in ("initContainers", "containers", "ephemeralContainers"):
+        yield from pod_spec.get(field) or ()
 
 
 def status(obj: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,9 +8,21 @@ from typing import Protocol, assert_never
 
 from minikctl import errors
 from minikctl.drivers import engine as engines
-from minikctl.model.actions.node import Check, ExecCheck, GrpcCheck, Hook, HttpCheck, Sleep, TcpCheck
+from minikctl.model.actions.node import (
+    Check,
+    ExecCheck,
+    GrpcCheck,
+    Hook,
+    HttpCheck,
+    NoCheck,
+    Sleep,
+    TcpCheck,
+)
 from minikctl.node import grpc_health, http_get
 from minikctl.runtime import clock as clocks
+
+_NOT_RUN_CODES, _NOT_RUN = (126, 127), "OCI runtime exec failed"
+"""How the engine tells that there is no such command: its words in the place of the command's."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +62,8 @@ class RealProber:
         """Return the outcome within the timeout; ``EngineUnavailable`` when no engine can be asked."""
         if isinstance(check, ExecCheck):
             return await self._exec(check, container_id, timeout)
+        if isinstance(check, NoCheck):
+            return Result(False, check.problem, errored=True)
         try:
             async with asyncio.timeout(timeout):
                 return await _over_network(check)
@@ -66,6 +80,8 @@ class RealProber:
                 return await self._exec(hook, container_id, 3600)
             case HttpCheck() | TcpCheck():
                 return await _over_network(hook)
+            case NoCheck():
+                return Result(False, hook.problem, errored=True)
             case _:
                 assert_never(hook)
 
@@ -78,7 +94,8 @@ class RealProber:
             raise
         except errors.DriverError as error:
             return Result(False, str(error), errored=True)
-        return Result(code == 0, output.decode(errors="replace"))
+        text = output.decode(errors="replace")
+        return Result(code == 0, text, errored=code in _NOT_RUN_CODES and text.startswith(_NOT_RUN))
 
 
 async def _over_network(check: HttpCheck | TcpCheck | GrpcCheck) -> Result:
@@ -103,9 +120,9 @@ async def _over_network(check: HttpCheck | TcpCheck | GrpcCheck) -> Result:
 
 
 def _http_result(answer: http_get.Answer) -> Result:
-    if answer.left_host:
-        return Result(True, warning="Probe terminated redirects, Response body: ")
-    if 200 <= answer.status < 400:
+    if 300 <= answer.status < 400:
+        return Result(True, warning=f"Probe terminated redirects, Response body: {answer.body}")
+    if 200 <= answer.status < 300:
         return Result(True)
     return Result(False, f"HTTP probe failed with statuscode: {answer.status}")
 

@@ -73,6 +73,10 @@ class NodeExecutor:
                 await self._resize(record, action)
             case actions.StopContainer():
                 await self._stop(record, action)
+            case actions.AbandonHook():
+                record.hooks.setdefault(action.container, asyncio.Event()).set()
+            case actions.RunPreStop():
+                await self._run_pre_stop(record, action)
             case actions.RemoveContainer():
                 await self._remove(record, action)
             case actions.RemovePodDir():
@@ -187,7 +191,7 @@ class NodeExecutor:
         tell("Normal", "Started", "Container started")
         await self._drivers.watch.refresh(container_id)
         if action.post_start is not None:
-            await self._post_start(action, action.post_start, container_id, tell)
+            await self._post_start(record, action, action.post_start, container_id)
 
     async def _prepared(self, action: actions.RunContainer) -> ContainerSpec:
         """Write the container's files; return its spec with sub-paths resolved."""
@@ -207,15 +211,33 @@ class NodeExecutor:
         return dataclasses.replace(action.spec, mounts=mounts, security_opt=rights)
 
     async def _post_start(
-        self, action: actions.RunContainer, hook: actions.Hook, container_id: str, tell: images.Tell
+        self, record: PodRecord, action: actions.RunContainer, hook: actions.Hook, container_id: str
     ) -> None:
-        result = await self._drivers.prober.hook(hook, container_id)
-        if result.passed:
+        """Wait for the hook, unless the container is to be stopped anyway; end the container if it fails."""
+        abandoned = record.hooks.setdefault(action.container, asyncio.Event())
+        passed: list[bool] = []
+
+        async def run() -> None:
+            passed.append((await self._drivers.prober.hook(hook, container_id)).passed)
+
+        try:
+            await background.first(run(), abandoned.wait())
+        finally:
+            record.hooks.pop(action.container, None)
+        if passed != [False]:
             return
-        tell("Warning", "FailedPostStartHook", f"PostStartHook failed: {result.output}")
-        tell("Normal", "Killing", "FailedPostStartHook")
-        await self._engine.stop(container_id, action.grace_seconds)
-        await self._drivers.watch.refresh(container_id)
+        # What the hook printed is not told: it may hold secrets.
+        self._tell(record, "Warning", "FailedPostStartHook", "PostStartHook failed", action.field_path)
+        stop = actions.StopContainer(
+            container=action.container,
+            container_id=container_id,
+            grace_seconds=action.grace_seconds,
+            asked=action.grace_seconds,
+            pre_stop=action.pre_stop,
+            message="FailedPostStartHook",
+            field_path=action.field_path,
+        )
+        await self._stop(record, stop)
 
     async def _resize(self, record: PodRecord, action: actions.ResizeContainer) -> None:
         tell = self._teller(record, action.field_path)
@@ -238,21 +260,27 @@ class NodeExecutor:
             tell("Normal", "Killing", action.message)
         grace = action.grace_seconds
         if first and action.pre_stop is not None and grace > 0:
-            await self._pre_stop(action, action.pre_stop, tell)
+            await self._pre_stop(action.pre_stop, action.container_id, grace, tell)
             left = grace - (self._drivers.clock.monotonic() - began)
             grace = max(int(left), MIN_STOP_SECONDS)
         with contextlib.suppress(errors.NoSuchContainer):
             await self._engine.stop(action.container_id, grace)
         await self._drivers.watch.refresh(action.container_id)
 
-    async def _pre_stop(self, action: actions.StopContainer, hook: actions.Hook, tell: images.Tell) -> None:
+    async def _run_pre_stop(self, record: PodRecord, action: actions.RunPreStop) -> None:
+        record.stopping.add(action.container_id)
+        tell = self._teller(record, action.field_path)
+        tell("Normal", "Killing", action.message)
+        await self._pre_stop(action.hook, action.container_id, action.grace_seconds, tell)
+
+    async def _pre_stop(self, hook: actions.Hook, container_id: str, grace: int, tell: images.Tell) -> None:
         async def run() -> None:
-            result = await self._drivers.prober.hook(hook, action.container_id)
+            result = await self._drivers.prober.hook(hook, container_id)
             if not result.passed:
-                tell("Warning", "FailedPreStopHook", f"PreStopHook failed: {result.output}")
+                tell("Warning", "FailedPreStopHook", "PreStopHook failed")
 
         # Whatever the hook does, the grace period goes on.
-        await background.first(run(), self._drivers.clock.sleep(action.grace_seconds))
+        await background.first(run(), self._drivers.clock.sleep(grace))
 
     async def _remove(self, record: PodRecord, action: actions.RemoveContainer) -> None:
         container = record.containers.get(action.container_id)

@@ -21,6 +21,7 @@ from minikctl.model.actions.node import (
     ScratchVolume,
     SubPath,
     Volume,
+    VolumeFile,
 )
 from minikctl.node.failures import NodeFailure
 
@@ -28,6 +29,7 @@ DATA = "..data"
 _DIRECTORY_MODE = 0o755
 _SCRATCH_MODE = 0o777
 _GROUP_READ = 0o440
+_ALL_READ = 0o444
 _GROUP_WRITE = 0o660
 _GROUP_DIRECTORY = 0o660 | 0o110 | stat.S_ISGID
 
@@ -104,7 +106,7 @@ def _write_files(volume: FilesVolume) -> None:
         with open(path, "wb") as sink:
             sink.write(file.data)
         _give_group(path, volume.gid)
-        os.chmod(path, _mode(file.mode, volume.gid))
+        os.chmod(path, _give_user(path, file, volume.gid))
     staged = f"{link}_tmp"
     with contextlib.suppress(FileNotFoundError):
         os.unlink(staged)
@@ -143,13 +145,25 @@ def _same(directory: str, volume: FilesVolume) -> bool:
         with open(path, "rb") as source:
             if source.read() != file.data:
                 return False
-        if stat.S_IMODE(os.stat(path).st_mode) != _mode(file.mode, volume.gid):
+        if file.uid is None and stat.S_IMODE(os.stat(path).st_mode) != _mode(file.mode, volume.gid):
             return False
     return True
 
 
 def _mode(mode: int, gid: int | None) -> int:
     return mode if gid is None else mode | _GROUP_READ
+
+
+def _give_user(path: str, file: VolumeFile, gid: int | None) -> int:
+    """Give the file to its user; return the mode: without root its user reads it only as everyone does."""
+    mode = _mode(file.mode, gid)
+    if file.uid is None:
+        return mode
+    try:
+        os.chown(path, file.uid, -1)
+    except PermissionError:
+        return mode | _ALL_READ
+    return mode
 
 
 def _give_group(path: str, gid: int | None) -> None:

@@ -23,11 +23,14 @@ class BadAnswer(Exception):
 
 @dataclass(frozen=True)
 class Answer:
-    """The status, the address that gave it, and where it led away to, if the last redirect left the host."""
+    """The status, the address that gave it, and the beginning of what came with it.
+
+    A status from 300 to 399: it leads away from the host, or nowhere.
+    """
 
     status: int
     url: str
-    left_host: bool = False
+    body: str = ""
 
 
 def url_of(check: HttpCheck) -> str:
@@ -41,18 +44,18 @@ async def get(check: HttpCheck) -> Answer:
     """Return the answer after redirects; ``OSError`` or ``BadAnswer`` when there is none."""
     url = url_of(check)
     for _ in range(MAX_REDIRECTS + 1):
-        status, headers = await _ask(url, check.headers)
+        status, headers, body = await _ask(url, check.headers)
         target = headers.get("location", "")
         if status not in (301, 302, 303, 307, 308) or not target:
-            return Answer(status, url)
+            return Answer(status, url, body)
         target = urljoin(url, target)
         if urlsplit(target).hostname != urlsplit(url).hostname:
-            return Answer(status, url, left_host=True)
+            return Answer(status, url, body)
         url = target
     raise BadAnswer(f"stopped after {MAX_REDIRECTS} redirects")
 
 
-async def _ask(url: str, headers: tuple[tuple[str, str], ...]) -> tuple[int, Mapping[str, str]]:
+async def _ask(url: str, headers: tuple[tuple[str, str], ...]) -> tuple[int, Mapping[str, str], str]:
     parts = urlsplit(url)
     secure = parts.scheme == "https"
     port = parts.port or (443 if secure else 80)
@@ -76,7 +79,7 @@ def _request(path: str, host: str, headers: tuple[tuple[str, str], ...]) -> byte
     return "\r\n".join((*lines, "", "")).encode("latin-1", errors="replace")
 
 
-async def _head(reader: asyncio.StreamReader) -> tuple[int, Mapping[str, str]]:
+async def _head(reader: asyncio.StreamReader) -> tuple[int, Mapping[str, str], str]:
     try:
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
     except asyncio.IncompleteReadError as error:
@@ -91,12 +94,12 @@ async def _head(reader: asyncio.StreamReader) -> tuple[int, Mapping[str, str]]:
         raise BadAnswer(f'malformed HTTP response "{first[:80]}"')
     pairs = (line.partition(":") for line in lines if ":" in line)
     headers = {name.strip().lower(): value.strip() for name, _, value in pairs}
-    length = headers.get("content-length", "")
+    length, body = headers.get("content-length", ""), b""
     if length.isdigit() and int(length) <= MAX_BODY:
         # Small answers are taken whole, so that they do not end in a reset for the server.
         with contextlib.suppress(asyncio.IncompleteReadError):
-            await reader.readexactly(int(length))
-    return int(words[1]), headers
+            body = await reader.readexactly(int(length))
+    return int(words[1]), headers, body.decode(errors="replace")
 
 
 def _unchecked() -> ssl.SSLContext:

@@ -31,7 +31,7 @@ async def read(engine: engines.Engine, node: NodeInfo, container: Container, pod
 
 def _falls_back(pod: Object | None, name: str) -> bool:
     spec = objects.spec(pod or {})
-    for container in (*(spec.get("initContainers") or ()), *(spec.get("containers") or ())):
+    for container in objects.containers(spec):
         if container.get("name") == name:
             return str(container.get("terminationMessagePolicy")) == "FallbackToLogsOnError"
     return False

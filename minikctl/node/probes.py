@@ -84,8 +84,11 @@ class _Worker:
         if result.warning:
             self._tell("Warning", "ProbeWarning", f"{kind} probe warning: {result.warning}")
         if result.errored:
-            self._tell("Warning", "Unhealthy", f"{kind} probe errored: {result.output}")
-        elif not result.passed:
+            # Nothing was found out about the container, so nothing counts.
+            text = f"{kind} probe errored and resulted in unknown state: {result.output}"
+            self._tell("Warning", "Unhealthy", text)
+            return
+        if not result.passed:
             self._tell("Warning", "Unhealthy", f"{kind} probe failed: {result.output}")
         self._count(result.passed)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -27,7 +28,10 @@ class Surroundings:
 
 @dataclass
 class PodRecord:
-    """One pod's wanted and observed state; ``status`` is what was last offered for writing."""
+    """One pod's wanted and observed state; ``status`` is what was last offered for writing.
+
+    ``hooks`` are the start hooks that are waited for, by container: setting one ends the wait.
+    """
 
     uid: str
     namespace: str
@@ -46,6 +50,7 @@ class PodRecord:
     busy: set[ActionKey] = field(default_factory=set)
     reported: set[str] = field(default_factory=set)
     stopping: set[str] = field(default_factory=set)
+    hooks: dict[str, asyncio.Event] = field(default_factory=dict)
     has_directory: bool = True
     references: references.References = field(
         default_factory=lambda: references.References(frozenset(), frozenset())
@@ -110,6 +115,7 @@ class PodRecord:
             failures=dict(self.failures),
             busy=frozenset(self.busy),
             reported=frozenset(self.reported),
+            stopping=frozenset(self.stopping),
             renewals=dict(self.renewals),
             has_directory=self.has_directory,
         )

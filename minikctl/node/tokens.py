@@ -37,7 +37,7 @@ def filled(
             answer = objects.status(tokens.request(*_request(pod, wanted)))
         except errors.StatusError as error:
             raise NodeFailure("FailedMount", f"failed to fetch token: {error}") from error
-        files.append(VolumeFile(wanted.path, answer["token"].encode(), wanted.mode))
+        files.append(VolumeFile(wanted.path, answer["token"].encode(), wanted.mode, wanted.uid))
         until = objects.parse_time(answer["expirationTimestamp"]) or now
         renewal = now + min((until - now) * RENEWED_AFTER, LONGEST)
         due = renewal if due is None else min(due, renewal)

@@ -38,3 +38,9 @@ def test_what_pods_can_use_of_the_hosts_resolver(
         paths.append(str(tmp_path / name))
     assert hostdns.lines(*paths) == lines
     assert hostdns.servers(*paths) == servers
+
+
+def test_the_machine_s_own_table_of_hosts(tmp_path: Path) -> None:
+    (tmp_path / "hosts").write_text("127.0.0.1 here\n")
+    assert hostdns.hosts(str(tmp_path / "hosts")) == "127.0.0.1 here\n"
+    assert hostdns.hosts(str(tmp_path / "none")) == ""

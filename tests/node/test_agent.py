@@ -77,7 +77,7 @@ async def test_a_start_that_fails_is_an_end(bench: Bench) -> None:
         put(bench, pod("web", container("app", "/no-such"), restartPolicy="Never"))
         await bench.until(lambda: bench.phase("web") == "Failed")
         ended = bench.container("web")["state"]["terminated"]
-        assert (ended["reason"], ended["exitCode"]) == ("StartError", 127)
+        assert (ended["reason"], ended["exitCode"]) == ("StartError", 128)
         assert "executable file not found" in ended["message"]
         assert "Failed" in bench.events.reasons
 
@@ -392,7 +392,29 @@ async def test_a_failed_start_hook_ends_the_container(bench: Bench) -> None:
     async with bench.running():
         put(bench, pod("web", container("app", *FOREVER, lifecycle=lifecycle)))
         await bench.until(lambda: bench.waiting("web") == "CrashLoopBackOff")
-        assert bench.events.texts("FailedPostStartHook")[0] == "PostStartHook failed: hook is broken"
+        assert bench.events.texts("FailedPostStartHook")[0] == "PostStartHook failed"
+        assert "FailedPostStartHook" in bench.events.texts("Killing")
+
+
+async def test_a_container_whose_start_hook_failed_runs_its_stop_hook(bench: Bench) -> None:
+    hooks = {"postStart": {"exec": {"command": ["start"]}}, "preStop": {"exec": {"command": ["stop"]}}}
+    bench.prober.failing.append(ExecCheck(("start",)))
+    async with bench.running():
+        put(bench, pod("web", container("app", *FOREVER, lifecycle=hooks)))
+        await bench.until(lambda: bench.waiting("web") == "CrashLoopBackOff")
+        assert bench.prober.hooks[:2] == [ExecCheck(("start",)), ExecCheck(("stop",))]
+
+
+async def test_a_start_hook_does_not_hold_up_the_end_of_its_pod(bench: Bench) -> None:
+    hooks = {"postStart": {"sleep": {"seconds": 3000}}}
+    async with bench.running():
+        put(bench, pod("web", container("app", *FOREVER, lifecycle=hooks)))
+        await bench.until(lambda: "Started" in bench.events.reasons)
+        assert bench.container("web")["state"] == {"waiting": {"reason": "ContainerCreating"}}
+        await bench.client.delete(kinds.POD, "web", "default", DeleteOptions(grace_seconds=5))
+        begun = bench.clock.monotonic()
+        await bench.until(lambda: bench.phase("web") == "")
+        assert bench.clock.monotonic() - begun < 5
 
 
 async def test_the_stop_hook_runs_first_and_uses_up_the_grace_period(bench: Bench) -> None:
@@ -415,7 +437,22 @@ async def test_a_failed_stop_hook_is_told(bench: Bench) -> None:
         await bench.until(lambda: bench.ready("web"))
         await bench.client.delete(kinds.POD, "web", "default", DeleteOptions(grace_seconds=5))
         await bench.until(lambda: bench.phase("web") == "")
-        assert bench.events.texts("FailedPreStopHook") == ["PreStopHook failed: hook is broken"]
+        assert bench.events.texts("FailedPreStopHook") == ["PreStopHook failed"]
+
+
+async def test_a_sidecar_s_stop_hook_runs_while_the_app_still_does(bench: Bench) -> None:
+    side = container(
+        "side", *FOREVER, restartPolicy="Always", lifecycle={"preStop": {"sleep": {"seconds": 3}}}
+    )
+    slow = container("app", *FOREVER, lifecycle={"preStop": {"sleep": {"seconds": 4}}})
+    async with bench.running():
+        put(bench, pod("web", slow, initContainers=[side]))
+        await bench.until(lambda: bench.ready("web"))
+        await bench.client.delete(kinds.POD, "web", "default", DeleteOptions(grace_seconds=30))
+        begun = bench.clock.monotonic()
+        await bench.until(lambda: bench.phase("web") == "")
+        assert bench.clock.monotonic() - begun < 6
+        assert sorted(bench.events.texts("Killing")) == ["Stopping container app", "Stopping container side"]
 
 
 async def test_a_second_deletion_may_shorten_the_first(bench: Bench) -> None:

@@ -16,7 +16,7 @@ import pytest
 from minikctl import errors
 from minikctl.drivers.engine import ContainerSpec
 from minikctl.drivers.fake_engine import FakeEngine
-from minikctl.model.actions.node import Check, ExecCheck, GrpcCheck, HttpCheck, Sleep, TcpCheck
+from minikctl.model.actions.node import Check, ExecCheck, GrpcCheck, HttpCheck, NoCheck, Sleep, TcpCheck
 from minikctl.node import grpc_health
 from minikctl.node.checks import PassingProber, RealProber, Result
 from minikctl.runtime.clock import SystemClock
@@ -109,11 +109,12 @@ async def test_redirects_are_followed_on_the_same_host() -> None:
 
 
 async def test_a_redirect_to_another_host_passes_with_a_warning() -> None:
-    handler, _ = answering("HTTP/1.1 302 Found\r\nLocation: http://elsewhere.invalid/\r\n\r\n")
+    there = "Location: http://elsewhere.invalid/\r\nContent-Length: 4\r\n"
+    handler, _ = answering(f"HTTP/1.1 302 Found\r\n{there}\r\nover")
     async with serving(handler) as port:
         found = await asked(HttpCheck("127.0.0.1", port))
     assert found.passed
-    assert found.warning
+    assert found.warning == "Probe terminated redirects, Response body: over"
 
 
 async def test_redirects_end_somewhere() -> None:
@@ -306,6 +307,7 @@ async def test_commands_are_judged_by_their_exit_code() -> None:
     assert (await prober.check(ExecCheck(("true",)), container, 1)).passed
     found = await prober.check(ExecCheck(("sh", "-c", "echo no; exit 3")), container, 1)
     assert found == Result(False, "no\n")
+    assert (await prober.check(ExecCheck(("no-such-program",)), container, 1)).errored
     missing = await prober.check(ExecCheck(("true",)), "nobody", 1)
     assert missing.errored
     slow = asyncio.create_task(prober.check(ExecCheck(("sleep", "9")), container, 2))
@@ -328,6 +330,8 @@ async def test_hooks() -> None:
         assert (await sleeping).passed
     assert (await PassingProber(clock).hook(ExecCheck(("x",)), "x")).passed
     real = RealProber(engine, clock)
+    assert (await real.hook(NoCheck("why"), "x")).errored
+    assert await real.check(NoCheck("why"), "x", 1) == Result(False, "why", errored=True)
     assert not (await real.hook(ExecCheck(("x",)), "x")).passed
     async with serving(silent) as port:
         assert (await real.hook(TcpCheck("127.0.0.1", port), "x")).passed

@@ -126,8 +126,9 @@ async def test_warnings_and_errors_are_told() -> None:
     await trial.clock.advance(1)
     assert trial.told == [
         ("Warning", "ProbeWarning", "Readiness probe warning: odd"),
-        ("Warning", "Unhealthy", "Readiness probe errored: who knows"),
+        ("Warning", "Unhealthy", "Readiness probe errored and resulted in unknown state: who knows"),
     ]
+    assert trial.found == [True]  # an error says nothing of the container, whatever the threshold
     await trial.tasks.close()
 
 

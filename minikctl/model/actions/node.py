@@ -60,8 +60,15 @@ class Sleep:
     seconds: int
 
 
-Check = ExecCheck | HttpCheck | TcpCheck | GrpcCheck
-Hook = ExecCheck | HttpCheck | TcpCheck | Sleep
+@dataclass(frozen=True)
+class NoCheck:
+    """A check that cannot be made; ``problem`` says why, as it is told whenever it is due."""
+
+    problem: str
+
+
+Check = ExecCheck | HttpCheck | TcpCheck | GrpcCheck | NoCheck
+Hook = ExecCheck | HttpCheck | TcpCheck | Sleep | NoCheck
 
 
 @dataclass(frozen=True)
@@ -79,24 +86,26 @@ class ProbeSpec:
 
 @dataclass(frozen=True)
 class VolumeFile:
-    """One file of a volume; ``path`` is relative and may have directories."""
+    """One file of a volume; ``path`` is relative and may have directories; ``uid`` owns it if it is given."""
 
     path: str
     data: bytes
     mode: int
+    uid: int | None = None
 
 
 @dataclass(frozen=True)
 class TokenFile:
     """One file of a volume that holds a token of the pod's account, valid for ``seconds``.
 
-    ``audience`` "" means the API server.
+    ``audience`` "" means the API server; ``uid`` owns the file, None leaves it to the node.
     """
 
     path: str
     audience: str
     seconds: int
     mode: int
+    uid: int | None = None
 
 
 @dataclass(frozen=True)
@@ -234,7 +243,7 @@ class RunContainer:
     """Write the files, create and start the container, then run its hook; a failing hook ends it.
 
     ``sub_paths`` are resolved first: the mounts whose source is such a path get the resolved one.
-    ``resources`` are those of the spec that it is made from.
+    ``resources`` are those of the spec that it is made from, ``pre_stop`` is for the end after a failed hook.
     """
 
     container: str
@@ -242,6 +251,7 @@ class RunContainer:
     files: tuple[HostFile, ...] = ()
     sub_paths: tuple[SubPath, ...] = ()
     post_start: Hook | None = None
+    pre_stop: Hook | None = None
     resources: Mapping[str, Any] = field(default_factory=dict)
     grace_seconds: int = 30
     field_path: str = ""
@@ -287,6 +297,36 @@ class StopContainer:
     def key(self) -> ActionKey:
         """One stop at a time per container and grace period."""
         return ("stop", self.container_id, str(self.asked))
+
+
+@dataclass(frozen=True)
+class AbandonHook:
+    """Wait no more for the start hook of a container that is to be stopped; the container goes on."""
+
+    container: str
+
+    @property
+    def key(self) -> ActionKey:
+        """One per container."""
+        return ("abandon", self.container)
+
+
+@dataclass(frozen=True)
+class RunPreStop:
+    """Run the stop hook of a container that is stopped later, for ``grace_seconds`` at most."""
+
+    container: str
+    container_id: str
+    hook: Hook
+    grace_seconds: int
+    asked: int
+    message: str = ""
+    field_path: str = ""
+
+    @property
+    def key(self) -> ActionKey:
+        """One per container and whole grace period."""
+        return ("prestop", self.container_id, str(self.asked))
 
 
 @dataclass(frozen=True)
@@ -375,6 +415,8 @@ NodeAction = (
     | RunContainer
     | ResizeContainer
     | StopContainer
+    | AbandonHook
+    | RunPreStop
     | RemoveContainer
     | RemovePodDir
     | StartProbe

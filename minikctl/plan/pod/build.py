@@ -32,6 +32,7 @@ def run(state: PodState, container: ContainerState, image: ImageState) -> RunCon
         sub_paths=mounted.sub_paths,
         resources=spec.get("resources") or {},
         post_start=checks.hook(spec, "postStart", state.ip),
+        pre_stop=checks.hook(spec, "preStop", state.ip),
         grace_seconds=state.grace,
         field_path=events.container_path(container.name, container.role),
     )

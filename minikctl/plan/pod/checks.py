@@ -11,6 +11,7 @@ from minikctl.model.actions.node import (
     GrpcCheck,
     Hook,
     HttpCheck,
+    NoCheck,
     ProbeKind,
     ProbeSpec,
     Sleep,
@@ -19,8 +20,6 @@ from minikctl.model.actions.node import (
 from minikctl.model.objects import Object
 
 KINDS: tuple[ProbeKind, ...] = ("startup", "liveness", "readiness")
-NO_PORT = 0
-"""The number for a port name that the container does not have: every check of it fails."""
 
 
 def probe(container: Object, kind: ProbeKind, ip: str) -> ProbeSpec | None:
@@ -63,27 +62,36 @@ def _check(container: Object, handler: Mapping[str, Any], ip: str) -> Check | No
     if "httpGet" in handler:
         get = handler["httpGet"]
         headers = ((str(h.get("name")), str(h.get("value") or "")) for h in get.get("httpHeaders") or ())
+        number = port(container, get.get("port"))
+        if number is None:
+            return _nameless(get)
         return HttpCheck(
             host=str(get.get("host") or ip),
-            port=port(container, get.get("port")),
+            port=number,
             path=str(get.get("path") or "/"),
             scheme=str(get.get("scheme") or "HTTP").upper(),
             headers=tuple(headers),
         )
     if "tcpSocket" in handler:
         socket = handler["tcpSocket"]
-        return TcpCheck(str(socket.get("host") or ip), port(container, socket.get("port")))
+        number = port(container, socket.get("port"))
+        return _nameless(socket) if number is None else TcpCheck(str(socket.get("host") or ip), number)
     if "grpc" in handler:
         grpc = handler["grpc"]
-        return GrpcCheck(ip, port(container, grpc.get("port")), str(grpc.get("service") or ""))
+        return GrpcCheck(ip, int(grpc.get("port") or 0), str(grpc.get("service") or ""))
     return None
 
 
-def port(container: Object, wanted: Any) -> int:
-    """Return the number of a port given by number or by name."""
+def _nameless(handler: Mapping[str, Any]) -> NoCheck:
+    """Return the check of a port that the container has no such name for, in a kubelet's words."""
+    return NoCheck(f'strconv.Atoi: parsing "{handler.get("port")}": invalid syntax')
+
+
+def port(container: Object, wanted: Any) -> int | None:
+    """Return the number of a port given by number or by name, None if the container names none so."""
     if str(wanted).isdigit():
         return int(wanted)
     for entry in container.get("ports") or ():
         if entry.get("name") == wanted:
-            return int(entry.get("containerPort") or NO_PORT)
-    return NO_PORT
+            return int(entry.get("containerPort") or 0)
+    return None

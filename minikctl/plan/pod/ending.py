@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from minikctl.model import objects
-from minikctl.model.actions.node import RemoveContainer, StopContainer
+from minikctl.model.actions.node import AbandonHook, RemoveContainer, RunPreStop, StopContainer
 from minikctl.model.containers import Container
 from minikctl.plan.pod import checks, events, eviction, names, resizing
 from minikctl.plan.pod.draft import Draft
@@ -38,14 +38,43 @@ def wind_down(state: PodState, draft: Draft) -> None:
 
 
 def stop_all(state: PodState, draft: Draft, asked: int, left: int) -> bool:
-    """Add the stops of one step of a pod's end; return True when nothing of it runs any more."""
-    if any(container.starting for container in state.all):
+    """Add the stops of one step of a pod's end; return True when nothing of it runs any more.
+
+    Sidecars are stopped last and in reverse; their stop hooks run at once, as a kubelet runs them.
+    """
+    starting = [container for container in state.all if container.starting]
+    for container in starting:
+        if container.hooked:
+            draft.add(AbandonHook(container.name))
+    if starting:
         return False
     first = [container for container in state.all if container.running and container.role != "sidecar"]
-    chosen = first or [container for container in reversed(state.sidecars) if container.running][:1]
-    for container in chosen:
-        stop(state, draft, container, asked=asked, left=left)
-    return not chosen
+    sidecars = [container for container in reversed(state.sidecars) if container.running]
+    for container in sidecars:
+        _pre_stop(state, draft, container, asked, left)
+    for container in first or sidecars[:1]:
+        running = container.running
+        if running is not None and ("prestop", running.id, str(asked)) not in draft.view.busy:
+            stop(state, draft, container, asked=asked, left=left)
+    return not first and not sidecars
+
+
+def _pre_stop(state: PodState, draft: Draft, container: ContainerState, asked: int, left: int) -> None:
+    """Add the stop hook of a sidecar that others are still to be stopped before."""
+    hook, running = checks.hook(container.spec, "preStop", state.ip), container.running
+    if hook is None or running is None or running.id in draft.view.stopping:
+        return
+    if not any(
+        each.running for each in state.all if each.role != "sidecar" or _after(state, each, container)
+    ):
+        return
+    path = events.container_path(container.name, container.role)
+    message = f"Stopping container {container.name}"
+    draft.add(RunPreStop(container.name, running.id, hook, left, asked, message, path))
+
+
+def _after(state: PodState, other: ContainerState, container: ContainerState) -> bool:
+    return state.init.index(other) > state.init.index(container)
 
 
 def stop(

@@ -12,7 +12,7 @@ from minikctl.plan.pod.state import PodState
 REASON = "NotEnforced"
 _POD_FIELDS = ("overhead", "resources")
 _CONTEXT_FIELDS = ("seLinuxOptions", "windowsOptions")
-_CONTAINER_FIELDS = ("volumeDevices", "restartPolicyRules")
+_CONTAINER_FIELDS = ("volumeDevices",)
 
 
 _RESOURCES = ("cpu", "memory", "ephemeral-storage")
@@ -64,6 +64,8 @@ def _container(container: Object, path: str) -> Iterator[str]:
     for side in ("requests", "limits"):
         amounts = (container.get("resources") or {}).get(side) or {}
         yield from (f"{path}.resources.{side}.{name}" for name in amounts if name not in _RESOURCES)
+    if any(rule.get("action") != "Restart" for rule in container.get("restartPolicyRules") or ()):
+        yield f"{path}.restartPolicyRules.action"
     if any(
         mount.get("recursiveReadOnly") not in (None, "Disabled")
         for mount in container.get("volumeMounts") or ()

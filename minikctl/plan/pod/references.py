@@ -41,7 +41,7 @@ def _volumes(pod: Object) -> Iterator[tuple[str, object]]:
 
 def _environments(pod: Object) -> Iterator[tuple[str, object]]:
     spec = objects.spec(pod)
-    for container in (*(spec.get("initContainers") or ()), *(spec.get("containers") or ())):
+    for container in objects.containers(spec):
         for source in container.get("envFrom") or ():
             yield "configMap", (source.get("configMapRef") or {}).get("name")
             yield "secret", (source.get("secretRef") or {}).get("name")

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
 
-from minikctl.model import quantity
+from minikctl.model import objects, quantity
 from minikctl.model.containers import Limits
 from minikctl.model.objects import Object
 from minikctl.plan.pod.problems import ConfigError
@@ -54,7 +54,7 @@ def field(pod: Object, container: Object, reference: Object, node: NodeInfo) -> 
 
 def _named(pod: Object, name: str) -> Object:
     spec = pod.get("spec") or {}
-    for container in (*(spec.get("initContainers") or ()), *(spec.get("containers") or ())):
+    for container in objects.containers(spec):
         if container.get("name") == name:
             return dict(container)
     raise ConfigError(f"container {name} not found")

@@ -22,10 +22,15 @@ NETWORK_SYSCTLS = {
 _LOCAL_HOSTS = (
     "127.0.0.1\tlocalhost",
     "::1\tlocalhost ip6-localhost ip6-loopback",
-    "fe00::\tip6-localnet",
-    "ff02::1\tip6-allnodes",
-    "ff02::2\tip6-allrouters",
+    "fe00::0\tip6-localnet",
+    "fe00::0\tip6-mcastprefix",
+    "fe00::1\tip6-allnodes",
+    "fe00::2\tip6-allrouters",
 )
+MANAGED = "# Kubernetes-managed hosts file."
+"""The first line of a kubelet's file, by which programs and tests know it."""
+MANAGED_HOST = "# Kubernetes-managed hosts file (host network)."
+MAX_KERNEL_NAME = 64
 
 
 def pause_spec(state: PodState) -> ContainerSpec:
@@ -52,10 +57,19 @@ def refusal(state: PodState) -> str:
     """Return why there can be no such sandbox on this node, "" if there can."""
     wanted = str(state.spec.get("runtimeClassName") or "")
     if not wanted:
-        return ""
+        return _too_long(hostname(state))
     return (
         f'Failed to create pod sandbox: no runtime for RuntimeClass "{wanted}" is configured: '
         "this node runs all pods by its engine's own"
+    )
+
+
+def _too_long(name: str) -> str:
+    if len(name) <= MAX_KERNEL_NAME:
+        return ""
+    return (
+        "Failed to create pod sandbox: failed to construct FQDN from pod hostname and cluster domain, "
+        f"FQDN {name} is too long ({MAX_KERNEL_NAME} characters is the max, {len(name)} characters requested)"
     )
 
 
@@ -96,18 +110,24 @@ def _host_ports(state: PodState) -> tuple[PortBinding, ...]:
 
 
 def hosts(state: PodState) -> str:
-    """Return the text of the pod's /etc/hosts."""
-    lines = ["# Written by minikctl for this pod.", *_LOCAL_HOSTS]
+    """Return the text of the pod's /etc/hosts: on the host's network the host's own, with the aliases."""
+    if state.host_network:
+        return "".join(
+            f"{line}\n" for line in (MANAGED_HOST, state.view.node.hosts.rstrip(), *_aliases(state))
+        )
+    lines = [MANAGED, *_LOCAL_HOSTS]
     name = hostname(state).partition(".")[0]
     if state.spec.get("subdomain"):
         lines.append(f"{state.ip}\t{name}.{_domain(state)}\t{name}")
     else:
         lines.append(f"{state.ip}\t{name}")
+    return "".join(f"{line}\n" for line in (*lines, *_aliases(state)))
+
+
+def _aliases(state: PodState) -> list[str]:
     aliases = state.spec.get("hostAliases") or ()
-    if aliases:
-        lines += ["", "# From the pod's hostAliases."]
-    lines += ["\t".join((str(alias.get("ip")), *(alias.get("hostnames") or ()))) for alias in aliases]
-    return "".join(f"{line}\n" for line in lines)
+    head = ["", "# Entries added by HostAliases."] if aliases else []
+    return head + ["\t".join((str(alias.get("ip")), *(alias.get("hostnames") or ()))) for alias in aliases]
 
 
 def resolution(state: PodState) -> dns.Resolution:
@@ -124,7 +144,7 @@ def shared_files(
     own = {str(mount.get("mountPath")) for mount in container.get("volumeMounts") or ()}
     base = names.pod_dir(view.node, view.uid)
     found = [("/etc/resolv.conf", f"{base}/resolv.conf", resolution(state).text)]
-    if not state.host_network:
+    if not state.host_network or state.spec.get("hostAliases"):
         found.append(("/etc/hosts", f"{base}/hosts", hosts(state)))
     chosen = [entry for entry in found if entry[0] not in own]
     return (

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from minikctl.model import objects
 from minikctl.model.containers import Container
 from minikctl.model.objects import Object
-from minikctl.plan.pod import names
+from minikctl.plan.pod import names, rules
 from minikctl.plan.pod.view import PodView, ProbeState
 
 Role = Literal["init", "sidecar", "app", "ephemeral"]
@@ -35,6 +35,7 @@ class ContainerState:
     """One container of the spec and its attempts, newest first.
 
     ``history`` holds what ran or ended; while a start is under way (``starting``) only what ended.
+    ``hooked``: what is being started runs already, and its start hook is waited for.
     ``stale`` are containers that were made and never started, and that nobody is starting.
     """
 
@@ -44,6 +45,7 @@ class ContainerState:
     history: tuple[Container, ...]
     stale: tuple[Container, ...]
     starting: bool
+    hooked: bool
     next_attempt: int
     startup: ProbeState | None
     stored: Object
@@ -78,6 +80,8 @@ class ContainerState:
         """Whether the newest attempt is over and the restart policy asks for another one."""
         if self.ended is None:
             return False
+        if rules.restart(self.spec, self.ended.exit_code):
+            return True
         return self.policy == "Always" or (self.policy == "OnFailure" and self.ended.exit_code != 0)
 
     @property
@@ -213,7 +217,7 @@ def of(view: PodView, pod: Object) -> PodState:
     init = tuple(
         made(entry, "sidecar", "Always")
         if entry.get("restartPolicy") == "Always"
-        else made(entry, "init", "Never" if policy == "Never" else "OnFailure")
+        else made(entry, "init", str(entry.get("restartPolicy") or _of_init(policy)))
         for entry in spec.get("initContainers") or ()
     )
     apps = tuple(
@@ -222,6 +226,15 @@ def of(view: PodView, pod: Object) -> PodState:
     )
     ephemeral = tuple(made(entry, "ephemeral", "Never") for entry in spec.get("ephemeralContainers") or ())
     return PodState(view, pod, _newest_first(pauses), init, apps, ephemeral)
+
+
+def _of_init(policy: str) -> str:
+    return "Never" if policy == "Never" else "OnFailure"
+
+
+def hooks(container: Object) -> dict[str, Any]:
+    """Return the container's lifecycle hooks."""
+    return container.get("lifecycle") or {}
 
 
 def _newest_first(containers: list[Container]) -> tuple[Container, ...]:
@@ -248,6 +261,7 @@ def _container(
         history=history,
         stale=stale,
         starting=starting,
+        hooked=starting and bool(hooks(spec).get("postStart")) and any(runs(each) for each in ordered),
         next_attempt=_next_attempt(ordered, stored),
         startup=startup,
         stored=stored,

@@ -10,6 +10,8 @@ from minikctl.plan.pod import conditions, deadline, ending, names, resizing, sta
 from minikctl.plan.pod.draft import Draft, Waiting
 
 START_ERROR = "StartError"
+START_ERROR_CODE = 128
+"""The exit code of a container that could not be started, as containerd tells it."""
 LOST = "The container could not be located on its node. It used to be Running."
 Status = dict[str, Any]
 
@@ -144,7 +146,7 @@ def _waiting(pod: state.PodState, waiting: Waiting | None) -> Status:
 
 def _terminated(draft: Draft, container: Container) -> Status:
     found: Status = {
-        "exitCode": container.exit_code,
+        "exitCode": START_ERROR_CODE if state.failed_to_start(container) else container.exit_code,
         "reason": _end_reason(container),
         "containerID": state.container_id(container),
     }

@@ -25,6 +25,8 @@ class NodeInfo:
     dns_ip: str
     domain: str = "cluster.local"
     resolver_lines: tuple[str, ...] = ()
+    hosts: str = ""
+    """The text of the host's own /etc/hosts."""
     publish_ip: str = "127.0.0.1"
     cpus: int = 1
     memory_bytes: int = 0
@@ -89,6 +91,8 @@ class PodView:
     failures: Mapping[ActionKey, Failure] = field(default_factory=dict)
     busy: frozenset[ActionKey] = frozenset()
     reported: frozenset[str] = frozenset()
+    stopping: frozenset[str] = frozenset()
+    """The containers, by their ids, whose stop hooks have begun."""
     renewals: Mapping[str, datetime] = field(default_factory=dict)
     """When the tokens of a volume, by its name, are to be renewed."""
     has_directory: bool = True

@@ -23,6 +23,7 @@ from minikctl.plan.pod.problems import ConfigError
 from minikctl.plan.pod.view import PodView
 
 DEFAULT_MODE = 0o644
+PRIVATE_MODE = 0o600
 TOKEN_SECONDS = 3600
 _PROPAGATION = {"HostToContainer": "rslave", "Bidirectional": "rshared"}
 _READ_ONLY = ("configMap", "secret", "projected", "downwardAPI", "image")
@@ -63,7 +64,7 @@ def _volume(view: PodView, volume: Object, name: str) -> Volume:
         return FilesVolume(name, path, _downward(view, volume["downwardAPI"], None), gid)
     if "projected" in volume:
         source = volume["projected"]
-        return FilesVolume(name, path, _projected(view, source), gid, _tokens(source))
+        return FilesVolume(name, path, _projected(view, source), gid, _tokens(view, source))
     if claims.is_claim(volume):
         return claims.volume(view, volume, gid)
     if "image" in volume:
@@ -171,19 +172,36 @@ def _projected_source(view: PodView, source: Object, mode: int) -> Iterable[Volu
     raise ConfigError(f"projected source {next(iter(source), 'without type')} is not supported here")
 
 
-def _tokens(projected: Object) -> tuple[TokenFile, ...]:
-    """Return the files with tokens: what they hold is known only when they are written."""
+def _tokens(view: PodView, projected: Object) -> tuple[TokenFile, ...]:
+    """Return the files with tokens: what they hold is known only when they are written.
+
+    Nobody but the pod's one user, or its group, may read them (KEP-2451).
+    """
+    user = _one_user(view)
+    private = user is not None or fs_group(view) is not None
+    mode = PRIVATE_MODE if private else _mode(projected, None)
     wishes = [source.get("serviceAccountToken") for source in projected.get("sources") or ()]
     return tuple(
         TokenFile(
             _inside(wish),
             str(wish.get("audience") or ""),
             int(wish.get("expirationSeconds") or TOKEN_SECONDS),
-            _mode(projected, None),
+            mode,
+            user,
         )
         for wish in wishes
         if wish is not None
     )
+
+
+def _one_user(view: PodView) -> int | None:
+    """Return the user that all containers run as, None if they differ or their images say."""
+    spec = objects.spec(view.pod or {})
+    default = (spec.get("securityContext") or {}).get("runAsUser")
+    users: set[int | None] = {
+        (each.get("securityContext") or {}).get("runAsUser", default) for each in objects.containers(spec)
+    }
+    return users.pop() if len(users) == 1 else None
 
 
 @dataclass(frozen=True)

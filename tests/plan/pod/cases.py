@@ -19,7 +19,7 @@ UID = "0123456789abcdef"
 KEYS = {
     "pod", "orphan", "containers", "config_maps", "secrets", "services", "images", "attached",
     "probes", "messages", "failures", "busy", "reported", "has_directory", "memory_dir", "claims", "volumes", "resized",
-    "written", "renewals",
+    "written", "renewals", "stopping",
 }  # fmt: skip
 
 
@@ -158,6 +158,7 @@ def view(given: dict[str, Any]) -> PodView:
         failures=failures,
         busy=frozenset(tuple(key.split("/")) for key in given.get("busy") or ()),
         reported=frozenset(given.get("reported") or ()),
+        stopping=frozenset(given.get("stopping") or ()),
         has_directory=given.get("has_directory", True),
     )
 

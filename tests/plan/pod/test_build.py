@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import json
 from typing import Any
 
@@ -17,11 +18,11 @@ from minikctl.model.actions.node import (
     HostVolume,
     HttpCheck,
     ImageVolume,
+    NoCheck,
     RunContainer,
     ScratchVolume,
     Sleep,
     SubPath,
-    TcpCheck,
 )
 from minikctl.model.containers import Mount, PortBinding
 from minikctl.plan.pod import (
@@ -424,6 +425,27 @@ def test_projected_volumes_join_their_sources() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("spec", "mode", "uid"),
+    [
+        ({}, 0o644, None),
+        ({"securityContext": {"fsGroup": 7}}, 0o600, None),
+        ({"securityContext": {"runAsUser": 1000}}, 0o600, 1000),
+        (app(securityContext={"runAsUser": 1001}), 0o600, 1001),
+        (
+            {"containers": [{"name": "a", "securityContext": {"runAsUser": 1}}, {"name": "b"}]},
+            0o644,
+            None,
+        ),
+    ],
+)
+def test_tokens_are_for_the_pod_s_one_user_or_its_group(spec: Object, mode: int, uid: int | None) -> None:
+    sources = [{"serviceAccountToken": {"path": "token"}}]
+    found = volume({"projected": {"sources": sources}}, pod=spec)
+    assert isinstance(found, FilesVolume)
+    assert [(token.mode, token.uid) for token in found.tokens] == [(mode, uid)]
+
+
 def test_the_downward_api_is_a_volume_too() -> None:
     found = volume({"downwardAPI": {"items": [{"path": "n", "fieldRef": {"fieldPath": "metadata.name"}}]}})
     assert contents(found) == {"n": (b"web", 0o644)}
@@ -612,9 +634,31 @@ def test_names_of_hosts() -> None:
 
 def test_hosts_has_the_pod_and_its_aliases() -> None:
     text = sandbox.hosts(running({"hostAliases": [{"ip": "1.2.3.4", "hostnames": ["a", "b"]}]}))
-    assert text.startswith("# Written by minikctl for this pod.\n127.0.0.1\tlocalhost\n")
+    assert text.startswith("# Kubernetes-managed hosts file.\n127.0.0.1\tlocalhost\n")
     assert "10.201.0.5\tweb\n" in text
-    assert text.endswith("# From the pod's hostAliases.\n1.2.3.4\ta\tb\n")
+    assert text.endswith("\n\n# Entries added by HostAliases.\n1.2.3.4\ta\tb\n")
+
+
+def test_aliases_on_the_host_s_network_stand_below_the_host_s_own_names() -> None:
+    aliases = [{"ip": "1.2.3.4", "hostnames": ["a"]}]
+    found = running({"hostNetwork": True, "hostAliases": aliases})
+    made = dataclasses.replace(
+        found, view=dataclasses.replace(found.view, node=cases.node(hosts="127.0.0.1 here\n"))
+    )
+    assert sandbox.hosts(made) == (
+        "# Kubernetes-managed hosts file (host network).\n127.0.0.1 here\n\n"
+        "# Entries added by HostAliases.\n1.2.3.4\ta\n"
+    )
+    assert [mount.target for mount in sandbox.shared_files(made, {})[1]] == ["/etc/resolv.conf", "/etc/hosts"]
+
+
+def test_a_name_that_the_kernel_cannot_keep_is_refused() -> None:
+    long = {"hostname": "h" * 40, "subdomain": "sub", "setHostnameAsFQDN": True}
+    assert sandbox.refusal(running(long)).endswith(
+        f"FQDN {'h' * 40}.sub.default.svc.cluster.local is too long "
+        "(64 characters is the max, 70 characters requested)"
+    )
+    assert sandbox.refusal(running({**long, "hostname": "h"})) == ""
 
 
 # --- checks ------------------------------------------------------------------------------------------------
@@ -639,8 +683,12 @@ def test_probes_get_their_defaults_and_port_numbers() -> None:
     assert ready.check == GrpcCheck("10.0.0.1", 5, "s")
     start = checks.probe(container, "startup", "10.0.0.1")
     assert start is not None
-    assert start.check == TcpCheck("1.1.1.1", checks.NO_PORT)
-    assert checks.port(container, "odd") == checks.NO_PORT
+    assert start.check == NoCheck('strconv.Atoi: parsing "none": invalid syntax')
+    assert checks.port(container, "odd") == 0
+    http = {"livenessProbe": {"httpGet": {"port": "http"}}}
+    assert getattr(checks.probe(http, "liveness", ""), "check", None) == NoCheck(
+        'strconv.Atoi: parsing "http": invalid syntax'
+    )
     assert checks.probe({}, "liveness", "") is None
 
 
@@ -759,7 +807,7 @@ def test_fields_that_are_not_enforced() -> None:
         "containers": [
             {
                 "name": "app",
-                "restartPolicyRules": [{}],
+                "restartPolicyRules": [{"action": "Restart"}, {"action": "RestartAllContainers"}],
                 "resources": {"limits": {"ephemeral-storage": 1}, "requests": {"example.com/x": 1}},
                 "volumeMounts": [{"name": "v", "recursiveReadOnly": "Enabled"}, {"name": "v"}],
             }
@@ -767,7 +815,7 @@ def test_fields_that_are_not_enforced() -> None:
     }
     assert sorted(fidelity.fields(running(spec))) == [
         "spec.containers{app}.resources.requests.example.com/x",
-        "spec.containers{app}.restartPolicyRules",
+        "spec.containers{app}.restartPolicyRules.action",
         "spec.containers{app}.volumeMounts.recursiveReadOnly",
         "spec.hostUsers",
         "spec.initContainers{one}.securityContext.appArmorProfile",

@@ -105,6 +105,11 @@ class World:
             case actions.StopContainer():
                 found = next(c for c in view.containers if c.id == action.container_id)
                 self._put(dataclasses.replace(found, status="exited", exit_code=143, finished_at=self.now))
+            case actions.AbandonHook():
+                pass  # hooks end at once here
+            case actions.RunPreStop():
+                assert action.container_id not in view.stopping
+                self.change(stopping=view.stopping | {action.container_id})
             case actions.RemoveContainer():
                 self.change(containers=tuple(c for c in view.containers if c.id != action.container_id))
             case actions.RemovePodDir():
@@ -142,6 +147,8 @@ def summary(action: actions.NodeAction) -> str:
     kind = type(action).__name__
     match action:
         case actions.StopContainer():
+            return f"{kind} {action.container} {action.grace_seconds}/{action.asked}"
+        case actions.RunPreStop():
             return f"{kind} {action.container} {action.grace_seconds}/{action.asked}"
         case actions.Report():
             return f"{action.event.type} {action.event.reason}: {action.event.message}"
