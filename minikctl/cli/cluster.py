@@ -44,6 +44,11 @@ class StartOptions(Options):
         default="",
         help="What each node has: cpu=2,memory=4Gi,pods=50; its share if empty.",
     )
+    allowed_unsafe_sysctls: str = flag(
+        "--allowed-unsafe-sysctls",
+        default="",
+        help="Sysctls that pods may set beside the safe ones: kernel.msg*,net.core.somaxconn.",
+    )
     publish: str = flag("--publish", default="", help="The host address of NodePorts.")
     wait: bool = flag("--wait", default=True, help="Wait until the system pods are ready.")
 
@@ -55,6 +60,7 @@ def start(options: StartOptions, session: Session) -> int:
         "egress": False if options.no_egress else _truth(options.egress),
         "pod_cidr": options.pod_cidr,
         "publish": options.publish,
+        "unsafe_sysctls": options.allowed_unsafe_sysctls,
         "nodes": options.nodes or "",
         "node_capacity": options.node_capacity,
     }

@@ -18,6 +18,8 @@ class ClusterSettings:
     api_port: int = 0
     egress: bool = True
     publish: str = "127.0.0.1"
+    unsafe_sysctls: str = ""
+    """Which sysctls pods may set beside the safe ones, as ``kernel.msg*,net.core.somaxconn``."""
     nodes: int = 1
     node_capacity: str = ""
     """What each node is said to have, as ``cpu=2,memory=4Gi,pods=50``; what is not named is its share."""

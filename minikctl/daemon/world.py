@@ -203,6 +203,7 @@ class World:
             domain=settings.domain,
             resolver_lines=hostdns.lines(),
             hosts=hostdns.hosts(),
+            unsafe_sysctls=tuple(filter(None, settings.unsafe_sysctls.split(","))),
             publish_ip=settings.publish,
             cpus=max(place.info.cpus // settings.nodes, 1),
             memory_bytes=place.info.memory_bytes // settings.nodes,

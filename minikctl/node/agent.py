@@ -31,7 +31,7 @@ from minikctl.node.record import PodRecord
 from minikctl.node.sandbox import SandboxNetwork
 from minikctl.node.tokens import Tokens
 from minikctl.plan import pod as planner
-from minikctl.plan.pod import backoff, names
+from minikctl.plan.pod import admission, backoff, names
 from minikctl.plan.pod.state import ended
 from minikctl.plan.pod.view import NodeInfo, PodView
 from minikctl.runtime import clock as clocks
@@ -89,6 +89,7 @@ class NodeAgent:
         of = drivers.informers.of
         self._pods, self._services = of(kinds.POD), of(kinds.SERVICE)
         self._config_maps, self._secrets = of(kinds.CONFIG_MAP), of(kinds.SECRET)
+        self._machines = of(kinds.NODE)
         self._claims, self._persistent = of(kinds.PERSISTENT_VOLUME_CLAIM), of(kinds.PERSISTENT_VOLUME)
         follower = observe.Follower(self._changed, self._gone, self._listed, self._lost, self._expects)
         self._watch = observe.EngineWatch(drivers.engine, node.cluster, drivers.clock, self._tasks, follower)
@@ -152,7 +153,15 @@ class NodeAgent:
 
     async def ready(self) -> None:
         """Return once the API's pods and what they refer to are known: before that, all look like orphans."""
-        read = (self._pods, self._services, self._config_maps, self._secrets, self._claims, self._persistent)
+        read = (
+            self._pods,
+            self._machines,
+            self._services,
+            self._config_maps,
+            self._secrets,
+            self._claims,
+            self._persistent,
+        )
         for informer in read:
             await informer.synced()
 
@@ -173,6 +182,7 @@ class NodeAgent:
             claims,
             _named(self._persistent, "", bound),
             self._services_of(namespace),
+            *self._room(found),
         )
         return found.view(self._nodes.get(found.node, self._node), around)
 
@@ -190,6 +200,19 @@ class NodeAgent:
         if plan.status != objects.status(view.pod):
             found.status = plan.status
             self._statuses.offer(found.pod, plan.status)
+
+    def _room(self, found: PodRecord) -> tuple[Object | None, tuple[Object, ...]]:
+        """Return the node and the pods that it has taken, for a pod that names it without a scheduler."""
+        pod = found.pod
+        if pod is None or found.status is not None or not admission.is_new(pod) or admission.is_placed(pod):
+            return None, ()
+        others = [
+            {**other.pod, "status": other.status or objects.status(other.pod)}
+            for other in self._records.values()
+            if other is not found and other.pod is not None and other.node == found.node
+        ]
+        taken = tuple(other for other in others if not admission.is_new(other))
+        return self._machines.get("", found.node), taken
 
     def _services_of(self, namespace: str) -> tuple[Object, ...]:
         found = tuple(self._services.items(namespace))

@@ -24,6 +24,8 @@ class Surroundings:
     claims: Mapping[str, Object]
     persistent: Mapping[str, Object]
     services: tuple[Object, ...]
+    machine: Object | None = None
+    neighbours: tuple[Object, ...] = ()
 
 
 @dataclass
@@ -100,6 +102,8 @@ class PodRecord:
             namespace=self.namespace,
             name=self.name,
             pod=pod,
+            machine=cluster.machine,
+            neighbours=cluster.neighbours,
             containers=tuple(self.containers.values()),
             config_maps=cluster.config_maps,
             secrets=cluster.secrets,

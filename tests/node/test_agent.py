@@ -91,6 +91,22 @@ async def test_a_pod_that_is_done_has_succeeded(bench: Bench) -> None:
         assert len(await bench.containers(names.APP_ROLE)) == 1
 
 
+async def test_a_pod_that_names_its_node_is_refused_if_it_does_not_fit(bench: Bench) -> None:
+    node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "node-1"}}
+    small = container(resources={"requests": {"memory": "600Mi"}})
+    async with bench.running():
+        put(bench, {**node, "status": {"allocatable": {"memory": "1Gi", "pods": "9"}}})
+        put(bench, pod("one", small))
+        await bench.until(lambda: bench.ready("one"))
+        put(bench, pod("two", small))
+        await bench.until(lambda: bench.phase("two") == "Failed")
+        assert bench.status("two")["reason"] == "OutOfmemory"
+        assert "conditions" not in bench.status("two")
+        await bench.client.delete(kinds.POD, "one", "default", DeleteOptions(grace_seconds=0))
+        put(bench, pod("three", small))
+        await bench.until(lambda: bench.ready("three"))
+
+
 async def test_a_deleted_pod_leaves_nothing(bench: Bench) -> None:
     async with bench.running():
         made = put(bench, pod("web", container("app", *FOREVER)))

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from minikctl.model import objects
 from minikctl.model.actions.api import Plan
-from minikctl.plan.pod import deletion, lifecycle, status
+from minikctl.plan.pod import admission, deletion, events, lifecycle, status
 from minikctl.plan.pod import state as states
 from minikctl.plan.pod.draft import Draft
 from minikctl.plan.pod.view import PodView
@@ -24,6 +24,12 @@ def desired(view: PodView, now: datetime) -> Plan:
         # Once its containers are removed, what the status says of them is all that is known.
         complete = all(app.latest is not None or not app.stored.get("containerID") for app in state.all)
         shown = status.of(state, draft) if complete else None
+    elif refused := admission.refusal(view, view.pod):
+        draft.report("admission", events.warning(view.pod, refused.reason, refused.message))
+        shown = status.refused(state, draft, refused)
+    elif admission.was_refused(view, view.pod):
+        lifecycle.plan(state, draft)
+        shown = None
     else:
         lifecycle.plan(state, draft)
         shown = status.of(state, draft)

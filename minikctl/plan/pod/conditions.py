@@ -12,6 +12,7 @@ from minikctl.plan.pod import resizing
 from minikctl.plan.pod.state import PodState
 
 Condition = dict[str, Any]
+SCHEDULED = "PodScheduled"
 OWN = (
     *("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady"),
     *(resizing.PENDING, resizing.RUNNING),
@@ -30,7 +31,11 @@ def of(state: PodState, status: Mapping[str, Any], now: datetime) -> list[Condit
         *resizing.conditions(state),
     ]
     finished = [_dated(state, condition, stored.get(str(condition["type"])), now) for condition in made]
-    return finished + [condition for type_, condition in stored.items() if type_ not in OWN]
+    others = {type_: condition for type_, condition in stored.items() if type_ not in OWN}
+    if SCHEDULED not in others:
+        # Who named the node himself is told the same as by a scheduler.
+        others[SCHEDULED] = _dated(state, _made(SCHEDULED, True), None, now)
+    return finished + list(others.values())
 
 
 def _dated(state: PodState, condition: Condition, old: Object | None, now: datetime) -> Condition:

@@ -262,14 +262,17 @@ def _container(
         stale=stale,
         starting=starting,
         hooked=starting and bool(hooks(spec).get("postStart")) and any(runs(each) for each in ordered),
-        next_attempt=_next_attempt(ordered, stored),
+        next_attempt=_next_attempt(ordered, stored, starting),
         startup=startup,
         stored=stored,
     )
 
 
-def _next_attempt(ordered: tuple[Container, ...], stored: Object) -> int:
-    """Count on from what the engine has; from the stored status if the containers were taken away."""
+def _next_attempt(ordered: tuple[Container, ...], stored: Object, starting: bool) -> int:
+    """Count on from what the engine has; from the stored status if the containers were taken away.
+
+    While a start is under way, what it has made already is the next attempt.
+    """
     if ordered:
-        return names.attempt(ordered[0]) + 1
+        return names.attempt(ordered[0]) + (not starting or ended(ordered[0]))
     return int(stored.get("restartCount") or 0) + bool(stored.get("containerID"))

@@ -6,7 +6,7 @@ from typing import Any
 
 from minikctl.model import objects, quality
 from minikctl.model.containers import Container
-from minikctl.plan.pod import conditions, deadline, ending, names, resizing, state
+from minikctl.plan.pod import admission, conditions, deadline, ending, names, resizing, state
 from minikctl.plan.pod.draft import Draft, Waiting
 
 START_ERROR = "StartError"
@@ -37,6 +37,14 @@ def of(pod: state.PodState, draft: Draft) -> Status:
         status["observedGeneration"] = objects.generation(pod.pod)
     status["conditions"] = conditions.of(pod, status, draft.now)
     return status
+
+
+def refused(pod: state.PodState, draft: Draft, why: admission.Refusal) -> Status:
+    """Return the status of a pod that the node does not take: nothing of it was ever there."""
+    stored = objects.status(pod.pod)
+    told = {"phase": "Failed", "reason": why.reason, "message": f"Pod was rejected: {why.message}"}
+    known = {"startTime": objects.timestamp(draft.now), "qosClass": quality.qos_class(pod.pod)}
+    return {**known, **stored, **told}
 
 
 def _addresses(pod: state.PodState, status: Status) -> None:

@@ -27,6 +27,8 @@ class NodeInfo:
     resolver_lines: tuple[str, ...] = ()
     hosts: str = ""
     """The text of the host's own /etc/hosts."""
+    unsafe_sysctls: tuple[str, ...] = ()
+    """The sysctls that pods may set beside the safe ones; a ``*`` at the end stands for any text."""
     publish_ip: str = "127.0.0.1"
     cpus: int = 1
     memory_bytes: int = 0
@@ -75,6 +77,9 @@ class PodView:
     namespace: str
     name: str
     pod: Object | None = None
+    machine: Object | None = None
+    """The Node, and ``neighbours`` the pods that it has taken: known only of a pod that nobody scheduled."""
+    neighbours: tuple[Object, ...] = ()
     containers: tuple[Container, ...] = ()
     config_maps: Mapping[str, Object] = field(default_factory=dict)
     secrets: Mapping[str, Object] = field(default_factory=dict)

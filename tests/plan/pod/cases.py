@@ -19,7 +19,7 @@ UID = "0123456789abcdef"
 KEYS = {
     "pod", "orphan", "containers", "config_maps", "secrets", "services", "images", "attached",
     "probes", "messages", "failures", "busy", "reported", "has_directory", "memory_dir", "claims", "volumes", "resized",
-    "written", "renewals", "stopping",
+    "written", "renewals", "stopping", "machine", "neighbours", "unsafe_sysctls",
 }  # fmt: skip
 
 
@@ -137,7 +137,13 @@ def view(given: dict[str, Any]) -> PodView:
     return PodView(
         volumes={name: found[name] for name in given.get("written") or ()},
         renewals={name: NOW + timedelta(seconds=due) for name, due in (given.get("renewals") or {}).items()},
-        node=node(memory_dir=given.get("memory_dir", "")),
+        node=node(
+            memory_dir=given.get("memory_dir", ""), unsafe_sysctls=tuple(given.get("unsafe_sysctls") or ())
+        ),
+        machine=given.get("machine"),
+        neighbours=tuple(
+            {"metadata": {"uid": f"n{i}"}, **each} for i, each in enumerate(given.get("neighbours") or ())
+        ),
         uid=UID,
         namespace="default",
         name="web",
