@@ -138,3 +138,37 @@ def test_a_runtime_class_is_refused_in_plain_words(cluster: Cluster) -> None:
     told = eventually(lambda: events(cluster, "boxed", "FailedCreatePodSandBox"))
     assert 'no runtime for RuntimeClass "gvisor" is configured' in told[0]
     cluster.run("delete", "pod/boxed", "runtimeclass/gvisor")
+
+
+def test_pods_that_a_kubelet_would_refuse_and_what_it_would_not_wait_for(cluster: Cluster) -> None:
+    node = cluster.json("nodes")["items"][0]["metadata"]["name"]
+    tuned = json.loads(pod("tuned", "exec sleep 1000"))
+    tuned["spec"]["securityContext"] = {"sysctls": [{"name": "net.core.somaxconn", "value": "1"}]}
+    hooked = json.loads(pod("hooked", "exec sleep 1000"))
+    hooked["spec"]["containers"][0]["lifecycle"] = {"postStart": {"exec": {"command": ["sleep", "3000"]}}}
+    huge = pod("huge", "exec sleep 1000", nodeName=node, resources={"requests": {"cpu": "1000"}})
+    for made in (json.dumps(tuned), json.dumps(hooked), huge):
+        cluster.run("apply", "-f", "-", stdin=made)
+    aliases = [{"ip": "1.2.3.4", "hostnames": ["alias.test"]}]
+    user = {"runAsUser": 1234}
+    show = "cat /etc/hosts; stat -Lc '%u %a' /var/run/secrets/kubernetes.io/serviceaccount/token; exec sleep 1000"
+    cluster.run(
+        "apply",
+        "-f",
+        "-",
+        stdin=pod("aliased", show, hostNetwork=True, hostAliases=aliases, securityContext=user),
+    )
+
+    def status(name: str) -> dict[str, Any]:
+        return dict(cluster.json("pod", name)["status"])
+
+    eventually(lambda: status("tuned").get("reason") == "SysctlForbidden")
+    eventually(lambda: status("huge").get("reason") == "OutOfcpu")
+    assert status("huge")["message"].startswith("Pod was rejected: Node didn't have enough resource: cpu")
+    said = eventually(lambda: cluster.run("logs", "aliased", code=None).stdout)
+    assert said.startswith("# Kubernetes-managed hosts file (host network).\n")
+    assert "1.2.3.4\talias.test\n" in said
+    mine = "1234 600\n" if os.getuid() == 0 else f"{os.getuid()} 644\n"
+    assert said.endswith(mine)
+    eventually(lambda: events(cluster, "hooked", "Started"))
+    cluster.run("delete", "pod", "tuned", "huge", "aliased", "hooked", "--timeout=20s")
