@@ -14,7 +14,7 @@ from minikctl.drivers import netns as netnses
 from minikctl.drivers import relay as relays
 from minikctl.drivers.agent import FindAgent
 from minikctl.drivers.usage import Usage, UsageSource
-from minikctl.node import checks
+from minikctl.node import checks, host_files
 from minikctl.plan import node as node_plan
 from minikctl.runtime import clock as clocks
 
@@ -41,6 +41,7 @@ class Runtime:
     proxy: Callable[[str], haproxy.Proxy]
     listening: listening.Listening
     usage: UsageSource
+    files: host_files.HostFiles
     prober: checks.Prober | None = None
     """None: real checks."""
 
@@ -72,6 +73,7 @@ def docker(settings: ClusterSettings) -> Runtime:
         proxy=lambda directory: haproxy.HaproxyContainer(engine, directory),
         listening=listening.of_this_machine,
         usage=engine,
+        files=host_files.RealFiles(),
     )
 
 
@@ -105,6 +107,7 @@ def simulated(clock: clocks.Clock) -> Runtime:
         proxy=lambda _: FakeProxy(),
         listening=listening.nobody,
         usage=IdleUsage(clock),
+        files=host_files.NoFiles(),
         prober=checks.PassingProber(clock),
     )
 

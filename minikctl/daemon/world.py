@@ -127,6 +127,7 @@ class World:
             self._core.clock,
             self._core.issuer,
             self._runtime.prober,
+            self._runtime.files,
             self._tell,
         )
         node = self._node_info(place)

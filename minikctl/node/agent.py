@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
 from typing import Protocol
@@ -25,7 +25,18 @@ from minikctl.model.actions import api
 from minikctl.model.actions.node import NodeAction
 from minikctl.model.containers import Container
 from minikctl.model.objects import Object
-from minikctl.node import checks, executor, files, images, messages, observe, probes, record, statuses
+from minikctl.node import (
+    checks,
+    executor,
+    files,
+    host_files,
+    images,
+    messages,
+    observe,
+    probes,
+    record,
+    statuses,
+)
 from minikctl.node.failures import NodeFailure
 from minikctl.node.record import PodRecord
 from minikctl.node.sandbox import SandboxNetwork
@@ -64,6 +75,7 @@ class NodeDrivers:
     tokens: Tokens
     prober: checks.Prober | None = None
     """None: real checks, over the network and through the engine."""
+    files: host_files.HostFiles = field(default_factory=host_files.RealFiles)
     told: Callable[[], None] = lambda: None
     """Called whenever ``NodeAgent.problem`` has changed."""
 
@@ -113,6 +125,7 @@ class NodeAgent:
             record=drivers.recorder.record,
             clock=drivers.clock,
             tokens=drivers.tokens,
+            files=drivers.files,
         )
 
     @property
@@ -311,7 +324,7 @@ class NodeAgent:
         self._owners[container.id] = found.uid
         is_pause = container.labels.get(names.ROLE) == names.PAUSE_ROLE
         if ended(container) and not is_pause and container.id not in found.messages:
-            text = await messages.read(self._drivers.engine, self._node, container, found.pod)
+            text = await messages.read(self._drivers, self._node, container, found.pod)
             found.messages[container.id] = text
         found.set_container(container)
 

@@ -15,7 +15,7 @@ from minikctl.model import kinds
 from minikctl.model.actions import api
 from minikctl.model.actions import node as actions
 from minikctl.model.containers import ContainerSpec
-from minikctl.node import checks, cleaning, files, image_files, images, observe, probes, statuses, tokens
+from minikctl.node import checks, cleaning, host_files, image_files, images, observe, probes, statuses, tokens
 from minikctl.node.failures import NodeFailure
 from minikctl.node.record import PodRecord
 from minikctl.node.sandbox import Sandbox, SandboxNetwork
@@ -44,6 +44,7 @@ class Drivers:
     record: Record
     clock: clocks.Clock
     tokens: tokens.Tokens
+    files: host_files.HostFiles
 
 
 class NodeExecutor:
@@ -149,7 +150,7 @@ class NodeExecutor:
             if isinstance(volume, actions.ImageVolume):
                 await self._unpack_image(record, volume)
             else:
-                await asyncio.to_thread(files.write_volume, volume)
+                await self._drivers.files.write(volume)
         except (OSError, NodeFailure) as error:
             message = f'MountVolume.SetUp failed for volume "{volume.name}" : {error}'
             self._tell(record, "Warning", "FailedMount", message)
@@ -195,13 +196,8 @@ class NodeExecutor:
 
     async def _prepared(self, action: actions.RunContainer) -> ContainerSpec:
         """Write the container's files; return its spec with sub-paths resolved."""
-
-        def prepare() -> tuple[dict[str, str], tuple[str, ...]]:
-            files.write_host_files(action.files)
-            return files.resolve_sub_paths(action.sub_paths), files.with_profiles(action.spec.security_opt)
-
         try:
-            real, rights = await asyncio.to_thread(prepare)
+            real, rights = await self._drivers.files.prepare(action)
         except OSError as error:
             raise NodeFailure("CreateContainerConfigError", str(error)) from error
         mounts = tuple(
@@ -291,7 +287,7 @@ class NodeExecutor:
         record.drop_container(action.container_id)
 
     async def _remove_directory(self, record: PodRecord, action: actions.RemovePodDir) -> None:
-        left = await asyncio.to_thread(files.remove, action.paths)
+        left = await self._drivers.files.remove(action.paths)
         for path in left:
             await cleaning.remove_as_root(self._engine, self._node, path, self._drivers.clock)
         record.volumes.clear()

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
+from typing import Protocol
 
 from minikctl import errors
 from minikctl.drivers import engine as engines
 from minikctl.model import objects
 from minikctl.model.containers import Container
 from minikctl.model.objects import Object
-from minikctl.node import files
+from minikctl.node import host_files
 from minikctl.plan.pod import names
 from minikctl.plan.pod.view import NodeInfo
 
@@ -18,15 +18,29 @@ LOG_LINES = 80
 LOG_LIMIT = 2048
 
 
-async def read(engine: engines.Engine, node: NodeInfo, container: Container, pod: Object | None) -> str:
+class Sources(Protocol):
+    """Where messages are found."""
+
+    @property
+    def engine(self) -> engines.Engine:
+        """Return what has the logs."""
+        ...
+
+    @property
+    def files(self) -> host_files.HostFiles:
+        """Return what has the files."""
+        ...
+
+
+async def read(sources: Sources, node: NodeInfo, container: Container, pod: Object | None) -> str:
     """Return the message of a container that ended, "" if it left none."""
     labels = container.labels
     name = labels.get(names.CONTAINER, "")
     path = names.termination_log(node, labels[names.POD_UID], name, names.attempt(container))
-    text = await asyncio.to_thread(files.read_tail, path, FILE_LIMIT)
+    text = await sources.files.tail(path, FILE_LIMIT)
     if text or container.exit_code == 0 or not _falls_back(pod, name):
         return text
-    return await _log_end(engine, container.id)
+    return await _log_end(sources.engine, container.id)
 
 
 def _falls_back(pod: Object | None, name: str) -> bool:

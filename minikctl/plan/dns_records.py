@@ -6,6 +6,7 @@ import ipaddress
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from minikctl.model import objects
@@ -105,6 +106,7 @@ def _pod(found: _Found, pod: objects.Object) -> None:
     found.add(f"{dashed(address)}.{objects.namespace(pod)}.pod", "A", address)
 
 
+@lru_cache(maxsize=65536)
 def dashed(address: str) -> str:
     """Return the label that stands for an address."""
     return str(ipaddress.IPv4Address(address)).replace(".", "-")
@@ -115,8 +117,9 @@ def by_zone(records: Records, zones: Sequence[str]) -> dict[str, Records]:
     found: dict[str, dict[RecordKey, frozenset[str]]] = {zone: {} for zone in zones}
     suffixes = [(f".{zone}.", zone) for zone in sorted(zones, key=len, reverse=True)]
     for key, data in records.items():
+        name = f".{key[0]}"
         for suffix, zone in suffixes:
-            if f".{key[0]}".endswith(suffix):
+            if name.endswith(suffix):
                 found[zone][key] = data
                 break
     return dict(found)

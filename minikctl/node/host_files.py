@@ -1,0 +1,77 @@
+"""The files that the node writes on its host: for real, or for containers that are not there."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from typing import Protocol
+
+from minikctl.model.actions.node import RunContainer, Volume
+from minikctl.node import files
+
+Prepared = tuple[dict[str, str], tuple[str, ...]]
+"""The real paths of sub-paths, and security options with profiles in the place of their names."""
+
+
+class HostFiles(Protocol):
+    """The files of pods; every failure is an ``OSError`` or a ``NodeFailure``."""
+
+    async def write(self, volume: Volume) -> None:
+        """Bring the volume to the wanted state."""
+        ...
+
+    async def prepare(self, action: RunContainer) -> Prepared:
+        """Write the container's files; return what its spec needs of the host."""
+        ...
+
+    async def remove(self, paths: Iterable[str]) -> list[str]:
+        """Remove the directories; return those that others' files keep from being removed."""
+        ...
+
+    async def tail(self, path: str, limit: int) -> str:
+        """Return the last bytes of a file as text, "" if there is none."""
+        ...
+
+
+class RealFiles:
+    """Files on this machine, written in threads."""
+
+    async def write(self, volume: Volume) -> None:
+        """Bring the volume to the wanted state."""
+        await asyncio.to_thread(files.write_volume, volume)
+
+    async def prepare(self, action: RunContainer) -> Prepared:
+        """Write the container's files; return what its spec needs of the host."""
+
+        def prepare() -> Prepared:
+            files.write_host_files(action.files)
+            return files.resolve_sub_paths(action.sub_paths), files.with_profiles(action.spec.security_opt)
+
+        return await asyncio.to_thread(prepare)
+
+    async def remove(self, paths: Iterable[str]) -> list[str]:
+        """Remove the directories; return those that others' files keep from being removed."""
+        return await asyncio.to_thread(files.remove, paths)
+
+    async def tail(self, path: str, limit: int) -> str:
+        """Return the last bytes of a file as text, "" if there is none."""
+        return await asyncio.to_thread(files.read_tail, path, limit)
+
+
+class NoFiles:
+    """For simulated containers: nobody would read what is written."""
+
+    async def write(self, volume: Volume) -> None:
+        """Write nothing."""
+
+    async def prepare(self, action: RunContainer) -> Prepared:
+        """Write nothing; all paths are taken for real."""
+        return {}, action.spec.security_opt
+
+    async def remove(self, paths: Iterable[str]) -> list[str]:  # noqa: ARG002 - nothing was written
+        """Remove nothing."""
+        return []
+
+    async def tail(self, path: str, limit: int) -> str:  # noqa: ARG002 - nothing was written
+        """Return that nothing was left."""
+        return ""
