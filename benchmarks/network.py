@@ -79,9 +79,7 @@ def measure(cluster: Cluster) -> list[Row]:
     service = cluster.get("service", "server")["spec"]
     pid = pause_pid(cluster, "client")
     inside = ["nsenter", "-t", pid, "-n"]
-    # Now and then wrk closes before the server does and keeps the port for a minute: with 28,000 of them used up, what is
-    # measured is the kernel's search for a free one, and more of it for the address that more rows use.
-    subprocess.run([*inside, "sysctl", "-qw", "net.ipv4.tcp_tw_reuse=1"], check=True)
+    reuse_ports(inside)
     direct, virtual = f"http://{server}:8080/", f"http://{service['clusterIP']}/"
     other = f"http://{twin}:8080/"
     port = service["ports"][0]["nodePort"]
@@ -101,6 +99,15 @@ def measure(cluster: Cluster) -> list[Row]:
     rows.append(_ingress(cluster, server))
     cluster.run("delete", "-f", "-", stdin=MANIFEST)
     return rows
+
+
+def reuse_ports(inside: list[str]) -> None:
+    """Let a client take ports again at once that its connections have left.
+
+    Now and then wrk closes before the server does and keeps the port for a minute: with 28,000 of them used up,
+    what is measured is the kernel's search for a free one, and more of it for the address that more rows use.
+    """
+    subprocess.run([*inside, "sysctl", "-qw", "net.ipv4.tcp_tw_reuse=1"], check=True)
 
 
 def pause_pid(cluster: Cluster, pod: str) -> str:

@@ -25,6 +25,7 @@ def measure(cluster: Cluster) -> list[Row]:
             cluster.run("wait", "--for=condition=Ready", f"pod/{role}{part}", "--timeout=60s")
         address = cluster.get("pod", f"{role}server")["status"]["podIP"]
         inside = ["nsenter", "-t", network.pause_pid(cluster, f"{role}client"), "-n"]
+        network.reuse_ports(inside)
         ways[role] = (inside, f"http://{address}:8080/")
     rows = [_row(ways, close=False), _row(ways, close=True)]
     cluster.run("delete", "-f", "-", stdin=manifest)

@@ -19,7 +19,9 @@ from minikctl import errors
 from minikctl.model.objects import Key, Object
 
 KEPT_CHANGES = 1000
-"""Per kind; a watch from an older revision gets 410 and lists again."""
+"""Per kind, at most; a watch from an older revision gets 410 and lists again."""
+KEPT_IN_PEACE = 100
+"""So many are kept however old they are."""
 
 
 class Entry:
@@ -101,6 +103,7 @@ class Collection:
         self._orders: dict[str, list[str]] = {}
         self._changes: list[Change] = []
         self._dropped = 0
+        self._settled = 0
         self._waiting: dict[Key, set[asyncio.Future[None]]] = {}
 
     def get(self, key: Key) -> Entry | None:
@@ -171,13 +174,28 @@ class Collection:
             # Those who wait for other objects have to move on before what they have not seen is dropped.
             self.wake()
         if len(self._changes) >= self._keep + self._keep // 2:
-            surplus = len(self._changes) - self._keep
-            self.oldest = self._changes[surplus - 1].revision
-            self._dropped += surplus
-            del self._changes[:surplus]
+            self._drop(len(self._changes) - self._keep)
         namespace, name = change.last.key
         for interest in {("", ""), (namespace, ""), (namespace, name)}:
             self._release(self._waiting.pop(interest, ()))
+
+    def _drop(self, surplus: int) -> None:
+        self.oldest = self._changes[surplus - 1].revision
+        self._dropped += surplus
+        del self._changes[:surplus]
+
+    def settle(self) -> None:
+        """Let go of the changes that were there at the last call, but for ``KEPT_IN_PEACE``.
+
+        Called now and then, so that what a busy time left behind is not kept for ever.
+        """
+        surplus = min(self._settled - self._dropped, len(self._changes) - KEPT_IN_PEACE)
+        if surplus > 0:
+            self._drop(surplus)
+        count = self._dropped + len(self._changes)
+        if self._settled != count:
+            self._settled = count
+            self.wake()  # those who wait for other objects have to move on before the next call
 
     def recast(self, change: Callable[[Object], Object]) -> None:
         """Let each object be read as ``change`` returns it, under its present revision; nobody is told."""

@@ -1,4 +1,4 @@
-"""Events are kept for an hour: one task removes what is older."""
+"""What is kept for a time only: Events for an hour, changes that watches may begin with for minutes."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from minikctl.model.objects import Object
 
 KEEP = timedelta(hours=1)
 LOOK_EVERY_SECONDS = 60.0
+FRESH_SECONDS = 150.0
+"""A watch, or a list in pieces, may go on from a revision this long ago, unless very much happened since."""
 
 
 async def expire_events(registry: Registry) -> None:
@@ -18,6 +20,13 @@ async def expire_events(registry: Registry) -> None:
     while True:
         await registry.clock.sleep(LOOK_EVERY_SECONDS)
         await remove_old(registry, registry.clock.now() - KEEP)
+
+
+async def settle_changes(registry: Registry) -> None:
+    """Free the memory that old changes hold; ends only when it is cancelled."""
+    while True:
+        await registry.clock.sleep(FRESH_SECONDS)
+        registry.feed.settle()
 
 
 async def remove_old(registry: Registry, limit: datetime) -> int:

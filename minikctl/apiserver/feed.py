@@ -85,6 +85,11 @@ class Feed:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
+    def settle(self) -> None:
+        """Let go of what nobody is likely to ask for any more (see ``cache.Collection.settle``)."""
+        for collection in self._collections.values():
+            collection.settle()
+
     async def reached(self, revision: int) -> None:
         """Return once everything up to the revision is visible."""
         if self.failure is not None:

@@ -111,6 +111,7 @@ async def _load_actors(core: Core, keys: pki.Pki) -> actors.Actors:
 def _upkeep(store: Store, core: Core) -> dict[str, Work]:
     return {
         "event expiry": expiry.expire_events(core.registry),
+        "old changes": expiry.settle_changes(core.registry),
         "retention": retention.keep(store, retention.Retention()),
     }
 

@@ -3,6 +3,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 
+import pytest
+
+from minikctl import errors
+from minikctl.apiserver import cache
 from minikctl.apiserver.expiry import expire_events
 from minikctl.apiserver.registry import Registry, Settings
 from minikctl.model import kinds, objects
@@ -40,3 +44,22 @@ async def test_events_are_kept_for_an_hour_after_they_were_last_seen(store: Stor
     with contextlib.suppress(asyncio.CancelledError):
         await expiring
     await registry.close()
+
+
+async def test_what_a_busy_time_left_is_given_up_later_and_waiting_watches_go_on() -> None:
+    changes = cache.Collection(0)
+    for number in range(1, 301):
+        changes.apply(number, ("default", f"m{number}"), {"metadata": {"name": f"m{number}"}})
+    waiting = asyncio.create_task(changes.changed(5, ("other", "")))
+    await asyncio.sleep(0)
+    changes.settle()
+    await waiting  # whoever waits for something else looks up in time, and is not behind at the next call
+    assert len(changes.since(changes.position(0))) == 300
+    changes.apply(301, ("default", "late"), {"metadata": {"name": "late"}})
+    changes.settle()
+    assert len(changes.since(changes.position(201))) == cache.KEPT_IN_PEACE
+    with pytest.raises(errors.StatusError, match="too old resource version: 200"):
+        changes.position(200)
+    changes.settle()
+    changes.settle()
+    assert len(changes.since(changes.position(201))) == cache.KEPT_IN_PEACE
