@@ -74,7 +74,7 @@ class StatefulSet:
             min_ready=int(spec.get("minReadySeconds") or 0),
             rolling=(strategy.get("type") or "RollingUpdate") == "RollingUpdate",
             partition=None if steps is None else int(steps.get("partition") or 0),
-            max_unavailable=1 if allowed is None else max(fences.scaled(allowed, replicas, up=True), 1),
+            max_unavailable=1 if allowed is None else max(fences.scaled(allowed, replicas, up=False), 1),
             keeps_scaled=retention.get("whenScaled") != "Delete",
             keeps_deleted=retention.get("whenDeleted") != "Delete",
             history_limit=None if limit is None else int(limit),
