@@ -30,6 +30,35 @@ RETRY_LIMIT_SECONDS = 2.0
 MESSAGE_CHARACTERS = 30_000
 
 
+class PodNames:
+    """The records of all pods, followed pod by pod: there are many, and each change concerns one."""
+
+    def __init__(self, domain: str) -> None:
+        self._domain = domain
+        self._users: dict[dns_records.RecordKey, dict[str, str]] = {}
+        self.records: dict[dns_records.RecordKey, frozenset[str]] = {}
+        """The records now; pods on the host's network share an address and so a name."""
+
+    def follow(self, old: Object | None, new: Object | None) -> None:
+        """Take one change of a pod."""
+        for pod in (old, new):
+            record = dns_records.of_pod(pod, self._domain) if pod else None
+            if pod is None or record is None:
+                continue
+            users = self._users.setdefault(record[0], {})
+            users.pop(objects.uid(pod), None)
+            if pod is new:
+                users[objects.uid(pod)] = record[1]
+            self._settle(record[0], users)
+
+    def _settle(self, key: dns_records.RecordKey, users: dict[str, str]) -> None:
+        if users:
+            self.records[key] = frozenset(users.values())
+        else:
+            del self._users[key]
+            self.records.pop(key, None)
+
+
 class RecordBook:
     """The records by what the API says now, made at most once for each state of it."""
 
@@ -39,6 +68,7 @@ class RecordBook:
         self._pods = tools.informers.of(kinds.POD)
         self._domain = settings.cluster.domain
         self.zones = zones(settings)
+        self._names = PodNames(self._domain)
         self._made: Mapping[str, Records] | None = None
         self._monotonic = tools.clock.monotonic
         self.cost = 0.0
@@ -59,6 +89,7 @@ class RecordBook:
 
         def pod(old: Object | None, new: Object | None) -> None:
             if essence(old) != essence(new):  # most changes of pods are of no interest here
+                self._names.follow(old, new)
                 expire(old, new)
 
         self._services.subscribe(expire)
@@ -69,9 +100,10 @@ class RecordBook:
         """Return the records of each zone; the same object again while nothing changed."""
         if self._made is None:
             began = self._monotonic()
-            services, slices, pods = self._services.items(), self._slices.items(), self._pods.items()
-            view = dns_records.View(tuple(services), tuple(slices), tuple(pods), self._domain)
-            self._made = dns_records.by_zone(dns_records.desired(view), self.zones)
+            services, slices = self._services.items(), self._slices.items()
+            view = dns_records.View(tuple(services), tuple(slices), (), self._domain)
+            made = dns_records.by_zone(dns_records.desired(view), self.zones)
+            self._made = {**made, self._domain: {**made[self._domain], **self._names.records}}
             self.cost = self._monotonic() - began
         return self._made
 

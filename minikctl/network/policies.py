@@ -43,7 +43,7 @@ class PolicyBook:
             expire()
 
         def pod(old: Object | None, new: Object | None) -> None:
-            if self._policies_exist() and _told(old) != _told(new):
+            if self.exist and _told(old) != _told(new):
                 expire()
 
         def namespace(old: Object | None, new: Object | None) -> None:
@@ -64,7 +64,9 @@ class PolicyBook:
         for source in (self._policies, self._pods, self._namespaces, self._nodes):
             await source.synced()
 
-    def _policies_exist(self) -> bool:
+    @property
+    def exist(self) -> bool:
+        """Whether there is any policy: without one, no pod concerns another."""
         return next(iter(self._policies.items()), None) is not None
 
     def attached(self, pod: Key, address: str) -> None:
@@ -110,7 +112,7 @@ class PolicyBook:
                 del self._tables[pod]
 
     def _state(self) -> netpol.State:
-        if not self._policies_exist():
+        if not self.exist:
             return netpol.State()
         return netpol.State(
             policies=tuple(self._policy(obj) for obj in self._policies.items()),

@@ -97,6 +97,7 @@ class RuleSync:
         self._failing = asyncio.Event()
         self._last_round = 0.0
         self._unswept: set[str] = set()
+        self._all, self._entered = True, set[str]()
 
     async def attach(self, member: Member) -> None:
         """Return once the namespace has its routes and rules; ``DriverError`` tells why it has not."""
@@ -126,6 +127,8 @@ class RuleSync:
         if state is None or state.member != member:
             waiters = state.waiters if state else []
             state = self._states[member.container_id] = _State(member, waiters=waiters)
+        if state.compiled is None:
+            self._entered.add(member.container_id)
         return state
 
     def forget(self, container_id: str) -> None:
@@ -150,13 +153,14 @@ class RuleSync:
 
     def changed(self) -> None:
         """Have all namespaces updated soon."""
+        self._all = True
         self._wake.set()
 
     def suspect(self) -> None:
         """Have everything written anew: what the namespaces hold is not to be relied on."""
         for state in self._states.values():
             state.compiled = None
-        self._wake.set()
+        self.changed()
 
     async def run(self) -> None:
         """Keep all namespaces up to date until cancelled."""
@@ -197,6 +201,7 @@ class RuleSync:
                 await self._round()
             except errors.DriverError as error:
                 log.info("rules wait: %s", error)
+                self._all = True
                 await self._pause()
             else:
                 self._delay = RETRY_SECONDS
@@ -226,7 +231,7 @@ class RuleSync:
     async def _round(self) -> None:
         """Bring all namespaces up to date, those that fail excepted."""
         wanted: dict[str, tuple[_State, _Target]] = {}
-        for container_id, state in self._states.items():
+        for container_id, state in self._due():
             target = self._target(state.member)
             if state.compiled is not target.services or state.policy is not target.policy:
                 wanted[container_id] = (state, target)
@@ -248,6 +253,14 @@ class RuleSync:
         if failures:
             self._failures |= failures
             self._failing.set()
+
+    def _due(self) -> list[tuple[str, _State]]:
+        """Return the namespaces whose rules may differ: without policies a new one concerns no other."""
+        everything, entered = self._all or self._books.policies.exist, self._entered
+        self._all, self._entered = False, set()
+        if everything:
+            return list(self._states.items())
+        return [(each, self._states[each]) for each in entered if each in self._states]
 
     def _report(self, failures: Mapping[str, str]) -> None:
         """Warn about what failed, except where the end of the container is why."""

@@ -6,7 +6,6 @@ import ipaddress
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 from minikctl.model import objects
@@ -24,7 +23,7 @@ Records = Mapping[RecordKey, frozenset[str]]
 
 @dataclass(frozen=True)
 class View:
-    """What the records are made from."""
+    """What the records are made from; names of pods may be kept beside, as each needs its pod only."""
 
     services: tuple[objects.Object, ...]
     slices: tuple[objects.Object, ...]
@@ -61,7 +60,8 @@ def desired(view: View) -> Records:
     for service in view.services:
         _service(found, service, pieces.get(objects.key(service), ()))
     for pod in view.pods:
-        _pod(found, pod)
+        if record := of_pod(pod, view.domain):
+            found.sets[record[0]].add(record[1])
     return {key: frozenset(data) for key, data in found.sets.items()}
 
 
@@ -97,16 +97,15 @@ def _headless(found: _Found, name: str, slices: Sequence[objects.Object]) -> Non
                     found.service_record(port, int(port.get("port") or 0), name, host)
 
 
-def _pod(found: _Found, pod: objects.Object) -> None:
-    """Add the name of a pod that lives: an address is never vouched for after its pod."""
+def of_pod(pod: objects.Object, domain: str) -> tuple[RecordKey, str] | None:
+    """Return the name and the address of a pod that lives: none is vouched for after its pod."""
     status = objects.status(pod)
     address = str(status.get("podIP") or "")
     if status.get("phase") in ("Succeeded", "Failed") or not proxy_view.is_ipv4(address):
-        return
-    found.add(f"{dashed(address)}.{objects.namespace(pod)}.pod", "A", address)
+        return None
+    return (f"{dashed(address)}.{objects.namespace(pod)}.pod.{domain}.".lower(), "A"), address
 
 
-@lru_cache(maxsize=65536)
 def dashed(address: str) -> str:
     """Return the label that stands for an address."""
     return str(ipaddress.IPv4Address(address)).replace(".", "-")

@@ -6,7 +6,6 @@ import ipaddress
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 from minikctl.model import objects
@@ -80,7 +79,6 @@ def within(targets: Iterable[Target], subnet: str) -> tuple[Target, ...]:
     return tuple(one for one in targets if is_ipv4(one.ip) and ipaddress.IPv4Address(one.ip) in network)
 
 
-@lru_cache(maxsize=65536)
 def is_ipv4(text: str) -> bool:
     """Tell whether the text is an IPv4 address."""
     try:

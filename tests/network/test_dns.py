@@ -149,3 +149,20 @@ async def test_changes_of_pods_that_do_not_concern_names_are_not_looked_at() -> 
         await world.turn()
         name = "10-1-0-60.shop.pod.cluster.local."
         assert world.servers.lookup("10.1.0.53", name, "A") == {"10.1.0.60"}
+
+
+def test_pods_that_share_an_address_share_a_name_until_the_last_is_gone() -> None:
+    names = dns.PodNames(ZONE)
+    one, two = server("one"), {**server("two"), "metadata": {"namespace": "kube-system", "uid": "two"}}
+    names.follow(None, one)
+    names.follow(None, two)
+    key = ("10-1-0-53.kube-system.pod.cluster.local.", "A")
+    assert names.records == {key: frozenset({"10.1.0.53"})}
+    names.follow(one, {**one, "status": {"podIP": "10.1.0.53", "phase": "Failed"}})
+    assert key in names.records
+    moved = {**two, "status": {"podIP": "10.1.0.54", "phase": "Running"}}
+    names.follow(two, moved)
+    assert list(names.records) == [("10-1-0-54.kube-system.pod.cluster.local.", "A")]
+    names.follow(moved, None)
+    assert names.records == {}
+    names.follow({**server("three"), "status": {}}, None)

@@ -14,9 +14,11 @@ import pytest_asyncio
 from minikctl import errors
 from minikctl.client.informer import Informers
 from minikctl.model import kinds
+from minikctl.model.objects import Key
 from minikctl.network.policies import PolicyBook
 from minikctl.network.rulebook import RuleBook
 from minikctl.network.sync import ATTACH_SECONDS, RESYNC_SECONDS, Books, Member, RuleSync
+from minikctl.plan.proxy import Ruleset
 from tests.fakes.client import FakeClient
 from tests.fakes.clock import FakeClock, settle
 from tests.network.bench import SETTINGS
@@ -29,6 +31,18 @@ OTHER = Member("pod-2", 102, "10.1.0.8", pod=("default", "two"))
 VIP = Packet("10.96.0.20", 80)
 
 
+class AskedBook(PolicyBook):
+    """Keeps for which pods it is asked."""
+
+    def __init__(self, informers: Informers) -> None:
+        super().__init__(informers)
+        self.asked: list[Key] = []
+
+    def table(self, pod: Key) -> Ruleset | None:
+        self.asked.append(pod)
+        return super().table(pod)
+
+
 @dataclass
 class World:
     """All that the rules depend on."""
@@ -37,6 +51,7 @@ class World:
     clock: FakeClock
     netns: TableNetns
     sync: RuleSync
+    policies: AskedBook
     present: list[Member] = field(default_factory=list)
     slow: asyncio.Event | None = None
 
@@ -62,9 +77,10 @@ async def world() -> AsyncIterator[World]:
             await found.slow.wait()
         return list(present)
 
-    books = Books(RuleBook(informers, SETTINGS), PolicyBook(informers))
+    policies = AskedBook(informers)
+    books = Books(RuleBook(informers, SETTINGS), policies)
     sync = RuleSync(netns, books, SETTINGS.facts(()), discover, clock)
-    found = World(client, clock, netns, sync, present)
+    found = World(client, clock, netns, sync, policies, present)
     found.serve("web", "10.1.0.2")
     work = [asyncio.create_task(informers.run()), asyncio.create_task(sync.run())]
     await settle()
@@ -288,7 +304,8 @@ async def test_udp_flows_of_namespaces_that_were_there_before_are_swept_once(wor
     async def discover() -> list[Member]:
         return [OTHER]
 
-    books = Books(RuleBook(informers, SETTINGS), PolicyBook(informers))
+    policies = AskedBook(informers)
+    books = Books(RuleBook(informers, SETTINGS), policies)
     sync = RuleSync(world.netns, books, SETTINGS.facts(()), discover, world.clock)
     work = [asyncio.create_task(informers.run()), asyncio.create_task(sync.run())]
     await settle()
@@ -304,3 +321,17 @@ async def test_udp_flows_of_namespaces_that_were_there_before_are_swept_once(wor
     for task in work:
         task.cancel()
     await asyncio.gather(*work, return_exceptions=True)
+
+
+async def test_a_new_namespace_has_no_others_looked_at_unless_policies_bind_them(world: World) -> None:
+    await world.sync.attach(POD)
+    asked = world.policies.asked
+    asked.clear()
+    await world.sync.attach(OTHER)
+    assert set(asked) == {OTHER.pod}
+    policy = {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "spec": {"podSelector": {}}}
+    world.client.put({**policy, "metadata": {"namespace": "default", "name": "deny"}})
+    await world.clock.advance(1)
+    asked.clear()
+    await world.sync.attach(Member("pod-3", 103, "10.1.0.7", pod=("default", "three")))
+    assert {POD.pod, OTHER.pod} < set(asked)
