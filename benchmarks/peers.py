@@ -24,6 +24,7 @@ from benchmarks.harness import Cluster, Row, docker
 PODS = 10
 ROUNDS = 5
 MOST_SECONDS = 120
+PROCESSES = 4096
 IMAGE = "minikctl-demo:latest"
 PORT = 8080
 POD = """
@@ -152,9 +153,8 @@ class Podman:
 
     def prepare(self) -> None:
         """Have the image in its storage; where more is not allowed, containers get the limits of this process."""
-        limits = ("nofile", resource.RLIMIT_NOFILE), ("nproc", resource.RLIMIT_NPROC)
-        hard = ((name, resource.getrlimit(limit)[1]) for name, limit in limits)
-        ulimits = ", ".join(f'"{name}={most}:{most}"' for name, most in hard if most > 0)
+        files = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        ulimits = f'"nofile={files}:{files}", "nproc={PROCESSES}:{PROCESSES}"'
         self._config.write_text(f"[containers]\ndefault_ulimits = [{ulimits}]\n")
         self._file.write_text(_pods())
         docker("save", "-o", self._archive, IMAGE)

@@ -16,8 +16,8 @@ logger = logging.getLogger("minikctl.daemon")
 
 
 COLLECTED_AFTER = 50_000, 20, 50
-"""Objects are made and dropped by thousands and few are in cycles: looking for those more often took a sixth of
-the time in which 2,500 simulated pods came up, and freed no memory.
+"""Objects are made and dropped by thousands and few are in cycles: looking for those more often took a sixth
+of the time in which 2,500 simulated pods came up, and freed no memory.
 """
 
 
