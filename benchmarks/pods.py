@@ -48,7 +48,6 @@ def _compared(cluster: Cluster, pods: int, rounds: int) -> Row:
 def _ours(cluster: Cluster, pods: int) -> float:
     begun = time.perf_counter()
     cluster.run("apply", "-f", "-", stdin=MANIFEST % pods)
-    cluster.run("wait", "--for=condition=Available", "deployment/bench", "--timeout=120s")
     cluster.run(
         "wait", f"--for=jsonpath={{.status.readyReplicas}}={pods}", "deployment/bench", "--timeout=120s"
     )

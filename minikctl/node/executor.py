@@ -236,16 +236,8 @@ class NodeExecutor:
         await self._stop(record, stop)
 
     async def _resize(self, record: PodRecord, action: actions.ResizeContainer) -> None:
-        tell = self._teller(record, action.field_path)
-        try:
-            await self._engine.resize(action.container_id, action.limits)
-        except errors.EngineUnavailable:
-            raise
-        except errors.DriverError as error:
-            tell("Warning", "ResizeError", f"Error resizing container {action.container}: {error}")
-            raise
+        await self._engine.resize(action.container_id, action.limits)
         record.resized[action.container_id] = dict(action.resources)
-        tell("Normal", "ResizeCompleted", f"Container {action.container} was resized")
 
     async def _stop(self, record: PodRecord, action: actions.StopContainer) -> None:
         tell = self._teller(record, action.field_path)

@@ -155,4 +155,8 @@ def test_a_running_container_gets_other_limits(cluster: Cluster) -> None:
     assert (status()["containerID"], status()["restartCount"]) == (before["containerID"], 0)
     limit = docker("inspect", "-f", "{{.HostConfig.Memory}}", before["containerID"].removeprefix("docker://"))
     assert int(limit) == 96 << 20
+    told = cluster.json("events", "--field-selector=involvedObject.name=sized")["items"]
+    said = {event["reason"]: event["message"] for event in told if event["reason"].startswith("Resize")}
+    assert said["ResizeStarted"].startswith('Pod resize started: {"containers":[{"name":"main","resources":')
+    assert said["ResizeCompleted"].startswith("Pod resize completed: ")
     cluster.run("delete", "pod", "sized")

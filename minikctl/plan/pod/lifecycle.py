@@ -15,7 +15,7 @@ from minikctl.model.actions.node import (
     WriteVolume,
 )
 from minikctl.model.containers import Container
-from minikctl.plan.pod import checks, deadline, ending, events, fidelity, sandbox, starting, volumes
+from minikctl.plan.pod import checks, deadline, ending, events, fidelity, resizing, sandbox, starting, volumes
 from minikctl.plan.pod.draft import Draft
 from minikctl.plan.pod.state import ContainerState, PodState, runs
 
@@ -31,6 +31,7 @@ def plan(state: PodState, draft: Draft) -> None:
         ending.wind_down(state, draft)
         return
     fidelity.report(state, draft)
+    resizing.report(state, draft)
     volumes_ready = _volumes(state, draft)
     if state.sandbox is None:
         _new_sandbox(state, draft, volumes_ready is not None)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
-from minikctl.model import quantity
+from minikctl.model import objects, quantity
 from minikctl.model.actions.node import ResizeContainer
 from minikctl.model.containers import Container
 from minikctl.model.objects import Object
@@ -81,13 +82,71 @@ def resize(state: PodState, draft: Draft, container: ContainerState, running: Co
 
 def conditions(state: PodState) -> Iterator[Object]:
     """Yield what the pod says of changes that are under way, or that cannot be."""
-    due = [container for container in state.all if changed(state, container)]
-    for container in due:
-        reason = infeasible(state, container)
-        if reason:
-            yield {"type": PENDING, "status": "True", "reason": "Infeasible", "message": reason}
-            return
-    if due:
-        failure = next((found for key, found in state.view.failures.items() if key[0] == "resize"), None)
-        told = {"reason": "Error", "message": failure.message} if failure else {}
-        yield {"type": RUNNING, "status": "True", **told}
+    refused = _refused(state)
+    if refused:
+        yield {"type": PENDING, "status": "True", "reason": "Infeasible", "message": refused}
+    elif _under_way(state):
+        failure = _failure(state)
+        yield {
+            "type": RUNNING,
+            "status": "True",
+            **({"reason": "Error", "message": failure} if failure else {}),
+        }
+
+
+def report(state: PodState, draft: Draft) -> None:
+    """Report that a change has begun, failed, cannot be, or is done, each once."""
+    generation = objects.generation(state.pod)
+    refused, failure = _refused(state), _failure(state)
+    told = objects.condition(state.pod, RUNNING)
+    if refused:
+        message = _message(state, "Infeasible", refused)
+        draft.report(f"resize refused/{generation}", events.warning(state.pod, "ResizeInfeasible", message))
+    elif _under_way(state):
+        begun = events.normal(state.pod, "ResizeStarted", _message(state, "started"))
+        draft.report(f"resize started/{generation}", begun)
+        if failure:
+            message = _message(state, "error", failure)
+            draft.report(
+                f"resize error/{generation}/{failure}", events.warning(state.pod, "ResizeError", message)
+            )
+    elif told is not None:
+        done = events.normal(state.pod, "ResizeCompleted", _message(state, "completed"))
+        draft.report(f"resize completed/{generation}", done)
+
+
+def _refused(state: PodState) -> str:
+    """Return why the node cannot give what is asked for, "" if it can."""
+    asked = (infeasible(state, container) for container in state.all if changed(state, container))
+    return next(filter(None, asked), "")
+
+
+def _under_way(state: PodState) -> bool:
+    """Tell whether a container does not have yet what its spec says; one that is restarted for it counts."""
+    if any(changed(state, container) for container in state.all):
+        return True
+    restarting = any(app.running is None for app in state.apps)
+    return restarting and objects.condition(state.pod, RUNNING) is not None
+
+
+def _failure(state: PodState) -> str:
+    return next((found.message for key, found in state.view.failures.items() if key[0] == "resize"), "")
+
+
+def _message(state: PodState, word: str, error: str = "") -> str:
+    """Return a kubelet's sentence: what all containers ask for, as JSON in the order of its fields."""
+    found: Object = {}
+    for field in ("initContainers", "containers"):
+        asked = [_asked(container) for container in state.spec.get(field) or ()]
+        found |= {field: asked} if asked else {}
+    found["generation"] = objects.generation(state.pod)
+    found |= {"error": error} if error else {}
+    return f"Pod resize {word}: {json.dumps(found, separators=(',', ':'))}"
+
+
+def _asked(container: Object) -> Object:
+    resources = container.get("resources") or {}
+    kept = {
+        side: dict(sorted(resources[side].items())) for side in ("limits", "requests") if resources.get(side)
+    }
+    return {"name": container.get("name"), "resources": kept}
