@@ -9,13 +9,16 @@ import asyncio
 import functools
 import logging
 import platform
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from minikctl import errors
+from minikctl.controllers import node as node_controller
 from minikctl.daemon import hostdns, networking, relay, runtimes, subnets
 from minikctl.daemon.core import Core
 from minikctl.drivers import engine as engines
+from minikctl.model import capacities, quantity
 from minikctl.network.settings import NetworkSettings
 from minikctl.node import static_pods
 from minikctl.node.agent import NodeAgent, NodeDrivers
@@ -192,6 +195,10 @@ class World:
 
     def _node_info(self, place: Place) -> NodeInfo:
         settings = self._core.settings
+        given = capacities.parse(settings.node_capacity)
+        cpus = max(place.info.cpus // settings.nodes, 1)
+        memory = place.info.memory_bytes // settings.nodes
+        storage = shutil.disk_usage(node_controller.DISK).total // settings.nodes
         return NodeInfo(
             cluster=settings.name,
             name=self._core.node,
@@ -206,8 +213,9 @@ class World:
             hosts=hostdns.hosts(),
             unsafe_sysctls=tuple(filter(None, settings.unsafe_sysctls.split(","))),
             publish_ip=settings.publish,
-            cpus=max(place.info.cpus // settings.nodes, 1),
-            memory_bytes=place.info.memory_bytes // settings.nodes,
+            cpus=quantity.whole(given.get("cpu", str(cpus))),
+            memory_bytes=quantity.whole(given.get("memory", str(memory))),
+            storage_bytes=quantity.whole(given.get("ephemeral-storage", str(storage))),
         )
 
 

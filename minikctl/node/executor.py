@@ -75,7 +75,8 @@ class NodeExecutor:
             case actions.StopContainer():
                 await self._stop(record, action)
             case actions.AbandonHook():
-                record.hooks.setdefault(action.container, asyncio.Event()).set()
+                if action.container in record.hooks:
+                    record.hooks[action.container].set()
             case actions.RunPreStop():
                 await self._run_pre_stop(record, action)
             case actions.RemoveContainer():
@@ -210,7 +211,7 @@ class NodeExecutor:
         self, record: PodRecord, action: actions.RunContainer, hook: actions.Hook, container_id: str
     ) -> None:
         """Wait for the hook, unless the container is to be stopped anyway; end the container if it fails."""
-        abandoned = record.hooks.setdefault(action.container, asyncio.Event())
+        abandoned = record.hooks[action.container] = asyncio.Event()
         passed: list[bool] = []
 
         async def run() -> None:
@@ -219,7 +220,7 @@ class NodeExecutor:
         try:
             await background.first(run(), abandoned.wait())
         finally:
-            record.hooks.pop(action.container, None)
+            del record.hooks[action.container]
         if passed != [False]:
             return
         # What the hook printed is not told: it may hold secrets.

@@ -243,10 +243,22 @@ def resolve_sub_paths(sub_paths: Iterable[SubPath]) -> dict[str, str]:
                 raise NodeFailure(
                     "CreateContainerConfigError", f"failed to prepare subPath: {sub.path} does not exist"
                 )
-            _make(real)
-            os.chmod(real, stat.S_IMODE(os.stat(root).st_mode))
+            _make_inside(root, real)
         found[f"{sub.volume}/{sub.path}"] = real
     return found
+
+
+def _make_inside(root: str, path: str) -> None:
+    """Make the directories from the volume's own down to the path, each with the volume's mode and group."""
+    parent = os.path.dirname(path)
+    if not os.path.isdir(parent):
+        _make_inside(root, parent)
+    volume = os.stat(root)
+    with contextlib.suppress(FileExistsError):  # another container of the pod wants it, too
+        os.mkdir(path)
+    if volume.st_mode & stat.S_ISGID:
+        _give_group(path, volume.st_gid)
+    os.chmod(path, stat.S_IMODE(volume.st_mode))
 
 
 def with_profiles(options: tuple[str, ...]) -> tuple[str, ...]:

@@ -119,6 +119,7 @@ class PodRecord:
             failures=dict(self.failures),
             busy=frozenset(self.busy),
             reported=frozenset(self.reported),
+            hooks=frozenset(name for name, given_up in self.hooks.items() if not given_up.is_set()),
             stopping=frozenset(self.stopping),
             renewals=dict(self.renewals),
             has_directory=self.has_directory,

@@ -143,6 +143,11 @@ def test_sub_paths_stay_inside(tmp_path: Path) -> None:
     found = files.resolve_sub_paths([SubPath(str(root), "a/b"), SubPath(str(root), "in")])
     assert found == {f"{root}/a/b": str(root / "a/b"), f"{root}/in": str(root / "real")}
     assert (root / "a/b").is_dir()
+    os.chmod(root, 0o2770)
+    files.resolve_sub_paths([SubPath(str(root), "deep/er")])
+    for made in (root / "deep", root / "deep/er"):
+        assert stat.S_IMODE(made.stat().st_mode) == 0o2770
+        assert made.stat().st_gid == root.stat().st_gid
     with pytest.raises(NodeFailure, match="leaves it"):
         files.resolve_sub_paths([SubPath(str(root), "out/passwd")])
     with pytest.raises(NodeFailure, match="does not exist"):

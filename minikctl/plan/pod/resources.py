@@ -68,5 +68,5 @@ def _value(container: Object, side: str, resource: str, node: NodeInfo) -> Fract
         found = _amount(container, "limits", resource)
     if found is not None:
         return quantity.parse(found)
-    whole = {"cpu": node.cpus, "memory": node.memory_bytes} if side == "limits" else {}
-    return Fraction(whole.get(resource, 0))
+    whole = {"cpu": node.cpus, "memory": node.memory_bytes, "ephemeral-storage": node.storage_bytes}
+    return Fraction(whole.get(resource, 0) if side == "limits" else 0)

@@ -35,7 +35,7 @@ class ContainerState:
     """One container of the spec and its attempts, newest first.
 
     ``history`` holds what ran or ended; while a start is under way (``starting``) only what ended.
-    ``hooked``: what is being started runs already, and its start hook is waited for.
+    ``hooked``: its start hook is waited for.
     ``stale`` are containers that were made and never started, and that nobody is starting.
     """
 
@@ -232,11 +232,6 @@ def _of_init(policy: str) -> str:
     return "Never" if policy == "Never" else "OnFailure"
 
 
-def hooks(container: Object) -> dict[str, Any]:
-    """Return the container's lifecycle hooks."""
-    return container.get("lifecycle") or {}
-
-
 def _newest_first(containers: list[Container]) -> tuple[Container, ...]:
     return tuple(sorted(containers, key=names.attempt, reverse=True))
 
@@ -261,7 +256,7 @@ def _container(
         history=history,
         stale=stale,
         starting=starting,
-        hooked=starting and bool(hooks(spec).get("postStart")) and any(runs(each) for each in ordered),
+        hooked=str(spec.get("name")) in view.hooks,
         next_attempt=_next_attempt(ordered, stored, starting),
         startup=startup,
         stored=stored,

@@ -32,6 +32,7 @@ class NodeInfo:
     publish_ip: str = "127.0.0.1"
     cpus: int = 1
     memory_bytes: int = 0
+    storage_bytes: int = 0
 
 
 @dataclass(frozen=True)
@@ -96,6 +97,8 @@ class PodView:
     failures: Mapping[ActionKey, Failure] = field(default_factory=dict)
     busy: frozenset[ActionKey] = frozenset()
     reported: frozenset[str] = frozenset()
+    hooks: frozenset[str] = frozenset()
+    """The containers, by their names, whose start hooks are waited for."""
     stopping: frozenset[str] = frozenset()
     """The containers, by their ids, whose stop hooks have begun."""
     renewals: Mapping[str, datetime] = field(default_factory=dict)

@@ -19,7 +19,7 @@ UID = "0123456789abcdef"
 KEYS = {
     "pod", "orphan", "containers", "config_maps", "secrets", "services", "images", "attached",
     "probes", "messages", "failures", "busy", "reported", "has_directory", "memory_dir", "claims", "volumes", "resized",
-    "written", "renewals", "stopping", "machine", "neighbours", "unsafe_sysctls",
+    "written", "renewals", "stopping", "hooks", "machine", "neighbours", "unsafe_sysctls",
 }  # fmt: skip
 
 
@@ -37,6 +37,7 @@ def node(**more: Any) -> NodeInfo:
             "dns_ip": "10.96.0.10",
             "cpus": 4,
             "memory_bytes": 8 << 30,
+            "storage_bytes": 20 << 30,
             **more,
         }
     )
@@ -165,6 +166,7 @@ def view(given: dict[str, Any]) -> PodView:
         busy=frozenset(tuple(key.split("/")) for key in given.get("busy") or ()),
         reported=frozenset(given.get("reported") or ()),
         stopping=frozenset(given.get("stopping") or ()),
+        hooks=frozenset(given.get("hooks") or ()),
         has_directory=given.get("has_directory", True),
     )
 

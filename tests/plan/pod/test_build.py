@@ -238,6 +238,8 @@ def test_limits_are_the_engine_s(given: Object, wanted: tuple[int, int, int]) ->
         ("requests.cpu", "1m", "1500"),
         ("limits.memory", "1Mi", "8192"),
         ("requests.memory", "0", "0"),
+        ("limits.ephemeral-storage", "1Gi", "20"),
+        ("requests.ephemeral-storage", "1Gi", "0"),
         ("limits.other", None, "0"),
     ],
 )

@@ -106,7 +106,7 @@ class World:
                 found = next(c for c in view.containers if c.id == action.container_id)
                 self._put(dataclasses.replace(found, status="exited", exit_code=143, finished_at=self.now))
             case actions.AbandonHook():
-                pass  # hooks end at once here
+                self.change(hooks=view.hooks - {action.container})
             case actions.RunPreStop():
                 assert action.container_id not in view.stopping
                 self.change(stopping=view.stopping | {action.container_id})
