@@ -66,6 +66,7 @@ def _host_config(spec: engine.ContainerSpec) -> Json:
         "GroupAdd": list(spec.group_add),
         "Sysctls": dict(spec.sysctls),
         "Init": spec.init,
+        "OomScoreAdj": spec.oom_score_adj,
         # Rotated as a kubelet rotates: a container that talks for ever must not fill the disk.
         "LogConfig": {"Type": "json-file", "Config": {"max-size": "10m", "max-file": "5"}},
         **limits(engine.Limits(spec.cpu_shares, spec.cpu_quota_us, spec.memory_bytes, spec.cpu_period_us)),

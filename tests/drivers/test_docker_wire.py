@@ -46,6 +46,7 @@ def test_everything_that_a_spec_says_is_asked_for() -> None:
         memory_bytes=10,
         cpu_shares=2,
         cpu_quota_us=50,
+        oom_score_adj=7,
         stop_signal="SIGUSR1",
     )
     config = docker_wire.container_config(spec)
@@ -70,7 +71,7 @@ def test_everything_that_a_spec_says_is_asked_for() -> None:
         {"Type": "tmpfs", "Target": "/tmp", "ReadOnly": False, "TmpfsOptions": {"SizeBytes": 5}},
     ]
     assert (host["Memory"], host["MemorySwap"], host["CpuShares"]) == (10, 10, 2)
-    assert (host["CpuQuota"], host["CpuPeriod"]) == (50, 100_000)
+    assert (host["CpuQuota"], host["CpuPeriod"], host["OomScoreAdj"]) == (50, 100_000, 7)
     assert (host["PidMode"], host["ExtraHosts"], host["Dns"]) == ("host", ["name:10.0.0.2"], ["10.0.0.1"])
     assert (config["Hostname"], config["StopSignal"], config["User"]) == ("h", "SIGUSR1", "7:8")
 

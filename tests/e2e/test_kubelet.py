@@ -151,7 +151,7 @@ def test_pods_that_a_kubelet_would_refuse_and_what_it_would_not_wait_for(cluster
         cluster.run("apply", "-f", "-", stdin=made)
     aliases = [{"ip": "1.2.3.4", "hostnames": ["alias.test"]}]
     user = {"runAsUser": 1234}
-    show = "cat /etc/hosts; stat -Lc '%u %a' /var/run/secrets/kubernetes.io/serviceaccount/token; exec sleep 1000"
+    show = "cat /etc/hosts /proc/self/oom_score_adj; stat -Lc '%u %a' /var/run/secrets/kubernetes.io/serviceaccount/token; exec sleep 1000"
     cluster.run(
         "apply",
         "-f",
@@ -167,7 +167,7 @@ def test_pods_that_a_kubelet_would_refuse_and_what_it_would_not_wait_for(cluster
     assert status("huge")["message"].startswith("Pod was rejected: Node didn't have enough resource: cpu")
     said = eventually(lambda: cluster.run("logs", "aliased", code=None).stdout)
     assert said.startswith("# Kubernetes-managed hosts file (host network).\n")
-    assert "1.2.3.4\talias.test\n" in said
+    assert "1.2.3.4\talias.test\n1000\n" in said
     mine = "1234 600\n" if os.getuid() == 0 else f"{os.getuid()} 644\n"
     assert said.endswith(mine)
     eventually(lambda: events(cluster, "hooked", "Started"))

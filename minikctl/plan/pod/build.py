@@ -67,6 +67,7 @@ def _spec(
         cpu_shares=limits.cpu_shares,
         cpu_quota_us=limits.cpu_quota_us,
         cpu_period_us=resources.PERIOD_US,
+        oom_score_adj=resources.oom_score_adj(state.pod, spec, state.view.node),
         stdin=bool(spec.get("stdin")),
         stdin_once=bool(spec.get("stdinOnce")),
         tty=bool(spec.get("tty")),

@@ -7,12 +7,15 @@ from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
 
-from minikctl.model import objects, quantity
+from minikctl.model import objects, quality, quantity
 from minikctl.model.containers import Limits
 from minikctl.model.objects import Object
 from minikctl.plan.pod.problems import ConfigError
 from minikctl.plan.pod.view import NodeInfo
 
+NODE_CRITICAL = 2_000_001_000
+"""The priority from which on a pod is what the node itself needs."""
+MOST_OOM_SCORE, LEAST_BURSTABLE = 1000, 3
 MIN_SHARES = 2
 MAX_SHARES = 262144
 SHARES_PER_CPU = 1024
@@ -39,6 +42,22 @@ def of(container: Object) -> Limits:
         cpu_quota_us=quota,
         memory_bytes=quantity.whole(memory) if memory else 0,
     )
+
+
+def oom_score_adj(pod: Object, container: Object, node: NodeInfo) -> int:
+    """Return how early the container is killed when the machine runs out of memory, by its QoS class.
+
+    As a kubelet's, but never below 0: no pod outlives what else runs on the machine.
+    """
+    spec = objects.spec(pod)
+    kind = quality.qos_class(pod)
+    if int(spec.get("priority") or 0) >= NODE_CRITICAL or kind == "Guaranteed":
+        return 0
+    if kind == "BestEffort" or not node.memory_bytes:
+        return MOST_OOM_SCORE
+    asked = quantity.whole(_amount(container, "requests", "memory") or "0")
+    score = MOST_OOM_SCORE - MOST_OOM_SCORE * asked // node.memory_bytes
+    return min(max(score, LEAST_BURSTABLE), MOST_OOM_SCORE - 1)
 
 
 def field(pod: Object, container: Object, reference: Object, node: NodeInfo) -> str:

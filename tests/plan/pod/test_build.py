@@ -231,6 +231,22 @@ def test_limits_are_the_engine_s(given: Object, wanted: tuple[int, int, int]) ->
 
 
 @pytest.mark.parametrize(
+    ("asked", "priority", "score"),
+    [
+        ({}, 0, 1000),
+        ({"requests": {"cpu": "1"}}, 0, 999),
+        ({"requests": {"memory": "4Gi"}}, 0, 500),
+        ({"requests": {"memory": "9Gi"}}, 0, 3),
+        ({"limits": {"cpu": "1", "memory": "1Gi"}}, 0, 0),
+        ({}, 2_000_001_000, 0),
+    ],
+)
+def test_who_is_killed_first_when_memory_runs_out(asked: Object, priority: int, score: int) -> None:
+    made = built({**app(resources=asked), "priority": priority})
+    assert made.spec.oom_score_adj == score
+
+
+@pytest.mark.parametrize(
     ("resource", "divisor", "wanted"),
     [
         ("limits.cpu", None, "2"),
