@@ -39,8 +39,8 @@ class ContainerSpec:
 
     ``entrypoint`` and ``command`` None keep the image's own.  ``network`` is a network's name, "none",
     "host" or "container:<id>".  ``pid_mode``/``ipc_mode`` likewise.  Sizes are bytes, ``cpu_quota_us`` is
-    per ``cpu_period_us``; 0 means unlimited or the engine's default.  With a higher ``oom_score_adj``, up to 1000,
-    the earlier it is killed when the machine runs out of memory.
+    per ``cpu_period_us``; 0 means unlimited or the engine's default.  Of containers with a higher
+    ``oom_score_adj``, up to 1000, more are killed when the machine runs out of memory.
     """
 
     name: str
