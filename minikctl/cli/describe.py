@@ -28,9 +28,12 @@ def run(options: DescribeOptions, session: Session) -> int:
     """Describe every object that is meant; return the exit code."""
     failed = False
     found: list[dict[str, Any]] = []
-    for target in _targets(options, session):
+    targets = _targets(options, session)
+    # Only TYPE NAME, in two words: kubectl looks for names that begin so for no other command line.
+    may_be_prefix = len(options.arguments) == 2 and not options.files
+    for target in targets:
         try:
-            members = _objects(target, options.labels, session)
+            members = _objects(target, options.labels, may_be_prefix, session)
         except errors.StatusError as error:
             session.io.warn(report.sentence(error))
             failed = True
@@ -39,10 +42,15 @@ def run(options: DescribeOptions, session: Session) -> int:
             where = "" if options.all_namespaces else f" in {session.namespace} namespace."
             session.io.warn(f"No resources found{where}")
         found += members
-    shows_events = len(found) == 1 if options.events is None else options.events
+    named = {target.name for target in targets}
+    by_prefix = len(found) > 0 and found[0]["metadata"]["name"] not in named and named != {""}
+    shows_events = options.events
+    if shows_events is None:
+        shows_events = len(found) == 1 and not by_prefix
     reader = _Reader(session, shows_events)
     for number, obj in enumerate(found):
-        session.io.out.write(("\n\n" if number else "") + describing.text(obj, reader))
+        between = "\n\n" if number and not by_prefix else ""
+        session.io.out.write(between + describing.text(obj, reader) + ("\n" if by_prefix else ""))
     return 1 if failed else 0
 
 
@@ -58,16 +66,19 @@ def _targets(options: DescribeOptions, session: Session) -> list[Target]:
             "for a complete list of supported resources."
         )
     namespace = "" if options.all_namespaces else session.namespace
-    return selection.parse(options.arguments, session.discovery, namespace)
+    found = selection.parse(options.arguments, session.discovery, namespace)
+    if options.labels and any(target.name for target in found):
+        raise errors.UsageError("error: name cannot be provided when a selector is specified")
+    return found
 
 
-def _objects(target: Target, labels: str, session: Session) -> list[dict[str, Any]]:
+def _objects(target: Target, labels: str, may_be_prefix: bool, session: Session) -> list[dict[str, Any]]:
     types = {"apiVersion": target.resource.api_version, "kind": target.resource.kind}
     if target.name:
         try:
             return [session.client.request("GET", target.path()).json()]
         except errors.StatusError as error:
-            if error.code != 404:
+            if error.code != 404 or not may_be_prefix:
                 raise
             # As kubectl: a name that is not there may be the beginning of names that are.
             place = target.collection

@@ -5,7 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from minikctl.cli.output.describing import cluster, data, generic, pods, services, storage, workloads
+from minikctl.cli.output.describing import (
+    addresses,
+    batch,
+    bounds,
+    cluster,
+    data,
+    generic,
+    pods,
+    rights,
+    scaling,
+    services,
+    storage,
+    workloads,
+)
 from minikctl.cli.output.describing.common import Reader
 from minikctl.cli.output.describing.sheet import Sheet
 
@@ -32,6 +45,23 @@ KINDS: dict[tuple[str, str], Describe] = {
     ("", "ServiceAccount"): cluster.service_account,
     ("", "ConfigMap"): data.config_map,
     ("", "Secret"): data.secret,
+    ("batch", "Job"): batch.job,
+    ("batch", "CronJob"): batch.cron_job,
+    ("policy", "PodDisruptionBudget"): bounds.disruption_budget,
+    ("autoscaling", "HorizontalPodAutoscaler"): scaling.autoscaler,
+    ("scheduling.k8s.io", "PriorityClass"): bounds.priority_class,
+    ("", "ResourceQuota"): bounds.quota,
+    ("", "LimitRange"): bounds.limit_range,
+    ("networking.k8s.io", "NetworkPolicy"): bounds.network_policy,
+    ("networking.k8s.io", "ServiceCIDR"): addresses.service_cidr,
+    ("networking.k8s.io", "IPAddress"): addresses.address,
+    ("storage.k8s.io", "CSINode"): addresses.csi_node,
+    ("storage.k8s.io", "VolumeAttributesClass"): storage.attributes_class,
+    ("rbac.authorization.k8s.io", "Role"): rights.role,
+    ("rbac.authorization.k8s.io", "ClusterRole"): rights.role,
+    ("rbac.authorization.k8s.io", "RoleBinding"): rights.binding,
+    ("rbac.authorization.k8s.io", "ClusterRoleBinding"): rights.binding,
+    ("certificates.k8s.io", "CertificateSigningRequest"): rights.request,
 }
 
 

@@ -127,8 +127,14 @@ def events(sheet: Sheet, obj: Object, reader: Reader) -> None:
     sheet.row(1, "----", "------", "----", "----", "-------")
     for event in sorted(found, key=_last):
         source = (event.get("source") or {}).get("component") or event.get("reportingComponent") or ""
-        message = str(event.get("message") or "").strip()
+        message = _place(event) + str(event.get("message") or "").strip()
         sheet.row(1, event.get("type", ""), event.get("reason", ""), event_age(event), source, message)
+
+
+def _place(event: Object) -> str:
+    """Return which part of the object the event is about, if it says so."""
+    path = (event.get("involvedObject") or {}).get("fieldPath")
+    return f"{path}: " if path else ""
 
 
 def _last(event: Object) -> str:

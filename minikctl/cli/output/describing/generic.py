@@ -12,7 +12,7 @@ from minikctl.model import objects
 Object = dict[str, Any]
 
 SHOWN_APART = ("name", "namespace", "labels", "annotations", "managedFields")
-_ACRONYMS = {"Uid": "UID", "Api": "API", "Url": "URL", "Id": "ID", "Ip": "IP", "I Ps": "IPs"}
+_ACRONYMS = ("API", "URL", "UID", "OSB", "GUID")
 
 
 def describe(sheet: Sheet, obj: Object, reader: common.Reader) -> None:
@@ -56,9 +56,11 @@ def _scalar(value: Any) -> str:
 
 
 def _title(key: str) -> str:
-    """Return ``apiVersion`` as ``API Version``."""
-    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9]*", key):
+    """Return ``apiVersion`` as ``API Version``; what has digits or dots stays as it is."""
+    if not all(letter.isalpha() or letter == "-" for letter in key):
         return key
-    words = re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z0-9]+|[A-Z]", key)
-    spaced = [word[:1].upper() + word[1:] for word in words]
-    return " ".join(_ACRONYMS.get(word, word) for word in spaced)
+    # Runs of capitals, small letters and dashes; a run's last capital begins the word of the small letters after it.
+    words = re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|-+", key)
+    return " ".join(
+        word.upper() if word.upper() in _ACRONYMS else word[:1].upper() + word[1:] for word in words
+    )

@@ -20,7 +20,7 @@ _SCOPES = {
     "burstable or guaranteed quality of service.",
 }
 _BOUNDS = ("min", "max", "defaultRequest", "default", "maxLimitRequestRatio")
-_TITLES = ("Resource", "Min", "Max", "Default Request", "Default Limit", "Max Limit/Request Ratio")
+TITLES = ("Resource", "Min", "Max", "Default Request", "Default Limit", "Max Limit/Request Ratio")
 
 
 def write(sheet: Sheet, quotas: list[Object], ranges: list[Object]) -> None:
@@ -35,8 +35,8 @@ def write(sheet: Sheet, quotas: list[Object], ranges: list[Object]) -> None:
     sheet.row(0, "")
     if ranges:
         sheet.row(0, "Resource Limits")
-        sheet.row(0, " Type", *_TITLES)
-        dashes = ("-" * len(title) for title in _TITLES)
+        sheet.row(0, " Type", *TITLES)
+        dashes = ("-" * len(title) for title in TITLES)
         sheet.row(0, " ----", *dashes)
         for each in ranges:
             limits(sheet, each, " ")
@@ -46,17 +46,27 @@ def write(sheet: Sheet, quotas: list[Object], ranges: list[Object]) -> None:
 
 def _quota(sheet: Sheet, quota: Object) -> None:
     sheet.row(1, "Name:", objects.name(quota))
-    scopes = sorted(objects.spec(quota).get("scopes") or ())
-    if scopes:
-        sheet.row(1, "Scopes:", ", ".join(scopes))
-        for scope in scopes:
-            if scope in _SCOPES:
-                sheet.row(1, f"* {_SCOPES[scope]}")
+    scopes(sheet, quota, 1)
     sheet.row(1, "Resource", "Used", "Hard")
     sheet.row(1, "--------", "---", "---")
-    hard, used = objects.status(quota).get("hard") or {}, objects.status(quota).get("used") or {}
+    used(sheet, quota, 1)
+
+
+def scopes(sheet: Sheet, quota: Object, level: int, margin: str = "") -> None:
+    """Write which pods a quota counts, if not all, and what that means."""
+    found = sorted(objects.spec(quota).get("scopes") or ())
+    if found:
+        sheet.row(level, "Scopes:", ", ".join(found))
+    for scope in found:
+        if scope in _SCOPES:
+            sheet.row(level, f"{margin}* {_SCOPES[scope]}")
+
+
+def used(sheet: Sheet, quota: Object, level: int) -> None:
+    """Write what is used of a quota."""
+    hard, taken = objects.status(quota).get("hard") or {}, objects.status(quota).get("used") or {}
     for name in sorted(hard):
-        sheet.row(1, name, used.get(name, "0"), hard[name])
+        sheet.row(level, name, taken.get(name, "0"), hard[name])
 
 
 def limits(sheet: Sheet, each: Object, prefix: str) -> None:

@@ -72,17 +72,43 @@ def storage_class(sheet: Sheet, obj: Object, reader: common.Reader) -> None:
     default = notes.get("storageclass.kubernetes.io/is-default-class") == "true"
     sheet.row(0, "Name:", objects.name(obj))
     sheet.row(0, "IsDefaultClass:", "Yes" if default else "No")
-    shown = {key: value for key, value in notes.items() if key not in common.HIDDEN_ANNOTATIONS}
-    sheet.row(0, "Annotations:", common.plain_selector(shown))
+    sheet.row(0, "Annotations:", common.plain_selector(notes))
     sheet.row(0, "Provisioner:", obj.get("provisioner", ""))
     sheet.row(0, "Parameters:", common.plain_selector(obj.get("parameters")))
     expansion = obj.get("allowVolumeExpansion")
     sheet.row(0, "AllowVolumeExpansion:", "<unset>" if expansion is None else str(expansion))
-    common.column(sheet, "MountOptions", obj.get("mountOptions") or [])
+    options = obj.get("mountOptions") or ()
+    sheet.row(0, "MountOptions:", *([] if options else ["<none>"]))
+    for option in options:
+        sheet.row(1, option)
     if obj.get("reclaimPolicy"):
         sheet.row(0, "ReclaimPolicy:", obj["reclaimPolicy"])
     if obj.get("volumeBindingMode"):
         sheet.row(0, "VolumeBindingMode:", obj["volumeBindingMode"])
+    _topologies(sheet, obj.get("allowedTopologies"))
+    common.events(sheet, obj, reader)
+
+
+def _topologies(sheet: Sheet, terms: list[Object] | None) -> None:
+    if terms is None:
+        return
+    sheet.row(0, "AllowedTopologies:", "" if terms else "<none>")
+    for number, term in enumerate(terms):
+        lines = []
+        for each in term.get("matchLabelExpressions") or ():
+            values = f" [{', '.join(each['values'])}]" if each.get("values") else ""
+            lines.append(f"{each['key']} in{values}")
+        sheet.row(1, f"Term {number}:", lines[0] if lines else "<none>")
+        for line in lines[1:]:
+            sheet.row(1, "", line)
+
+
+def attributes_class(sheet: Sheet, obj: Object, reader: common.Reader) -> None:
+    """Write a VolumeAttributesClass."""
+    sheet.row(0, "Name:", objects.name(obj))
+    sheet.row(0, "Annotations:", common.plain_selector(objects.annotations(obj)))
+    sheet.row(0, "DriverName:", obj.get("driverName", ""))
+    sheet.row(0, "Parameters:", common.plain_selector(obj.get("parameters")))
     common.events(sheet, obj, reader)
 
 

@@ -97,6 +97,54 @@ def _nfs(sheet: Sheet, source: Object) -> None:
     sheet.row(2, "ReadOnly:", str(bool(source.get("readOnly"))).lower())
 
 
+def _csi(sheet: Sheet, source: Object) -> None:
+    sheet.row(2, "Type:", "CSI (a Container Storage Interface (CSI) volume source)")
+    sheet.row(2, "Driver:", source.get("driver", ""))
+    sheet.row(2, "FSType:", source.get("fsType", ""))
+    if "volumeHandle" in source:
+        sheet.row(2, "VolumeHandle:", source["volumeHandle"])
+    sheet.row(2, "ReadOnly:", str(bool(source.get("readOnly"))).lower())
+    lines = [f"{key}={value}" for key, value in sorted((source.get("volumeAttributes") or {}).items())]
+    sheet.row(2, "VolumeAttributes:", f"    {lines[0]}" if lines else "<none>")
+    for line in lines[1:]:
+        sheet.row(2, "", f"    {line}")
+
+
+def _local(sheet: Sheet, source: Object) -> None:
+    sheet.row(2, "Type:", "LocalVolume (a persistent volume backed by local storage on a node)")
+    sheet.row(2, "Path:", source.get("path", ""))
+
+
+def _image(sheet: Sheet, source: Object) -> None:
+    sheet.row(2, "Type:", "Image (a container image or OCI artifact)")
+    sheet.row(2, "Reference:", source.get("reference", ""))
+    sheet.row(2, "PullPolicy:", source.get("pullPolicy", ""))
+
+
+def _ephemeral(sheet: Sheet, source: Object) -> None:
+    kind = "an inline specification for a volume that gets created and deleted with the pod"
+    sheet.row(2, "Type:", f"EphemeralVolume ({kind})")
+    template = source.get("volumeClaimTemplate") or {}
+    spec, metadata = template.get("spec") or {}, template.get("metadata") or {}
+    if spec.get("storageClassName") is not None:
+        sheet.row(2, "StorageClass:", spec["storageClassName"])
+    sheet.row(2, "Volume:", spec.get("volumeName") or "")
+    _spaced(sheet, "    Labels:            ", metadata.get("labels"))
+    _spaced(sheet, "    Annotations:       ", metadata.get("annotations"))
+    sheet.row(2, "Capacity:", "")
+    sheet.row(2, "Access Modes:", "")
+    if spec.get("volumeMode"):
+        sheet.row(2, "VolumeMode:", spec["volumeMode"])
+
+
+def _spaced(sheet: Sheet, title: str, found: dict[str, str] | None) -> None:
+    """Write a map beside a title that belongs to no column: kubectl puts spaces there."""
+    lines = [f"{key}={value}" for key, value in sorted((found or {}).items())]
+    sheet.row(0, title + (lines[0] if lines else "<none>"))
+    for line in lines[1:]:
+        sheet.row(0, " " * len(title) + line)
+
+
 SOURCES: dict[str, Callable[[Sheet, Object], None]] = {
     "emptyDir": _empty_dir,
     "hostPath": _host_path,
@@ -106,4 +154,8 @@ SOURCES: dict[str, Callable[[Sheet, Object], None]] = {
     "projected": _projected,
     "persistentVolumeClaim": _claim,
     "nfs": _nfs,
+    "csi": _csi,
+    "local": _local,
+    "image": _image,
+    "ephemeral": _ephemeral,
 }
