@@ -894,3 +894,9 @@ def test_the_files_of_an_image_are_got_by_its_pull_policy() -> None:
     volume = {"name": "v", "image": {"reference": "files:1"}}
     (found,) = volumes.wanted(running({"volumes": [volume]}).view).wanted
     assert found == ImageVolume("v", f"/state/pods/{cases.UID}/volumes/v", "files:1", "IfNotPresent")
+
+
+def test_what_ephemeral_containers_refer_to_is_followed_too() -> None:
+    debugger = {"name": "debug", "envFrom": [{"configMapRef": {"name": "cfg"}}]}
+    found = references.of({"spec": {"containers": [{"name": "app"}], "ephemeralContainers": [debugger]}})
+    assert found.config_maps == {"cfg"}
