@@ -1,4 +1,4 @@
-"""Which pods a quota looks at."""
+"""Which pods and claims a quota looks at."""
 
 from __future__ import annotations
 
@@ -9,12 +9,16 @@ from minikctl.model import objects, quality
 from minikctl.model.kind import Kind
 from minikctl.model.objects import Object
 
+ATTRIBUTES = "VolumeAttributesClass"
+
 
 def selects(quota: Object, kind: Kind, obj: Object) -> bool:
-    """Tell whether the quota looks at the object: all its scopes have to fit, and they are about pods."""
+    """Tell whether the quota looks at the object: all its scopes have to fit, those of pods or of claims."""
     wanted = requirements(quota)
     if not wanted:
         return True
+    if kind.kind == "PersistentVolumeClaim":
+        return all(each.get("scopeName") == ATTRIBUTES and _has_attributes(each, obj) for each in wanted)
     return kind.kind == "Pod" and all(_fits(each, obj) for each in wanted)
 
 
@@ -53,6 +57,17 @@ def _has_class(wanted: Mapping[str, Any], name: str) -> bool:
         case "DoesNotExist":
             return not name
     return bool(name)
+
+
+def _has_attributes(wanted: Mapping[str, Any], claim: Object) -> bool:
+    """Tell whether a class of the claim fits: the wanted, the present, or the one to come."""
+    status = objects.status(claim)
+    names = {
+        objects.spec(claim).get("volumeAttributesClassName"),
+        status.get("currentVolumeAttributesClassName"),
+        (status.get("modifyVolumeStatus") or {}).get("targetVolumeAttributesClassName"),
+    }
+    return any(_has_class(wanted, str(name)) for name in names - {None, ""} or {""})
 
 
 def _looks_elsewhere(affinity: Mapping[str, Any]) -> bool:

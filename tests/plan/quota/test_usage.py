@@ -213,3 +213,33 @@ def test_a_quota_with_scopes_is_about_pods_alone() -> None:
 def test_what_is_too_much(asked: dict[str, str], present: dict[str, str], want: str) -> None:
     quota = {"metadata": {"name": "q"}, "spec": {"hard": {"pods": "2", "memory": "1Gi", "cpu": "1"}}}
     assert planner.exceeded(quota, asked, present) == want
+
+
+@pytest.mark.parametrize(
+    ("operator", "values", "chosen"),
+    [
+        ("Exists", [], {"gold", "moving"}),
+        ("DoesNotExist", [], {"plain"}),
+        ("In", ["gold"], {"gold"}),
+        ("In", ["silver"], {"moving"}),
+        ("NotIn", ["gold"], {"plain", "moving"}),
+    ],
+)
+def test_claims_are_chosen_by_their_attributes(operator: str, values: list[str], chosen: set[str]) -> None:
+    claims = {
+        "plain": claim(),
+        "gold": claim(volumeAttributesClassName="gold"),
+        "moving": {
+            **claim(),
+            "status": {
+                "currentVolumeAttributesClassName": "bronze",
+                "modifyVolumeStatus": {"targetVolumeAttributesClassName": "silver"},
+            },
+        },
+    }
+    wanted = {"scopeName": "VolumeAttributesClass", "operator": operator, "values": values}
+    quota = {"spec": {"scopeSelector": {"matchExpressions": [wanted]}}}
+    kind = kinds.PERSISTENT_VOLUME_CLAIM
+    assert {name for name, obj in claims.items() if scopes.selects(quota, kind, obj)} == chosen
+    assert not scopes.selects(quota, kinds.POD, pod())
+    assert not scopes.selects({"spec": {"scopes": ["BestEffort"]}}, kind, claim())
