@@ -65,6 +65,11 @@ class ApplyOptions(changing.Reported, filing.Filing):
         default="",
         help="With --prune: the object that keeps what belongs together, [RESOURCE/]NAME.",
     )
+    overwrite: bool = flag(
+        "--overwrite",
+        default=True,
+        help="Take the files' values for fields that others changed since; if not, refuse.",
+    )
     force: bool = flag(
         "--force", default=False, help="Delete and create anew what cannot be changed in place."
     )
@@ -344,6 +349,10 @@ def _change(
     stamped = lastapplied.annotated(wanted)
     if lastapplied.is_in_place(stamped, current):
         return "unchanged", current
+    if not options.overwrite:
+        from minikctl.cli import clashes
+
+        clashes.refuse(_completed(wanted, target), current, target)
     from minikctl.model import kinds, patches
 
     kind = kinds.of(wanted)

@@ -26,6 +26,8 @@ class Reported(printing.Printing):
 
     MANAGER = "minikctl"
     """Who owns the changed fields unless the command line says so."""
+    VALIDATION = ""
+    """What the server is to do about unknown fields in patches; "": as it pleases, which is to warn."""
 
     dry_run: str = flag(
         "--dry-run",
@@ -139,6 +141,7 @@ def send_patch(
     query = {
         "fieldManager": chosen.manager or chosen.MANAGER,
         "dryRun": "All" if chosen.dry_run == "server" else "",
+        "fieldValidation": chosen.VALIDATION,
     }
     answer = session.client.request(
         "PATCH",

@@ -44,6 +44,17 @@ class DiffOptions(filing.Filing):
     at: str = flag(
         "--at", default="", help="Compare TYPE/NAME with what it was: 10m ago, at a time, or at a revision."
     )
+    concurrency: int = flag(
+        "--concurrency", default=1, help="How many objects are asked about at the same time."
+    )
+    prune: bool = flag(
+        "--prune",
+        default=False,
+        help="Show also what apply --prune would delete; with -l only what has the labels.",
+    )
+    allowlist: tuple[str, ...] = flag(
+        "--prune-allowlist", default=(), help="With --prune: only this GROUP/VERSION/KIND; may repeat."
+    )
     words: tuple[str, ...] = rest(default=(), complete="objects")
 
 
@@ -70,15 +81,57 @@ def _run(options: DiffOptions, session: Session) -> int:
         tempfile.TemporaryDirectory(prefix="LIVE-") as live,
         tempfile.TemporaryDirectory(prefix="MERGED-") as merged,
     ):
+        meant = []
         for document in manifests.read(options.files, options.recursive, session.io.stdin):
             if isinstance(document, manifests.BadDocument):
                 session.io.warn(f"error: {document}")
                 failed = True
             elif _is_chosen(options, document):
-                _write(options, document, (live, merged), session)
+                meant.append(document)
+        _write_all(options, meant, (live, merged), session)
+        if options.prune:
+            _write_pruned(options, meant, (live, merged), session)
         session.io.out.flush()
         code = _compare(live, merged, session)
     return TROUBLE if failed else code
+
+
+def _write_all(
+    options: DiffOptions, documents: list[Document], places: tuple[str, str], session: Session
+) -> None:
+    """Write each object as it is and would be, ``--concurrency`` of them at a time."""
+    if options.concurrency < 2:
+        for document in documents:
+            _write(options, document, places, session)
+        return
+    from concurrent.futures import ThreadPoolExecutor
+
+    for document in documents:
+        selection.target_of(document.object, session)  # finds out about all kinds before there are threads
+
+    def write(document: Document) -> None:
+        own = session.beside()
+        try:
+            _write(options, document, places, own)
+        finally:
+            own.client.close()
+
+    with ThreadPoolExecutor(options.concurrency) as pool:
+        list(pool.map(write, documents))
+
+
+def _write_pruned(
+    options: DiffOptions, documents: list[Document], places: tuple[str, str], session: Session
+) -> None:
+    """Write what is there and would be deleted, only as it is."""
+    from minikctl.cli import pruning
+
+    asked = apply.ApplyOptions(labels=options.labels, allowlist=options.allowlist)
+    named = [selection.target_of(document.object, session) for document in documents]
+    present = [(target, _live(target, session)) for target in named]
+    kept = [(target, obj or {"metadata": {}}) for target, obj in present]
+    for target in pruning.by_label(asked, kept, session):
+        _write_pair(options, target, (_live(target, session), {}), places)
 
 
 def _with_past(options: DiffOptions, session: Session) -> int:

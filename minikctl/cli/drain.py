@@ -33,6 +33,12 @@ class DrainOptions(changing.Reported):
     )
     grace: int = flag("--grace-period", default=-1, help="Seconds that pods get to end; -1: their own.")
     timeout: str = flag("--timeout", default="0s", help="How long to try; 0s: for ever.")
+    skip_after: int = flag(
+        "--skip-wait-for-delete-timeout",
+        default=0,
+        help="Do not wait for pods that have been ending for longer than so many seconds; 0: for all.",
+    )
+    chunk: int = flag("--chunk-size", default=500, help="List so many pods at a time; 0: all at once.")
     plain: bool = flag("--disable-eviction", default=False, help="Delete, and do not ask disruption budgets.")
 
 
@@ -93,12 +99,10 @@ def _shown(pod: dict[str, Any]) -> str:
 
 def _leaving(node: str, options: DrainOptions, session: Session) -> tuple[list[dict[str, Any]], list[str]]:
     """Return the pods that have to leave and what is to be said; refuses what the flags do not allow."""
-    query = {"fieldSelector": f"spec.nodeName={node}", "labelSelector": options.pods, "limit": 500}
-    listed = session.client.request("GET", "/api/v1/pods", query=query).json()["items"] or []
     notes: dict[str, list[str]] = {}
     faults: dict[str, list[str]] = {}
     leaving = []
-    for pod in listed:
+    for pod in _on_node(node, options, session):
         refused, note, leaves = _judge(pod, options)
         if refused:
             faults.setdefault(refused, []).append(_shown(pod))
@@ -111,10 +115,38 @@ def _leaving(node: str, options: DrainOptions, session: Session) -> tuple[list[d
     return leaving, [f"{text}: {', '.join(names)}" for text, names in sorted(notes.items())]
 
 
+def _on_node(node: str, options: DrainOptions, session: Session) -> list[dict[str, Any]]:
+    """Return all pods on the node, however many pages they are."""
+    query: dict[str, Any] = {
+        "fieldSelector": f"spec.nodeName={node}",
+        "labelSelector": options.pods,
+        "limit": options.chunk or None,
+    }
+    found: list[dict[str, Any]] = []
+    while True:
+        answer = session.client.request("GET", "/api/v1/pods", query=query).json()
+        found += answer.get("items") or ()
+        query["continue"] = (answer.get("metadata") or {}).get("continue")
+        if not query["continue"]:
+            return found
+
+
+def _is_stuck(pod: dict[str, Any], options: DrainOptions) -> bool:
+    """Tell whether the pod has been ending for longer than the user wants to wait."""
+    from datetime import UTC, datetime
+
+    from minikctl.model import objects
+
+    ended = objects.parse_time(pod["metadata"].get("deletionTimestamp"))
+    if options.skip_after <= 0 or ended is None:
+        return False
+    return (datetime.now(UTC) - ended).total_seconds() > options.skip_after
+
+
 def _judge(pod: dict[str, Any], options: DrainOptions) -> tuple[str, str, bool]:
     """Return why the pod may not be evicted, what is to be said of it, and whether it leaves."""
     meta, phase = pod["metadata"], (pod.get("status") or {}).get("phase")
-    if "kubernetes.io/config.mirror" in (meta.get("annotations") or {}):
+    if _is_stuck(pod, options) or "kubernetes.io/config.mirror" in (meta.get("annotations") or {}):
         return "", "", False
     owner = next((each for each in meta.get("ownerReferences") or () if each.get("controller")), None)
     if owner is not None and owner.get("kind") == "DaemonSet" and phase not in ("Succeeded", "Failed"):

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import subprocess
 import tempfile
 
 from minikctl import errors
-from minikctl.cli import changing, report
+from minikctl.cli import changing, creating, report
 from minikctl.cli.commands import Command
+from minikctl.cli.flags import flag
 from minikctl.cli.output import printers
 
 TYPE_CHECKING = False
@@ -29,12 +31,30 @@ HEADER = """# Please edit the object below. Lines beginning with a '#' will be i
 class EditOptions(changing.Chosen):
     """What ``edit`` was asked."""
 
+    subresource: str = flag(
+        "--subresource", default="", help="The part to edit: status or scale.", complete="status scale"
+    )
+    shows_patch: bool = flag("--output-patch", default=False, help="Print the patch that is sent.")
+    save_config: bool = flag("--save-config", default=False, help="Remember the configuration for apply.")
+    validate: str = flag(
+        "--validate",
+        default="strict",
+        bare="strict",
+        help="strict: refuse unknown fields; warn: say which they are; ignore: drop them silently.",
+        complete="strict warn ignore",
+    )
+
+    @property
+    def VALIDATION(self) -> str:  # type: ignore[override]
+        """What the server is to do about unknown fields."""
+        return creating.field_validation(self.validate)
+
 
 def run(options: EditOptions, session: Session) -> int:
     """Let the user edit each object; return the exit code."""
     code = 0
     for target in changing.targets(options, session):
-        current = session.client.request("GET", target.path()).json()
+        current = session.client.request("GET", target.path(options.subresource)).json()
         code = _edit(options, target, printers.without_managed_fields(current), session) or code
     return code
 
@@ -86,12 +106,20 @@ def parsed(text: str) -> dict[str, Any]:
 def _send(
     options: EditOptions, target: Target, before: dict[str, Any], after: dict[str, Any], session: Session
 ) -> dict[str, Any]:
+    from minikctl.cli import lastapplied
     from minikctl.model import json_patches
 
     if after.get("metadata", {}).get("name") != before["metadata"]["name"]:
         raise errors.UsageError("error: At least one of apiVersion, kind and name was changed")
+    if options.save_config:
+        after = lastapplied.annotated(after)
     body = json_patches.merge_diff(before, after)
-    return changing.send_patch(target, body, changing.MERGE, options, session)
+    result = changing.send_patch(target, body, changing.MERGE, options, session, options.subresource)
+    if options.shows_patch:
+        session.io.say(
+            f"Patch: {json.dumps(body, separators=(',', ':'), sort_keys=True, ensure_ascii=False)}"
+        )
+    return result
 
 
 def opened(text: str) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from minikctl import errors
-from minikctl.cli import pods
+from minikctl.cli import pods, timespan
 from minikctl.cli.commands import Command
 from minikctl.cli.flags import BadArguments, Options, after_dash, flag, rest
 
@@ -34,6 +34,9 @@ class ExecOptions(Options):
     files: tuple[str, ...] = flag(
         "--filename", "-f", default=(), split=True, help="A file that names the pod.", complete="files"
     )
+    timeout: str = flag(
+        "--pod-running-timeout", default="1m0s", help="How long to wait for a workload's first pod."
+    )
     user: str = flag("--user", default="", help="As this user of the container: a name or UID, with :GROUP.")
 
 
@@ -47,7 +50,9 @@ def run(options: ExecOptions, session: Session) -> int:
         )
     if not options.command:
         raise errors.UsageError("error: you must specify at least one command for the container")
-    pod = pods.named(_named(options, session), session)[0]
+    if timespan.seconds(options.timeout) <= 0:
+        raise BadArguments("--pod-running-timeout must be higher than zero")
+    pod = pods.named(_named(options, session), session, timespan.seconds(options.timeout))[0]
     phase = (pod.get("status") or {}).get("phase")
     if phase in ("Succeeded", "Failed"):
         raise errors.UsageError(

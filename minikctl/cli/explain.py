@@ -22,10 +22,11 @@ class ExplainOptions(Options):
 
     arguments: tuple[str, ...] = rest("TYPE[.FIELD...]", default=(), complete="types")
     recursive: bool = flag(
-        "--recursive", "-r", default=False, help="Only names and types, of all fields below."
+        "--recursive", "-r", "-R", default=False, help="Only names and types, of all fields below."
     )
+    depth: int = flag("--max-depth", default=0, help="With --recursive: so many levels of fields; 0: all.")
     api_version: str = flag("--api-version", default="", help="The group and version: apps/v1.")
-    output: str = flag("--output", default="plaintext", help="plaintext.", complete="plaintext")
+    output: str = flag("--output", "-o", default="plaintext", help="plaintext.", complete="plaintext")
 
 
 def run(options: ExplainOptions, session: Session) -> int:
@@ -37,12 +38,16 @@ def run(options: ExplainOptions, session: Session) -> int:
     if len(options.arguments) > 1:
         raise errors.UsageError("error: We accept only this format: explain RESOURCE")
     if options.output != "plaintext":
-        raise errors.UsageError(f'error: unrecognized format: "{options.output}"')
+        raise errors.UsageError(f"error: unrecognized format: {options.output}")
+    if options.depth < 0:
+        raise errors.UsageError("error: --max-depth must be non-negative")
+    if options.depth and not options.recursive:
+        raise errors.UsageError("error: --max-depth requires --recursive")
     resource, path = _parsed(options.arguments[0], session)
     if options.api_version:
         resource = _in_version(resource, options.api_version, session)
     document = session.client.request("GET", f"/openapi/v3/{_place(resource)}").json()
-    explainer = explaining.Explainer(document, recursive=options.recursive)
+    explainer = explaining.Explainer(document, recursive=options.recursive, depth=options.depth)
     schema = explainer.root(resource.group, resource.version, resource.kind)
     if schema is None:
         raise errors.UsageError(

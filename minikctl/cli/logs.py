@@ -56,6 +56,9 @@ class LogsOptions(Options):
         default=False,
         help="Let the server not check the kubelet's certificate.",
     )
+    timeout: str = flag(
+        "--pod-running-timeout", default="20s", help="How long to wait for a workload's first pod."
+    )
     max_requests: int = flag(
         "--max-log-requests", default=MAX_FOLLOWED, help="How many streams may be followed."
     )
@@ -68,6 +71,7 @@ def run(options: LogsOptions, session: Session) -> int:
     if options.tail < -1:
         raise errors.UsageError("error: --tail must be greater than or equal to -1")
     _check_since(options)
+    pods.check_timeout(options.timeout)
     sources = _sources(options, session)
     if options.follow and (options.labels or options.all_pods) and _follows_new(options, session):
         from minikctl.cli import following
@@ -119,7 +123,7 @@ def _sources(options: LogsOptions, session: Session) -> list[tuple[dict[str, Any
         if not found:
             session.io.warn(f"No resources found in {session.namespace} namespace.")
     elif options.arguments:
-        found = _named(options.arguments[0], session)
+        found = _named(options.arguments[0], session, pods.check_timeout(options.timeout))
         if len(found) > 1 and not options.all_pods:
             session.io.warn(f"Found {len(found)} pods, using pod/{found[0]['metadata']['name']}")
             found = found[:1]
@@ -133,9 +137,9 @@ def _sources(options: LogsOptions, session: Session) -> list[tuple[dict[str, Any
     return [(pod, pods.container(pod, asked, session)) for pod in found]
 
 
-def _named(argument: str, session: Session) -> list[dict[str, Any]]:
+def _named(argument: str, session: Session, timeout: float) -> list[dict[str, Any]]:
     try:
-        return pods.named(argument, session)
+        return pods.named(argument, session, timeout)
     except errors.StatusError as error:
         if error.code != 404:
             raise

@@ -2,28 +2,48 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from minikctl import errors
-from minikctl.cli import selection
+from minikctl.cli import selection, timespan
 from minikctl.cli.selection import Target
 from minikctl.cli.session import Session
 
+POLL_SECONDS = 0.2
 DEFAULT_CONTAINER = "kubectl.kubernetes.io/default-container"
 
 
-def named(argument: str, session: Session) -> list[dict[str, Any]]:
-    """Return the pods that ``NAME`` or ``TYPE/NAME`` means, ready ones first."""
+def check_timeout(text: str) -> float:
+    """Return the seconds of a --pod-running-timeout; it has to be positive."""
+    seconds = timespan.seconds(text)
+    if seconds <= 0:
+        raise errors.UsageError("error: --pod-running-timeout must be higher than zero")
+    return seconds
+
+
+def named(argument: str, session: Session, timeout: float = 0.0) -> list[dict[str, Any]]:
+    """Return the pods that ``NAME`` or ``TYPE/NAME`` means, ready ones first.
+
+    A workload that has none yet is waited for, ``timeout`` seconds at most.
+    """
     if "/" not in argument:
         return [_get(Target(session.discovery.find("pods"), argument, session.namespace), session)]
     target = selection.parse([argument], session.discovery, session.namespace)[0]
     found = _get(target, session)
     if target.resource.qualified == "pods":
         return [found]
-    pods = members(found, target, session)
-    if not pods:
-        raise errors.UsageError(f"error: no pods found for {target.title}")
-    return pods
+    deadline = time.monotonic() + timeout
+    while True:
+        pods = members(found, target, session)
+        if pods:
+            return pods
+        if time.monotonic() >= deadline:
+            break
+        time.sleep(POLL_SECONDS)
+    if timeout:
+        raise errors.UsageError("error: timed out waiting for the condition")
+    raise errors.UsageError(f"error: no pods found for {target.title}")
 
 
 def in_namespace(name: str, namespace: str, session: Session) -> dict[str, Any]:

@@ -54,6 +54,9 @@ class RunOptions(creating.Overridden):
     attach: bool = flag("--attach", default=False, help="Wait for the pod to run and join its output.")
     remove: bool = flag("--rm", default=False, help="Delete the pod after it was attached to.")
     quiet: bool = flag("--quiet", "-q", default=False, help="Only the process's own output.")
+    detach_keys: str = flag(
+        "--detach-keys", default="ctrl-p,ctrl-q", help="The keys that leave the process running."
+    )
     expose: bool = flag("--expose", default=False, help="Make a ClusterIP Service for --port too.")
     timeout: str = flag("--pod-running-timeout", default="1m0s", help="How long to wait for the pod to run.")
 
@@ -127,7 +130,9 @@ def _attached(options: RunOptions, pod: dict[str, Any], session: Session) -> int
     try:
         phase = _await_running(options, target, session)
         if phase == "Running":
-            wanted = attach.AttachOptions(stdin=options.stdin, tty=options.tty, quiet=options.quiet)
+            wanted = attach.AttachOptions(
+                stdin=options.stdin, tty=options.tty, quiet=options.quiet, detach_keys=options.detach_keys
+            )
             attach.join(wanted, session.client.request("GET", target.path()).json(), name, session)
         else:
             logs.run(logs.LogsOptions(arguments=(name,)), session)

@@ -117,6 +117,15 @@ class Session:
                 self._compare_versions(self._client)
         return self._client
 
+    def beside(self) -> Session:
+        """Return a session with a connection of its own, for requests at the same time; the caller closes its client.
+
+        It knows the kinds that this one has found out about.
+        """
+        other = Session(self.settings, self.io)
+        other._endpoint, other._discovery, other._warned = self.endpoint, self.discovery, self._warned
+        return other
+
     @property
     def discovery(self) -> Discovery:
         """What the server serves."""

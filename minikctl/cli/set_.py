@@ -11,7 +11,7 @@ from minikctl.cli.flags import flag
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
     from typing import Any
 
     from minikctl.cli.selection import Target
@@ -51,6 +51,9 @@ class EnvOptions(SetOptions):
     keys: tuple[str, ...] = flag("--keys", default=(), split=True, help="Only these keys of --from.")
     prefix: str = flag("--prefix", default="", help="What to put before the names from --from.")
     listed: bool = flag("--list", default=False, help="Show the variables instead of changing any.")
+    resolve: bool = flag(
+        "--resolve", default=False, help="With --list: the values of what comes from ConfigMaps and Secrets."
+    )
     overwrite: bool = flag("--overwrite", default=True, help="Change variables that are there already.")
 
 
@@ -277,38 +280,12 @@ def env(options: EnvOptions, session: Session) -> int:
 
     named, changes = split(options.arguments, set_env.is_change)
     if options.listed:
-        return _list_variables(options, named, session)
+        return set_env.listed(options, objects_of(options, named, session), session)
     given = [*changes, *options.variables]
     if not given and not options.source:
         raise errors.UsageError("error: at least one environment variable must be provided")
     change = set_env.changer(set_env.parse(given), set_env.from_source(options, session), options, session)
     return change_each(options, named, session, change, "env updated")
-
-
-def _list_variables(options: EnvOptions, named: list[str], session: Session) -> int:
-    for target, obj in objects_of(options, named, session):
-        for container in containers_of(pod_spec(target, obj), options.containers):
-            session.io.say(f"# {obj['kind']} {target.name}, container {container['name']}")
-            for line in _shown(container.get("env") or ()):
-                session.io.say(line)
-    return 0
-
-
-def _shown(entries: Iterable[dict[str, Any]]) -> Iterable[str]:
-    for entry in entries:
-        source = entry.get("valueFrom") or {}
-        if "configMapKeyRef" in source:
-            found = source["configMapKeyRef"]
-            yield f"# {entry['name']} from configmap {found.get('name')}, key {found.get('key')}"
-        elif "secretKeyRef" in source:
-            found = source["secretKeyRef"]
-            yield f"# {entry['name']} from secret {found.get('name')}, key {found.get('key')}"
-        elif "fieldRef" in source:
-            yield f"# {entry['name']} from field path {source['fieldRef'].get('fieldPath')}"
-        elif "resourceFieldRef" in source:
-            yield f"# {entry['name']} from resource field {source['resourceFieldRef'].get('resource')}"
-        else:
-            yield f"{entry['name']}={entry.get('value', '')}"
 
 
 _POD = "(-f FILENAME | TYPE NAME)"

@@ -100,6 +100,85 @@ def changer(
     return change
 
 
+def listed(options: EnvOptions, found: Sequence[tuple[Target, dict[str, Any]]], session: Session) -> int:
+    """Print the variables of the chosen containers; return the exit code."""
+    from minikctl.cli import set_
+
+    if options.output or options.template:
+        raise errors.UsageError("error: --list and --output may not be specified together")
+    sources = _Sources(session) if options.resolve else None
+    failed = False
+    for target, obj in found:
+        for container in set_.containers_of(set_.pod_spec(target, obj), options.containers):
+            session.io.say(f"# {obj['kind']} {target.name}, container {container['name']}")
+            for entry in container.get("env") or ():
+                try:
+                    value = sources.value(entry, obj, container, target.namespace) if sources else None
+                except errors.MinikctlError as error:
+                    session.io.warn(f"error retrieving reference for {entry['name']}: {error}")
+                    failed = True
+                    value = None
+                session.io.say(_described(entry) if value is None else f"{entry['name']}={value}")
+    return 1 if failed else 0
+
+
+def _described(entry: dict[str, Any]) -> str:
+    """Return a variable with its value, or where that comes from."""
+    source, name = entry.get("valueFrom") or {}, entry["name"]
+    for key, word in (("configMapKeyRef", "configmap"), ("secretKeyRef", "secret")):
+        if key in source:
+            return f"# {name} from {word} {source[key].get('name')}, key {source[key].get('key')}"
+    if "fieldRef" in source:
+        return f"# {name} from field path {source['fieldRef'].get('fieldPath')}"
+    if "resourceFieldRef" in source:
+        return f"# {name} from resource field {source['resourceFieldRef'].get('resource')}"
+    return f"{name}={entry.get('value', '')}"
+
+
+class _Sources:
+    """Reads what variables refer to, each ConfigMap and Secret once."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._known: dict[tuple[str, str, str], dict[str, Any]] = {}
+
+    def value(
+        self, entry: dict[str, Any], obj: dict[str, Any], container: dict[str, Any], namespace: str
+    ) -> str | None:
+        """Return the variable's value, None for what only a pod's own node knows."""
+        import base64
+
+        from minikctl.cli.output.describing import containers
+
+        source = entry.get("valueFrom") or {}
+        if "configMapKeyRef" in source:
+            found = self._read("configmaps", source["configMapKeyRef"]["name"], namespace)
+            return self._entry(found.get("data") or {}, source["configMapKeyRef"], "configmap")
+        if "secretKeyRef" in source:
+            found = self._read("secrets", source["secretKeyRef"]["name"], namespace)
+            text = self._entry(found.get("data") or {}, source["secretKeyRef"], "secret")
+            return base64.b64decode(text).decode(errors="replace")
+        if "fieldRef" in source:
+            return containers.field_at(str(source["fieldRef"].get("fieldPath", "")), obj)
+        if "resourceFieldRef" in source:
+            return containers.resource_of(str(source["resourceFieldRef"].get("resource", "")), container)
+        return None
+
+    @staticmethod
+    def _entry(data: dict[str, str], reference: dict[str, Any], word: str) -> str:
+        key = reference.get("key", "")
+        if key not in data:
+            raise errors.UsageError(f"key {key} not found in {word} {reference.get('name')}")
+        return data[key]
+
+    def _read(self, plural: str, name: str, namespace: str) -> dict[str, Any]:
+        key = (plural, name, namespace)
+        if key not in self._known:
+            target = selection.Target(self._session.discovery.find(plural), name, namespace)
+            self._known[key] = self._session.client.request("GET", target.path()).json()
+        return self._known[key]
+
+
 def _refuse_present(container: dict[str, Any], wanted: Wanted, target: Target) -> None:
     present = {entry["name"]: entry.get("value", "") for entry in container.get("env") or ()}
     for entry in wanted.entries:

@@ -28,7 +28,16 @@ class TopOptions(Options):
     watch: bool = flag(
         "--watch", "-w", default=False, help="Again and again, with a sparkline of how it went."
     )
+    swap: bool = flag("--show-swap", default=False, help="Also the swap memory that is used.")
     interval: int = flag("--interval", default=2, help="With --watch: every so many seconds.")
+
+
+class NodeOptions(TopOptions):
+    """What ``top node`` was asked."""
+
+    capacity: bool = flag(
+        "--show-capacity", default=False, help="Percent of all that the node has, not of what pods may use."
+    )
 
 
 class PodOptions(TopOptions):
@@ -40,7 +49,7 @@ class PodOptions(TopOptions):
     total: bool = flag("--sum", default=False, help="Print the sum.")
 
 
-def nodes(options: TopOptions, session: Session) -> int:
+def nodes(options: NodeOptions, session: Session) -> int:
     """Print what nodes use; return the exit code."""
     _check(options)
     if options.watch:
@@ -51,14 +60,27 @@ def nodes(options: TopOptions, session: Session) -> int:
     known = {each["metadata"]["name"]: each for each in listed["items"]}
     for metrics in _sorted(list(found.values()), _node_use, options.sort):
         name = metrics["metadata"]["name"]
-        have = (known.get(name) or {}).get("status", {}).get("allocatable") or {}
+        status = (known.get(name) or {}).get("status") or {}
+        have = status.get("capacity" if options.capacity else "allocatable") or {}
         cpu, memory = _node_use(metrics)
         shares = (_share(cpu, _millis(have.get("cpu"))), _share(memory, _millis(have.get("memory")) // 1000))
-        rows.append([name, f"{cpu}m", shares[0], f"{memory >> 20}Mi", shares[1]])
+        swap = _node_swap(metrics, status) if options.swap else []
+        rows.append([name, f"{cpu}m", shares[0], f"{memory >> 20}Mi", shares[1], *swap])
     unknown = [] if options.arguments else [name for name in known if name not in found]
-    rows += [[name, *["<unknown>"] * 4] for name in unknown]
     header = ["NAME", "CPU(cores)", "CPU(%)", "MEMORY(bytes)", "MEMORY(%)"]
+    header += ["SWAP(bytes)", "SWAP(%)"] if options.swap else []
+    rows += [[name, *["<unknown>"] * (len(header) - 1)] for name in unknown]
     return _print(rows, header, options, session)
+
+
+def _node_swap(metrics: dict[str, Any], status: dict[str, Any]) -> list[str]:
+    """Return what the node uses of its swap memory, and the share of it; unknown where it is not measured."""
+    used = (metrics.get("usage") or {}).get("swap")
+    if used is None:
+        return ["<unknown>", "<unknown>"]
+    taken = _millis(used) // 1000
+    have = ((status.get("nodeInfo") or {}).get("swap") or {}).get("capacity", 0)
+    return [f"{taken >> 20}Mi", _share(taken, int(have))]
 
 
 def pods(options: PodOptions, session: Session) -> int:
@@ -74,23 +96,36 @@ def pods(options: PodOptions, session: Session) -> int:
         session.io.warn(f"No resources found{where}." if namespace else "No resources found")
         return 0
     rows: list[list[str]] = []
-    sums = [0, 0]
+    sums = [0, 0, 0]
     for pod in _sorted(found, _pod_use, options.sort):
         meta = pod["metadata"]
         place = [meta["namespace"]] if options.everywhere else []
         cpu, memory = _pod_use(pod)
-        sums = [sums[0] + cpu, sums[1] + memory]
+        swap = sum(_container_swap(each) for each in pod["containers"])
+        sums = [sums[0] + cpu, sums[1] + memory, sums[2] + swap]
         if not options.containers:
-            rows.append([*place, meta["name"], *_shown((cpu, memory))])
+            rows.append([*place, meta["name"], *_shown((cpu, memory)), *_swapped(options, swap)])
             continue
         for each in _sorted(pod["containers"], _container_use, options.sort, by_name=False):
-            rows.append([*place, meta["name"], each["name"], *_shown(_container_use(each))])
+            used = [*_shown(_container_use(each)), *_swapped(options, _container_swap(each))]
+            rows.append([*place, meta["name"], each["name"], *used])
     names = ["POD", "NAME"] if options.containers else ["NAME"]
     header = [*(["NAMESPACE"] if options.everywhere else []), *names, "CPU(cores)", "MEMORY(bytes)"]
     if options.total:
         blank = [""] * (len(header) - 2)
-        rows += [[*blank, "________", "________"], [*blank, *_shown((sums[0], sums[1]))]]
+        line = [*blank, "________", "________", *([""] if options.swap else [])]
+        rows += [line, [*blank, *_shown((sums[0], sums[1])), *_swapped(options, sums[2])]]
+    header += ["SWAP(bytes)"] if options.swap else []
     return _print(rows, header, options, session)
+
+
+def _container_swap(container: dict[str, Any]) -> int:
+    """Return the bytes of swap memory that a container uses."""
+    return _millis((container.get("usage") or {}).get("swap")) // 1000
+
+
+def _swapped(options: TopOptions, used: int) -> list[str]:
+    return [f"{used >> 20}Mi"] if options.swap else []
 
 
 def _live(
@@ -189,7 +224,7 @@ COMMANDS = {
         children={
             "node": Command(
                 "Display what nodes use.",
-                TopOptions,
+                NodeOptions,
                 nodes,
                 usage="[NAME]",
                 examples=(

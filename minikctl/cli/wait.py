@@ -6,7 +6,7 @@ import json
 import time
 
 from minikctl import errors
-from minikctl.cli import delete, selection, timespan
+from minikctl.cli import delete, printing, selection, timespan
 from minikctl.cli.commands import Command
 from minikctl.cli.flags import flag
 from minikctl.cli.output import jsonpath
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 POLL_SECONDS = 0.5
 
 
-class WaitOptions(selection.Selecting):
+class WaitOptions(printing.Printing, selection.Selecting):
     """What ``wait`` was asked."""
 
     conditions: tuple[str, ...] = flag(
@@ -39,6 +39,7 @@ class WaitOptions(selection.Selecting):
     )
     fields: str = flag("--field-selector", default="", help="A field selector.")
     all: bool = flag("--all", default=False, help="All objects of the type in the namespace.")
+    local: bool = flag("--local", default=False, help="Look at what the files say; ask no server.")
     timeout: str = flag("--timeout", default="30s", help="How long; 0 looks once, negative: a week.")
 
 
@@ -49,6 +50,8 @@ def run(options: WaitOptions, session: Session) -> int:
     wanted = [
         (text, None if text.lower() in ("delete", "create") else test(text)) for text in options.conditions
     ]
+    if options.local:
+        return _local(options, wanted, session)
     seconds = timespan.seconds(options.timeout)
     deadline = time.monotonic() + (delete.WEEK_SECONDS if seconds < 0 else seconds)
     if options.any:
@@ -64,6 +67,38 @@ def run(options: WaitOptions, session: Session) -> int:
     for failure in failures:
         session.io.warn(head + failure)
     return 1 if failures else 0
+
+
+def _local(options: WaitOptions, wanted: list[tuple[str, Test | None]], session: Session) -> int:
+    """Tell whether what the files say meets the conditions, without asking a server."""
+    from minikctl.cli import manifests
+
+    if not options.files:
+        raise errors.UsageError(
+            "error: you must specify resources by --filename when --local is set.\n"
+            "Example resource specifications include:\n   '-f rsrc.yaml'\n   '--filename=rsrc.json'"
+        )
+    failed = False
+    for document in manifests.sound(options.files, options.recursive, session.io):
+        found = document.object
+        title = f"{str(found.get('kind', '')).lower()}/{(found.get('metadata') or {}).get('name', '')}"
+        for condition, meets in wanted:
+            if _is_met(condition.lower(), meets, found):
+                _say(options, title, found, session)
+            else:
+                session.io.warn(f"error: condition not met for {title}")
+                failed = True
+    return 1 if failed else 0
+
+
+def _say(options: WaitOptions, title: str, found: dict[str, Any] | None, session: Session) -> None:
+    """Tell that the object met the condition, or print it; of one that was never there nothing is printed."""
+    printer = printing.printer(options, printing.named(title))
+    if printer is None:
+        session.io.say(f"{title} condition met")
+    elif found is not None:
+        session.io.out.write(printer([found], False))
+    session.io.out.flush()
 
 
 def _targets(options: WaitOptions, condition: str, deadline: float, session: Session) -> list[Target]:
@@ -99,7 +134,7 @@ def _any(
                 found = _read(target, session)
                 met = _is_met(condition.lower(), meets, found)
                 if met:
-                    session.io.say(f"{target.title} condition met")
+                    _say(options, target.title, found, session)
                     return 0
                 if options.fail_fast and found is not None:
                     _check_hope(target, found, session)
@@ -139,8 +174,10 @@ def _one(
 ) -> list[str]:
     """Wait for one object; return what to complain of."""
     once = time.monotonic() >= deadline
+    last: dict[str, Any] | None = None
     if condition == "delete":
-        if _read(target, session) is None:
+        last = _read(target, session)
+        if last is None:
             return []
         done = delete.gone(target, "", deadline, session)
     elif condition == "create":
@@ -151,8 +188,8 @@ def _one(
         assert meets is not None
         done = _meets(options, meets, target, deadline, session)
     if done:
-        session.io.say(f"{target.title} condition met")
-        session.io.out.flush()
+        printed = options.output or options.template
+        _say(options, target.title, last or (_read(target, session) if printed else None), session)
         return []
     place = f"{target.resource.name}/{target.name}"
     return [f"condition not met for {place}" if once else f"timed out waiting for the condition on {place}"]

@@ -130,6 +130,12 @@ wait --for=create deploy/none --timeout=1s
 wait --for=delete pod/nope
 wait --for=nope deploy/web
 wait deploy/web
+wait --for=jsonpath={.spec.replicas}=2 deploy/web -o name
+wait --for=jsonpath={.spec.replicas}=2 deploy/web -o json
+wait --for=jsonpath={.spec.replicas}=2 deploy/web -o jsonpath={.kind}
+wait --for=delete pod/nope -o name
+wait --for=create deploy/web --template={{.kind}}
+wait --for=create deploy/web --local
 create ns a b
 create ns x --dry-run=client -o yaml
 create deploy d --image=a --image=b/c:1 -r 2 --dry-run=client -o yaml
@@ -185,6 +191,11 @@ explain pod.spec.nope
 explain deployments.apps.spec.strategy
 explain foo
 explain pods svc
+explain pod.spec.affinity --recursive --max-depth=2
+explain pod.spec.affinity -R --max-depth=1
+explain pod --max-depth=1
+explain pod --recursive --max-depth=-1
+explain pod -o nope
 set image deploy/web c=x:1 --dry-run=client
 set image deploy/web c=x:1 --dry-run=client -o yaml
 set image deploy/web *=x:1 --dry-run=server
@@ -199,6 +210,8 @@ set env deploy/web -c nope X=y --dry-run=client
 set env deploy/web A=z --overwrite=false --dry-run=client -o yaml
 set env svc/web A=b
 set env pods --all --list
+set env ds/agent --list --resolve
+set env ds/agent --list -o yaml
 set resources deploy/web
 set resources deploy/web --limits=foo
 set resources deploy/web -c=c --limits=cpu=1,memory=1Gi --requests=cpu=10m --dry-run=client -o yaml
@@ -237,6 +250,7 @@ taint pods web a=b:NoSchedule
 drain
 drain nope
 drain -l a=none
+drain -l kubernetes.io/os=linux --dry-run=client --pod-selector=app=web --skip-wait-for-delete-timeout=1 --chunk-size=1
 drain -l kubernetes.io/os=linux --dry-run=client --pod-selector=app=web
 top pods
 top pods --containers
@@ -247,6 +261,10 @@ top pods -l app=none
 top pod nope
 top nodes
 top nodes --no-headers
+top nodes --show-capacity
+top nodes --show-swap
+top pods --show-swap
+top pods --containers --show-swap
 attach
 attach a b c
 attach nope
@@ -397,6 +415,9 @@ debug nope --image=x --replace
 debug nope --image=x -t
 logs deploy/web --all-pods
 logs deploy/web --tail=-2
+logs deploy/web --pod-running-timeout=0
+logs deploy/web --pod-running-timeout=-1s
+exec deploy/web --pod-running-timeout=0 -- ls
 logs deploy/web --since=1x
 logs deploy/web --since=x
 logs -l app=web --all-containers --prefix

@@ -19,9 +19,11 @@ class NoSuchField(Exception):
 class Explainer:
     """Explains one document's schemas."""
 
-    def __init__(self, document: Schema, *, recursive: bool = False) -> None:
+    def __init__(self, document: Schema, *, recursive: bool = False, depth: int = 0) -> None:
+        """``depth``: how many levels of fields are shown with ``recursive``; 0: all."""
         self._schemas: dict[str, Schema] = (document.get("components") or {}).get("schemas") or {}
         self._recursive = recursive
+        self._depth = depth
 
     def root(self, group: str, version: str, kind: str) -> Schema | None:
         """Return the schema of a kind, None if the document has none."""
@@ -94,7 +96,7 @@ class Explainer:
         fields = resolved.get("properties") or {}
         for name in sorted(fields):
             yield self._field(name, fields[name], name in (resolved.get("required") or ()), level)
-            if self._recursive:
+            if self._recursive and level != self._depth:
                 yield from self._fields(fields[name], level + 1, seen)
         for inner in (
             *(resolved.get("allOf") or ()),

@@ -175,11 +175,11 @@ def _source(sheet: Sheet, source: Object) -> None:
 def _value(source: Object, container: Object, pod: Object) -> tuple[str, ...]:
     if "fieldRef" in source:
         field = source["fieldRef"]
-        value = _field(field.get("fieldPath", ""), pod)
+        value = field_at(field.get("fieldPath", ""), pod)
         return (f"{value} ({field.get('apiVersion', 'v1')}:{field.get('fieldPath', '')})",)
     if "resourceFieldRef" in source:
         name = source["resourceFieldRef"].get("resource", "")
-        return (f"{_resource(name, container)} ({name})",)
+        return (f"{resource_of(name, container)} ({name})",)
     for key, kind in (("secretKeyRef", "secret"), ("configMapKeyRef", "config map")):
         if key in source:
             found = source[key]
@@ -194,14 +194,20 @@ def _value(source: Object, container: Object, pod: Object) -> tuple[str, ...]:
     return ("",)
 
 
-def _field(path: str, pod: Object) -> str:
+def field_at(path: str, pod: Object) -> str:
+    """Return what a fieldRef reads of a pod; "" what is not there yet."""
+    whole, bracket, key = path.partition("[")
+    if bracket:
+        step = whole.removeprefix("metadata.")
+        return str(((pod.get("metadata") or {}).get(step) or {}).get(key.strip("']\""), ""))
     found: Any = pod
     for step in path.split("."):
         found = found.get(step) if isinstance(found, dict) else None
     return str(found) if isinstance(found, str | int) else ""
 
 
-def _resource(name: str, container: Object) -> str:
+def resource_of(name: str, container: Object) -> str:
+    """Return what a resourceFieldRef reads of a container."""
     kind, _, resource = name.partition(".")
     value = ((container.get("resources") or {}).get(kind) or {}).get(resource)
     if value is None:
