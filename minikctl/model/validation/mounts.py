@@ -63,6 +63,9 @@ def _propagation(mount: dict[str, Any], path: str, container: dict[str, Any]) ->
 
 
 def _devices(container: dict[str, Any], path: str, mountable: Volumes) -> Iterator[Cause]:
+    mounts = container.get("volumeMounts") or ()
+    mounted = {each.get("name") for each in mounts}
+    places = {each.get("mountPath") for each in mounts}
     seen: set[str] = set()
     points: set[str] = set()
     for index, device in enumerate(container.get("volumeDevices") or ()):
@@ -75,6 +78,11 @@ def _devices(container: dict[str, Any], path: str, mountable: Volumes) -> Iterat
         if point in points:
             yield causes.invalid(f"{where}.devicePath", point, "must be unique")
         points.add(point)
+        if name in mounted:
+            yield causes.invalid(f"{where}.name", name, "must not already exist in volumeMounts")
+        if point in places:
+            detail = "must not already exist as a path in volumeMounts"
+            yield causes.invalid(f"{where}.devicePath", point, detail)
         if name and name not in mountable:
             yield causes.not_found(f"{where}.name", name)
         elif name and not {"persistentVolumeClaim", "ephemeral"} & set(mountable[name]):
