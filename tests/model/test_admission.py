@@ -105,6 +105,29 @@ def test_limits() -> None:
     assert said_of(slices) == ["endpoints: Too many: 1001: must have at most 1000 items"]
 
 
+def test_limits_of_words() -> None:
+    event = {"apiVersion": "v1", "kind": "Event", "involvedObject": {"kind": "Pod", "namespace": "default"}}
+    told = {**event, "eventTime": "2026-01-01T00:00:00.000000Z", "type": "Normal", "action": "a", "reason": "r" * 129}
+    told |= {"reportingComponent": "c.io/c", "reportingInstance": "i"}
+    assert said_of(told) == ['reason: Invalid value: "": can have at most 128 characters']
+    many = {"apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "provisioner": "a.io/b"}
+    assert said_of({**many, "parameters": {f"p{number}": "" for number in range(513)}}) == [
+        "parameters: Too long: may not be more than 512 bytes"
+    ]
+    assert said_of({**many, "parameters": {"p": "x" * (256 << 10)}}) == [
+        "parameters: Too long: may not be more than 262144 bytes"
+    ]
+    node = {"apiVersion": "storage.k8s.io/v1", "kind": "CSINode"}
+    (said,) = said_of({**node, "spec": {"drivers": [{"name": "d.io", "nodeID": "n" * 257}]}})
+    assert said.endswith("must be 256 characters or less")
+    searches = ["a" * 100 + str(number) for number in range(21)]
+    pod = {"apiVersion": "v1", "kind": "Pod", "spec": {"containers": [{"name": "a", "image": "b"}]}}
+    pod["spec"]["dnsConfig"] = {"searches": searches}
+    assert said_of(pod)[0].endswith(
+        "must not have more than 2048 characters (including spaces) in the search list"
+    )
+
+
 def test_unknown_fields_are_left_alone() -> None:
     assert (
         said_of(

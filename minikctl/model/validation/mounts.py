@@ -74,17 +74,18 @@ def _devices(container: dict[str, Any], path: str, mountable: Volumes) -> Iterat
         if name in seen:
             yield causes.invalid(f"{where}.name", name, "must be unique")
         seen.add(name)
-        yield from paths.no_backsteps(point, f"{where}.devicePath")
+        if ".." in point.split("/"):
+            yield causes.invalid(f"{where}.devicePath", point, "can not contain backsteps ('..')")
         if point in points:
             yield causes.invalid(f"{where}.devicePath", point, "must be unique")
         points.add(point)
-        if name in mounted:
-            yield causes.invalid(f"{where}.name", name, "must not already exist in volumeMounts")
-        if point in places:
-            detail = "must not already exist as a path in volumeMounts"
-            yield causes.invalid(f"{where}.devicePath", point, detail)
         if name and name not in mountable:
             yield causes.not_found(f"{where}.name", name)
         elif name and not {"persistentVolumeClaim", "ephemeral"} & set(mountable[name]):
             detail = "can only use volume source type of PersistentVolumeClaim or Ephemeral for block mode"
             yield causes.invalid(f"{where}.name", name, detail)
+        if name in mounted:
+            yield causes.invalid(f"{where}.name", name, "must not already exist in volumeMounts")
+        if point in places:
+            detail = "must not already exist as a path in volumeMounts"
+            yield causes.invalid(f"{where}.devicePath", point, detail)

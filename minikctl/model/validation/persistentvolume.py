@@ -8,7 +8,7 @@ from typing import Any
 from minikctl.model import causes, objects, quantity
 from minikctl.model.kind import Cause
 from minikctl.model.objects import Object
-from minikctl.model.validation import affinity, claims, volumes
+from minikctl.model.validation import affinity, claims, storage, volumes
 
 _OWN = (
     "accessModes",
@@ -121,6 +121,7 @@ def _shrinking(new: dict[str, Any], before: dict[str, Any], old: Object) -> Iter
 def storage_class(obj: Object, old: Object | None) -> list[Cause]:
     """Return what is wrong with a StorageClass."""
     found = [] if obj.get("provisioner") else [causes.required("provisioner")]
+    found += storage.parameters_of(obj)
     if old is None:
         return found
     for name in ("parameters", "provisioner", "reclaimPolicy"):

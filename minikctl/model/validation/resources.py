@@ -67,7 +67,7 @@ def _huge(name: str, amount: Any, path: str) -> Iterator[Cause]:
     try:
         size = quantity.parse(name.removeprefix(_HUGE))
     except ValueError:
-        return
+        size = quantity.parse(0)
     if size <= 0 or quantity.parse(amount) % size:
         yield causes.invalid(path, amount, f"{amount} is not positive integer multiple of {name}")
 

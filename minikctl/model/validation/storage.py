@@ -17,7 +17,9 @@ _PARAMETERS_SIZE = 256 * 1024
 _EXACTLY_ONE = "must specify exactly one of inlineVolumeSpec and persistentVolumeName"
 
 
-def _parameters(parameters: dict[str, str]) -> Iterator[Cause]:
+def parameters_of(obj: Object) -> Iterator[Cause]:
+    """Yield what is wrong with the parameters of a class."""
+    parameters = obj.get("parameters") or {}
     if len(parameters) > _PARAMETERS:
         yield causes.too_long("parameters", _PARAMETERS)
         return
@@ -31,7 +33,7 @@ def volume_attributes_class(obj: Object, old: Object | None) -> list[Cause]:
     """Return what is wrong with a VolumeAttributesClass."""
     parameters = obj.get("parameters") or {}
     driver = str(obj.get("driverName") or "")
-    found = [*(volumes.driver_name(driver, "driverName") if driver else ()), *_parameters(parameters)]
+    found = [*(volumes.driver_name(driver, "driverName") if driver else ()), *parameters_of(obj)]
     if not parameters:
         found.append(causes.required("parameters", "must contain at least one key/value pair"))
     if old is not None:

@@ -62,12 +62,6 @@ def driver_name(name: str, path: str) -> Iterator[Cause]:
         yield causes.invalid(path, name, fault)
 
 
-def relative_path(value: str) -> list[str]:
-    """Return what makes the value no path below a volume."""
-    faults = ["must be a relative path"] if value.startswith("/") else []
-    return [*faults, "must not contain '..'"] if ".." in value.split("/") else faults
-
-
 # --- files from objects ---------------------------------------------------------------------------
 
 
