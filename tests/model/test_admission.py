@@ -107,7 +107,13 @@ def test_limits() -> None:
 
 def test_limits_of_words() -> None:
     event = {"apiVersion": "v1", "kind": "Event", "involvedObject": {"kind": "Pod", "namespace": "default"}}
-    told = {**event, "eventTime": "2026-01-01T00:00:00.000000Z", "type": "Normal", "action": "a", "reason": "r" * 129}
+    told = {
+        **event,
+        "eventTime": "2026-01-01T00:00:00.000000Z",
+        "type": "Normal",
+        "action": "a",
+        "reason": "r" * 129,
+    }
     told |= {"reportingComponent": "c.io/c", "reportingInstance": "i"}
     assert said_of(told) == ['reason: Invalid value: "": can have at most 128 characters']
     many = {"apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "provisioner": "a.io/b"}

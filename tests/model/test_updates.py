@@ -24,7 +24,10 @@ def pod(*debuggers: Object) -> Object:
     [
         ([{"name": "d", "image": "i"}, {"name": "e", "image": "k"}], []),
         ([], ['Forbidden: existing ephemeral containers "d" may not be removed\n']),
-        ([{"name": "d", "image": "j"}], ['Forbidden: existing ephemeral containers "d" may not be changed\n']),
+        (
+            [{"name": "d", "image": "j"}],
+            ['Forbidden: existing ephemeral containers "d" may not be changed\n'],
+        ),
     ],
 )
 def test_debuggers_stay_as_they_are(debuggers: list[Object], said: list[str]) -> None:
