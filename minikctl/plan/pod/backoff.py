@@ -14,6 +14,8 @@ CRASH_CAP = 300
 CRASH_RESET_SECONDS = 600
 PULL_ERROR_SECONDS = 5.0
 """How long a failed pull is shown as ErrImagePull before it is shown as ImagePullBackOff."""
+START_ERROR_SECONDS = 2.0
+"""How long a failed start is shown as RunContainerError before it is shown as CrashLoopBackOff."""
 
 _BY_VERB: dict[str, tuple[float, float]] = {"image": (10, 300), "volume": (0.5, 122)}
 _BY_REASON: dict[str, tuple[float, float]] = {"ErrImageNeverPull": (2, 10)}

@@ -6,7 +6,7 @@ from minikctl.model.actions.node import EnsureImage
 from minikctl.plan.pod import backoff, build, events, images
 from minikctl.plan.pod.draft import Draft
 from minikctl.plan.pod.problems import ConfigError
-from minikctl.plan.pod.state import ContainerState, PodState
+from minikctl.plan.pod.state import ContainerState, PodState, failed_to_start
 from minikctl.plan.pod.view import Failure, ImageState
 
 
@@ -46,6 +46,11 @@ def _crash_loop(state: PodState, draft: Draft, container: ContainerState) -> boo
     left = backoff.crash_wait(ended, draft.now) if ended is not None else 0.0
     if ended is None or left <= 0:
         return False
+    shown = backoff.START_ERROR_SECONDS - (draft.now - (ended.created_at or draft.now)).total_seconds()
+    if failed_to_start(ended) and shown > 0:
+        draft.wait(container.name, "RunContainerError", ended.error)
+        draft.wake(min(shown, left))
+        return True
     view = state.view
     pod = events.pod_text(view.name, view.namespace, view.uid)
     length = _duration(backoff.crash_delay(ended))
