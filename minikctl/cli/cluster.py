@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from minikctl.client import home as homes
 from minikctl.client import launcher
 
 if TYPE_CHECKING:
+    from minikctl.client.settings import ClusterSettings
     from minikctl.cli.session import Session
 
 READY_SECONDS = 120.0
@@ -50,6 +52,15 @@ class StartOptions(Options):
         help="Sysctls that pods may set beside the safe ones: kernel.msg*,net.core.somaxconn.",
     )
     publish: str = flag("--publish", default="", help="The host address of NodePorts.")
+    network: str = flag(
+        "--network", default="", help="Who connects pods: docker, or cni (plugins).", complete="docker cni"
+    )
+    cni_conf: str = flag(
+        "--cni-conf", default="", help="Directory or file of the CNI configuration; a bridge if empty."
+    )
+    cni_path: str = flag(
+        "--cni-path", default="", help="Directories of CNI plugins' programs, joined by ':'."
+    )
     wait: bool = flag("--wait", default=True, help="Wait until the system pods are ready.")
 
 
@@ -63,6 +74,9 @@ def start(options: StartOptions, session: Session) -> int:
         "unsafe_sysctls": options.allowed_unsafe_sysctls,
         "nodes": options.nodes or "",
         "node_capacity": options.node_capacity,
+        "pod_network": options.network,
+        "cni_conf": os.path.abspath(options.cni_conf) if options.cni_conf else "",
+        "cni_path": options.cni_path,
     }
     _settle(session, {key: value for key, value in asked.items() if value not in ("", None)})
     begun = time.monotonic()
@@ -89,6 +103,8 @@ def _settle(session: Session, asked: dict[str, Any]) -> None:
     _check_nodes(asked)
     settings = session.home.settings()
     wanted = replace(settings, **asked)
+    if wanted.pod_network != "docker":
+        _check_plugins(wanted)
     if session.home.exists() and wanted != settings:
         changed = ", ".join(key for key in asked if getattr(settings, key) != asked[key])
         raise errors.UsageError(
@@ -97,6 +113,24 @@ def _settle(session: Session, asked: dict[str, Any]) -> None:
         )
     if not session.home.exists():
         session.home.save(wanted)
+
+
+def _check_plugins(wanted: ClusterSettings) -> None:
+    """Refuse a network that plugins could not make: none is installed, or what they are told is wrong."""
+    from minikctl.drivers import cni_files
+    from minikctl.plan.cni import ranges
+
+    if wanted.pod_network != "cni" or wanted.runtime == "sim":
+        raise errors.UsageError(
+            "error: --network is docker or cni, and simulated pods have no network that plugins could make"
+        )
+    if not any(os.path.isdir(path) for path in wanted.cni_path.split(":")):
+        raise errors.UsageError(
+            f"error: there are no CNI plugins in {wanted.cni_path}: install them with "
+            "`apt-get install containernetworking-plugins`, or name their directory with --cni-path"
+        )
+    cni_files.read(wanted.cni_conf, wanted.network, "")
+    ranges.split(wanted.pod_cidr or f"10.0.0.0/{ranges.prefix(wanted.nodes)}", wanted.nodes)
 
 
 def _check_nodes(asked: dict[str, Any]) -> None:

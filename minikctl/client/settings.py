@@ -23,6 +23,12 @@ class ClusterSettings:
     nodes: int = 1
     node_capacity: str = ""
     """What each node is said to have, as ``cpu=2,memory=4Gi,pods=50``; what is not named is its share."""
+    pod_network: str = "docker"
+    """Who gives pods their network: docker, or cni (plugins)."""
+    cni_conf: str = ""
+    """Where the configuration of CNI plugins is, a directory or a file; "" for the built-in one."""
+    cni_path: str = "/usr/lib/cni:/opt/cni/bin"
+    """The directories that CNI plugins' programs are looked for in."""
 
     @property
     def node_names(self) -> tuple[str, ...]:
@@ -54,6 +60,10 @@ class ClusterSettings:
     def network(self) -> str:
         """Return the name of the cluster's engine network."""
         return f"minikctl-{self.name}"
+
+    def pods_network(self, node: str) -> str:
+        """Return what a node's pods are connected to: the engine network, or what plugins make there."""
+        return f"cni:{node}" if self.pod_network == "cni" else self.network
 
 
 def _address(cidr: str, number: int) -> str:

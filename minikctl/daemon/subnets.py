@@ -12,6 +12,7 @@ from minikctl import errors
 from minikctl.client.settings import ClusterSettings
 from minikctl.drivers import engine as engines
 from minikctl.drivers import ownership
+from minikctl.plan.cni import ranges
 
 logger = logging.getLogger(__name__)
 
@@ -35,12 +36,13 @@ async def ensure(
     for network in present:
         if network.name == settings.network:
             return network
+    length = ranges.prefix(settings.nodes) if settings.pod_network == "cni" else PREFIX
     chosen = settings.pod_cidr or (SIMULATED if settings.runtime == "sim" else "")
     if chosen:
         return await _make(engine, settings, state, chosen)
     taken = [subnet for network in present if (subnet := parsed(network.subnet))]
     problem: errors.DriverError | None = None
-    for candidate in free(taken + host_routes(routes)):
+    for candidate in free(taken + host_routes(routes), length):
         try:
             return await _make(engine, settings, state, str(candidate))
         except errors.EngineUnavailable:
@@ -55,13 +57,16 @@ async def ensure(
 async def _make(
     engine: engines.Engine, settings: ClusterSettings, state: str, subnet: str
 ) -> engines.Network:
-    return await engine.create_network(settings.network, subnet, ownership.labels(settings.name, state))
+    pool = ranges.split(subnet, settings.nodes).engine if settings.pod_network == "cni" else ""
+    return await engine.create_network(
+        settings.network, subnet, ownership.labels(settings.name, state), pool=pool
+    )
 
 
-def free(taken: Sequence[Subnet]) -> Iterator[Subnet]:
+def free(taken: Sequence[Subnet], length: int = PREFIX) -> Iterator[Subnet]:
     """Yield the ranges for pods that overlap with none of those that are taken."""
     for second in range(FIRST, LAST + 1):
-        candidate = ipaddress.IPv4Network(f"10.{second}.0.0/{PREFIX}")
+        candidate = ipaddress.IPv4Network(f"10.{second}.0.0/{length}")
         if not any(candidate.overlaps(subnet) for subnet in taken):
             yield candidate
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 from minikctl import errors
 from minikctl.controllers import node as node_controller
-from minikctl.daemon import hostdns, networking, relay, runtimes, subnets
+from minikctl.daemon import hostdns, networking, plugging, relay, runtimes, subnets
 from minikctl.daemon.core import Core
 from minikctl.drivers import engine as engines
 from minikctl.model import capacities, quantity
@@ -120,9 +120,14 @@ class World:
         self._place = place = await self._prepared()
         settings = self._network_settings(place)
         await networking.install(self._core, settings)
-        network = networking.build(self._core, self._runtime, settings)
+        plugged = plugging.build(self._core, self._runtime, place.network.subnet, place.infra_image)
+        runtime = self._runtime
+        if plugged is not None:
+            await plugged.start()
+            runtime = replace(runtime, engine=plugged.as_engine)
+        network = networking.build(self._core, runtime, settings)
         drivers = NodeDrivers(
-            self._runtime.engine,
+            runtime.engine,
             network.sandboxes,
             self._core.client,
             self._core.informers,
@@ -134,7 +139,10 @@ class World:
             self._tell,
         )
         node = self._node_info(place)
-        others = {name: replace(node, name=name) for name in self._core.settings.node_names[1:]}
+        others = {
+            name: replace(node, name=name, network=self._core.settings.pods_network(name))
+            for name in self._core.settings.node_names[1:]
+        }
         self._agent = agent = NodeAgent(drivers, node, others)
         cleaner = VolumeCleaner(
             self._runtime.engine, self._core.informers, self._core.executor, self._core.clock, node
@@ -145,6 +153,8 @@ class World:
         async with asyncio.TaskGroup() as group:
             for name, work in network.works.items():
                 group.create_task(work, name=name)
+            if plugged is not None:
+                group.create_task(plugged.run(), name="cni")
             group.create_task(agent.run(), name="node")
             group.create_task(evictor.run(), name="evictor")
             group.create_task(self._static_pods().run(), name="static pods")
@@ -203,7 +213,8 @@ class World:
             cluster=settings.name,
             name=self._core.node,
             host_ip=place.network.gateway,
-            network=settings.network,
+            network=settings.pods_network(self._core.node),
+            engine_network=settings.network,
             pods_dir=self._core.home.file("pods"),
             memory_dir=self._core.home.memory,
             infra_image=place.infra_image,

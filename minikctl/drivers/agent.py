@@ -27,7 +27,7 @@ FindAgent = Callable[[], Awaitable[str | None]]
 
 _SHELLS = 3
 _CHANGES_PER_SHELL = 4
-_CHANGE_SECONDS = 10.0
+CHANGE_SECONDS = 10.0
 
 # The namespace is opened first and its owner looked at then: a pid that still is the container's now was its
 # own when the namespace was opened, too, so a reused number never leads into a stranger's namespace.
@@ -54,6 +54,8 @@ class Job:
     pid: int
     argv: tuple[str, ...]
     stdin: str = ""
+    seconds: float = CHANGE_SECONDS
+    """How long it may take."""
 
 
 @dataclass(frozen=True)
@@ -127,7 +129,7 @@ class Shell:
         outcomes: list[Outcome] = []
         writing = asyncio.ensure_future(self._send(jobs))
         try:
-            async with asyncio.timeout(_CHANGE_SECONDS * len(jobs)):
+            async with asyncio.timeout(sum(job.seconds for job in jobs)):
                 while len(outcomes) < len(jobs):
                     piece = await anext(self._output, None)
                     if piece is None:
@@ -180,6 +182,11 @@ class AgentNetns:
         if outcome.status:
             raise errors.DriverError(f"{shlex.join(argv)}: {_words(outcome)}", outcome.output)
         return outcome.output
+
+    async def run(self, job: Job) -> Outcome:
+        """Return how one job went, whatever its exit code; ``DriverError`` without agent."""
+        (outcome,) = await self._run([job])
+        return outcome
 
     async def close(self) -> None:
         """End the shells in the agent."""

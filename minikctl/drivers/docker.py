@@ -210,7 +210,7 @@ class DockerEngine:
             await self._call("DELETE", f"/images/{reference}")
 
     async def create_network(
-        self, name: str, subnet: str, labels: Mapping[str, str], *, internal: bool = False
+        self, name: str, subnet: str, labels: Mapping[str, str], *, internal: bool = False, pool: str = ""
     ) -> engine.Network:
         """Create a bridge network; ``DriverError`` when the subnet overlaps with another."""
         body = {
@@ -218,7 +218,7 @@ class DockerEngine:
             "CheckDuplicate": True,
             "Driver": "bridge",
             "Internal": internal,
-            "IPAM": {"Driver": "default", "Config": [docker_wire.pool(subnet)]},
+            "IPAM": {"Driver": "default", "Config": [docker_wire.pool(subnet, pool)]},
             "Labels": dict(labels),
         }
         made = await self._call("POST", "/networks/create", body=body)

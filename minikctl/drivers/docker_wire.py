@@ -191,9 +191,10 @@ def network_from_inspect(body: Mapping[str, Any]) -> engine.Network:
     )
 
 
-def pool(subnet: str) -> Json:
+def pool(subnet: str, part: str = "") -> Json:
     """Return a network's address pool, with the gateway: else the engine tells it only once it is used."""
-    return {"Subnet": subnet, "Gateway": str(next(ipaddress.ip_network(subnet).hosts()))}
+    found = {"Subnet": subnet, "Gateway": str(next(ipaddress.ip_network(subnet).hosts()))}
+    return {**found, "IPRange": part} if part else found
 
 
 def info(body: Mapping[str, Any], api_version: str) -> engine.EngineInfo:

@@ -193,9 +193,12 @@ class Engine(Protocol):
         ...
 
     async def create_network(
-        self, name: str, subnet: str, labels: Mapping[str, str], *, internal: bool = False
+        self, name: str, subnet: str, labels: Mapping[str, str], *, internal: bool = False, pool: str = ""
     ) -> Network:
-        """Create a bridge network; ``DriverError`` when the subnet overlaps with another."""
+        """Create a bridge network; ``DriverError`` when the subnet overlaps with another.
+
+        ``pool`` is the part of the subnet from which the engine takes addresses by itself, "" for all.
+        """
         ...
 
     async def networks(self, labels: Mapping[str, str] | None = None) -> Sequence[Network]:

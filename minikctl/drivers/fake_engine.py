@@ -337,6 +337,7 @@ class FakeEngine:
         labels: Mapping[str, str],
         *,
         internal: bool = False,  # noqa: ARG002
+        pool: str = "",  # noqa: ARG002 - addresses are lent from the start of the subnet
     ) -> engine.Network:
         """Create a bridge network; ``DriverError`` when the subnet overlaps with another."""
         await self._enter("create_network")

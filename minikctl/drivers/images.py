@@ -71,7 +71,7 @@ class _Kind:
 _INFRA = _Kind(
     name=INFRA,
     programs=("nft", "nsenter", "ip", "conntrack", "named", "haproxy"),
-    extras=("rndc", "curl"),
+    extras=("rndc", "curl", "iptables"),
     files=(("pause", 0o755),),
     # Writable by any user: what runs here does so under users that only the configuration knows.
     directories=(

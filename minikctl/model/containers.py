@@ -77,6 +77,9 @@ class ContainerSpec:
     tty: bool = False
     init: bool = False
     stop_signal: str = ""
+    ingress_rate: int = 0
+    egress_rate: int = 0
+    """Limits of its network in bits a second, for networks that know such; 0: none."""
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import os
 import pathlib
 import secrets
 import string
@@ -83,7 +84,26 @@ def manifests(settings: NetworkSettings, values: dict[str, str]) -> list[Object]
             continue
         text = string.Template(path.read_text()).substitute(known)
         found += [document for document in yaml.safe_load_all(text) if document]
+    if settings.cluster.pod_network == "cni":
+        agent = next(obj for obj in found if obj["metadata"]["name"] == "agent")
+        _mount_plugins(agent, settings)
     return found
+
+
+def _mount_plugins(agent: Object, settings: NetworkSettings) -> None:
+    """Show the agent the plugins' programs, and the directory in which they keep what they lend."""
+    places = [path for path in settings.cluster.cni_path.split(":") if os.path.isdir(path)]
+    mounts = [(path, True, "Directory") for path in places]
+    mounts.append((f"{settings.directory}/cni", False, "DirectoryOrCreate"))
+    spec = agent["spec"]["template"]["spec"]
+    spec["volumes"] = [
+        {"name": f"cni-{number}", "hostPath": {"path": path, "type": kind}}
+        for number, (path, _, kind) in enumerate(mounts)
+    ]
+    spec["containers"][0]["volumeMounts"] = [
+        {"name": f"cni-{number}", "mountPath": path, "readOnly": read_only}
+        for number, (path, read_only, _) in enumerate(mounts)
+    ]
 
 
 def is_part(pod: Object, part: str) -> bool:

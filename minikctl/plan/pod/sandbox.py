@@ -8,10 +8,13 @@ from minikctl.model import objects
 from minikctl.model.actions.node import HostFile
 from minikctl.model.containers import ContainerSpec, Mount, PortBinding
 from minikctl.plan import dns
-from minikctl.plan.pod import names
+from minikctl.plan.cni import protocol
+from minikctl.plan.pod import bandwidth, names
 from minikctl.plan.pod.state import PodState
 
 MAX_HOSTNAME = 63
+NETWORK, ENGINE = "minikctl.dev/network", "engine"
+"""An annotation, and its value, of pods that the engine itself is to connect and publish."""
 NETWORK_SYSCTLS = {
     # One clock of TCP timestamps for all destinations.  A client that reaches one endpoint by its own address
     # and by Services has its ports translated; with a clock for each destination (the kernel's default) the
@@ -44,20 +47,31 @@ def pause_spec(state: PodState) -> ContainerSpec:
         labels=names.labels(view, names.PAUSE_ROLE, names.SANDBOX_NAME, attempt),
         entrypoint=("/pause",),
         hostname="" if host else hostname(state),
-        network="host" if host else view.node.network,
+        network="host" if host else network(state),
         ports=() if host else _host_ports(state),
         pid_mode="host" if spec.get("hostPID") else "",
         ipc_mode="host" if spec.get("hostIPC") else "shareable",
         sysctls=_sysctls(state),
         cpu_shares=2,
+        ingress_rate=bandwidth.rate(state.pod, bandwidth.INGRESS),
+        egress_rate=bandwidth.rate(state.pod, bandwidth.EGRESS),
     )
+
+
+def network(state: PodState) -> str:
+    """Return the network that the sandbox joins: the node's, or the engine's own if the pod asks for it."""
+    node = state.view.node
+    if objects.annotations(state.pod).get(NETWORK) == ENGINE and node.engine_network:
+        return node.engine_network
+    return node.network
 
 
 def refusal(state: PodState) -> str:
     """Return why there can be no such sandbox on this node, "" if there can."""
     wanted = str(state.spec.get("runtimeClassName") or "")
     if not wanted:
-        return _too_long(hostname(state))
+        limits = bandwidth.refusal(state.pod) if plugged(state) else ""
+        return _too_long(hostname(state)) or limits
     return (
         f'Failed to create pod sandbox: no runtime for RuntimeClass "{wanted}" is configured: '
         "this node runs all pods by its engine's own"
@@ -71,6 +85,11 @@ def _too_long(name: str) -> str:
         "Failed to create pod sandbox: failed to construct FQDN from pod hostname and cluster domain, "
         f"FQDN {name} is too long ({MAX_KERNEL_NAME} characters is the max, {len(name)} characters requested)"
     )
+
+
+def plugged(state: PodState) -> bool:
+    """Tell whether plugins give the pod its network."""
+    return not state.host_network and network(state).startswith(protocol.PLUGINS)
 
 
 def _sysctls(state: PodState) -> tuple[tuple[str, str], ...]:
@@ -101,7 +120,7 @@ def _host_ports(state: PodState) -> tuple[PortBinding, ...]:
             binding = PortBinding(
                 container_port=int(port.get("containerPort") or 0),
                 protocol=str(port.get("protocol") or "TCP").lower(),
-                host_ip=str(port.get("hostIP") or state.view.node.publish_ip),
+                host_ip=str(port.get("hostIP") or ("" if plugged(state) else state.view.node.publish_ip)),
                 host_port=int(port["hostPort"]),
             )
             if binding not in found:

@@ -33,6 +33,8 @@ class NodeInfo:
     cpus: int = 1
     memory_bytes: int = 0
     storage_bytes: int = 0
+    engine_network: str = ""
+    """Of pods that are to stay on the engine's own network, "" if that is ``network``."""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,103 @@
+"""Pods' network by CNI plugins, put together: the nodes' containers, and an engine that attaches sandboxes."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable
+from dataclasses import dataclass
+from typing import cast
+
+from minikctl import errors
+from minikctl.daemon import networking
+from minikctl.daemon.core import Core
+from minikctl.daemon.runtimes import Runtime
+from minikctl.drivers import agent, cni, cni_calls, cni_files, cni_records
+from minikctl.drivers import engine as engines
+from minikctl.network import cni_nodes
+from minikctl.network.cni_engine import CniEngine
+from minikctl.plan.cni import protocol, ranges
+from minikctl.runtime import tasks
+
+log = logging.getLogger(__name__)
+
+DIRECTORY = "cni"
+AGAIN_SECONDS = 60.0
+RETRY_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class Plugged:
+    """What plugins add to a cluster."""
+
+    engine: CniEngine
+    nodes: cni_nodes.NodeContainers
+    plugins: cni.Plugins
+    core: Core
+    runtime: Runtime
+
+    @property
+    def as_engine(self) -> engines.Engine:
+        """Return the engine for those who need sandboxes with addresses; it hands on what is not its own."""
+        return cast(engines.Engine, self.engine)
+
+    async def start(self) -> None:
+        """Have the nodes' containers run, before anything is attached."""
+        for name in await self.nodes.ensure():
+            await self.engine.reset(name)
+
+    async def run(self) -> None:
+        """Keep the nodes' containers, detach what is gone, and look once at what was attached before."""
+        lost = asyncio.Event()
+        clock = self.core.clock
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._follow(lost), name="cni nodes")
+            await self._guarded(self._look(), "looking at attachments")
+            while True:
+                await tasks.first(clock.sleep(AGAIN_SECONDS), lost.wait())
+                lost.clear()
+                await self._guarded(self.start(), "containers of nodes")
+                await self._guarded(self.engine.collect(), "detaching")
+
+    async def _look(self) -> None:
+        first, *_ = self.core.settings.node_names
+        place = await self.nodes.ready(first)
+        await cni_calls.versions(self.plugins, place, self.nodes.network)
+        await cni_calls.status(self.plugins, place, self.nodes.network)
+        await self.engine.collect()
+        await cni_calls.collect(self.plugins, place, self.nodes.network, self.engine.attached())
+        await self.engine.check()
+
+    async def _follow(self, lost: asyncio.Event) -> None:
+        while True:
+            await self.nodes.follow(lost.set)
+            await self.core.clock.sleep(RETRY_SECONDS)
+            lost.set()
+
+    async def _guarded(self, work: Awaitable[None], what: str) -> None:
+        try:
+            await work
+        except (errors.DriverError, protocol.PluginError) as error:
+            log.warning("%s: %s", what, error)
+
+
+def build(core: Core, runtime: Runtime, subnet: str, image: str) -> Plugged | None:
+    """Return what plugins add, None when the engine itself connects pods."""
+    settings = core.settings
+    if settings.pod_network != "cni":
+        return None
+    find = networking.agent_finder(runtime.engine, settings.name)
+    plugins = cni.AgentPlugins(agent.AgentNetns(runtime.engine, find), settings.cni_path)
+    layout = cni_nodes.Layout(
+        cluster=settings.name,
+        engine_network=settings.network,
+        service_cidr=settings.service_cidr,
+        image=image,
+        nodes=settings.node_names,
+        ranges=ranges.split(subnet, settings.nodes),
+    )
+    leases = core.home.file(DIRECTORY, "leases")
+    config = cni_files.read(settings.cni_conf, settings.network, leases)
+    nodes = cni_nodes.NodeContainers(runtime.engine, plugins, find, core.clock, layout, config)
+    records = cni_records.Records(core.home.file(DIRECTORY, "results"))
+    return Plugged(CniEngine(runtime.engine, plugins, nodes, records), nodes, plugins, core, runtime)
