@@ -17,8 +17,8 @@ from minikctl.client import home as homes
 from minikctl.client import launcher
 
 if TYPE_CHECKING:
-    from minikctl.client.settings import ClusterSettings
     from minikctl.cli.session import Session
+    from minikctl.client.settings import ClusterSettings
 
 READY_SECONDS = 120.0
 ENGINE_SECONDS = 10.0

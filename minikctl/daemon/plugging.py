@@ -1,4 +1,4 @@
-"""Pods' network by CNI plugins, put together: the nodes' containers, and an engine that attaches sandboxes."""
+"""Pods' network by CNI plugins, put together: nodes' containers, and an engine that attaches sandboxes."""
 
 from __future__ import annotations
 
@@ -52,20 +52,23 @@ class Plugged:
         clock = self.core.clock
         async with asyncio.TaskGroup() as group:
             group.create_task(self._follow(lost), name="cni nodes")
-            await self._guarded(self._look(), "looking at attachments")
+            looked = await self._guarded(self._look(), "looking at attachments")
             while True:
-                await tasks.first(clock.sleep(AGAIN_SECONDS), lost.wait())
+                pause = AGAIN_SECONDS if looked else RETRY_SECONDS
+                await tasks.first(clock.sleep(pause), lost.wait())
                 lost.clear()
+                looked = looked or await self._guarded(self._look(), "looking at attachments")
                 await self._guarded(self.start(), "containers of nodes")
                 await self._guarded(self.engine.collect(), "detaching")
 
     async def _look(self) -> None:
         first, *_ = self.core.settings.node_names
         place = await self.nodes.ready(first)
-        await cni_calls.versions(self.plugins, place, self.nodes.network)
-        await cni_calls.status(self.plugins, place, self.nodes.network)
+        calls = cni_calls.Calls(self.plugins, place, self.nodes.network)
+        await calls.versions()
+        await calls.status()
         await self.engine.collect()
-        await cni_calls.collect(self.plugins, place, self.nodes.network, self.engine.attached())
+        await calls.collect(self.engine.attached())
         await self.engine.check()
 
     async def _follow(self, lost: asyncio.Event) -> None:
@@ -74,11 +77,13 @@ class Plugged:
             await self.core.clock.sleep(RETRY_SECONDS)
             lost.set()
 
-    async def _guarded(self, work: Awaitable[None], what: str) -> None:
+    async def _guarded(self, work: Awaitable[None], what: str) -> bool:
         try:
             await work
         except (errors.DriverError, protocol.PluginError) as error:
             log.warning("%s: %s", what, error)
+            return False
+        return True
 
 
 def build(core: Core, runtime: Runtime, subnet: str, image: str) -> Plugged | None:
@@ -95,9 +100,8 @@ def build(core: Core, runtime: Runtime, subnet: str, image: str) -> Plugged | No
         image=image,
         nodes=settings.node_names,
         ranges=ranges.split(subnet, settings.nodes),
+        config=cni_files.read(settings.cni_conf, settings.network, core.home.file(DIRECTORY, "leases")),
     )
-    leases = core.home.file(DIRECTORY, "leases")
-    config = cni_files.read(settings.cni_conf, settings.network, leases)
-    nodes = cni_nodes.NodeContainers(runtime.engine, plugins, find, core.clock, layout, config)
+    nodes = cni_nodes.NodeContainers(runtime.engine, plugins, find, core.clock, layout)
     records = cni_records.Records(core.home.file(DIRECTORY, "results"))
     return Plugged(CniEngine(runtime.engine, plugins, nodes, records), nodes, plugins, core, runtime)

@@ -1,7 +1,7 @@
 """CNI plugins, run in the agent: their programs are this machine's, their place is a node's network.
 
-Each node is a container of its own on the cluster's engine network.  Plugins run in *its* network namespace,
-so bridges, devices, rules and routes of theirs are never the host's, and end with that container.
+Each node is a container of its own on the cluster's engine network.  Plugins run in *its* network
+namespace, so bridges, devices, rules and routes of theirs are never the host's, and end with that container.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ SECONDS = 10
 """A plugin that has not ended by then is ended."""
 _KILLED = 137
 _MISSING = 127
-# Plugins write sysctls, which are read-only in a container: writable in a mount namespace of the plugin's own.
+# Plugins write sysctls, read-only in a container, but not in a mount namespace of the plugin's own.
 _CALL = """
 found=
 for place in $(echo "$1" | tr : " "); do [ -x "$place/$2" ] && {{ found=$place/$2; break; }}; done
@@ -53,7 +53,7 @@ class Plugins(Protocol):
     async def call(
         self, place: Place, plugin: str, parameters: Mapping[str, str], stdin: str
     ) -> protocol.Answer:
-        """Return how the plugin ended; ``PluginError`` if there is none or it hangs, ``DriverError`` without agent."""
+        """Return how it ended; ``PluginError``: there is none or it hangs, ``DriverError``: no agent."""
         ...
 
     async def prepare(self, place: Place, commands: list[tuple[str, ...]]) -> None:

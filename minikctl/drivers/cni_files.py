@@ -13,7 +13,7 @@ SUFFIXES = (".conflist", ".conf", ".json")
 
 
 def read(path: str, name: str, leases: str) -> str:
-    """Return the valid configuration at ``path``: a file, or the first of a directory's in the order of names.
+    """Return the valid configuration at ``path``: a file, or the first of a directory by name.
 
     "" is the built-in one of a network ``name``.  Leases of host-local are kept in the directory ``leases``
     unless the configuration says where.  ``UsageError`` names file, line and field of what is wrong.

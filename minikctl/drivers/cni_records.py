@@ -1,4 +1,4 @@
-"""What plugins were asked for and gave, per sandbox: kept in files, so that DEL and CHECK get it after any crash."""
+"""What plugins were asked for and gave, per sandbox: in files, for DEL and CHECK after any crash."""
 
 from __future__ import annotations
 

@@ -57,6 +57,7 @@ class _Kind:
     files: tuple[tuple[str, int], ...]
     directories: tuple[tuple[str, int], ...]
     changes: tuple[str, ...]
+    modules: tuple[str, ...] = ()
 
     @property
     def folder(self) -> Path:
@@ -65,7 +66,9 @@ class _Kind:
     def recipe(self) -> rootfs.Recipe:
         files = {path: (text.encode(), 0o644) for path, text in _ETC.items()}
         files |= {name: ((self.folder / name).read_bytes(), mode) for name, mode in self.files}
-        return rootfs.Recipe(self.programs, self.extras, files, dict(self.directories), self.changes)
+        return rootfs.Recipe(
+            self.programs, self.extras, files, dict(self.directories), self.changes, self.modules
+        )
 
 
 _INFRA = _Kind(
@@ -81,6 +84,7 @@ _INFRA = _Kind(
         ("run/haproxy", 0o1777),
     ),
     changes=("ENV PATH=/usr/sbin:/usr/bin:/sbin:/bin", 'ENTRYPOINT ["/pause"]'),
+    modules=("/usr/lib/*/xtables/*.so",),
 )
 _DEMO = _Kind(
     name=DEMO,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import io
 import os
@@ -36,6 +37,8 @@ class Recipe:
     files: Mapping[str, tuple[bytes, int]]
     directories: Mapping[str, int]
     changes: tuple[str, ...] = ()
+    modules: tuple[str, ...] = ()
+    """Patterns of paths: what the programs load while they run, which they do not say beforehand."""
 
 
 class Sources:
@@ -61,7 +64,8 @@ class Sources:
 
     def _paths(self) -> list[str]:
         programs = sorted(self._programs.values())
-        return programs + libraries(programs)
+        modules = sorted(path for pattern in self.recipe.modules for path in glob.glob(pattern))
+        return programs + libraries(programs) + modules
 
     def write(self, archive: Path) -> None:
         """Write the root filesystem to a tar file."""

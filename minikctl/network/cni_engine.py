@@ -1,6 +1,6 @@
-"""An engine whose sandboxes get their network from CNI plugins: ADD as part of start, DEL as part of remove.
+"""An engine whose sandboxes get their network from CNI plugins: ADD when they start, DEL before they go.
 
-Whoever uses it sees what an engine with a network of its own shows: a sandbox that has started has an address.
+Its users see what an engine with a network of its own shows: a sandbox that has started has an address.
 A sandbox that runs without a valid attachment is shown as ended, so that it is replaced.
 """
 
@@ -16,9 +16,9 @@ from typing import Any
 from minikctl import errors
 from minikctl.drivers import cni, cni_calls
 from minikctl.drivers import engine as engines
-from minikctl.network.cni_nodes import NodeContainers
 from minikctl.drivers.cni_records import Attachment, Records
 from minikctl.model.containers import Container, ContainerSpec
+from minikctl.network.cni_nodes import NodeContainers
 from minikctl.plan.cni import protocol
 
 log = logging.getLogger(__name__)
@@ -27,6 +27,8 @@ NODE = "minikctl.dev/cni-node"
 """A label of sandboxes that plugins attach: the node on which they do."""
 _POD = ("minikctl.dev/pod-namespace", "minikctl.dev/pod-name", "minikctl.dev/pod-uid")
 _ENDED = 137
+Containers = Sequence[Container]
+Names = list[str]
 
 
 class CniEngine:
@@ -86,9 +88,10 @@ class CniEngine:
         self._records.keep(attachment)
         target = attachment.target(_netns(container))
         try:
-            result = await cni_calls.add(self._plugins, host, network, target, runtime)
+            result = await cni_calls.Calls(self._plugins, host, network).add(target, runtime)
         except protocol.PluginError as error:
             with contextlib.suppress(errors.DriverError):
+                # What refuses is tried again by ``collect``.
                 await self._delete(attachment, target.netns)
             raise errors.DriverError(
                 f'failed to setup network for sandbox "{container.id}": {error}'
@@ -96,7 +99,7 @@ class CniEngine:
         self._records.keep(dataclasses.replace(attachment, result=result))
 
     async def remove(self, container_id: str) -> None:
-        """Detach the container, then remove it; ``DriverError`` when a plugin refuses: it is to be tried again."""
+        """Detach the container, then remove it; ``DriverError`` when a plugin refuses: try again."""
         self._wanted.pop(container_id, None)
         attachment = self._records.all().get(container_id)
         if attachment is not None:
@@ -108,8 +111,8 @@ class CniEngine:
         host = await self._nodes.ready(attachment.node)
         target = attachment.target(netns)
         try:
-            await cni_calls.delete(
-                self._plugins, host, attachment.network, target, attachment.runtime, attachment.result
+            await cni_calls.Calls(self._plugins, host, attachment.network).delete(
+                target, attachment.runtime, attachment.result
             )
         except protocol.PluginError as error:
             raise errors.DriverError(
@@ -122,7 +125,7 @@ class CniEngine:
         found = await self._engine.inspect(container_id)
         return self._shown(found) if found is not None else None
 
-    async def list(self, labels: Mapping[str, str]) -> Sequence[Container]:
+    async def list(self, labels: Mapping[str, str]) -> Containers:
         """Return the containers with these labels, with the addresses that plugins gave them."""
         return [self._shown(found) for found in await self._engine.list(labels)]
 
@@ -136,20 +139,20 @@ class CniEngine:
             return dataclasses.replace(found, status="exited", pid=0, exit_code=_ENDED)
         return dataclasses.replace(found, ip=attachment.ip)
 
-    def attached(self) -> list[str]:
+    def attached(self) -> Names:
         """Return the containers that are attached."""
         return list(self._records.all())
 
     async def check(self) -> None:
-        """Ask the plugins about all attachments; one that is not any more what was made loses its sandbox."""
+        """Ask the plugins about all attachments; one that is not what was made any more loses its sandbox."""
         for attachment in list(self._records.all().values()):
             found = await self._engine.inspect(attachment.container_id)
             if found is None or not found.pid or not attachment.result:
                 continue
             host, target = await self._nodes.ready(attachment.node), attachment.target(_netns(found))
             try:
-                await cni_calls.check(
-                    self._plugins, host, attachment.network, target, attachment.runtime, attachment.result
+                await cni_calls.Calls(self._plugins, host, attachment.network).check(
+                    target, attachment.runtime, attachment.result
                 )
             except protocol.PluginError as error:
                 log.warning("network of %s/%s is broken: %s", attachment.namespace, attachment.name, error)

@@ -1,7 +1,7 @@
-"""The nodes' own containers: each is one network namespace in which plugins work, on the cluster's engine network.
+"""The nodes' own containers: each is a network namespace for plugins, on the cluster's engine network.
 
-Pods have addresses out of that network's range.  A node answers for those of its pods (proxy ARP), so the machine
-and all nodes reach every pod without a route of anybody, and without translation.
+Pods have addresses out of that network's range.  A node answers for those of its pods (proxy ARP), so the
+machine and all nodes reach every pod without a route of anybody, and without translation.
 """
 
 from __future__ import annotations
@@ -42,6 +42,8 @@ class Layout:
     image: str
     nodes: tuple[str, ...]
     ranges: Ranges
+    config: str
+    """The network list that new sandboxes are attached by."""
 
 
 class NodeContainers:
@@ -54,16 +56,19 @@ class NodeContainers:
         find_agent: Callable[[], Awaitable[str | None]],
         clock: clocks.Clock,
         layout: Layout,
-        config: str,
     ) -> None:
         self._engine, self._plugins, self._find_agent, self._clock = engine, plugins, find_agent, clock
         self._layout = layout
-        self.config = config
-        """The network list that new sandboxes are attached by."""
-        self.network = conflist.parse(config, "")
+        self.network = conflist.parse(layout.config, "")
+        """What new sandboxes are attached by."""
         self._places: dict[str, cni.Place] = {}
         self._ready: set[str] = set()
         self._locks = {name: asyncio.Lock() for name in layout.nodes}
+
+    @property
+    def config(self) -> str:
+        """Return the network list as it was written."""
+        return self._layout.config
 
     def range_of(self, node: str) -> str:
         """Return the addresses of the node's pods."""

@@ -21,6 +21,8 @@ BIN = pathlib.Path(sys.executable).parent
 PROGRAM = str(BIN / "minikctl")
 KUBECTL = str(BIN / "kubectl")
 COMMAND_SECONDS = 120
+START = tuple(os.environ.get("MINIKCTL_E2E_START", "").split())
+"""More flags of the clusters: ``MINIKCTL_E2E_START="--network cni"`` runs the same tests on plugins' network."""
 
 
 class Cluster:
@@ -160,7 +162,7 @@ def cluster() -> Iterator[Cluster]:
     home = tempfile.mkdtemp(prefix="minikctl-e2e-")
     made = Cluster(home, f"t{uuid.uuid4().hex[:6]}")
     try:
-        made.run("cluster", "start", "--egress=false")
+        made.run("cluster", "start", "--egress=false", *START)
         yield made
     finally:
         made.run("cluster", "delete", code=None)

@@ -63,15 +63,10 @@ def environment(command: str, target: Target) -> dict[str, str]:
     }
 
 
-def bare(command: str) -> dict[str, str]:
-    """Return the parameters of a call that is about no container."""
-    return {"CNI_COMMAND": command}
-
-
 def stdin(
     network: NetworkList, index: int, runtime: Json, previous: Json | None, more: Json | None = None
 ) -> str:
-    """Return the configuration of the ``index``-th plugin: what it can do of ``runtime``, the result so far."""
+    """Return the ``index``-th plugin's configuration, with its part of ``runtime`` and the result so far."""
     config: Json = {
         **network.plugins[index],
         **(more or {}),
@@ -132,7 +127,7 @@ def _interface(text: str) -> ipaddress.IPv4Interface | None:
 
 
 def runtime(ranges: str, ports: Sequence[PortBinding], ingress: int, egress: int) -> Json:
-    """Return what the runtime knows, by capabilities: the node's range, host ports, limits (bits a second)."""
+    """Return what is known, by capability: the node's range, host ports, limits in bits a second."""
     found: Json = {"ipRanges": [[{"subnet": ranges}]]}
     if ports:
         found["portMappings"] = [
