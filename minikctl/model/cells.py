@@ -41,15 +41,18 @@ def size(*paths: str) -> Cell:
     return lambda obj, _now: sum(len(at(obj, path) or ()) for path in paths)
 
 
-def selectable(*paths: str) -> dict[str, Callable[[Object], str]]:
-    """Return the field-selector values at the paths, as text."""
-    return {path: _reader(path) for path in paths}
+def selectable(
+    *texts: str, flags: Iterable[str] = (), counts: Iterable[str] = ()
+) -> dict[str, Callable[[Object], str]]:
+    """Return the field-selector values at the paths, as text; of flags and counts also where they are unset."""
+    zeros = dict.fromkeys(texts, "") | dict.fromkeys(flags, "false") | dict.fromkeys(counts, "0")
+    return {path: _reader(path, zero) for path, zero in zeros.items()}
 
 
-def _reader(path: str) -> Callable[[Object], str]:
+def _reader(path: str, zero: str) -> Callable[[Object], str]:
     def read(obj: Object) -> str:
         value = at(obj, path)
-        return str(value).lower() if isinstance(value, bool) else str(value or "")
+        return str(value).lower() if isinstance(value, bool) else str(value or zero)
 
     return read
 

@@ -24,6 +24,9 @@ def test_field_selector_values() -> None:
     assert kinds.POD.selectable["spec.hostNetwork"](pod) == "true"
     assert kinds.POD.selectable["spec.nodeName"](pod) == "n"
     assert kinds.POD.selectable["status.phase"](pod) == ""
+    assert kinds.POD.selectable["spec.hostNetwork"]({}) == "false"
+    assert kinds.NODE.selectable["spec.unschedulable"]({}) == "false"
+    assert kinds.REPLICA_SET.selectable["status.replicas"]({}) == "0"
     assert kinds.EVENT.selectable["source"]({"reportingComponent": "k"}) == "k"
 
 

@@ -52,7 +52,7 @@ KIND = Kind(
     short_names=("no",),
     subresources=frozenset({"status"}),
     validate=node.validate,
-    selectable=cells.selectable("spec.unschedulable"),
+    selectable=cells.selectable(flags=["spec.unschedulable"]),
     columns=(
         cells.NAME,
         Column("Status", _status),

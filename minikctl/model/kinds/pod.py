@@ -37,10 +37,10 @@ KIND = Kind(
         "spec.restartPolicy",
         "spec.schedulerName",
         "spec.serviceAccountName",
-        "spec.hostNetwork",
         "status.phase",
         "status.podIP",
         "status.nominatedNodeName",
+        flags=["spec.hostNetwork"],
     ),
     columns=(
         cells.NAME,

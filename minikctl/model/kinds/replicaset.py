@@ -18,7 +18,7 @@ KIND = Kind(
     has_generation=True,
     default=workload.default_replica_set,
     validate=workload.replica_set,
-    selectable=cells.selectable("status.replicas"),
+    selectable=cells.selectable(counts=["status.replicas"]),
     columns=(
         cells.NAME,
         Column("Desired", cells.number("spec.replicas"), "integer"),

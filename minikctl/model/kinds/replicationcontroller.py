@@ -18,7 +18,7 @@ KIND = Kind(
     first_status={"replicas": 0},
     default=replicationcontroller.default,
     validate=replicationcontroller.validate,
-    selectable=cells.selectable("status.replicas"),
+    selectable=cells.selectable(counts=["status.replicas"]),
     columns=(
         cells.NAME,
         Column("Desired", cells.number("spec.replicas"), "integer"),
