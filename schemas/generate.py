@@ -109,7 +109,7 @@ _JSON = "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1"
 KEPT = ("required", "enum", "format", "additionalProperties")
 SCALARS: dict[str, Schema] = {
     "io.k8s.apimachinery.pkg.apis.meta.v1.Time": {"type": "string", "format": "date-time"},
-    "io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime": {"type": "string", "format": "date-time"},
+    "io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime": {"type": "string", "format": "micro-time"},
     "io.k8s.apimachinery.pkg.api.resource.Quantity": {"type": ["string", "number"], "format": "quantity"},
     "io.k8s.apimachinery.pkg.util.intstr.IntOrString": {
         "type": ["integer", "string"],

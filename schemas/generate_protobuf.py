@@ -50,7 +50,7 @@ FOLDERS = {
 }
 CUSTOM = {
     "k8s.io/apimachinery/pkg/apis/meta/v1.Time": "time",
-    "k8s.io/apimachinery/pkg/apis/meta/v1.MicroTime": "time",
+    "k8s.io/apimachinery/pkg/apis/meta/v1.MicroTime": "micro-time",
     "k8s.io/apimachinery/pkg/apis/meta/v1.FieldsV1": "json",
     "k8s.io/apimachinery/pkg/apis/meta/v1.Duration": "skip",
     "k8s.io/apimachinery/pkg/api/resource.Quantity": "quantity",

@@ -1,17 +1,21 @@
-"""A pod's log over HTTP."""
+"""A pod's log over HTTP and over WebSocket."""
 
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
+from typing import Any
 
 from minikctl import errors
-from minikctl.apiserver.http_exchange import Exchange
+from minikctl.apiserver.http_exchange import Exchange, Receive, Scope, Send
 from minikctl.apiserver.http_paths import Target
 from minikctl.apiserver.registry import Registry
 from minikctl.apiserver.streams import NodeStreams, check_log, log_request, no_node
 from minikctl.model import objects
+
+_WEBSOCKET = ("", "binary.k8s.io", "base64.binary.k8s.io")
 
 
 async def serve(registry: Registry, node: NodeStreams | None, exchange: Exchange, of: Target) -> None:
@@ -20,17 +24,54 @@ async def serve(registry: Registry, node: NodeStreams | None, exchange: Exchange
         error = errors.StatusError(405, "MethodNotAllowed", "logs can only be read")
         error.allowed = ("GET",)
         raise error
+    lines = _log(registry, node, exchange, of)
+    if lines is None:
+        await exchange.answer(b"", "text/plain")
+        return
+    await _until_gone(_send_log(exchange, lines), exchange.gone())
+
+
+async def serve_websocket(
+    registry: Registry,
+    node: NodeStreams | None,
+    connection: tuple[Scope, Receive, Send],
+    exchange: Exchange,
+    of: Target,
+) -> None:
+    """Answer with a pod's log in a WebSocket's messages; raises what is refused before that.
+
+    The protocols are those of every stream that a Kubernetes API server has (apiserver's wsstream.Reader):
+    binary messages, or text ones with base64.  The first message is empty.
+    """
+    scope, receive, send = connection
+    offered = scope.get("subprotocols") or [""]
+    protocol = next((each for each in offered if each in _WEBSOCKET), None)
+    if protocol is None:
+        known = ", ".join(filter(None, _WEBSOCKET))
+        raise errors.bad_request(f"unable to upgrade: the WebSocket protocol must be one of {known}")
+    lines = _log(registry, node, exchange, of)
+    await receive()  # websocket.connect
+    await send({"type": "websocket.accept", "subprotocol": protocol or None})
+    await _until_gone(_send_messages(send, lines, text=protocol.startswith("base64.")), _left(receive))
+
+
+def _log(
+    registry: Registry, node: NodeStreams | None, exchange: Exchange, of: Target
+) -> AsyncIterator[bytes] | None:
+    """Return the log that is asked for, None before the pod has a node."""
     pod = registry.get(of.kind, of.namespace, of.name)
     wanted = log_request(pod, exchange.query, registry.clock.now())
     if not objects.spec(pod).get("nodeName"):
-        await exchange.answer(b"", "text/plain")
-        return
+        return None
     check_log(pod, wanted.container, wanted.previous)
     if node is None:
         raise no_node()
-    lines = _limited(node.logs(pod, wanted.container, wanted.previous, wanted.options), wanted.limit)
-    sender = asyncio.create_task(_send_log(exchange, lines))
-    leaver = asyncio.create_task(exchange.gone())
+    return _limited(node.logs(pod, wanted.container, wanted.previous, wanted.options), wanted.limit)
+
+
+async def _until_gone(sending: Coroutine[Any, Any, None], leaving: Coroutine[Any, Any, None]) -> None:
+    """Send to the end, or until the client has left."""
+    sender, leaver = asyncio.create_task(sending), asyncio.create_task(leaving)
     try:
         await asyncio.wait((sender, leaver), return_when=asyncio.FIRST_COMPLETED)
         if sender.done():
@@ -55,6 +96,26 @@ async def _send_log(exchange: Exchange, chunks: AsyncIterator[bytes]) -> None:
     if not exchange.started:
         await exchange.begin(200, "text/plain")
     await exchange.end()
+
+
+async def _left(receive: Receive) -> None:
+    while (await receive())["type"] != "websocket.disconnect":
+        pass
+
+
+async def _send_messages(send: Send, chunks: AsyncIterator[bytes] | None, *, text: bool) -> None:
+    async def message(data: bytes) -> None:
+        content = {"text": base64.b64encode(data).decode()} if text else {"bytes": data}
+        await send({"type": "websocket.send", **content})
+
+    await message(b"")
+    if chunks is not None:
+        try:
+            async for chunk in chunks:
+                await message(chunk)
+        except errors.DriverError as error:
+            await message(f"\n{error}\n".encode())
+    await send({"type": "websocket.close", "code": 1000})
 
 
 def _unreadable(error: errors.DriverError) -> errors.StatusError:

@@ -62,7 +62,10 @@ async def serve_websocket(
     exchange: Exchange,
     target: Target,
 ) -> None:
-    """Run an exec, attach or port-forward over an accepted WebSocket; raises what is refused before that."""
+    """Serve a pod's stream over an accepted WebSocket; raises what is refused before that."""
+    if target.subresource == "log":
+        await http_logs.serve_websocket(registry, streams, connection, exchange, target)
+        return
     if target.subresource not in ("exec", "attach", "portforward"):
         raise errors.bad_request("this path is not served over WebSocket")
     from minikctl.apiserver import portforward, remote_command, remote_websocket

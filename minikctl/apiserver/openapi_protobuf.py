@@ -5,6 +5,7 @@ The message types are those of github.com/google/gnostic-models; only what clien
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -12,6 +13,18 @@ import orjson
 
 MEDIA = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
 
+_TEXTS = {"$ref": 1, "format": 2, "title": 3, "description": 4, "pattern": 13}
+_REALS = {"multipleOf": 6, "maximum": 7, "minimum": 9}
+_COUNTS = {
+    "maxLength": 11,
+    "minLength": 12,
+    "maxItems": 14,
+    "minItems": 15,
+    "maxProperties": 17,
+    "minProperties": 18,
+}
+_FLAGS = {"exclusiveMaximum": 8, "exclusiveMinimum": 10, "uniqueItems": 16}
+"""A schema's members of a plain type, with their field numbers."""
 _METHODS = {"get": 2, "put": 3, "post": 4, "delete": 5, "patch": 8}
 
 
@@ -102,12 +115,26 @@ def _parameter(parameter: Mapping[str, Any]) -> bytes:
     return _bytes(1, _bytes(2, _bytes(4 if in_path else 3, common)))
 
 
+def _plain(schema: Mapping[str, Any]) -> bytes:
+    """Write what a schema says in texts, numbers and flags."""
+    texts = (_text(number, schema[name]) for name, number in _TEXTS.items() if name in schema)
+    reals = (
+        _varint(number << 3 | 1) + struct.pack("<d", schema[name])
+        for name, number in _REALS.items()
+        if name in schema
+    )
+    counts = (
+        _varint(number << 3) + _varint(schema[name]) for name, number in _COUNTS.items() if name in schema
+    )
+    flags = (_flag(number) for name, number in _FLAGS.items() if schema.get(name))
+    return b"".join((*texts, *reals, *counts, *flags))
+
+
 def _schema(schema: Mapping[str, Any]) -> bytes:
-    parts = []
-    for name, number in (("$ref", 1), ("format", 2), ("description", 4)):
-        if name in schema:
-            parts.append(_text(number, schema[name]))
-    parts.append(_texts(19, schema.get("required", ())))
+    parts = [_plain(schema), _texts(19, schema.get("required", ()))]
+    if "default" in schema:
+        parts.append(_bytes(5, _bytes(2, orjson.dumps(schema["default"]))))
+    parts += [_bytes(20, _bytes(2, orjson.dumps(value))) for value in schema.get("enum", ())]
     if isinstance(schema.get("additionalProperties"), dict):
         parts.append(_bytes(21, _bytes(1, _schema(schema["additionalProperties"]))))
     if "type" in schema:

@@ -18,6 +18,12 @@ from minikctl.model.kinds.base import Kind
 
 _EXTENSIONS = ("x-kubernetes-",)
 _PLAIN = ("type", "format", "enum", "minimum", "maximum", "required", "default", "description")
+_UNKNOWN = "x-kubernetes-preserve-unknown-fields"
+_NOT_IN_2 = (
+    *("allOf", "anyOf", "oneOf", "not", "nullable"),
+    *("properties", "items", "additionalProperties"),
+)
+"""What OpenAPI 2 has no words for in a custom kind's schema, and what is converted for itself."""
 _API = "io.k8s.api"
 _PACKAGES = {
     "meta": "io.k8s.apimachinery.pkg.apis.meta",
@@ -140,7 +146,12 @@ class Types:
     def _custom(self, kind: Kind, schema: Mapping[str, Any]) -> Reference:
         name = ".".join([*reversed(kind.group.split(".")), kind.version, kind.kind])
         own = {"group": kind.group, "version": kind.version, "kind": kind.kind}
-        converted = self._simplified(schema) if self.version2 else self._with_references(schema)
+        if not self.version2:
+            converted = self._with_references(schema)
+        elif schema.get(_UNKNOWN):
+            converted = {"type": "object"}
+        else:
+            converted = self._simplified(schema)
         self.found[name] = {**converted, "x-kubernetes-group-version-kind": [own]}
         return {"$ref": self._prefix + name}
 
@@ -154,12 +165,21 @@ class Types:
         """Return what OpenAPI 2 can say of a custom kind's schema."""
         if "$ref" in schema:
             return self._convert(schema, _CUSTOM_HOME)
-        loose = "x-kubernetes-preserve-unknown-fields", "x-kubernetes-int-or-string"
-        if schema.get("nullable") or any(schema.get(each) for each in loose):
-            return {key: schema[key] for key in ("description", *loose) if key in schema}
-        found = {key: value for key, value in schema.items() if key in _PLAIN or key.startswith(_EXTENSIONS)}
-        found.pop("default", None)
-        return {**found, **dict(_inner(schema, self._simplified))}
+        found = {key: value for key, value in schema.items() if key not in _NOT_IN_2}
+        found.update(_inner(schema, self._simplified))
+        if schema.get("nullable") or schema.get(_UNKNOWN):
+            # kubectl takes what a list or struct says of its inside for all that may be there
+            for key in ("type", "items", "properties") if _is_untyped(schema) else ("items", "properties"):
+                found.pop(key, None)
+        nullable = {name for name, each in schema.get("properties", {}).items() if each.get("nullable")}
+        if nullable and "required" in found:
+            found["required"] = [name for name in found["required"] if name not in nullable]
+        return found
+
+
+def _is_untyped(schema: Mapping[str, Any]) -> bool:
+    """Whether OpenAPI 2 must leave the type of a nullable or open value out."""
+    return bool(schema.get("nullable")) or schema.get("type") in ("array", "object")
 
 
 def _inner(schema: Mapping[str, Any], convert: Any) -> Iterator[tuple[str, Any]]:

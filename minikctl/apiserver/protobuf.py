@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 
-from minikctl.model import structure
+from minikctl.model import objects, structure
 from minikctl.model.objects import Object
 
 MEDIA = "application/vnd.kubernetes.protobuf"
@@ -148,6 +148,8 @@ def _value(value: Any, kind: str, folder: str) -> Any:
             return struct.unpack("<d", _bytes(value))[0]
         case "time":
             return _time(_bytes(value))
+        case "micro-time":
+            return _micro_time(_bytes(value))
         case "json":
             return _json(_bytes(value))
         case "quantity":
@@ -179,14 +181,18 @@ def _signed(value: Any) -> int:
 
 
 def _time(data: bytes) -> str | None:
-    if not data:
-        return None
+    """Return metav1.Time's text: whole seconds, as its JSON has them."""
+    return objects.timestamp(_moment(data)) if data else None
+
+
+def _micro_time(data: bytes) -> str | None:
+    return objects.micro_timestamp(_moment(data)) if data else None
+
+
+def _moment(data: bytes) -> datetime:
     found = _scalars(data)
-    moment = _EPOCH + timedelta(
-        seconds=_signed(found.get(1, 0)), microseconds=_signed(found.get(2, 0)) // 1000
-    )
-    text = moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-    return text.replace(".000000Z", "Z")
+    seconds, nanoseconds = _signed(found.get(1, 0)), _signed(found.get(2, 0))
+    return _EPOCH + timedelta(seconds=seconds, microseconds=nanoseconds // 1000)
 
 
 def _json(data: bytes) -> Any:

@@ -12,6 +12,7 @@ from minikctl.model.objects import Object
 from minikctl.model.structure import Node
 
 _LIMITS = {"int32": 2**31, "int64": 2**63}
+_MICRO_TIME = re.compile(r":\d\d\.\d{6}(Z|[+-]\d\d:\d\d)$")
 _BASE64 = re.compile(r"[A-Za-z0-9+/]")
 
 
@@ -132,7 +133,21 @@ def _time(value: Any) -> None:
         raise _Mismatch(f'parsing time "{value}" as "{layout}": cannot parse "{value}" as "2006"')
 
 
-_CUSTOM = {"quantity": _quantity, "int-or-string": _int_or_string, "date-time": _time}
+def _micro_time(value: Any) -> None:
+    """Go's layout has six digits for the fraction: no more, no fewer."""
+    _time(value)
+    if not _MICRO_TIME.search(value):
+        rest = value[len("2006-01-02T15:04:05") :]
+        layout = "2006-01-02T15:04:05.000000Z07:00"
+        raise _Mismatch(f'parsing time "{value}" as "{layout}": cannot parse "{rest}" as ".000000"')
+
+
+_CUSTOM = {
+    "quantity": _quantity,
+    "int-or-string": _int_or_string,
+    "date-time": _time,
+    "micro-time": _micro_time,
+}
 
 
 @functools.lru_cache(maxsize=256)

@@ -118,8 +118,8 @@ def micro_timestamp(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-def in_utc(text: str) -> str:
-    """Return an RFC 3339 text as Kubernetes keeps it: in UTC, with a fraction if there is one."""
+def in_utc(text: str, *, micro: bool = False) -> str:
+    """Return an RFC 3339 text as Kubernetes keeps it: in UTC and whole seconds or, if ``micro``, microseconds."""
     moment = parse_time(text)
     if moment is None:
         return text
@@ -127,7 +127,7 @@ def in_utc(text: str) -> str:
         moment = moment.astimezone(UTC)
     except OverflowError:  # the first or last day of the calendar, in another zone
         return text
-    return micro_timestamp(moment) if moment.microsecond else timestamp(moment)
+    return micro_timestamp(moment) if micro else timestamp(moment)
 
 
 def parse_time(text: str | None) -> datetime | None:

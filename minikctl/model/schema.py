@@ -24,6 +24,8 @@ _JSON_TYPES: dict[str, tuple[type, ...]] = {
     "integer": (int,),
     "number": (int, float),
 }
+_WHOLE_SECONDS = len("2006-01-02T15:04:05Z")
+"""The length of the only form in which metav1.Time is kept."""
 
 
 def load(kind: Kind) -> dict[str, Any]:
@@ -121,8 +123,10 @@ def _completed(node: Node, value: Any) -> Any:
         value[:] = [_completed(node.items, zero if item is None else item) for item in value]
     elif node.format == "quantity":
         return quantity.canonical(value)
-    elif node.format == "date-time" and not value.endswith("Z"):
+    elif node.format == "date-time" and len(value) != _WHOLE_SECONDS:
         return objects.in_utc(value)
+    elif node.format == "micro-time":
+        return objects.in_utc(value, micro=True)
     return value
 
 

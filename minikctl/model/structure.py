@@ -142,7 +142,7 @@ class Node:
 
     @functools.cached_property
     def format(self) -> str:
-        """int32, int64, double, date-time, byte, quantity, int-or-string or ""."""
+        """int32, int64, double, date-time, micro-time, byte, quantity, int-or-string or ""."""
         return str(self.schema.get("format", ""))
 
     @functools.cached_property

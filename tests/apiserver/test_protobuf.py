@@ -75,6 +75,8 @@ def test_bytes_quantities_ports_times_and_negative_numbers() -> None:
         "Lease", field(2, field(3, field(1, 1) + field(2, 5000))), api_version="coordination.k8s.io/v1"
     )
     assert lease["spec"]["acquireTime"] == "1970-01-01T00:00:01.000005Z"
+    assert decode("Event", field(10, field(1, 1)))["eventTime"] == "1970-01-01T00:00:01.000000Z"
+    assert decode("Event", field(6, field(1, 1) + field(2, 5000)))["firstTimestamp"] == "1970-01-01T00:00:01Z"
     deployment = decode("Deployment", field(2, field(1, -1)), api_version="apps/v1")
     assert deployment["spec"]["replicas"] == -1
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -331,3 +332,52 @@ async def test_what_was_applied_in_one_version_is_owned_in_all(api: Api) -> None
     less = await apply(new, "one", schedule="hourly")
     assert less.status == 200, less.json()
     assert less.json()["spec"] == {"schedule": "hourly", "image": "y", "replicas": 2}, "given up, and taken"
+
+
+async def test_version_2_says_what_it_can_of_a_custom_kind(api: Api) -> None:
+    spec = {
+        "type": "object",
+        "required": ["mode", "maybe"],
+        "properties": {
+            "mode": {"type": "string", "pattern": "in|out", "default": "in", "oneOf": [{"minLength": 1}]},
+            "share": {"type": "number", "maximum": 0.5, "enum": [0.25, 0.5]},
+            "maybe": {"type": "object", "nullable": True, "properties": {"x": {"type": "string"}}},
+            "open": {
+                "type": "object",
+                "x-kubernetes-preserve-unknown-fields": True,
+                "properties": {"x": {"type": "string"}},
+            },
+        },
+    }
+    await api.define(crd(spec))
+    document = await api.ok("GET", "/openapi/v2")
+    said = document["definitions"]["com.example.stable.v1.CronTab"]["properties"]["spec"]
+    assert said == {
+        "type": "object",
+        "required": ["mode"],
+        "properties": {
+            "mode": {"type": "string", "pattern": "in|out", "default": "in"},
+            "share": {"type": "number", "maximum": 0.5, "enum": [0.25, 0.5]},
+            "maybe": {},
+            "open": {"x-kubernetes-preserve-unknown-fields": True},
+        },
+    }
+    packed = await api(
+        "GET", "/openapi/v2", accept="application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
+    )
+    assert b"in|out" in packed.body
+    assert b'"in"' in packed.body
+    assert struct.pack("<d", 0.5) in packed.body
+
+
+async def test_version_2_says_nothing_of_a_kind_whose_fields_are_not_known(api: Api) -> None:
+    definition = crd(SPEC)
+    version = definition["spec"]["versions"][0]
+    version["schema"] = {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}
+    await api.define(definition)
+    document = await api.ok("GET", "/openapi/v2")
+    said = document["definitions"]["com.example.stable.v1.CronTab"]
+    assert said == {
+        "type": "object",
+        "x-kubernetes-group-version-kind": said["x-kubernetes-group-version-kind"],
+    }

@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 
 from minikctl.model import decoding, kinds
 
-BY_NAME = {kind.kind: kind for kind in (kinds.DEPLOYMENT, kinds.POD, kinds.SERVICE, kinds.SECRET)}
+BY_NAME = {
+    kind.kind: kind for kind in (kinds.DEPLOYMENT, kinds.POD, kinds.SERVICE, kinds.SECRET, kinds.EVENT)
+}
 REFUSED = yaml.safe_load((Path(__file__).parent / "decoding.yaml").read_text())
 
 

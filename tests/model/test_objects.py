@@ -62,10 +62,15 @@ def test_times() -> None:
     ("text", "kept"),
     [
         ("2026-01-01T01:00:00+01:00", "2026-01-01T00:00:00Z"),
-        ("2026-01-01T01:00:00.5+01:00", "2026-01-01T00:00:00.500000Z"),
+        ("2026-01-01T01:00:00.5+01:00", "2026-01-01T00:00:00Z"),
         ("0001-01-01T00:00:00+23:00", "0001-01-01T00:00:00+23:00"),
         ("never", "never"),
     ],
 )
 def test_times_are_kept_in_utc(text: str, kept: str) -> None:
     assert objects.in_utc(text) == kept
+
+
+def test_times_of_events_and_leases_are_kept_in_microseconds() -> None:
+    assert objects.in_utc("2026-01-01T01:00:00+01:00", micro=True) == "2026-01-01T00:00:00.000000Z"
+    assert objects.in_utc("2026-01-01T01:00:00.5Z", micro=True) == "2026-01-01T01:00:00.500000Z"
