@@ -262,3 +262,53 @@ async def test_exec_into_a_stopped_container_is_refused(client: Client, registry
 async def test_without_the_token_nothing_is_upgraded(registry: Registry, talk: Talk) -> None:
     client = Client(build_app(registry, authenticate=TokenAuthenticator(TOKEN), streams=talk), "wrong")
     assert (await Socket(client, f"{POD}/exec?command=ls&stdout=1").hear())["status"] == 401
+
+
+# --- logs over WebSocket ----------------------------------------------------------------------------------
+
+
+async def test_a_log_comes_in_messages(client: Client, registry: Registry) -> None:
+    await make_pod(registry)
+    socket = Socket(client, f"{POD}/log", ("other", "binary.k8s.io"))
+    assert (await socket.hear())["subprotocol"] == "binary.k8s.io"
+    assert [data async for data in socket.until_closed()] == [b"", b"one\n", b"two\n"]
+    await asyncio.wait_for(socket.task, 1)
+
+
+async def test_a_log_comes_in_text_to_whoever_wants_base64(client: Client, registry: Registry) -> None:
+    await make_pod(registry)
+    socket = Socket(client, f"{POD}/log", ("base64.binary.k8s.io",))
+    said = [await socket.hear() for _ in range(4)]
+    assert [message.get("text") for message in said] == [None, "", "b25lCg==", "dHdvCg=="]
+
+
+async def test_a_log_followed_over_websocket_ends_with_its_reader(
+    client: Client, registry: Registry, talk: Talk
+) -> None:
+    await make_pod(registry)
+    socket = Socket(client, f"{POD}/log?follow=true", ())
+    assert [(await socket.hear()).get("bytes") for _ in range(3)] == [None, b"", b"one\n"]
+    socket.incoming.put_nowait({"type": "websocket.disconnect", "code": 1006})
+    await asyncio.wait_for(talk.ended.wait(), 1)
+
+
+async def test_a_log_over_websocket_tells_what_went_wrong(client: Client, registry: Registry) -> None:
+    await make_pod(registry, ("broken",))
+    socket = Socket(client, f"{POD}/log", ())
+    await socket.hear()
+    said = [data async for data in socket.until_closed()]
+    assert said[0] == b""
+    assert said[1]
+
+
+async def test_an_unscheduled_pod_has_an_empty_log_over_websocket(client: Client, registry: Registry) -> None:
+    await registry.create(kinds.POD, "default", samples.pod())
+    socket = Socket(client, f"{POD}/log", ())
+    await socket.hear()
+    assert [data async for data in socket.until_closed()] == [b""]
+
+
+async def test_a_log_over_websocket_is_refused_in_other_protocols(client: Client, registry: Registry) -> None:
+    await make_pod(registry)
+    socket = Socket(client, f"{POD}/log", ("v4.channel.k8s.io",))
+    assert (await socket.hear())["status"] == 400
