@@ -22,6 +22,7 @@ from minikctl.apiserver import (
     discovery,
     http_aggregation,
     http_bodies,
+    http_forms,
     http_managers,
     http_metrics,
     http_past,
@@ -176,9 +177,11 @@ class _Application:
     async def _review(self, exchange: Exchange, review: reviews.Review, namespace: str) -> None:
         if exchange.method != "POST":
             raise _no_method("POST")
+        form = http_forms.choose(exchange.headers.get("accept", ""), tabular=False)
         body = await http_bodies.read(exchange)
         answer = self._reviewer.answer(review, body, exchange.user, namespace)
-        await exchange.answer_json(answer, 201)
+        shown = http_forms.partial(answer) if form.shape == "partial" else answer
+        await exchange.answer(http_forms.dump(form, shown), form.media, 201)
 
     async def _resource(self, exchange: Exchange, target: http_paths.Target) -> None:
         if target.subresource == "proxy":

@@ -37,8 +37,11 @@ _SHAPES: dict[str, Shape] = {
 }
 
 
-def choose(accept: str, include: str = "") -> Form:
-    """Return the first form that the Accept header names and that is spoken here; 406 for none."""
+def choose(accept: str, include: str = "", *, tabular: bool = True) -> Form:
+    """Return the first form that the Accept header names and that is spoken here; 406 for none.
+
+    Not ``tabular`` are answers that no table can show, such as reviews.
+    """
     if not accept or accept == "*/*" or accept == "application/json":
         return PLAIN
     included = _include(include)
@@ -46,7 +49,7 @@ def choose(accept: str, include: str = "") -> Form:
         media, *parts = (part.strip() for part in clause.split(";"))
         parameters = dict(part.split("=", 1) for part in parts if "=" in part)
         form = _form(media.lower(), parameters, included)
-        if form is not None:
+        if form is not None and (tabular or form.shape != "table"):
             return form
     raise errors.StatusError(
         406,

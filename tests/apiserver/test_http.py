@@ -506,6 +506,21 @@ async def test_whoever_has_the_token_is_the_administrator(client: Client) -> Non
     assert (await client("GET", f"{base}/selfsubjectaccessreviews")).status == 405
 
 
+@pytest.mark.parametrize(
+    ("wanted", "code", "kind"),
+    [
+        ("as=Table;v=v1;g=meta.k8s.io", 406, "Status"),
+        ("as=Table;v=v1;g=meta.k8s.io,application/json", 201, "SelfSubjectReview"),
+        ("as=PartialObjectMetadata;v=v1;g=meta.k8s.io", 201, "PartialObjectMetadata"),
+    ],
+)
+async def test_reviews_are_not_shown_as_tables(client: Client, wanted: str, code: int, kind: str) -> None:
+    path = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
+    headers = {"accept": f"application/json;{wanted}"}
+    answer = await client("POST", path, {"spec": {}}, headers=headers)
+    assert (answer.status, answer.json()["kind"]) == (code, kind)
+
+
 async def test_a_negative_limit_is_none(client: Client) -> None:
     answer = await client("GET", "/apis/networking.k8s.io/v1/networkpolicies?limit=-3")
     assert answer.json()["items"] == []
