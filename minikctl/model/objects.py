@@ -119,7 +119,7 @@ def micro_timestamp(moment: datetime) -> str:
 
 
 def in_utc(text: str, *, micro: bool = False) -> str:
-    """Return an RFC 3339 text as Kubernetes keeps it: in UTC, in whole seconds or, if wanted, microseconds."""
+    """Return an RFC 3339 text as Kubernetes keeps it: in UTC, in whole seconds or microseconds."""
     moment = parse_time(text)
     if moment is None:
         return text
