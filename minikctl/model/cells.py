@@ -44,7 +44,7 @@ def size(*paths: str) -> Cell:
 def selectable(
     *texts: str, flags: Iterable[str] = (), counts: Iterable[str] = ()
 ) -> dict[str, Callable[[Object], str]]:
-    """Return the field-selector values at the paths, as text; of flags and counts also where they are unset."""
+    """Return the field-selector values at the paths, as text; flags and counts have theirs even if unset."""
     zeros = dict.fromkeys(texts, "") | dict.fromkeys(flags, "false") | dict.fromkeys(counts, "0")
     return {path: _reader(path, zero) for path, zero in zeros.items()}
 
