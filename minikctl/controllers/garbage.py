@@ -62,9 +62,12 @@ class GarbageController:
             if new is None or (old is not None and objects.uid(old) != objects.uid(new)):
                 for key in self._related(old or {}):
                     enqueue(key)
+            elif old is not None:
+                for key in self._owners(old, garbage.blocked(old) - garbage.blocked(new)):
+                    enqueue(key)
             if new is not None and _matters(old, new):
                 enqueue((kind.resource, *objects.key(new)))
-                if _waits(new):
+                if garbage.waits(new):
                     for key in sorted(self._dependents.get(objects.uid(new), ())):
                         enqueue(key)
 
@@ -83,10 +86,13 @@ class GarbageController:
     def _related(self, gone: Object) -> Iterator[GarbageKey]:
         """Yield who may have waited for an object that is gone: its dependents and its owners."""
         yield from sorted(self._dependents.get(objects.uid(gone), ()))
-        for reference in objects.meta(gone).get("ownerReferences") or ():
-            owner = self._kind_of(reference)
+        yield from self._owners(gone, _owner_uids(gone))
+
+    def _owners(self, obj: Object, uids: set[str]) -> Iterator[GarbageKey]:
+        for reference in objects.meta(obj).get("ownerReferences") or ():
+            owner = self._kind_of(reference) if reference.get("uid") in uids else None
             if owner is not None:
-                yield owner.resource, _space(owner, gone), str(reference.get("name"))
+                yield owner.resource, _space(owner, obj), str(reference.get("name"))
 
     async def ready(self) -> None:
         """Return once all objects are known: before that, owners could seem to be missing."""
@@ -100,7 +106,7 @@ class GarbageController:
         if kind is None or found is None:
             return None
         references = objects.meta(found).get("ownerReferences") or ()
-        if not references and not _waits(found):
+        if not references and not garbage.waits(found):
             return None
         owners = [garbage.Owner(str(each.get("uid")), await self._state(found, each)) for each in references]
         return garbage.View(kind, found, tuple(owners), tuple(self._dependents_of(found)))
@@ -123,7 +129,7 @@ class GarbageController:
             owner = await self._live(kind, *key)
         if owner is None or objects.uid(owner) != reference.get("uid"):
             return "absent"
-        return "waiting" if _waits(owner, garbage.FOREGROUND) else "present"
+        return "waiting" if garbage.waits(owner, garbage.FOREGROUND) else "present"
 
     async def _live(self, kind: Kind, namespace: str, name: str) -> Object | None:
         try:
@@ -154,16 +160,10 @@ def _owner_uids(obj: Object | None) -> set[str]:
     return {str(each.get("uid")) for each in objects.meta(obj or {}).get("ownerReferences") or ()}
 
 
-def _waits(obj: Object, *finalizers: str) -> bool:
-    held = objects.meta(obj).get("finalizers") or ()
-    wanted = finalizers or (garbage.FOREGROUND, garbage.ORPHAN)
-    return objects.is_deleting(obj) and any(each in held for each in wanted)
-
-
 def _matters(old: Object | None, new: Object) -> bool:
     """Tell whether something changed that ownership depends on."""
     if old is None:
-        return bool(_owner_uids(new)) or _waits(new)
+        return bool(_owner_uids(new)) or garbage.waits(new)
     before, after = objects.meta(old), objects.meta(new)
     parts = ("ownerReferences", "finalizers", "deletionTimestamp", "uid")
     return any(before.get(part) != after.get(part) for part in parts)

@@ -56,7 +56,19 @@ def desired(view: View, now: datetime) -> Plan:  # noqa: ARG001 - every planner 
         return Plan()
     if len(gone) < len({owner.uid for owner in view.owners}):
         return Plan((Update(view.kind, _without_owners(view.object, gone)),))
+    if _is_in_circle(view) and blocked(view.object):
+        return Plan((Update(view.kind, _unblocking(view.object)),))
     return Plan((_deletion(view),))
+
+
+def _is_in_circle(view: View) -> bool:
+    """Whether both an owner and a dependent wait for their dependents: perhaps for each other.
+
+    Such an object gives up blocking its owners before it is deleted, as otherwise nobody of a circle could go
+    first.  Kubernetes' garbage collector tells circles by the same sign.
+    """
+    waiting = any(owner.state == "waiting" for owner in view.owners)
+    return waiting and any(waits(each.object, FOREGROUND) for each in view.dependents)
 
 
 def _deletion(view: View) -> Delete:
@@ -89,9 +101,24 @@ def _references(obj: Object) -> list[dict[str, Any]]:
     return list(objects.meta(obj).get("ownerReferences") or ())
 
 
+def waits(obj: Object, *finalizers: str) -> bool:
+    """Whether an object is being deleted and stays for its dependents' sake, by one of the finalizers."""
+    held = _finalizers(obj)
+    return objects.is_deleting(obj) and any(each in held for each in finalizers or (FOREGROUND, ORPHAN))
+
+
+def blocked(obj: Object) -> set[str]:
+    """Return the UIDs of the owners that wait until the object is gone."""
+    return {str(each.get("uid")) for each in _references(obj) if each.get("blockOwnerDeletion")}
+
+
+def _unblocking(obj: Object) -> Object:
+    kept = [{**each, "blockOwnerDeletion": False} for each in _references(obj)]
+    return {**obj, "metadata": {**objects.meta(obj), "ownerReferences": kept}}
+
+
 def _blocks(dependent: Object, owner: Object) -> bool:
-    uid = objects.uid(owner)
-    return any(each.get("uid") == uid and each.get("blockOwnerDeletion") for each in _references(dependent))
+    return objects.uid(owner) in blocked(dependent)
 
 
 def _without_owners(obj: Object, uids: set[str]) -> Object:

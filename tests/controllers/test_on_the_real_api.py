@@ -168,3 +168,22 @@ async def test_a_namespace_goes_with_all_that_is_in_it(plane: Plane) -> None:
 
     await eventually(gone)
     assert await plane.all(kinds.REPLICA_SET, "gone") == []
+
+
+async def test_a_circle_of_owners_is_no_obstacle(plane: Plane) -> None:
+    links = (("one", "three"), ("two", "one"), ("three", "two"))
+    uids = {}
+    for name, _ in links:
+        metadata = {"name": name, "namespace": "default"}
+        link = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata}
+        uids[name] = objects.uid(await plane.client.create(kinds.CONFIG_MAP, link))
+    for name, owner in links:
+        reference = {"apiVersion": "v1", "kind": "ConfigMap", "name": owner, "uid": uids[owner]}
+        body = {"metadata": {"ownerReferences": [{**reference, "blockOwnerDeletion": True}]}}
+        await plane.client.patch(kinds.CONFIG_MAP, name, "default", body)
+    await plane.client.delete(kinds.CONFIG_MAP, "one", "default", DeleteOptions(propagation="Foreground"))
+
+    async def gone() -> bool:
+        return not {objects.name(each) for each in await plane.all(kinds.CONFIG_MAP)} & set(uids)
+
+    await eventually(gone)
