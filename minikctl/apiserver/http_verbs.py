@@ -205,7 +205,7 @@ async def _update(registry: Registry, exchange: Exchange, target: Target) -> Non
     options = _write_options(exchange)
     if not target.subresource and strategy.makes_what_is_missing(target.kind, obj):
         key = (target.namespace, target.name)
-        if registry.feed.collection(target.kind).get(key) is None:
+        if registry.feed.collection(kinds.stored(target.kind)).get(key) is None:
             strategy.name_by_url(obj, target.name)
             made = await registry.create(target.kind, target.namespace, obj, options)
             await _answer(registry, exchange, target.kind, made, 201)

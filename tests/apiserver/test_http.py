@@ -521,6 +521,24 @@ async def test_reviews_are_not_shown_as_tables(client: Client, wanted: str, code
     assert (answer.status, answer.json()["kind"]) == (code, kind)
 
 
+async def test_an_update_makes_an_event_that_is_missing_and_changes_one_that_is_there(client: Client) -> None:
+    """In the version that events are kept in, and in the other one."""
+    body = {
+        "metadata": {"name": "said", "namespace": "default"},
+        "eventTime": "2026-01-01T00:00:00.000000Z",
+        "reportingController": "example.com/me",
+        "reportingInstance": "me-1",
+        "regarding": {"kind": "Pod", "namespace": "default", "name": "web"},
+        "action": "Say",
+        "reason": "Said",
+        "type": "Normal",
+    }
+    path = "/apis/events.k8s.io/v1/namespaces/default/events/said"
+    assert (await client("PUT", path, body)).status == 201
+    changed = await client("PUT", path, {**body, "note": "again"})
+    assert (changed.status, changed.json().get("note")) == (200, "again")
+
+
 async def test_a_negative_limit_is_none(client: Client) -> None:
     answer = await client("GET", "/apis/networking.k8s.io/v1/networkpolicies?limit=-3")
     assert answer.json()["items"] == []
