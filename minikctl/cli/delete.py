@@ -41,7 +41,7 @@ class DeleteOptions(selection.Selecting):
         complete="background foreground orphan",
     )
     ignore_not_found: bool = flag("--ignore-not-found", default=False, help="A missing object is no failure.")
-    interactive: bool = flag("--interactive", "-i", default=False, help="Ask before deleting.")
+    interactive: bool = flag("--interactive", "--confirm", "-i", default=False, help="Ask before deleting.")
     dry_run: str = flag(
         "--dry-run",
         default="none",
@@ -62,6 +62,9 @@ def run(options: DeleteOptions, session: Session) -> int:
     failed = False
     pending: list[tuple[Target, str]] = []
     targets = _targets(options, session)
+    if options.interactive and targets and not _confirmed(targets, session):
+        session.io.say("deletion is cancelled")
+        return 0
     for target in targets:
         try:
             uid = _delete(options, target, session)
@@ -79,6 +82,16 @@ def run(options: DeleteOptions, session: Session) -> int:
     if options.wait and options.dry_run == "none":
         _wait(options, pending, session)
     return 1 if failed else 0
+
+
+def _confirmed(targets: list[Target], session: Session) -> bool:
+    """Show what would be deleted and return whether the user wants that; no answer means no."""
+    session.io.say(f"You are about to delete the following {len(targets)} resource(s):")
+    for target in targets:
+        session.io.say(target.title)
+    session.io.out.write("Do you want to continue? (y/N): ")
+    session.io.out.flush()
+    return str(session.io.stdin.readline()).strip().lower() == "y"
 
 
 def _context(options: DeleteOptions) -> str:

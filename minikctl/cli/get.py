@@ -104,21 +104,29 @@ def _targets(options: GetOptions, session: Session) -> Iterator[Target]:
         for document in manifests.sound(options.files, options.recursive, session.io):
             yield selection.target_of(document.object, session)
         return
-    namespace = "" if options.all_namespaces else session.namespace
-    for target in selection.parse(options.arguments, session.discovery, namespace):
+    for target in selection.parse(options.arguments, session.discovery, ""):
         if target.name and options.all_namespaces:
             raise errors.UsageError("error: a resource cannot be retrieved by name across all namespaces")
         if target.name and options.labels:
             raise errors.UsageError("error: name cannot be provided when a selector is specified")
-        yield target
+        for namespace in _namespaces(options, session) if target.resource.namespaced else ("",):
+            yield selection.Target(target.resource, target.name, namespace)
 
 
-def style_of(options: GetOptions, target: Target, several: bool) -> table.Style:
-    """Return how the target's table looks."""
+def _namespaces(options: GetOptions, session: Session) -> list[str]:
+    """Return the namespaces to look in: all at once (""), or one, or several that commas join."""
+    if options.all_namespaces:
+        return [""]
+    found = [name for name in session.namespace.split(",") if name]
+    return list(dict.fromkeys(found)) or [session.namespace]
+
+
+def style_of(options: GetOptions, target: Target, several: bool, apart: bool = False) -> table.Style:
+    """Return how the target's table looks: of one of several types, or of several namespaces (``apart``)."""
     return table.Style(
         wide=options.output == "wide",
         headers=not options.no_headers,
-        namespaces=options.all_namespaces and target.resource.namespaced,
+        namespaces=(options.all_namespaces or apart) and target.resource.namespaced,
         labels=options.show_labels,
         label_columns=options.label_columns,
         kind_prefix=target.resource.title if several or options.show_kind else "",
@@ -127,13 +135,14 @@ def style_of(options: GetOptions, target: Target, several: bool) -> table.Style:
 
 def _tables(options: GetOptions, targets: list[Target], session: Session) -> int:
     several = len({target.resource.qualified for target in targets}) > 1
+    apart = not options.files and len({t.namespace for t in targets if t.resource.namespaced}) > 1
     failures: list[errors.StatusError] = []
     shown = 0
     for group in _grouped(targets, several):
         found = _merged(options, group, session, failures)
         if not found["rows"]:
             continue
-        style = style_of(options, group[0], several)
+        style = style_of(options, group[0], several, apart)
         if shown and several:
             session.io.say("")
         for line in _aligned(found, style, session):
@@ -170,6 +179,11 @@ def _merged(
                 failures.append(error)
             continue
         found = {**answer, "rows": found["rows"] + (answer.get("rows") or [])}
+    if options.sort_by:
+        from minikctl.cli.output import jsonpath
+
+        key = table.sorter(lambda row: next(iter(jsonpath.find(options.sort_by, row.get("object"))), None))
+        found["rows"] = sorted(found["rows"], key=key)
     return found
 
 
@@ -215,9 +229,11 @@ def _grouped(targets: list[Target], several: bool) -> list[list[Target]]:
 
 
 def _nothing_found(options: GetOptions, targets: list[Target]) -> str:
-    namespaces = {target.namespace for target in targets if target.resource.namespaced}
+    namespaces = sorted({target.namespace for target in targets if target.resource.namespaced})
     if options.all_namespaces or not namespaces:
         return "No resources found"
+    if len(namespaces) > 1:
+        return f"No resources found in {', '.join(namespaces)} namespaces."
     return f"No resources found in {namespaces.pop()} namespace."
 
 
@@ -241,11 +257,6 @@ def _table(options: GetOptions, target: Target, session: Session) -> dict[str, A
     answer: dict[str, Any] = _listed(options, target, query, TABLE, session)
     if answer.get("kind") != "Table":
         answer = table.of_object(answer)
-    if options.sort_by:
-        from minikctl.cli.output import jsonpath
-
-        key = table.sorter(lambda row: next(iter(jsonpath.find(options.sort_by, row.get("object"))), None))
-        answer["rows"] = sorted(answer.get("rows") or (), key=key)
     return answer
 
 

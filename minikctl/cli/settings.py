@@ -9,7 +9,11 @@ class Settings(Options):
     """Which cluster is meant, in which namespace, and how much is told."""
 
     namespace: str = flag(
-        "--namespace", "-n", default="", help="The namespace of this request.", complete="namespaces"
+        "--namespace",
+        "-n",
+        default="",
+        help="The namespace of this request; `get` takes several, with commas between.",
+        complete="namespaces",
     )
     cluster: str = flag(
         "--cluster",

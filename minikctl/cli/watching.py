@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 def run(options: GetOptions, targets: list[Target], session: Session) -> int:
     """Print the target's objects and their changes until the server ends the watch or the user does."""
+    if len({target.namespace for target in targets}) > 1:
+        raise errors.UsageError("error: changes are followed in one namespace, or in all of them: -A")
     if len(targets) != 1:
         raise errors.UsageError("error: you may only specify a single resource type")
     target = targets[0]

@@ -174,3 +174,36 @@ def _removed(done: Outcome) -> tuple[list[str], int]:
     """Return the lines that go, but for managed fields: kubectl shows those of pruned objects alone."""
     text = re.sub(r"^-  managedFields:\n(?:-  [- ].*\n)+", "", done.out, flags=re.M)
     return [line for line in text.splitlines() if re.match(r"^-[^-]", line)], done.code
+
+
+@pytest.mark.parametrize("answer", ["y\n", "Y\n", "n\n", "yes\n", "\n", ""])
+def test_deletions_are_confirmed(place: World, answer: str) -> None:
+    """What is asked and what an answer means are kubectl's; ``--confirm`` is a further name of the flag."""
+    for flag in ("-i", "--interactive", "--confirm"):
+        line = ("-n", NAMESPACE, "delete", "cm", "conf")
+        created = place.run("-n", NAMESPACE, "apply", "-f", "-", stdin=OBJECTS.split("---")[0])
+        theirs = place.kubectl(*line, "-i", "--dry-run=client", stdin=answer)
+        ours = place.run(*line, flag, "--dry-run=client", stdin=answer)
+        assert created.code == 0
+        assert (ours.out, ours.err, ours.code) == (theirs.out, theirs.err, theirs.code)
+        left = place.run(*line, flag, stdin=answer)
+        assert ("deletion is cancelled" in left.out) == (answer.strip().lower() != "y")
+        there = place.kubectl("-n", NAMESPACE, "get", "cm", "conf").code == 0
+        assert there == (answer.strip().lower() != "y")
+
+
+def test_several_namespaces_are_shown_together(place: World) -> None:
+    names = place.run("get", "cm", "-n", f"{NAMESPACE},kube-public", "-o", "name").out
+    apart = [place.run("get", "cm", "-n", name, "-o", "name").out for name in (NAMESPACE, "kube-public")]
+    assert names == "".join(apart)
+    table = place.run("get", "cm,secret", "-n", f"{NAMESPACE},kube-public,{NAMESPACE}").out
+    rows = [line.split()[:2] for line in table.splitlines() if line]
+    assert rows[0] == ["NAMESPACE", "NAME"]
+    assert [NAMESPACE, "configmap/conf"] in rows
+    assert [NAMESPACE, "secret/hidden"] in rows
+    assert ["kube-public", "configmap/kube-root-ca.crt"] in rows
+    assert rows.count([NAMESPACE, "configmap/conf"]) == 1
+    ordered = place.run("get", "cm", "-n", f"{NAMESPACE},kube-public", "--sort-by=.metadata.name").out
+    assert [line.split()[1] for line in ordered.splitlines()[1:]] == ["conf", *["kube-root-ca.crt"] * 2]
+    refused = place.run("get", "cm", "-n", f"{NAMESPACE},kube-public", "-w")
+    assert (refused.code, refused.out) == (1, "")
