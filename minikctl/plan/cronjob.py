@@ -15,7 +15,6 @@ from minikctl.plan.job import ending
 COMPONENT = "cronjob-controller"
 SCHEDULED = "batch.kubernetes.io/cronjob-scheduled-timestamp"
 MANY_MISSED = 100
-_HTTP_DATE = "%a, %d %b %Y %H:%M:%S"
 
 
 @dataclass(frozen=True)
@@ -173,13 +172,6 @@ class _Step:
         name = job_name(self._owner, moment)
         if any(objects.name(job) == name for job in self._view.jobs):
             self.status["lastScheduleTime"] = objects.timestamp(moment)  # made, but not noted down
-            return False
-        deadline = self._spec.get("startingDeadlineSeconds")
-        if deadline is not None and moment + timedelta(seconds=int(deadline)) < self._now:
-            when = moment.astimezone(UTC).strftime(_HTTP_DATE)
-            self._tell(
-                "Warning", "MissSchedule", f"Missed scheduled time to start a job: {when} UTC", once=True
-            )
             return False
         if self._spec.get("concurrencyPolicy") == "Forbid" and self.status.get("active"):
             message = "Not starting job because prior execution is running and concurrency policy is Forbid"
