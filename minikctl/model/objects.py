@@ -110,12 +110,12 @@ def condition(obj: Mapping[str, Any], wanted: str) -> dict[str, Any] | None:
 
 def timestamp(moment: datetime) -> str:
     """Return metav1.Time's text: RFC 3339, UTC, whole seconds."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return f"{moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='seconds')}Z"
 
 
 def micro_timestamp(moment: datetime) -> str:
     """Return metav1.MicroTime's text: RFC 3339, UTC, microseconds."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return f"{moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
 
 
 def in_utc(text: str, *, micro: bool = False) -> str:

@@ -51,13 +51,17 @@ class Recorder(Protocol):
 
 @dataclass(frozen=True)
 class Written:
-    """One write that caches have to catch up with; ``gone``: it asked for deletion of ``uid``."""
+    """One write that caches have to catch up with; ``gone``: it asked for deletion of ``uid``.
+
+    ``outcome`` is the object as the API answered.
+    """
 
     kind: Kind
     key: Key
     revision: str
     gone: bool = False
     uid: str = ""
+    outcome: Object | None = None
 
 
 class ApiExecutor:
@@ -170,12 +174,13 @@ class ApiExecutor:
     async def _write_status(
         self, kind: Kind, subject: Object, status: dict[str, Any], written: list[Written]
     ) -> None:
-        latest = objects.resource_version(subject)
+        latest = subject
         for done in written:
-            if done.kind.resource == kind.resource and done.key == objects.key(subject):
-                latest = done.revision  # our own write of a moment ago is no conflict
-        metadata = {**objects.meta(subject), "resourceVersion": latest}
-        update = api.Update(kind, {**subject, "metadata": metadata, "status": status}, "status")
+            if done.outcome and done.kind.resource == kind.resource and done.key == objects.key(subject):
+                latest = done.outcome  # our own write of a moment ago is no conflict
+        if (latest.get("status") or {}) != (subject.get("status") or {}):
+            return  # others wrote in between: the status is planned again from what they said
+        update = api.Update(kind, {**latest, "status": status}, "status")
         await self._run_unit(batching.Unit(update), written)
 
     async def _settle(self, written: list[Written]) -> None:
@@ -217,7 +222,7 @@ class ApiExecutor:
 
 
 def _seen(kind: Kind, found: Object) -> Written:
-    return Written(kind, objects.key(found), objects.resource_version(found))
+    return Written(kind, objects.key(found), objects.resource_version(found), outcome=found)
 
 
 def _revision(text: str) -> int:

@@ -54,6 +54,9 @@ def test_times() -> None:
     assert objects.timestamp(moment) == "2026-01-01T00:00:00Z"
     assert objects.micro_timestamp(moment) == "2026-01-01T00:00:00.000005Z"
     assert objects.parse_time("2026-01-01T00:00:00.000005Z") == moment
+    first = datetime(1, 1, 1, 0, 0, 2, tzinfo=UTC)
+    assert objects.timestamp(first) == "0001-01-01T00:00:02Z"
+    assert objects.micro_timestamp(first) == "0001-01-01T00:00:02.000000Z"
     assert objects.parse_time("2026-01-01T00:00:00") == datetime(2026, 1, 1, tzinfo=UTC)
     assert objects.parse_time("") is objects.parse_time("soon") is None
 

@@ -168,6 +168,36 @@ async def test_a_status_follows_an_own_write_of_the_same_plan() -> None:
     assert objects.labels(found) == {"a": "b"}
 
 
+async def test_a_status_after_an_own_write_keeps_what_others_wrote_before_that() -> None:
+    world = World(pod())
+    (stale,) = world.client.all(kinds.POD)
+    noted = {**stale, "metadata": {**stale["metadata"], "annotations": {"note": "kept"}}}
+    world.client.put(noted)
+    own = Patch(kinds.POD, "default", "p", {"metadata": {"labels": {"a": "b"}}})
+    sent = []
+    update = world.client.update
+
+    async def watched(kind: Kind, obj: Object, *, subresource: str = "") -> Object:
+        sent.append(obj)
+        return await update(kind, obj, subresource=subresource)
+
+    world.client.update = watched  # type: ignore[method-assign]
+    await world.executor.execute(kinds.POD, stale, Plan((own,), {"phase": "Running"}))
+    assert [objects.annotations(each) for each in sent] == [{"note": "kept"}]
+    (found,) = world.client.all(kinds.POD)
+    assert found["status"] == {"phase": "Running"}
+
+
+async def test_a_status_that_others_wrote_is_not_overwritten_after_an_own_write() -> None:
+    world = World(pod())
+    (stale,) = world.client.all(kinds.POD)
+    world.client.put({**stale, "status": {"phase": "Failed"}})
+    own = Patch(kinds.POD, "default", "p", {"metadata": {"labels": {"a": "b"}}})
+    await world.executor.execute(kinds.POD, stale, Plan((own,), {"phase": "Running"}))
+    (found,) = world.client.all(kinds.POD)
+    assert found["status"] == {"phase": "Failed"}
+
+
 async def test_a_stale_status_is_a_conflict() -> None:
     world = World(pod())
     (stale,) = world.client.all(kinds.POD)
