@@ -105,6 +105,8 @@ def _containers(state: PodState, draft: Draft, *, ready: bool) -> None:
 
 
 def _tend(state: PodState, draft: Draft, container: ContainerState, *, ready: bool) -> None:
+    if container.restartable:
+        starting.tell_of_failure(draft, container)
     if container.starting or container.stale:
         return
     running = container.running

@@ -29,6 +29,13 @@ def start(state: PodState, draft: Draft, container: ContainerState, *, ready: bo
     draft.add(action)
 
 
+def tell_of_failure(draft: Draft, container: ContainerState) -> None:
+    """Have a container whose last start failed say so, until there is something newer to say."""
+    ended = container.ended
+    if ended is not None and failed_to_start(ended):
+        draft.wait(container.name, "RunContainerError", ended.error)
+
+
 def _path(container: ContainerState) -> str:
     return events.container_path(container.name, container.role)
 
@@ -48,7 +55,6 @@ def _crash_loop(state: PodState, draft: Draft, container: ContainerState) -> boo
         return False
     shown = backoff.START_ERROR_SECONDS - (draft.now - (ended.created_at or draft.now)).total_seconds()
     if failed_to_start(ended) and shown > 0:
-        draft.wait(container.name, "RunContainerError", ended.error)
         draft.wake(min(shown, left))
         return True
     view = state.view
