@@ -32,10 +32,11 @@ spec:
 
 def measure(cluster: Cluster) -> list[Row]:
     """Return the comparisons, rounds alternating."""
-    return [_compared(cluster, pods, rounds) for pods, rounds in SIZES.items()]
+    return [compared(cluster, pods, rounds) for pods, rounds in SIZES.items()]
 
 
-def _compared(cluster: Cluster, pods: int, rounds: int) -> Row:
+def compared(cluster: Cluster, pods: int, rounds: int) -> Row:
+    """Return the comparison for so many pods, rounds alternating."""
     ours, bare = [], []
     for _ in range(rounds):
         bare.append(_bare(cluster.name, pods))
