@@ -14,6 +14,7 @@ from minikctl.network import (
     attach,
     dns,
     dns_config,
+    guard,
     ingress,
     policies,
     ports,
@@ -47,8 +48,9 @@ def build(core: Core, runtime: Runtime, settings: NetworkSettings) -> Networking
     async def discover() -> list[sync.Member]:
         return await attach.members(runtime.engine, settings.name)
 
+    netns = runtime.netns(agent_finder(runtime.engine, settings.name))
     rules = sync.RuleSync(
-        runtime.netns(agent_finder(runtime.engine, settings.name)),
+        netns,
         sync.Books(rulebook.RuleBook(core.informers, settings), policies.PolicyBook(core.informers)),
         settings.facts(()),
         discover,
@@ -65,6 +67,7 @@ def build(core: Core, runtime: Runtime, settings: NetworkSettings) -> Networking
         _port_work(core, runtime, tools, settings)
         | {
             "rules": rules.run(),
+            "rules deleted by hand": guard.Guard(netns, rules, core.clock).run(),
             "publishers": ControlLoop(publishing, core.clock, workers=4, backoff=publishers.backoff()).run(),
             "publisher events": publishing.follow(),
             "load balancers": ControlLoop(balancing, core.clock).run(),

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from minikctl import errors
 from minikctl.drivers import engine as engines
 from minikctl.drivers.netns import NetnsChange
+from minikctl.drivers.table_watch import OWNED, TableWatch
 
 log = logging.getLogger(__name__)
 
@@ -29,14 +30,6 @@ _SHELLS = 3
 _CHANGES_PER_SHELL = 4
 CHANGE_SECONDS = 10.0
 
-# The namespace is opened first and its owner looked at then: a pid that still is the container's now was its
-# own when the namespace was opened, too, so a reused number never leads into a stranger's namespace.
-OWNED = """
-owned() {
-    { while read -r line; do case $line in *"$1"*) return 0 ;; esac; done < "/proc/$2/cgroup"; } 2>/dev/null
-    return 1
-}
-"""
 _PRELUDE = f"""{OWNED}
 enter() {{
     owned "$1" "$2" || {{ echo "process $2 no longer belongs to container $1"; return 1; }}
@@ -188,6 +181,10 @@ class AgentNetns:
         (outcome,) = await self._run([job])
         return outcome
 
+    async def watch(self) -> TableWatch:
+        """Return what hears of deleted tables, in no namespace yet; ``DriverError`` without agent."""
+        return await TableWatch.open(self._engine, await self._agent())
+
     async def close(self) -> None:
         """End the shells in the agent."""
         for shell in self._idle:
@@ -222,11 +219,15 @@ class AgentNetns:
         return outcomes
 
     async def _open(self) -> Shell:
+        agent = await self._agent()
+        log.debug("opening a shell in the agent %s", agent[:12])
+        return await Shell.open(self._engine, agent)
+
+    async def _agent(self) -> str:
         agent = await self._find_agent()
         if agent is None:
             raise errors.DriverError("the network agent does not run")
-        log.debug("opening a shell in the agent %s", agent[:12])
-        return await Shell.open(self._engine, agent)
+        return agent
 
 
 def _words(outcome: Outcome) -> str:

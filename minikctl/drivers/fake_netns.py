@@ -2,13 +2,35 @@
 
 from __future__ import annotations
 
+import asyncio
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 
 from minikctl import errors
 from minikctl.drivers import engine as engines
 from minikctl.drivers import fake_nft
 from minikctl.drivers.netns import NetnsChange
+
+
+class FakeWatch:
+    """Hears what ``heard`` is given; ``places`` is where it listens."""
+
+    def __init__(self) -> None:
+        self.places: set[tuple[str, int]] = set()
+        self.heard: asyncio.Queue[str | None] = asyncio.Queue()
+
+    async def follow(self, places: Collection[tuple[str, int]]) -> None:
+        """Listen in these namespaces and no others."""
+        self.places = set(places)
+
+    async def deleted(self) -> AsyncIterator[str]:
+        """Yield what is put into ``heard``, until that is None."""
+        while (table := await self.heard.get()) is not None:
+            yield table
+
+    async def close(self) -> None:
+        """Listen nowhere."""
+        self.places = set()
 
 
 class FakeNetns:
@@ -23,8 +45,15 @@ class FakeNetns:
         self._engine = engine
         self._checking = checking
         self.available = True
+        self.watches: list[FakeWatch] = []
         self.commands: dict[str, list[tuple[str, ...]]] = {}
         self.rules: dict[str, fake_nft.Rules] = {}
+
+    async def watch(self) -> FakeWatch:
+        """Return what hears of deleted tables; ``DriverError`` without agent."""
+        self._check_agent()
+        self.watches.append(FakeWatch())
+        return self.watches[-1]
 
     async def apply(self, changes: Sequence[NetnsChange]) -> Mapping[str, str]:
         """Apply all; return what failed as {sandbox: words of the tool}; ``DriverError`` without agent."""
@@ -50,6 +79,13 @@ class FakeNetns:
             _check_command(command)
             done.append(command)
         self.rules.setdefault(change.sandbox, fake_nft.Rules()).apply(change.ruleset)
+        deleted = [
+            line.split()[-1] for line in change.ruleset.splitlines() if line.startswith("delete table")
+        ]
+        for watch in self.watches:
+            if (change.sandbox, change.pid) in watch.places:
+                for table in deleted:
+                    watch.heard.put_nowait(table)
 
     async def _enter(self, sandbox: str, pid: int) -> None:
         if self._engine is None:

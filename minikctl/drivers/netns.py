@@ -6,7 +6,7 @@ that refuses what nft would refuse.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -27,6 +27,22 @@ class NetnsChange:
     ruleset: str = ""
 
 
+class Watch(Protocol):
+    """Hears of tables that are deleted in namespaces, told as (container id, pid)."""
+
+    async def follow(self, places: Collection[tuple[str, int]]) -> None:
+        """Listen in these namespaces and no others; ``DriverError`` when listening is over."""
+        ...
+
+    def deleted(self) -> AsyncIterator[str]:
+        """Yield the name of each table that is deleted, by whom ever, until listening is over."""
+        ...
+
+    async def close(self) -> None:
+        """Stop listening."""
+        ...
+
+
 class Netns(Protocol):
     """Applies changes; many namespaces in one call."""
 
@@ -36,4 +52,8 @@ class Netns(Protocol):
 
     async def read(self, sandbox: str, pid: int, argv: Sequence[str]) -> str:
         """Return the output of a command run in that namespace; ``DriverError`` when it fails."""
+        ...
+
+    async def watch(self) -> Watch:
+        """Return what hears of deleted tables, in no namespace yet; ``DriverError`` without agent."""
         ...

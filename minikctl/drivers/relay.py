@@ -14,7 +14,8 @@ from typing import Protocol
 
 from minikctl import errors
 from minikctl.drivers import engine as engines
-from minikctl.drivers.agent import OWNED, FindAgent
+from minikctl.drivers.agent import FindAgent
+from minikctl.drivers.table_watch import OWNED
 
 _WAITING = 2
 _ANSWER_SECONDS = 20.0

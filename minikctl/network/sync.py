@@ -162,6 +162,21 @@ class RuleSync:
             state.compiled = None
         self.changed()
 
+    def places(self) -> set[tuple[str, int]]:
+        """Return the (container id, pid) of all namespaces that have their rules."""
+        return {(each, state.member.pid) for each, state in self._states.items() if state.compiled}
+
+    async def verify(self) -> set[str]:
+        """Have the namespaces that lack a table written anew, and return them."""
+        looked = {each: state for each, state in self._states.items() if state.compiled is not None}
+        changes = [NetnsChange(each, state.member.pid, _look(state)) for each, state in looked.items()]
+        missed = set(await self._netns.apply(changes)) if changes else set()
+        for each in missed:
+            looked[each].compiled = None
+        if missed:
+            self.changed()
+        return missed
+
     async def run(self) -> None:
         """Keep all namespaces up to date until cancelled."""
         for book in (self._books.services, self._books.policies):
@@ -354,6 +369,12 @@ def _refuse(state: _State, error: errors.DriverError) -> None:
     for waiter in state.waiters:
         if not waiter.done():
             waiter.set_exception(error)
+
+
+def _look(state: _State) -> tuple[tuple[str, ...], ...]:
+    """Return the commands that fail where a table is not what it was: each looks for one chain."""
+    rules = (state.compiled.ruleset if state.compiled else None, state.policy)
+    return tuple(proxy_nft.look(each) for each in rules if each is not None and each.chains)
 
 
 def _purge(state: _State, target: _Target) -> list[NetnsChange]:

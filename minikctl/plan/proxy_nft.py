@@ -20,6 +20,11 @@ def remove(table: str) -> str:
     return f"table {family(table)} {{}}\ndelete table {family(table)}\n"
 
 
+def look(rules: Ruleset) -> tuple[str, ...]:
+    """Return the command that fails when the table is not there, and says little when it is."""
+    return ("nft", "list", "chain", "inet", rules.table, next(iter(rules.chains)))
+
+
 def replace(rules: Ruleset) -> str:
     """Return the transaction after which the table holds these rules and nothing else."""
     return remove(rules.table) + refresh(rules, flush=False)

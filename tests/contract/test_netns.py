@@ -180,3 +180,24 @@ async def test_an_agent_that_is_replaced_is_followed(lab: Lab) -> None:
         await lab.netns.apply([dataclasses.replace(change, ruleset=TABLE(2))])
     await lab.start_agent("agent-2")
     assert await lab.netns.apply([dataclasses.replace(change, ruleset=TABLE(2))]) == {}
+
+
+async def test_tables_that_are_deleted_are_heard_of_where_one_listens(lab: Lab) -> None:
+    sandbox, other = await lab.sandbox(), await lab.sandbox("b")
+    for each in (sandbox, other):
+        assert await lab.netns.apply([NetnsChange(each.id, each.pid, (), TABLE(1))]) == {}
+    watch = await lab.netns.watch()
+    heard = watch.deleted()
+    try:
+        await watch.follow({(sandbox.id, sandbox.pid), (other.id, other.pid), ("none", 2**22 - 1)})
+        await asyncio.sleep(2 if lab.bench.real else 0)
+        await lab.netns.apply([NetnsChange(sandbox.id, sandbox.pid, (), "delete table inet contract\n")])
+        assert await asyncio.wait_for(anext(heard), 5) == "contract"
+        await watch.follow({(sandbox.id, sandbox.pid)})
+        await asyncio.sleep(1 if lab.bench.real else 0)
+        await lab.netns.apply([NetnsChange(other.id, other.pid, (), "delete table inet contract\n")])
+        await lab.netns.apply([NetnsChange(sandbox.id, sandbox.pid, (), "add table inet last\n")])
+        await lab.netns.apply([NetnsChange(sandbox.id, sandbox.pid, (), "delete table inet last\n")])
+        assert await asyncio.wait_for(anext(heard), 5) == "last"
+    finally:
+        await watch.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from minikctl import errors
+from minikctl.drivers.fake_netns import FakeWatch
 from minikctl.drivers.netns import NetnsChange
 from minikctl.plan import netpol
 from tests.packets.tracer import Table
@@ -20,6 +21,13 @@ class TableNetns:
         self.batches: list[tuple[NetnsChange, ...]] = []
         self.gone: dict[str, str] = {}
         self.available = True
+        self.watches: list[FakeWatch] = []
+
+    async def watch(self) -> FakeWatch:
+        if not self.available:
+            raise errors.DriverError("no agent")
+        self.watches.append(FakeWatch())
+        return self.watches[-1]
 
     async def apply(self, changes: Sequence[NetnsChange]) -> Mapping[str, str]:
         if not self.available:
@@ -31,9 +39,18 @@ class TableNetns:
                 policies = self.policies.setdefault(change.sandbox, Table(name=netpol.TABLE))
                 policies.apply(change.ruleset)
                 self.commands.setdefault(change.sandbox, []).extend(change.commands)
-        return {
+        missed = {change.sandbox: "no such table" for change in changes if self._misses(change)}
+        gone = {
             change.sandbox: self.gone[change.sandbox] for change in changes if change.sandbox in self.gone
         }
+        return missed | gone
+
+    def _misses(self, change: NetnsChange) -> bool:
+        """Tell whether a command looks for a chain that is not there."""
+        held = self.tables.get(change.sandbox, Table()).chains
+        policies = self.policies.get(change.sandbox, Table()).chains
+        looks = [command for command in change.commands if command[:3] == ("nft", "list", "chain")]
+        return any(look[5] not in (policies if look[4] == netpol.TABLE else held) for look in looks)
 
     async def read(self, sandbox: str, pid: int, argv: Sequence[str]) -> str:
         raise errors.DriverError(f"{sandbox} {pid} {argv}: nothing to read here")
