@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from minikctl.network.guard import LOOK_SECONDS
 from tests.e2e.conftest import Cluster, curl, docker, eventually
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
@@ -257,6 +258,19 @@ def test_changing_rules_costs_no_connection(world: World) -> None:
     done, _, failures = said.strip().partition(" ")
     assert int(done) > 50
     assert failures == "[]"
+
+
+@pytest.mark.parametrize("how", ["flush ruleset", "delete table inet minikctl"])
+def test_rules_that_are_deleted_by_hand_are_back_within_seconds(world: World, how: str) -> None:
+    """Long before the minute after which everything is written again."""
+    (found,) = world.cluster.containers("label=minikctl.dev/pod-name=client", "label=minikctl.dev/role=pause")
+    inside = ["nsenter", "-t", docker("inspect", "-f", "{{.State.Pid}}", found), "-n", "nft"]
+    assert "says: hello" in world.get("http://web/")
+    time.sleep(LOOK_SECONDS)
+    subprocess.run([*inside, *how.split()], check=True)
+    words = [*inside, "list", "chain", "inet", "minikctl", "nat-output"]
+    eventually(lambda: subprocess.run(words, capture_output=True, check=False).returncode == 0, 10)
+    assert "says: hello" in world.get(f"http://{world.cluster_ip('web')}/")
 
 
 ASK = """
