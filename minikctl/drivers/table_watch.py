@@ -17,9 +17,10 @@ owned() {
 """
 """The shell function that tells whether process $2 belongs to container $1."""
 
-# A monitor that only hears of tables keeps no copy of the rules.  It holds its namespace, so it ends with it.
+# A monitor that only hears of tables keeps no copy of the rules.  It holds its namespace, so it ends with it;
+# when the session ends the shell's process group does.
 PRELUDE = f"""{OWNED}
-trap 'kill $(jobs -p) 2>/dev/null' EXIT
+trap 'kill 0' EXIT
 listen() {{
     owned "$1" "$2" || return
     nsenter --net=/proc/self/fd/9 nft monitor destroy tables </dev/null 2>/dev/null &
