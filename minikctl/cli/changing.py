@@ -131,7 +131,9 @@ def _patch(
         return current, True
     result = send_patch(target, body, MERGE, chosen, session)
     before = current["metadata"].get("resourceVersion")
-    return result, chosen.dry_run == "server" or result["metadata"].get("resourceVersion") != before
+    after = result["metadata"].get("resourceVersion")
+    # A server without versions of objects does not tell whether anything changed: there was something to change.
+    return result, chosen.dry_run == "server" or after is None or after != before
 
 
 def send_patch(

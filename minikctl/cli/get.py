@@ -254,10 +254,7 @@ def _table(options: GetOptions, target: Target, session: Session) -> dict[str, A
     query = query_of(options, target)
     if options.sort_by or options.label_columns or options.show_labels:
         query["includeObject"] = "Object" if options.sort_by else "Metadata"
-    answer: dict[str, Any] = _listed(options, target, query, TABLE, session)
-    if answer.get("kind") != "Table":
-        answer = table.of_object(answer)
-    return answer
+    return _listed(options, target, query, TABLE, session)
 
 
 def query_of(options: GetOptions, target: Target) -> dict[str, Any]:
@@ -276,6 +273,8 @@ def _listed(
     while True:
         body = _read(options, target, query, accept, session)
         answer: dict[str, Any] = lightjson.loads(body)
+        if accept is TABLE and answer.get("kind") != "Table":
+            answer = table.of_object(answer)
         if whole:
             answer[field] = whole[field] + (answer.get(field) or [])
         whole = answer

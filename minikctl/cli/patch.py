@@ -91,7 +91,8 @@ def _is_same(before: dict[str, Any], after: dict[str, Any], subresource: str) ->
     """Tell whether the patch changed nothing; what controllers wrote into the status meanwhile is not its doing."""
     from minikctl.cli.output import changes
 
-    if before["metadata"].get("resourceVersion") == after["metadata"].get("resourceVersion"):
+    version = after["metadata"].get("resourceVersion")
+    if version is not None and before["metadata"].get("resourceVersion") == version:
         return True
     generations = [each["metadata"].get("generation") for each in (before, after)]
     return (

@@ -53,7 +53,19 @@ def align(rows: Sequence[Sequence[str]], *, padding: int = PADDING, minimum: int
 
 
 def of_object(obj: dict[str, Any]) -> dict[str, Any]:
-    """Return a table for an answer that the server does not print: name and age."""
+    """Return a table for an object, or a list of some, that the server does not print: names and ages."""
+    members = obj.get("items")
+    if not isinstance(members, list) or (obj.get("metadata") or {}).get("name"):
+        members = [obj]
+    columns = [{"name": "Name"}, {"name": "Age"}]
+    return {
+        "columnDefinitions": columns,
+        "metadata": {"continue": (obj.get("metadata") or {}).get("continue")},
+        "rows": [{"cells": _name_and_age(each), "object": each} for each in members],
+    }
+
+
+def _name_and_age(obj: dict[str, Any]) -> list[str]:
     from datetime import UTC, datetime
 
     from minikctl.model import durations, objects
@@ -61,8 +73,7 @@ def of_object(obj: dict[str, Any]) -> dict[str, Any]:
     metadata = obj.get("metadata") or {}
     created = objects.parse_time(metadata.get("creationTimestamp"))
     age = durations.human((datetime.now(UTC) - created).total_seconds()) if created else "<unknown>"
-    columns = [{"name": "Name"}, {"name": "Age"}]
-    return {"columnDefinitions": columns, "rows": [{"cells": [metadata.get("name", ""), age], "object": obj}]}
+    return [metadata.get("name", ""), age]
 
 
 def header(table: dict[str, Any], style: Style) -> list[str]:
