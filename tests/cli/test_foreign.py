@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from kmock import KubernetesEmulator, Server
+from kmock import KubernetesEmulator, ResourceDict, Server
 
 from tests.cli.conftest import Outcome, call
 
@@ -39,13 +39,16 @@ class Foreign:
     async def _serve(self) -> None:
         async with KubernetesEmulator() as emulator, Server(emulator) as server:
             for name, kind, short in (("v1/configmaps", "ConfigMap", "cm"), ("v1/secrets", "Secret", "")):
-                emulator.resources[name] = {
+                described: ResourceDict = {
                     "kind": kind,
                     "singular": kind.lower(),
                     "shortnames": [short] if short else [],
                     "namespaced": True,
                     "verbs": VERBS,
+                    "categories": [],
+                    "subresources": [],
                 }
+                emulator.resources[name] = described
             self.config.write_text(CONFIG.format(url=str(server.url).rstrip("/")))
             self._ready.set()
             while not self._over.is_set():
