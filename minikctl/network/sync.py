@@ -163,8 +163,8 @@ class RuleSync:
         self.changed()
 
     def places(self) -> set[tuple[str, int]]:
-        """Return the (container id, pid) of all namespaces that have their rules."""
-        return {(each, state.member.pid) for each, state in self._states.items() if state.compiled}
+        """Return the (container id, pid) of all namespaces that have rules or are about to."""
+        return {(each, state.member.pid) for each, state in self._states.items()}
 
     async def verify(self) -> set[str]:
         """Have the namespaces that lack a table written anew, and return them."""

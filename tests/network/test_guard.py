@@ -81,6 +81,9 @@ async def test_a_policy_that_was_deleted_is_back(guarded: World) -> None:
 async def test_namespaces_are_followed_as_they_come_and_go(guarded: World) -> None:
     watch = guarded.netns.watches[-1]
     assert watch.places == {("pod-1", 101), ("pod-2", 102)}
+    guarded.sync.suspect()
+    await watch.follow(guarded.sync.places())
+    assert watch.places == {("pod-1", 101), ("pod-2", 102)}, "nobody stops listening to write anew"
     guarded.sync.forget("pod-2")
     await guarded.clock.advance(LOOK_SECONDS)
     assert watch.places == {("pod-1", 101)}
