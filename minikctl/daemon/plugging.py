@@ -14,6 +14,7 @@ from minikctl.daemon.core import Core
 from minikctl.daemon.runtimes import Runtime
 from minikctl.drivers import agent, cni, cni_calls, cni_files, cni_records
 from minikctl.drivers import engine as engines
+from minikctl.model import kinds
 from minikctl.network import cni_nodes
 from minikctl.network.cni_engine import CniEngine
 from minikctl.plan.cni import protocol, ranges
@@ -46,6 +47,15 @@ class Plugged:
         for name in await self.nodes.ensure():
             await self.engine.reset(name)
 
+    async def tell(self) -> None:
+        """Have each Node say which addresses its pods get; once it is registered, which may be later."""
+        for name in self.core.settings.node_names:
+            range_ = self.nodes.range_of(name)
+            node = self.core.informers.of(kinds.NODE).get("", name)
+            if node is not None and (node.get("spec") or {}).get("podCIDR") != range_:
+                body = {"spec": {"podCIDR": range_, "podCIDRs": [range_]}}
+                await self.core.client.patch(kinds.NODE, name, "", body)
+
     async def run(self) -> None:
         """Keep the nodes' containers, detach what is gone, and look once at what was attached before."""
         lost = asyncio.Event()
@@ -59,6 +69,7 @@ class Plugged:
                 lost.clear()
                 looked = looked or await self._guarded(self._look(), "looking at attachments")
                 await self._guarded(self.start(), "containers of nodes")
+                await self._guarded(self.tell(), "ranges of nodes")
                 await self._guarded(self.engine.collect(), "detaching")
 
     async def _look(self) -> None:
@@ -69,6 +80,7 @@ class Plugged:
         await calls.status()
         await self.engine.collect()
         await calls.collect(self.engine.attached())
+        await self.tell()
         await self.engine.check()
 
     async def _follow(self, lost: asyncio.Event) -> None:
@@ -80,7 +92,7 @@ class Plugged:
     async def _guarded(self, work: Awaitable[None], what: str) -> bool:
         try:
             await work
-        except (errors.DriverError, protocol.PluginError) as error:
+        except (errors.DriverError, errors.StatusError, protocol.PluginError) as error:
             log.warning("%s: %s", what, error)
             return False
         return True

@@ -276,7 +276,15 @@ class NodeExecutor:
         if action.sandbox and container is not None:
             sandbox = self._sandbox(record, container.id, container.pid, container.ip, False)
             await self._drivers.network.detach(sandbox)
-        await self._engine.remove(action.container_id)
+        try:
+            await self._engine.remove(action.container_id)
+        except errors.EngineUnavailable:
+            raise
+        except errors.DriverError as error:
+            if action.sandbox:
+                message = f'error killing pod: failed to "KillPodSandbox" for "{record.uid}": {error}'
+                self._tell(record, "Warning", "FailedKillPod", message)
+            raise
         record.drop_container(action.container_id)
 
     async def _remove_directory(self, record: PodRecord, action: actions.RemovePodDir) -> None:

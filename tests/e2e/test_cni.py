@@ -130,6 +130,10 @@ def pods(cni: Cluster) -> list[str]:
 def test_pods_of_all_nodes_reach_each_other_as_they_are(cni: Cluster, pods: list[str]) -> None:
     one, two = (ip(cni, name) for name in pods)
     assert one.rpartition(".")[0] != two.rpartition(".")[0], "each node has its own range"
+    node = f"minikctl-{cni.name}-2"
+    assert (
+        eventually(lambda: cni.json("node", node)["spec"].get("podCIDR")) == f"{two.rpartition('.')[0]}.0/24"
+    )
     said = cni.out("exec", "one", "--", "curl", "-sS", "-m", "5", f"http://{two}:8080/")
     assert f"you are {one}," in said
     said = cni.out("exec", "two", "--", "curl", "-sS", "-m", "5", f"http://{one}:8080/")
