@@ -595,6 +595,17 @@ async def test_every_call_of_the_engine_may_fail_once(bench: Bench, method: str)
         assert await bench.containers() == []
 
 
+async def test_a_sandbox_that_cannot_be_removed_is_told_and_tried_again(bench: Bench) -> None:
+    async with bench.running():
+        put(bench, pod("web"))
+        await bench.until(lambda: bench.ready("web"))
+        bench.engine.fail("remove", *(errors.DriverError("failed to destroy network") for _ in range(2)))
+        await bench.client.delete(kinds.POD, "web", "default")
+        await bench.until(lambda: "FailedKillPod" in bench.events.reasons, advance=0.5)
+        await bench.until(lambda: bench.phase("web") == "", advance=0.5)
+        assert await bench.containers() == []
+
+
 async def test_many_pods_start_together(bench: Bench) -> None:
     async with bench.running():
         for number in range(20):
