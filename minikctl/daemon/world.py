@@ -107,7 +107,7 @@ class World:
         delays: Backoff[None] = Backoff(RETRY_SECONDS, RESTART_LIMIT_SECONDS)
         while True:
             try:
-                await self._run()
+                await tasks.apart(self._run())
             except Exception as error:
                 if tasks.is_ending():
                     raise

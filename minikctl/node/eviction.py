@@ -59,19 +59,22 @@ class Evictor:
             return
         paths = eviction.directories(pod, limits, self._node)
         volumes = {name: await asyncio.to_thread(used, path) for name, path in paths.items()}
-        containers = await self._written(pod) if limits.measures_containers else {}
+        containers = await written(self._engine, pod) if limits.measures_containers else {}
         message = eviction.verdict(pod, limits, eviction.Usage(volumes, containers))
         if message:
             log.info("pod %s/%s is evicted: %s", *objects.key(pod), message)
             await self._executor.run(eviction.evict(pod, message, self._clock.now()), [])
 
-    async def _written(self, pod: Object) -> dict[str, int]:
-        found = {}
-        for status in objects.status(pod).get("containerStatuses") or ():
-            container_id = str(status.get("containerID") or "").partition("://")[2]
+
+async def written(engine: engines.Engine, pod: Object) -> dict[str, int]:
+    """Return the bytes that the containers have written, by name; who is not there yet is left out."""
+    found = {}
+    for status in objects.status(pod).get("containerStatuses") or ():
+        container_id = str(status.get("containerID") or "").partition("://")[2]
+        if container_id:
             with contextlib.suppress(errors.NoSuchContainer):
-                found[str(status.get("name"))] = await self._engine.written(container_id)
-        return found
+                found[str(status.get("name"))] = await engine.written(container_id)
+    return found
 
 
 def used(path: str) -> int:

@@ -80,6 +80,15 @@ def is_ending() -> bool:
     return task is not None and task.cancelling() > 0
 
 
+async def apart(work: Coroutine[Any, Any, None]) -> None:
+    """Return when the work is done, as a task of its own; it ends with this one.
+
+    A TaskGroup that fails while it waits leaves its task marked as cancelled in Python 3.11 and 3.12: whoever
+    goes on after that, and asks ``is_ending``, has such work done apart.
+    """
+    await asyncio.get_running_loop().create_task(work)
+
+
 async def first(*waits: Coroutine[Any, Any, Any]) -> None:
     """Return when the first of the waits is over; the others are cancelled and awaited."""
     tasks = [asyncio.get_running_loop().create_task(wait) for wait in waits]

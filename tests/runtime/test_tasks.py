@@ -75,3 +75,38 @@ async def test_what_ending_tasks_raise_is_dropped() -> None:
     running = [asyncio.create_task(fail()), asyncio.create_task(asyncio.sleep(3600))]
     await tasks.end([*running])
     assert all(task.done() for task in running)
+
+
+async def test_work_done_apart_may_fail_in_a_group() -> None:
+    """As a node's does that starts again, and is not taken for one that was asked to end."""
+
+    async def fail() -> None:
+        await asyncio.sleep(0)
+        raise ValueError
+
+    async def work() -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(fail())
+            group.create_task(asyncio.sleep(60))
+
+    with pytest.raises(ExceptionGroup):
+        await tasks.apart(work())
+    assert not tasks.is_ending()
+
+
+async def test_work_done_apart_ends_with_who_waits_for_it() -> None:
+    ended = asyncio.Event()
+
+    async def work() -> None:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            ended.set()
+
+    waiting = asyncio.create_task(tasks.apart(work()))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    assert ended.is_set()
