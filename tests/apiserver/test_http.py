@@ -68,6 +68,7 @@ async def test_health_fails_when_the_store_is_gone(client: Client, registry: Reg
 async def test_the_version_is_kubernetes(client: Client) -> None:
     found = (await client("GET", "/version")).json()
     assert (found["major"], found["minor"], found["gitVersion"]) == ("1", "36", "v1.36.2+minikctl")
+    assert len(bytes.fromhex(found["gitCommit"])) == 20
 
 
 @pytest.mark.parametrize(

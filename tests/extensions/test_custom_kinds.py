@@ -128,7 +128,8 @@ async def test_discovery_and_openapi_follow_the_definitions(api: Api) -> None:
     assert shape["properties"]["metadata"]["allOf" if "allOf" in shape["properties"]["metadata"] else "$ref"]
     assert f"apis/{GROUP}/v1" in (await api.ok("GET", "/openapi/v3"))["paths"]
     version_2 = await api.ok("GET", "/openapi/v2")
-    assert "com.example.stable.v1.CronTab" in version_2["definitions"]
+    metadata = version_2["definitions"]["com.example.stable.v1.CronTab"]["properties"]["metadata"]
+    assert metadata["description"].startswith("Standard object's metadata. More info: https://")
 
     await api.ok("DELETE", f"{DEFINITIONS}/crontabs.{GROUP}")
 

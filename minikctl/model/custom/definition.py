@@ -15,7 +15,11 @@ from minikctl.model.objects import Object
 _ENDING = tuple(verb for verb in VERBS if verb != "create")
 """What can be done with the objects of a definition that is being deleted."""
 
-_META = {"$ref": "../../meta/v1/types.json#/$defs/ObjectMeta"}
+_META = {
+    "$ref": "../../meta/v1/types.json#/$defs/ObjectMeta",
+    "description": "Standard object's metadata. More info: "
+    "https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#metadata",
+}
 _HOME = "custom/v1/Kind.json"
 """Where the schema would be if it were a file: its references lead to the shared types."""
 
