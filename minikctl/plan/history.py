@@ -75,9 +75,16 @@ def made(owner: Object, number: int, collisions: int, hash_label: str) -> Object
         "apiVersion": "apps/v1",
         "kind": "ControllerRevision",
         "metadata": metadata,
-        "data": {"spec": {"template": {"$patch": "replace", **shape}}},
+        "data": _sorted({"spec": {"template": {"$patch": "replace", **shape}}}),
         "revision": number,
     }
+
+
+def _sorted(value: Any) -> Any:
+    """Return the value with its fields in order, as Go writes maps: who compares revisions compares bytes."""
+    if isinstance(value, dict):
+        return {name: _sorted(value[name]) for name in sorted(value)}
+    return [_sorted(each) for each in value] if isinstance(value, list) else value
 
 
 def template(revision: Object) -> Any:
