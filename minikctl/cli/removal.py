@@ -6,12 +6,18 @@ import asyncio
 import contextlib
 import os
 import shutil
+from collections.abc import Mapping
 
 from minikctl import errors
 from minikctl.cli.session import Io
 from minikctl.client import kubeconfig, launcher
 from minikctl.client.home import ClusterHome
 from minikctl.drivers import docker, ownership
+from minikctl.drivers.engine import Engine
+
+ROUNDS = 15
+PAUSE_SECONDS = 0.2
+"""How often, and how far apart, containers are looked for that are being started."""
 
 
 def remove(home: ClusterHome, io: Io) -> None:
@@ -27,7 +33,7 @@ def remove(home: ClusterHome, io: Io) -> None:
                 ) from error
             io.warn(f"{error}; there is no such cluster")
         except errors.DriverError as error:
-            io.warn(f"nothing was removed from the engine: {error}")
+            io.warn(f"not all of it could be removed from the engine: {error}")
     for path in filter(None, (home.memory, home.path)):
         shutil.rmtree(path, ignore_errors=True)
     _forget_context(home.name)
@@ -38,16 +44,31 @@ async def _remove_from_engine(home: ClusterHome) -> None:
     labels = {ownership.CLUSTER_LABEL: home.name}
     try:
         ownership.refuse_other(await engine.networks(labels), home.name, home.path)
-        found = await engine.list(labels)
-        # Apps first: a pause that goes before them would only take their network away.
-        pauses = [c.id for c in found if c.labels.get("minikctl.dev/role") == "pause"]
-        others = [c.id for c in found if c.id not in pauses]
-        await asyncio.gather(*(engine.remove(container) for container in others))
-        await asyncio.gather(*(engine.remove(container) for container in pauses))
-        for network in await engine.networks(labels):
-            await engine.remove_network(network.name)
+        await clear(engine, labels)
     finally:
         await engine.close()
+
+
+async def clear(engine: Engine, labels: Mapping[str, str]) -> None:
+    """Remove the containers with these labels, then the networks.
+
+    A control plane that was stopped may have been starting some. The engine goes on with that, and what is removed
+    in the midst of its start stays counted in its network for ever: it is removed once it runs.
+    """
+    for left in range(ROUNDS, -1, -1):
+        found = await engine.list(labels)
+        if not found:
+            break
+        # Apps first: a pause that goes before them would only take their network away.
+        settled = [each for each in found if each.status != "created" or not left]
+        pauses = [each.id for each in settled if each.labels.get("minikctl.dev/role") == "pause"]
+        others = [each.id for each in settled if each.id not in pauses]
+        await asyncio.gather(*(engine.remove(container) for container in others))
+        await asyncio.gather(*(engine.remove(container) for container in pauses))
+        if len(settled) < len(found):
+            await asyncio.sleep(PAUSE_SECONDS)
+    for network in await engine.networks(labels):
+        await engine.remove_network(network.name)
 
 
 def _forget_context(name: str) -> None:
