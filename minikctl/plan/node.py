@@ -131,7 +131,7 @@ def _status(view: View, node: Object, now: datetime) -> dict[str, Any]:
     found = list(present.get("conditions") or ())
     for each in _conditions(view, now):
         found = conditions.refreshed(found, each)
-    status = {**present, **(_described(view, view.facts) if view.facts else {}), "conditions": found}
+    status = {**present, **(_described(view, view.facts, present) if view.facts else {}), "conditions": found}
     if status == present and not _is_old(present, now):
         return status
     # Whenever the status is written, all heartbeats are.
@@ -161,8 +161,8 @@ def _conditions(view: View, now: datetime) -> list[dict[str, Any]]:
     ]
 
 
-def _described(view: View, facts: Facts) -> dict[str, Any]:
-    capacity = _capacity(facts, view.place)
+def _described(view: View, facts: Facts, present: Mapping[str, Any]) -> dict[str, Any]:
+    capacity = {**_advertised(present), **_capacity(facts, view.place)}
     return {
         "addresses": [
             {"type": type_, "address": address}
@@ -184,6 +184,11 @@ def _described(view: View, facts: Facts) -> dict[str, Any]:
             "systemUUID": "",
         },
     }
+
+
+def _advertised(present: Mapping[str, Any]) -> dict[str, str]:
+    """Return the extended resources that somebody gave the node by its status: a kubelet keeps them."""
+    return {name: amount for name, amount in (present.get("capacity") or {}).items() if "/" in name}
 
 
 def _capacity(facts: Facts, place: Place) -> dict[str, str]:
