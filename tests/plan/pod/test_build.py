@@ -625,6 +625,22 @@ def test_the_sandbox_owns_what_the_pod_shares() -> None:
     assert made.labels[names.ATTEMPT] == "1"
 
 
+@pytest.mark.parametrize(
+    ("asked", "there", "joined"),
+    [
+        ("engine", "bridge-of-ours", "bridge-of-ours"),
+        ("engine", "", "minikctl-test"),
+        ("other", "bridge-of-ours", "minikctl-test"),
+    ],
+)
+def test_a_system_s_pod_may_ask_for_the_engine_s_own_network(asked: str, there: str, joined: str) -> None:
+    found = running(app())
+    found.pod["metadata"]["annotations"] = {"minikctl.dev/network": asked}
+    node = dataclasses.replace(found.view.node, engine_network=there)
+    found = dataclasses.replace(found, view=dataclasses.replace(found.view, node=node))
+    assert sandbox.pause_spec(found).network == joined
+
+
 def test_a_sandbox_on_the_host_s_network_publishes_nothing() -> None:
     spec = {
         **app(ports=[{"containerPort": 1, "hostPort": 1}]),
