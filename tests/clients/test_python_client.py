@@ -148,7 +148,8 @@ def test_the_dynamic_client_applies(client: ApiClient, namespace: str) -> None:
 
 def test_events(client: ApiClient, namespace: str) -> None:
     api = kubernetes.client.EventsV1Api(client)
-    now = time.strftime("%Y-%m-%dT%H:%M:%S.000000Z", time.gmtime())
+    # The client leaves a fraction of zero out, and API servers take only times with six digits here.
+    now = time.strftime("%Y-%m-%dT%H:%M:%S.000001Z", time.gmtime())
     body = {
         "metadata": {"generateName": "said-"}, "eventTime": now, "type": "Normal", "reason": "Said", "action": "Say", "note": "hello",
         "reportingController": "example.com/me", "reportingInstance": "me-1", "regarding": {"kind": "Pod", "namespace": namespace, "name": "web"},
