@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from minikctl.cli import removal
 from minikctl.client.base import DeleteOptions
 from minikctl.drivers import docker, images
 from minikctl.drivers.engine import ContainerSpec, ExecOptions, LogOptions
@@ -50,8 +51,7 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
     try:
         yield made
     finally:
-        for container in await engine.list(labels):
-            await engine.remove(container.id)
+        await removal.clear(engine, labels)  # also what a loop that was ended had just begun
         await engine.remove_network(f"minikctl-{cluster}")
         await engine.close()
 
