@@ -60,11 +60,15 @@ def test_what_the_documents_allow(scratch: Cluster, tmp_path: Path, name: str) -
         *("-c", "from schemathesis.cli import schemathesis; schemathesis()"),
         *("run", str(document), "--url", server, "--header", f"Authorization: {token}"),
         *("--tls-verify", "false", "--checks", ",".join(CHECKS), "--phases", "coverage,fuzzing"),
-        *("--max-time", str(SECONDS), "--suppress-health-check", "all", "--warnings", "off", "--no-color"),
+        *("--suppress-health-check", "all", "--warnings", "off", "--no-color", "--max-time"),
     ]
-    done = scratch.run(sys.executable, *words, PYTHONPATH=str(programs.FUZZER), PYTHONWARNINGS="ignore")
+    for seconds in (SECONDS, 8 * SECONDS):  # a machine with much to do may not come to ask anything at first
+        done = scratch.run(
+            sys.executable, *words, str(seconds), PYTHONPATH=str(programs.FUZZER), PYTHONWARNINGS="ignore"
+        )
+        if "Empty test suite" not in done.out:
+            break
     assert done.code == 0, done.out[-6000:] + done.err[-2000:]
-    if "Empty test suite" in done.out:
-        pytest.skip(f"this machine is too busy to ask anything within {SECONDS} s")
+    assert "Empty test suite" not in done.out
     assert " passed" in done.out
     assert scratch.kubectl("get", "--raw", "/readyz") == "ok"

@@ -20,7 +20,6 @@ from tests.e2e.conftest import Cluster, curl, docker, eventually
 
 pytestmark = [
     pytest.mark.e2e,
-    pytest.mark.skipif(not os.path.exists("/usr/lib/cni/bridge"), reason="there are no CNI plugins"),
 ]
 IMAGE = "minikctl-demo:latest"
 SLOW = """#!/bin/sh

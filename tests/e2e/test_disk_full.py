@@ -37,10 +37,7 @@ spec:
 
 @pytest.fixture
 def disk(tmp_path: pathlib.Path) -> Iterator[pathlib.Path]:
-    if subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={SIZE}", "small", tmp_path], check=False
-    ).returncode:
-        pytest.skip("no file system can be mounted here")
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={SIZE}", "small", tmp_path], check=True)
     yield tmp_path
     subprocess.run(["umount", tmp_path], check=True)
 
