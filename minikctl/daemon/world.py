@@ -26,6 +26,7 @@ from minikctl.node.eviction import Evictor
 from minikctl.node.meter import Meter
 from minikctl.node.storage import VolumeCleaner
 from minikctl.node.streams import EngineStreams
+from minikctl.plan import haproxy
 from minikctl.plan import node as node_plan
 from minikctl.plan.pod.view import NodeInfo
 from minikctl.runtime import tasks
@@ -201,6 +202,7 @@ class World:
             host_resolver=hostdns.servers(),
             shares_host=shares_host(place.info),
             api_server=relay.api_server(self._core.settings, place.info.os),
+            proxy_threads=haproxy.threads(place.info.cpus),
         )
 
     def _node_info(self, place: Place) -> NodeInfo:

@@ -135,7 +135,7 @@ class IngressController:
         self._tools = tools
         self._proxy = proxy
         self._address = settings.cluster.ingress_ip
-        self._place = ingress_haproxy.Place()
+        self._place = ingress_haproxy.Place(threads=settings.proxy_threads)
         self._wake = asyncio.Event()
         self._loaded = loading.LoadedProxy(proxy)
         self._refused: dict[Key, str] = {}

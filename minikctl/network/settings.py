@@ -39,6 +39,8 @@ class NetworkSettings:
     shares_host: bool = False
     """The network of the engine's host is that of this machine."""
     api_server: str = ""
+    proxy_threads: int = 1
+    """Threads of each proxy for the cluster's traffic from outside."""
 
     @property
     def root(self) -> str:

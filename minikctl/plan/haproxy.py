@@ -61,10 +61,19 @@ def emptied(slots: Slots) -> Slots:
     return {name: (None,) * len(row) for name, row in slots.items()}
 
 
-def process(sockets: str, *settings: str) -> str:
+def threads(cpus: int) -> int:
+    """Return how many threads serve on a machine of that many processors: half of them, at least one.
+
+    HAProxy's own choice is all; here apps and clients are on the same machine, and each thread that has to be
+    woken for a small request takes time from them (``benchmarks/network.py``).
+    """
+    return max(cpus // 2, 1)
+
+
+def process(sockets: str, threads: int, *settings: str) -> str:
     """Return the global section of a process that is configured through the sockets in that directory."""
     socket = f"stats socket {sockets}/admin.sock mode 666 level admin expose-fd listeners"
-    return section("global", COMMON, settings, socket)
+    return section("global", COMMON, f"nbthread {threads}", settings, socket)
 
 
 def adopted(configuration: str, sockets: str) -> str:

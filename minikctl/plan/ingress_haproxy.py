@@ -20,12 +20,13 @@ NOT_FOUND = "not-found"
 
 @dataclass(frozen=True)
 class Place:
-    """Where the proxy listens, and the directory of its sockets as it sees it."""
+    """Where the proxy listens, the directory of its sockets as it sees it, and how many threads it has."""
 
     http_port: int = 80
     https_port: int = 443
     metrics_port: int = 10254
     sockets: str = haproxy.SOCKETS
+    threads: int = 1
 
 
 def render(
@@ -92,7 +93,7 @@ def certificate_list(secrets: Mapping[Key, tuple[str, ...]]) -> str:
 def configuration(routing: Routing, slots: Slots, place: Place) -> str:
     """Return haproxy.cfg."""
     parts = [
-        haproxy.process(place.sockets, *PROCESS),
+        haproxy.process(place.sockets, place.threads, *PROCESS),
         section("defaults", DEFAULTS),
         frontend(place, routing),
         metrics(place),

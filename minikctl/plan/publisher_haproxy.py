@@ -25,13 +25,14 @@ Bind = tuple[str, int]
 
 @dataclass(frozen=True)
 class Place:
-    """Which of its addresses the process shows to pods, and the directory of its sockets as it sees it.
+    """Which address the process shows to pods, where it sees its sockets' directory, and its threads.
 
     The source is an address of the cluster's own network: once that network is gone, nothing can be sent.
     """
 
     source: str
     sockets: str = haproxy.SOCKETS
+    threads: int = 1
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,7 @@ def configuration(ports: Sequence[Published], taken: Collection[Bind], slots: Sl
     """Return haproxy.cfg; a process without any listener would not start, so it has one on a socket."""
     parts = [
         # Connections outlive reloads in the processes that have them; so many of those may be left at once.
-        haproxy.process(place.sockets, "mworker-max-reloads 30"),
+        haproxy.process(place.sockets, place.threads, "mworker-max-reloads 30"),
         section("defaults", DEFAULTS, f"source {place.source}"),
         section("frontend idle", f"bind unix@{place.sockets}/idle.sock", "tcp-request connection reject"),
     ]

@@ -38,6 +38,15 @@ def with_endpoints(one: Any, slots: Any, *numbers: int) -> Rendered:
 WEB = make("i", rule("h", path("/", "a")))
 
 
+def test_it_has_as_many_threads_as_its_place_says() -> None:
+    found = view(WEB)
+    place = dataclasses.replace(PLACE, threads=3)
+    assert (
+        "nbthread 3"
+        in ingress_haproxy.render(ingress.routing(found), {}, "pem", {}, place).files[haproxy.CONFIG]
+    )
+
+
 @pytest.mark.parametrize(
     ("before", "wanted", "after"),
     [

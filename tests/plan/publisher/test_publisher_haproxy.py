@@ -39,6 +39,12 @@ def test_a_node_port_listens_at_the_clusters_address() -> None:
     assert "source 10.1.0.1" in found
 
 
+def test_a_proxy_leaves_half_of_the_processors_to_apps_and_clients() -> None:
+    assert [haproxy.threads(cpus) for cpus in (0, 1, 2, 3, 4, 16)] == [1, 1, 1, 1, 2, 8]
+    proxy = publisher_haproxy.render((), (), {}, Place("10.1.0.1", threads=haproxy.threads(8)))
+    assert "nbthread 4" in lines(proxy)
+
+
 def test_what_is_not_published_or_not_tcp_is_left_out() -> None:
     udp = service("dns", type="NodePort", ports=[{"port": 53, "protocol": "UDP", "nodePort": 30053}])
     both = [{"port": 53, "protocol": "UDP", "nodePort": 30053}, {"port": 53, "nodePort": 30054}]
