@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -17,18 +18,41 @@ def _read_ip(text: str) -> Address:
         found = ipaddress.ip_address(text)
     except ValueError:
         raise ValueError(f'IP Address "{text}" parse error during conversion from string') from None
-    if isinstance(found, ipaddress.IPv6Address) and (found.scope_id or found.ipv4_mapped):
-        raise ValueError(f'IP address "{text}" with zone or IPv4-mapped IPv6 address is not allowed')
+    if isinstance(found, ipaddress.IPv6Address):
+        if found.scope_id:
+            raise ValueError(f'IP address "{text}" with zone value is not allowed')
+        if found.ipv4_mapped:
+            raise ValueError(f'IPv4-mapped IPv6 address "{text}" is not allowed')
     return found
 
 
 def _read_cidr(text: str) -> Network:
+    """Return the network with its address; raises ``ValueError`` with the words of Go's netip.ParsePrefix."""
+    if fault := _fault_of_cidr(text):
+        doubled = "network address parse error during conversion from string: " * 2
+        raise ValueError(f'{doubled}netip.ParsePrefix("{text}"): {fault}')
+    found = ipaddress.ip_interface(text)
+    if isinstance(found, ipaddress.IPv6Interface) and found.ip.ipv4_mapped:
+        raise ValueError(
+            "network address parse error during conversion from string: "
+            f'IPv4-mapped IPv6 address "{text}" is not allowed'
+        )
+    return found
+
+
+def _fault_of_cidr(text: str) -> str | None:
+    before, slash, bits = text.rpartition("/")
+    if not slash:
+        return "no '/'"
     try:
-        if "/" not in text:
-            raise ValueError
-        return ipaddress.ip_interface(text)
+        address = ipaddress.ip_address(before)
     except ValueError:
-        raise ValueError(f'network address parse error during conversion from string: "{text}"') from None
+        return f'ParseAddr("{before}"): unable to parse IP'
+    if isinstance(address, ipaddress.IPv6Address) and address.scope_id:
+        return "IPv6 zones cannot be present in a prefix"
+    if not re.fullmatch("0|[1-9][0-9]*", bits):
+        return f'bad bits after slash: "{bits}"'
+    return "prefix length out of range" if int(bits) > address.max_prefixlen else None
 
 
 def _is(read: Callable[[str], Any]) -> Callable[[str], bool]:

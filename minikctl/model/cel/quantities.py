@@ -13,10 +13,7 @@ _OPAQUE = "map(string, dyn)"
 
 
 def _parse(text: str) -> dict[str, Any]:
-    try:
-        return _made(quantity.parse(text))
-    except ValueError as error:
-        raise ValueError(str(error)) from None
+    return _made(quantity.parse(text))
 
 
 def _made(number: Fraction) -> dict[str, Any]:
@@ -43,11 +40,16 @@ def compare(one: dict[str, Any], other: dict[str, Any]) -> int:
     return (left > right) - (left < right)
 
 
-def _as_integer(value: dict[str, Any]) -> int:
+def _is_integer(value: dict[str, Any]) -> bool:
+    """Tell whether the number is one of 64 bits; the largest stands for all that are larger."""
     number = _number(value)
-    if number.denominator != 1:
+    return number.denominator == 1 and abs(number) < quantity.LARGEST
+
+
+def _as_integer(value: dict[str, Any]) -> int:
+    if not _is_integer(value):
         raise ValueError("cannot convert value to integer")
-    return int(number)
+    return int(_number(value))
 
 
 def _added(one: dict[str, Any], other: Any) -> dict[str, Any]:
@@ -62,7 +64,7 @@ FUNCTIONS: list[tuple[str, tuple[str, ...], str, Callable[..., Any]]] = [
     ("quantity", ("string",), _OPAQUE, _parse),
     ("isQuantity", ("string",), "bool", _is_quantity),
     (".sign", (_OPAQUE,), "int", lambda value: (_number(value) > 0) - (_number(value) < 0)),
-    (".isInteger", (_OPAQUE,), "bool", lambda value: _number(value).denominator == 1),
+    (".isInteger", (_OPAQUE,), "bool", _is_integer),
     (".asInteger", (_OPAQUE,), "int", _as_integer),
     (".asApproximateFloat", (_OPAQUE,), "double", lambda value: float(_number(value))),
     (".add", (_OPAQUE, _OPAQUE), _OPAQUE, _added),

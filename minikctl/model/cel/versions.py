@@ -9,22 +9,30 @@ from typing import Any
 TAG = "kubernetes.Semver"
 _OPAQUE = "map(string, dyn)"
 _NUMBER = r"0|[1-9]\d*"
+_BEFORE = rf"(?:{_NUMBER}|\d*[A-Za-z-][0-9A-Za-z-]*)"
+_BUILD = r"[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*"
 _PATTERN = re.compile(
-    rf"({_NUMBER})\.({_NUMBER})\.({_NUMBER})(?:-([0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*))?(?:\+[0-9A-Za-z.-]+)?",
-    re.ASCII,
+    rf"({_NUMBER})\.({_NUMBER})\.({_NUMBER})(?:-({_BEFORE}(?:\.{_BEFORE})*))?(?:\+{_BUILD})?", re.ASCII
 )
 
 
 def _parse(text: str, normalize: bool = False) -> dict[str, Any]:
+    """Return the version; without its build, which does not count when versions are compared."""
     wanted = _normal(text) if normalize else text
     if _PATTERN.fullmatch(wanted) is None:
         raise ValueError(f"invalid semver: {text!r}")
-    return {TAG: wanted}
+    return {TAG: wanted.partition("+")[0]}
 
 
 def _normal(text: str) -> str:
+    """Return a version without its v and leading zeros, and with the minor and patch that it lacks.
+
+    One that lacks them and has a pre-release or build all the same is no version, and stays as it is.
+    """
     core, mark, rest = re.match(r"([^-+]*)([-+]?)(.*)", text.removeprefix("v"), re.S).groups()  # type: ignore[union-attr]
     parts = [part.lstrip("0") or "0" for part in core.split(".")]
+    if mark and len(parts) < 3:
+        return text
     return ".".join(parts + ["0"] * (3 - len(parts))) + mark + rest
 
 
