@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import pathlib
-import shutil
 import statistics
-import tempfile
 import time
 
-from benchmarks import pods
+from benchmarks import harness, pods
 from benchmarks.harness import Cluster, Row
 from minikctl.client.home import ClusterHome
 from minikctl.daemon import networking
@@ -28,25 +26,20 @@ SIZES = {1: 7, 10: 5}
 
 def measure(cluster: Cluster) -> list[Row]:
     """Return the comparisons, on a cluster of its own."""
-    home = tempfile.mkdtemp(prefix="minikctl-bench-")
-    made = Cluster(home, f"{cluster.name}-cni")
-    try:
-        made.start("--egress=false", "--network", "cni")
-        rows = [asyncio.run(_sandboxes(made, home))]
+    del cluster
+    with harness.cluster("--network", "cni") as made:
+        rows = [asyncio.run(_sandboxes(made))]
         for size, rounds in SIZES.items():
             row = pods.compared(made, size, rounds)
             rows.append(Row(f"by CNI: {row.name}", row.ours, row.bare, row.ratio, row.goal))
-        return rows
-    finally:
-        made.run("cluster", "delete", check=False)
-        shutil.rmtree(home, ignore_errors=True)
+    return rows
 
 
-async def _sandboxes(cluster: Cluster, home: str) -> Row:
+async def _sandboxes(cluster: Cluster) -> Row:
     """Return how long a sandbox takes to be made, started and attached; both ways in turn."""
     bare = DockerEngine(cluster.name)
-    settings = ClusterHome(cluster.name, home).settings()
-    plugged = await _plugged(bare, settings.name, home)
+    settings = ClusterHome(cluster.name, cluster.home).settings()
+    plugged = await _plugged(bare, settings.name, cluster.home)
     times: dict[str, list[float]] = {"cni": [], "bare": []}
     try:
         for number in range(SANDBOXES):

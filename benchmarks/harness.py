@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import pathlib
@@ -41,6 +42,7 @@ class Cluster:
     """A cluster that lives for one benchmark run, in a state directory of its own."""
 
     def __init__(self, home: str, name: str) -> None:
+        self.home = home
         self.name = name
         self.start_seconds = 0.0
         # An installed package has its byte code: without it each command would be compiled before it runs.
@@ -80,13 +82,16 @@ class Cluster:
         self.run("wait", "--for=condition=Ready", "pod", "-l", selector, f"--timeout={seconds}s")
 
 
+_numbers = itertools.count(1)
+
+
 @contextmanager
 def cluster(*start: str) -> Iterator[Cluster]:
-    """Yield a running cluster without egress; it is deleted afterwards, whatever happens."""
+    """Yield a running cluster without egress, started with these flags; it is deleted whatever happens."""
     home = tempfile.mkdtemp(prefix="minikctl-bench-")
-    made = Cluster(home, f"bench-{os.getpid()}")
+    made = Cluster(home, f"bench-{os.getpid()}-{next(_numbers)}")
     try:
-        made.start(*(start or ("--egress=false",)))
+        made.start("--egress=false", *start)
         yield made
     finally:
         made.run("cluster", "delete", check=False)

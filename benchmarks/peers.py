@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
+from benchmarks import harness
 from benchmarks.harness import Cluster, Row, docker
 
 PODS = 10
@@ -53,26 +54,29 @@ class Peer(Protocol):
 
 
 def measure(cluster: Cluster) -> list[Row]:
-    """Return a row for each peer, rounds alternating with ours."""
-    with tempfile.TemporaryDirectory(prefix="minikctl-peers-") as directory:
+    """Return a row for each peer and each network of ours, rounds alternating."""
+    with (
+        tempfile.TemporaryDirectory(prefix="minikctl-peers-") as directory,
+        harness.cluster("--network", "cni") as plugged,
+    ):
         peers: list[Podman | Compose] = [Podman(Path(directory)), Compose(Path(directory), cluster.name)]
         here = [peer for peer in peers if shutil.which(peer.program)]
-        ours = Ours(cluster)
-        times: dict[str, list[float]] = {name: [] for name in (ours.name, *(peer.name for peer in here))}
+        ours = [Ours(cluster, "docker"), Ours(plugged, "cni")]
+        times: dict[str, list[float]] = {each.name: [] for each in (*ours, *here)}
         try:
             for peer in here:
                 peer.prepare()
             for _ in range(ROUNDS):
-                for each in (*here, ours):
+                for each in (*here, *ours):
                     times[each.name].append(_timed(each))
         finally:
             for peer in here:
                 peer.close()
-    return [_row(peer, times, ours.name) for peer in peers]
+    return [_row(peer, times, one.name) for one in ours for peer in peers]
 
 
 def _row(peer: Podman | Compose, times: dict[str, list[float]], ours: str) -> Row:
-    name, goal = f"{PODS} pods serving, beside {peer.name}", "< 1"
+    name, goal = f"{PODS} pods serving, {ours}, beside {peer.name}", "< 1"
     if peer.name not in times:
         return Row(name, "skipped", f"{peer.program} is not installed", None, goal)
     mine, theirs = statistics.median(times[ours]), statistics.median(times[peer.name])
@@ -119,9 +123,8 @@ def _pods() -> str:
 class Ours:
     """minikctl: apply, wait until Ready, ask for the addresses."""
 
-    name = "minikctl"
-
-    def __init__(self, cluster: Cluster) -> None:
+    def __init__(self, cluster: Cluster, network: str) -> None:
+        self.name = f"--network {network}"
         self._cluster = cluster
 
     def start(self) -> Sequence[str]:
