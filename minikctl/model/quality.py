@@ -10,9 +10,11 @@ from minikctl.model.objects import Object
 
 
 def qos_class(pod: Object) -> str:
-    """Return Guaranteed, Burstable or BestEffort by the CPU and memory of all containers."""
+    """Return Guaranteed, Burstable or BestEffort by the CPU and memory of the pod, else of all containers."""
     spec = pod.get("spec") or {}
     containers = (*(spec.get("initContainers") or ()), *(spec.get("containers") or ()))
+    if spec.get("resources"):
+        containers = (spec,)
     if not any(_positive(container, side) for container in containers for side in ("requests", "limits")):
         return "BestEffort"
     return "Guaranteed" if all(_guaranteed(container) for container in containers) else "Burstable"

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from minikctl.model import objects, quantity
+from minikctl.model import objects, podresources, quantity
 from minikctl.model.objects import Object
 
 ANNOTATION = "kubernetes.io/limit-ranger"
@@ -132,32 +132,7 @@ def _ratio(word: str, name: str, bound: str, requests: Amounts, limits: Amounts)
 
 
 def pod_total(pod: Object, field: str) -> dict[str, str]:
-    """Return the pod's effective ``requests`` or ``limits``: what runs together, or the largest init step."""
+    """Return the pod's effective ``requests`` or ``limits``, with what it takes beside its containers."""
     spec = objects.spec(pod)
-
-    def of(container: Object) -> dict[str, str]:
-        return dict((container.get("resources") or {}).get(field) or {})
-
-    running = _sum([of(each) for each in spec.get("containers") or ()])
-    sidecars: dict[str, str] = {}
-    peak: dict[str, str] = {}
-    for each in spec.get("initContainers") or ():
-        step = _sum([sidecars, of(each)])
-        if each.get("restartPolicy") == "Always":
-            sidecars = step
-        peak = _larger(peak, step)
-    whole = (spec.get("resources") or {}).get(field) or {}
-    found = {**_larger(_sum([running, sidecars]), peak), **whole}
-    return _sum([found, spec.get("overhead") or {}]) if found else found
-
-
-def _sum(all_of: list[dict[str, str]]) -> dict[str, str]:
-    names = {name: None for each in all_of for name in each}
-    return {name: quantity.total(each[name] for each in all_of if name in each) for name in names}
-
-
-def _larger(left: dict[str, str], right: dict[str, str]) -> dict[str, str]:
-    return {
-        **left,
-        **{name: value for name, value in right.items() if quantity.compare(value, left.get(name, "0")) > 0},
-    }
+    found = {**podresources.of_containers(spec, field), **podresources.of_pod(spec, field)}
+    return podresources.total([found, spec.get("overhead") or {}]) if found else found

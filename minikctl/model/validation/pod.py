@@ -6,7 +6,7 @@ import copy
 from collections.abc import Iterator
 from typing import Any
 
-from minikctl.model import causes, objects, quality
+from minikctl.model import causes, objects, podresources, quality
 from minikctl.model.kind import Cause
 from minikctl.model.objects import Object
 from minikctl.model.validation import podspec
@@ -35,6 +35,7 @@ def default(obj: Object) -> None:
         resources = container.get("resources") or {}
         for name, amount in (resources.get("limits") or {}).items():
             resources.setdefault("requests", {}).setdefault(name, amount)
+    podresources.default(spec)
 
 
 def validate(obj: Object, old: Object | None) -> list[Cause]:

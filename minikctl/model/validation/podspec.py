@@ -7,7 +7,7 @@ from typing import Any
 
 from minikctl.model import causes, metadata, names, objects
 from minikctl.model.kind import Cause
-from minikctl.model.validation import addresses, affinity, containers, resources, security, volumes
+from minikctl.model.validation import addresses, affinity, containers, podlevel, resources, security, volumes
 
 NAMESERVERS_LIMIT = 3
 SEARCHES_LIMIT = 32
@@ -73,7 +73,7 @@ def validate(spec: Spec, path: str) -> list[Cause]:
         *_named(spec, path),
         *tolerations(spec.get("tolerations") or (), f"{path}.tolerations"),
         *_aliases(spec.get("hostAliases") or (), f"{path}.hostAliases"),
-        *resources.validate(spec.get("resources") or {}, f"{path}.resources"),
+        *podlevel.validate(spec, f"{path}.resources"),
         *resources.validate({"limits": spec.get("overhead") or {}}, f"{path}.overhead"),
         *security.system(spec, _with_paths(spec, path), path),
     ]

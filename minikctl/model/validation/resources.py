@@ -9,7 +9,7 @@ from minikctl.model import causes, names, quantity
 from minikctl.model.kind import Cause
 
 _STANDARD = frozenset({"cpu", "memory", "ephemeral-storage"})
-_HUGE = "hugepages-"
+HUGE = "hugepages-"
 _NATIVE = "kubernetes.io/"
 
 
@@ -21,12 +21,12 @@ def validate(resources: dict[str, Any], path: str, claims: Collection[str] = ())
             where = f"{path}.{field}[{name}]"
             yield from _name(name, where)
             yield from amount_of(name, amount, where)
-            if name.startswith(_HUGE):
+            if name.startswith(HUGE):
                 yield from _huge(name, amount, where)
     for name, amount in requests.items():
         yield from _bounded(name, amount, limits, path)
     together = {*limits, *requests}
-    if any(name.startswith(_HUGE) for name in together) and not together & {"cpu", "memory"}:
+    if any(name.startswith(HUGE) for name in together) and not together & {"cpu", "memory"}:
         yield causes.forbidden(path, "HugePages require cpu or memory")
     for index, claim in enumerate(resources.get("claims") or ()):
         if claim.get("name") not in claims:
@@ -41,6 +41,11 @@ def is_extended(name: str) -> bool:
     return "/" in name and _NATIVE not in name
 
 
+def is_standard(name: str) -> bool:
+    """Tell whether a resource is known without a domain, or has one."""
+    return "/" in name or name in _STANDARD or name.startswith(HUGE)
+
+
 def amount_of(name: str, amount: Any, path: str) -> Iterator[Cause]:
     """Yield what is wrong with the amount of a resource."""
     if quantity.compare(amount, 0) < 0:
@@ -50,7 +55,7 @@ def amount_of(name: str, amount: Any, path: str) -> Iterator[Cause]:
 
 
 def _bounded(name: str, amount: Any, limits: dict[str, Any], path: str) -> Iterator[Cause]:
-    elastic = not is_extended(name) and not name.startswith(_HUGE)
+    elastic = not is_extended(name) and not name.startswith(HUGE)
     if name not in limits:
         if not elastic:
             detail = "Limit must be set for non overcommitable resources"
@@ -65,7 +70,7 @@ def _bounded(name: str, amount: Any, limits: dict[str, Any], path: str) -> Itera
 
 def _huge(name: str, amount: Any, path: str) -> Iterator[Cause]:
     try:
-        size = quantity.parse(name.removeprefix(_HUGE))
+        size = quantity.parse(name.removeprefix(HUGE))
     except ValueError:
         size = quantity.parse(0)
     if size <= 0 or quantity.parse(amount) % size:
@@ -78,7 +83,7 @@ def _name(name: str, path: str) -> Iterator[Cause]:
         yield causes.invalid(path, name, fault)
     if faults:
         return
-    if "/" not in name and name not in _STANDARD and not name.startswith(_HUGE):
+    if not is_standard(name):
         yield causes.invalid(path, name, "must be a standard resource for containers")
     elif is_extended(name) and name.startswith("requests."):
         yield causes.invalid(path, name, "doesn't follow extended resource name standard")

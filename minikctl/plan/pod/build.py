@@ -44,7 +44,7 @@ def _spec(
     spec, pod = container.spec, state.spec
     sandbox_id = state.sandbox.id if state.sandbox else ""
     rights = security.of(state.view, spec, image)
-    limits = resources.of(spec)
+    limits = resources.of(spec, pod)
     return ContainerSpec(
         name=names.engine_name(state.view, container.name, container.next_attempt),
         image=image.reference,

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from minikctl.model import podresources
 from minikctl.model.objects import Object
 from minikctl.plan.pod import events, sandbox
 from minikctl.plan.pod.draft import Draft
 from minikctl.plan.pod.state import PodState
 
 REASON = "NotEnforced"
-_POD_FIELDS = ("overhead", "resources")
+_POD_FIELDS = ("overhead",)
 _CONTEXT_FIELDS = ("seLinuxOptions", "windowsOptions")
 _CONTAINER_FIELDS = ("volumeDevices",)
 
@@ -32,6 +33,9 @@ def fields(state: PodState) -> Iterator[str]:
     """Yield the paths of what this node does not enforce."""
     spec = state.spec
     yield from (f"spec.{field}" for field in _POD_FIELDS if spec.get(field))
+    if len(state.all) > 1 and podresources.of_pod(spec, "limits"):
+        # Each container is held to them; the engine has no group for the pod.
+        yield "the sum of spec.resources.limits over all containers"
     if spec.get("hostUsers") is False:
         yield "spec.hostUsers"
     yield from _context(spec.get("securityContext") or {}, "spec.securityContext")

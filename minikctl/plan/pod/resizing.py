@@ -73,7 +73,7 @@ def resize(state: PodState, draft: Draft, container: ContainerState, running: Co
         ResizeContainer(
             container=container.name,
             container_id=running.id,
-            limits=resources.of(container.spec),
+            limits=resources.of(container.spec, state.spec),
             resources=container.spec.get("resources") or {},
             field_path=events.container_path(container.name, container.role),
         )

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
 
-from minikctl.model import objects, quality, quantity
+from minikctl.model import objects, podresources, quality, quantity
 from minikctl.model.containers import Limits
 from minikctl.model.objects import Object
 from minikctl.plan.pod.problems import ConfigError
@@ -28,11 +28,15 @@ def _amount(container: Mapping[str, Any], side: str, resource: str) -> str | Non
     return None if found is None else str(found)
 
 
-def of(container: Object) -> Limits:
-    """Return the engine's limits for a container: shares by its request, quota and memory by its limit."""
-    limit = _amount(container, "limits", "cpu")
-    request = _amount(container, "requests", "cpu") or limit
-    memory = _amount(container, "limits", "memory")
+def of(container: Object, pod_spec: Object) -> Limits:
+    """Return the engine's limits for a container: shares by its request, quota and memory by its limit.
+
+    One that has no limit of its own is held to the pod's, as by a kubelet.
+    """
+    own = _amount(container, "limits", "cpu")
+    request = _amount(container, "requests", "cpu") or own
+    limit = own or _amount(pod_spec, "limits", "cpu")
+    memory = _amount(container, "limits", "memory") or _amount(pod_spec, "limits", "memory")
     shares = quantity.millis(request) * SHARES_PER_CPU // 1000 if request else 0
     quota = 0
     if limit and quantity.millis(limit):
@@ -55,9 +59,17 @@ def oom_score_adj(pod: Object, container: Object, node: NodeInfo) -> int:
         return 0
     if kind == "BestEffort" or not node.memory_bytes:
         return MOST_OOM_SCORE
-    asked = quantity.whole(_amount(container, "requests", "memory") or "0")
+    asked = quantity.whole(_amount(container, "requests", "memory") or "0") + _share(spec)
     score = MOST_OOM_SCORE - MOST_OOM_SCORE * asked // node.memory_bytes
     return min(max(score, LEAST_BURSTABLE), MOST_OOM_SCORE - 1)
+
+
+def _share(spec: Object) -> int:
+    """Return each container's part of the memory that the pod asks for beyond what its containers do."""
+    whole = quantity.whole(podresources.of_pod(spec, "requests").get("memory") or "0")
+    own = quantity.whole(podresources.of_containers(spec, "requests").get("memory") or "0")
+    containers = len(spec.get("containers") or ()) + len(spec.get("initContainers") or ())
+    return max(whole - own, 0) // max(containers, 1)
 
 
 def field(pod: Object, container: Object, reference: Object, node: NodeInfo) -> str:

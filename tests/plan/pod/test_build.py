@@ -226,8 +226,21 @@ def test_fields_of_the_pod_are_read() -> None:
     ],
 )
 def test_limits_are_the_engine_s(given: Object, wanted: tuple[int, int, int]) -> None:
-    found = resources.of({"resources": given})
+    found = resources.of({"resources": given}, {})
     assert (found.cpu_shares, found.cpu_quota_us, found.memory_bytes) == wanted
+
+
+def test_a_container_without_limits_is_held_to_those_of_its_pod() -> None:
+    whole = {"resources": {"limits": {"cpu": "1", "memory": "64Mi"}}}
+    found = resources.of({"resources": {"limits": {"memory": "32Mi"}}}, whole)
+    assert (found.cpu_quota_us, found.memory_bytes) == (100_000, 32 << 20)
+    assert resources.of({}, whole).memory_bytes == 64 << 20
+
+
+def test_what_the_pod_asks_for_beyond_its_containers_counts_for_each_of_them() -> None:
+    spec = {"containers": [{"name": "app"}, {"name": "b", "resources": {"requests": {"memory": "2Gi"}}}]}
+    whole = {"resources": {"requests": {"memory": "4Gi"}}}
+    assert built({**spec, **whole}).spec.oom_score_adj == 1000 - 125  # 1 of the node's 8 Gi
 
 
 @pytest.mark.parametrize(
@@ -281,6 +294,8 @@ def test_resource_fields_are_rounded_up(resource: str, divisor: str | None, want
 def test_the_qos_class_follows_the_resources(given: list[Object], wanted: str) -> None:
     pod = {"spec": {"containers": [{"resources": found} for found in given]}}
     assert quality.qos_class(pod) == wanted
+    whole = {"spec": {"containers": [{"resources": {"requests": {"cpu": "1"}}}], "resources": given[0]}}
+    assert len(given) > 1 or not given[0] or quality.qos_class(whole) == wanted
 
 
 # --- rights ------------------------------------------------------------------------------------------------
