@@ -46,6 +46,11 @@ def duplicate(field: str, value: Any) -> Cause:
     return _cause("FieldValueDuplicate", field, f"Duplicate value: {shown(value)}")
 
 
+def repeated(field: str) -> Cause:
+    """The value, which is not shown, occurs twice where it may occur once."""
+    return _cause("FieldValueDuplicate", field, "Duplicate value")
+
+
 def not_found(field: str, value: Any) -> Cause:
     """The value names something that is not there."""
     return _cause("FieldValueNotFound", field, f"Not found: {shown(value)}")

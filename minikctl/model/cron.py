@@ -180,12 +180,17 @@ class _OnTheWall:
 
 def latest(schedule: Schedule, since: datetime, now: datetime) -> datetime | None:
     """Return the last of the schedule's moments later than ``since`` and not later than ``now``."""
-    for back in (timedelta(hours=1), timedelta(days=1), timedelta(days=32), timedelta(days=400), None):
-        begin = since if back is None else max(since, now - back)
-        found = None
-        moment = schedule.after(begin)
-        while moment is not None and moment <= now:
-            found, moment = moment, schedule.after(moment)
-        if found is not None or begin == since:
+    for back in (timedelta(hours=1), timedelta(days=1), timedelta(days=32), timedelta(days=400)):
+        if now - back <= since:
+            break
+        found = _last(schedule, now - back, now)
+        if found is not None:
             return found
-    return None
+    return _last(schedule, since, now)
+
+
+def _last(schedule: Schedule, since: datetime, now: datetime) -> datetime | None:
+    found, moment = None, schedule.after(since)
+    while moment is not None and moment <= now:
+        found, moment = moment, schedule.after(moment)
+    return found

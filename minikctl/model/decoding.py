@@ -42,6 +42,17 @@ def meta_errors(kind: Kind, meta: Node, obj: Object) -> str | None:
     return None
 
 
+def embedded_meta_error(meta: Node, found: Any) -> str | None:
+    """Return why that is no metadata of a resource inside of another, or None."""
+    if not isinstance(found, dict):
+        return f"json: cannot unmarshal {_go_name(_json_name(found))} into Go value of type v1.ObjectMeta"
+    try:
+        _struct(meta, found, "")
+    except _Mismatch as mismatch:
+        return str(mismatch)
+    return None
+
+
 def wrong(kind: Kind, detail: str) -> str:
     """Return the sentence with which the API server refuses a body that it cannot decode."""
     return f'{kind.kind} in version "{kind.version}" cannot be handled as a {kind.kind}: {detail}'
@@ -89,10 +100,15 @@ def _scalar(node: Node, value: Any, field: str) -> None:
         fits = isinstance(value, int) and -limit <= value < limit
         said = f"number {value}"
     if not fits:
-        said = "bool" if said == "boolean" else said
-        raise _Mismatch(f"json: cannot unmarshal {said} into Go struct field {field} of type {node.go_type}")
+        raise _Mismatch(
+            f"json: cannot unmarshal {_go_name(said)} into Go struct field {field} of type {node.go_type}"
+        )
     if node.format == "byte":
         _base64(value)
+
+
+def _go_name(said: str) -> str:
+    return "bool" if said == "boolean" else said
 
 
 def _json_name(value: Any) -> str:

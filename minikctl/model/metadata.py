@@ -29,6 +29,29 @@ def validate(kind: Kind, obj: Object, old: Object | None) -> list[Cause]:
     return found if old is None else [*found, *_update(meta, objects.meta(old))]
 
 
+def embedded(meta: dict[str, Any], path: str) -> Iterator[Cause]:
+    """Yield what breaks those rules in a resource inside of another, which needs neither name nor namespace.
+
+    What else its kind asks of a name is not known here.
+    """
+    rules = (
+        ("generateName", _prefix_of_segment),
+        ("name", names.path_segment),
+        ("namespace", names.dns_label),
+    )
+    for field, rule in rules:
+        if said := meta.get(field):
+            yield from (causes.invalid(f"{path}.{field}", said, fault) for fault in rule(said))
+    yield from labels(meta.get("labels") or {}, f"{path}.labels")
+    yield from annotation_map(meta, f"{path}.annotations")
+    yield from _finalizers(meta, path)
+    yield from _owners(meta, path)
+
+
+def _prefix_of_segment(value: str) -> list[str]:
+    return names.path_segment(f"{value}a")
+
+
 def _names(kind: Kind, meta: dict[str, Any]) -> Iterator[Cause]:
     prefix = meta.get("generateName")
     if prefix:
@@ -72,9 +95,9 @@ def annotation_map(meta: dict[str, Any], path: str = "metadata.annotations") -> 
         yield causes.too_long(path, ANNOTATIONS_LIMIT)
 
 
-def _finalizers(meta: dict[str, Any]) -> Iterator[Cause]:
+def _finalizers(meta: dict[str, Any], where: str = "metadata") -> Iterator[Cause]:
     for index, finalizer in enumerate(meta.get("finalizers") or ()):
-        path = f"metadata.finalizers[{index}]"
+        path = f"{where}.finalizers[{index}]"
         faults = names.qualified_name(finalizer)
         for fault in faults:
             yield causes.invalid(path, finalizer, fault)
@@ -83,13 +106,13 @@ def _finalizers(meta: dict[str, Any]) -> Iterator[Cause]:
             yield causes.invalid(path, finalizer, detail)
 
 
-def _owners(meta: dict[str, Any]) -> Iterator[Cause]:
+def _owners(meta: dict[str, Any], where: str = "metadata") -> Iterator[Cause]:
     references = meta.get("ownerReferences") or ()
     controllers = [each.get("name", "") for each in references if each.get("controller")]
     if len(controllers) > 1:
         detail = 'Only one reference can have Controller set to true. Found "true" in references for '
         yield causes.invalid(
-            "metadata.ownerReferences", references, f"{detail}{controllers[0]} and {controllers[1]}"
+            f"{where}.ownerReferences", references, f"{detail}{controllers[0]} and {controllers[1]}"
         )
 
 

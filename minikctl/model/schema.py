@@ -46,25 +46,25 @@ _NOTHING: tuple[Any, ...] = (None, [], {})
 # --- unknown fields -------------------------------------------------------------------------------
 
 
-def _unknown(node: Node, value: Any, path: str) -> Iterator[tuple[dict[str, Any], str, str]]:
+def unknown_below(node: Node, value: Any, path: str) -> Iterator[tuple[dict[str, Any], str, str]]:
     """Yield (the object, the key, its path) for each field that the schema does not know."""
     if isinstance(value, list) and node.items:
         for index, item in enumerate(value):
-            yield from _unknown(node.items, item, f"{path}[{index}]")
+            yield from unknown_below(node.items, item, f"{path}[{index}]")
     elif isinstance(value, dict) and (node.properties or node.values):
         for key, inner in value.items():
             below = node.child(key)
             if below is None:
                 yield value, key, causes.child(path, key)
             else:
-                yield from _unknown(below, inner, causes.child(path, key))
+                yield from unknown_below(below, inner, causes.child(path, key))
 
 
 def unknown_fields(kind: Kind, obj: Object) -> list[str]:
     """Return the paths of all fields that the kind does not have, such as ``spec.containers[0].imagee``."""
     if kind.shape is not None:
         return kind.shape.unknown_fields(obj)
-    return [path for _, _, path in _unknown(root(kind), obj, "")]
+    return [path for _, _, path in unknown_below(root(kind), obj, "")]
 
 
 def drop_unknown(kind: Kind, obj: Object) -> None:
@@ -72,7 +72,7 @@ def drop_unknown(kind: Kind, obj: Object) -> None:
     if kind.shape is not None:
         kind.shape.drop_unknown(obj)
         return
-    for holder, key, _ in list(_unknown(root(kind), obj, "")):
+    for holder, key, _ in list(unknown_below(root(kind), obj, "")):
         del holder[key]
 
 

@@ -76,6 +76,7 @@ def test_the_latest_time_is_found_however_long_ago() -> None:
         ("5-1 * * * *", "beginning of range (5) beyond end of range (1): 5-1"),
         ("a * * * *", 'failed to parse int from a: strconv.Atoi: parsing "a": invalid syntax'),
         ("*/0 * * * *", "step of range should be a positive number: */0"),
+        ("*/-5 * * * *", "negative number (-5) not allowed: -5"),
         ("1-2-3 * * * *", "too many hyphens: 1-2-3"),
         ("1/2/3 * * * *", "too many slashes: 1/2/3"),
         ("L * * * *", 'failed to parse int from L: strconv.Atoi: parsing "L": invalid syntax'),

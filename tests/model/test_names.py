@@ -18,6 +18,7 @@ from minikctl.model import names
         (names.wildcard_subdomain, ["*.a.b"], ["*", "a.*.b", "*a.b"]),
         (names.qualified_name, ["a", "A_b.c", "x.io/A"], ["", "/a", "x.io/", "X/a", "a/b/c", "-a", "a" * 64]),
         (names.label_value, ["", "A_b.c"], ["-", "a b", "a" * 64]),
+        (names.path_segment, ["a:b", "..."], [".", "..", "a/b", "a%"]),
         (names.config_key, ["a", "-", ".a", "a..b"], ["", ".", "..", "..a", "a b", "a" * 254]),
         (names.environment_name, ["A", "a.b c"], ["", "a=b", "ä", "a\n"]),
         (names.port_name, ["http", "a-1"], ["", "1", "A", "a--b", "-a", "a" * 16]),

@@ -60,10 +60,8 @@ def _fields(node: Structural, value: dict[str, Any], path: str, old: dict[str, A
 
 
 def json_type(value: Any) -> str:
-    """Return the name that messages have for a value's type."""
+    """Return the name that messages have for the type of a value that is not null."""
     match value:
-        case None:
-            return "null"
         case bool():
             return "boolean"
         case int():

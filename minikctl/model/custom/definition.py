@@ -103,7 +103,7 @@ class CustomShape:
         """Return what breaks the schema, the promises of its lists and its rules."""
         before = None if old is None else {**old, "metadata": {}}
         found = list(checking.check(self.tree, obj, old=before))
-        found += resources.check(self.tree, obj)
+        found += resources.check(self.tree, self._meta, obj)
         found += listing.check(self.tree, obj, "")
         found += _scale(self._version, obj)
         if self.tree.has_rules:

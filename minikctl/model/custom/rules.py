@@ -155,7 +155,9 @@ class Rules:
                 activation = activation or rule.program.bind(values)
                 outcome = rule.program.run(activation)
             except engine.CompileError as error:
-                yield causes.invalid(path or "<nil>", node.type, f"rule compile error: {error}")
+                yield causes.invalid(
+                    path or "<nil>", node.type, f"rule compile error: compilation failed: {error}"
+                )
             except engine.EvaluationError as error:
                 yield _failure(rule, node, path, str(error))
             else:
@@ -186,17 +188,16 @@ def _broken(rule: Rule, node: Structural, value: Any, told: tuple[str, str]) -> 
     if field:
         path = f"{path}{field}" if path else field.removeprefix(".")
     path = path or "<nil>"
+    is_shown = node.type not in ("object", "array")
     match rule.given.get("reason"):
         case "FieldValueForbidden":
             return causes.forbidden(path, message)
         case "FieldValueRequired":
             return causes.required(path, message)
         case "FieldValueDuplicate":
-            return causes.duplicate(path, value)
-        case _ if node.type in ("object", "array"):
-            return causes.broken(path, message)
+            return causes.duplicate(path, value) if is_shown else causes.repeated(path)
         case _:
-            return causes.invalid(path, value, message)
+            return causes.invalid(path, value, message) if is_shown else causes.broken(path, message)
 
 
 # --- values -----------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ import copy
 from collections.abc import Iterator
 from typing import Any
 
-from minikctl.model import causes
+from minikctl.model import causes, schema
 from minikctl.model.custom.structural import TYPE_META, Structural
 from minikctl.model.structure import Node
 
@@ -29,26 +29,13 @@ def unknown(
         here = causes.child(path, key)
         if node.is_resource and key in TYPE_META:
             if key == "metadata":
-                yield from _unknown_in_meta(meta, inner, here)
+                yield from schema.unknown_below(meta, inner, here)
             continue
         below = node.child(key)
         if below is not None:
             yield from unknown(below, meta, inner, here)
         elif not node.keeps_unknown:
             yield value, key, here
-
-
-def _unknown_in_meta(node: Node, value: Any, path: str) -> Iterator[tuple[dict[str, Any], str, str]]:
-    if isinstance(value, list) and node.items:
-        for index, item in enumerate(value):
-            yield from _unknown_in_meta(node.items, item, f"{path}[{index}]")
-    elif isinstance(value, dict) and (node.properties or node.values):
-        for key, inner in value.items():
-            below = node.child(key)
-            if below is None:
-                yield value, key, causes.child(path, key)
-            else:
-                yield from _unknown_in_meta(below, inner, causes.child(path, key))
 
 
 def prune(node: Structural, meta: Node, value: Any) -> None:

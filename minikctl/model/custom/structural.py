@@ -90,9 +90,9 @@ class Structural:
 
     @functools.cached_property
     def has_defaults(self) -> bool:
-        """Whether there is a default here or anywhere below."""
+        """Whether something below has a default: a field, an item, a map's value."""
         below = [*self.properties.values(), *filter(None, (self.items, self.values))]
-        return bool(self.defaults) or any(each.has_defaults for each in below)
+        return any(each.schema.get("default") is not None or each.has_defaults for each in below)
 
     @functools.cached_property
     def has_rules(self) -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from minikctl.model import decoding, schema
 from minikctl.model.custom import definition, formats, lifecycle, versions
 from tests.extensions.definitions import crd
 
@@ -119,6 +120,44 @@ def test_a_version_without_schema_takes_anything() -> None:
     }
     assert shape.unknown_fields(obj) == []
     assert shape.check(obj, None) == []
+
+
+def test_of_the_metadata_too_unknown_fields_and_what_is_empty_go() -> None:
+    kind = definition.kinds(crd(SIZED), None)[0]
+    obj: dict[str, Any] = {
+        "apiVersion": kind.api_version,
+        "kind": kind.kind,
+        "metadata": {
+            "name": "x",
+            "odd": 1,
+            "labels": {},
+            "finalizers": [],
+            "annotations": {"a": "b"},
+            "ownerReferences": [{"name": "o", "strange": 1}],
+        },
+        "spec": {},
+    }
+    assert schema.unknown_fields(kind, obj) == ["metadata.odd", "metadata.ownerReferences[0].strange"]
+    schema.drop_unknown(kind, obj)
+    schema.apply_defaults(kind, obj)
+    assert obj["metadata"] == {"name": "x", "annotations": {"a": "b"}, "ownerReferences": [{"name": "o"}]}
+    without: dict[str, Any] = {"spec": {}}
+    schema.apply_defaults(kind, without)
+    assert without == {"spec": {"size": 1}}
+
+
+@pytest.mark.parametrize(
+    ("meta", "fault"),
+    [
+        (None, None),
+        ({"name": "x", "labels": {"a": "b"}}, None),
+        ("x", "json: cannot unmarshal string into Go struct field ObjectMeta.metadata of type v1.ObjectMeta"),
+    ],
+)
+def test_metadata_is_what_every_resource_has(meta: Any, fault: str | None) -> None:
+    kind = definition.kinds(crd(SIZED), None)[0]
+    said = f'CronTab in version "v1" cannot be handled as a CronTab: {fault}' if fault else None
+    assert decoding.decode_errors(kind, {"metadata": meta}) == said
 
 
 @pytest.mark.parametrize(

@@ -113,6 +113,31 @@ def test_null_means_absent_unless_it_is_allowed() -> None:
     assert value == {"filled": "d", "kept": None}
 
 
+def test_null_in_maps_and_lists_is_their_default() -> None:
+    inner = {"type": "string", "default": "d"}
+    schema = {
+        "type": "object",
+        "properties": {
+            "map": {"type": "object", "additionalProperties": inner},
+            "list": {"type": "array", "items": inner},
+            "bare": {"type": "object", "additionalProperties": {"type": "string"}},
+        },
+    }
+    value: dict[str, Any] = {
+        "map": {"a": None, "b": "x"},
+        "list": [None, "x"],
+        "bare": {"a": None, "b": "x"},
+        "odd": {"a": None},
+    }
+    shaping.complete(Structural(schema), value)
+    assert value == {
+        "map": {"a": "d", "b": "x"},
+        "list": ["d", "x"],
+        "bare": {"b": "x"},
+        "odd": {"a": None},
+    }
+
+
 def test_embedded_resources_keep_what_every_resource_has() -> None:
     schema = {
         "type": "object",
