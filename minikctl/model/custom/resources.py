@@ -36,8 +36,8 @@ def _embedded(value: dict[str, Any], meta: Node, path: str) -> Iterator[Cause]:
             yield causes.invalid(where, said, "must be a string")
         elif not isinstance(said, str) or not said:
             yield causes.required(where)
-        elif fault := rule(said):
-            yield causes.invalid(where, said, fault)
+        elif detail := rule(said):
+            yield causes.invalid(where, said, detail)
     if (found := value.get("metadata")) is not None:
         where = f"{path}.metadata"
         if fault := decoding.embedded_meta_error(meta, found):

@@ -144,8 +144,8 @@ class Encoder:
                 return _control(GOAWAY, struct.pack(">II", last, status))
             case WindowUpdate(stream, delta):
                 return _control(WINDOW_UPDATE, struct.pack(">II", stream, delta))
-            case Unknown(kind):
-                return _control(kind, b"")
+            case _:
+                return _control(frame.kind, b"")
 
     def _block(self, headers: Mapping[str, str]) -> bytes:
         parts = [struct.pack(">I", len(headers))]
