@@ -83,6 +83,11 @@ def test_headers_that_would_fill_the_memory_are_refused() -> None:
         frames.Decoder().feed(wire)
 
 
+def test_no_headers_may_be_no_block_at_all() -> None:
+    wire = b"\x80\x03\x00\x02\x00\x00\x00\x04\x00\x00\x00\x01"
+    assert frames.Decoder().feed(wire) == [frames.SynReply(1, {})]
+
+
 def test_headers_that_are_cut_are_refused() -> None:
     compressor = zlib.compressobj(zdict=dictionary.DICTIONARY)
     packed = compressor.compress(b"\0\0\0\1\0\0\0\x20abc") + compressor.flush(zlib.Z_SYNC_FLUSH)

@@ -9,6 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from minikctl.model.spdy import frames
 from minikctl.model.spdy.session import (
+    CONNECTION_WINDOW,
     DEFAULT_WINDOW,
     STREAM_LIMIT,
     STREAM_WINDOW,
@@ -19,6 +20,7 @@ from minikctl.model.spdy.session import (
     Received,
     Session,
     WasReset,
+    WentAway,
     Widened,
 )
 
@@ -104,6 +106,47 @@ def test_a_window_that_is_used_up_is_enlarged_by_reading() -> None:
     server.consumed(number, sent)
     exchange(client, server)
     assert client.room(number) > 0
+
+
+def test_what_is_taken_is_told_when_it_is_half_of_a_window() -> None:
+    client, server = joined()
+    number = client.open({})
+    exchange(client, server)
+    server.consumed(number, 1)
+    assert server.take() == b""
+    server.consumed(number, STREAM_WINDOW // 2)
+    told = frames.Decoder()
+    assert told.feed(server.take()) == [frames.WindowUpdate(number, STREAM_WINDOW // 2 + 1)]
+    server.reset(number)
+    server.consumed(number, CONNECTION_WINDOW // 2)
+    taken = STREAM_WINDOW // 2 + 1 + CONNECTION_WINDOW // 2
+    assert told.feed(server.take()) == [
+        frames.RstStream(number, frames.CANCEL),
+        frames.WindowUpdate(0, taken),
+    ]
+
+
+def test_a_stream_that_was_open_before_windows_were_told_has_the_told_one() -> None:
+    client, server = Session(client=True), Session(client=False)
+    number = client.open({})
+    exchange(client, server)
+    sent = 0
+    while room := client.room(number):
+        client.send(number, bytes(room))
+        sent += room
+    assert sent == STREAM_WINDOW
+
+
+def test_who_leaves_says_so_and_what_is_over_ends_once() -> None:
+    client, server = joined()
+    number = client.open({})
+    client.end(number)
+    exchange(client, server)
+    client.end(number)
+    client.end(99)
+    assert client.take() == b""
+    server.leave()
+    assert exchange(client, server) == ([WentAway()], [])
 
 
 def test_pings_are_answered_but_not_our_own() -> None:
