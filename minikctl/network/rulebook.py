@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from minikctl.client import informer
 from minikctl.model import kinds, objects
@@ -12,23 +13,33 @@ from minikctl.plan import proxy, proxy_view, publisher
 
 Profile = Key | None
 """None for pods, a Service's key for its publisher."""
+FindProxy = Callable[[str], proxy.NodeProxy]
+"""Tells the proxy of a node."""
 
 
 class RuleBook:
-    """Compiles rules from the caches when they are asked for, at most once for each state of the API."""
+    """Compiles rules from the caches when they are asked for, at most once for each state of the API.
+
+    Pods of all nodes have the same rules, unless each node has a proxy or some Service wants local endpoints.
+    """
 
     def __init__(self, informers: informer.Informers, settings: NetworkSettings) -> None:
         self._services = informers.of(kinds.SERVICE)
         self._slices = informers.of(kinds.ENDPOINT_SLICE)
         self._nodes = informers.of(kinds.NODE)
+        self._pods = informers.of(kinds.POD)
         self._settings = settings
-        self._compiled: dict[Profile, proxy.Compiled] = {}
-        self._outdated: set[Profile] = set()
+        self._proxies: FindProxy | None = None
+        self._compiled: dict[Key | str, proxy.Compiled] = {}
+        self._current: set[Key | str] = set()
+        self._by_node: bool | None = None
+        self._changed: list[Callable[[], None]] = []
 
     def subscribe(self, changed: Callable[[], None]) -> None:
         """Call back on each change that may change rules."""
 
         def service(old: Object | None, new: Object | None) -> None:
+            self._by_node = None
             self._expire(objects.key(new or old or {}))
             changed()
 
@@ -41,35 +52,60 @@ class RuleBook:
 
         def node(old: Object | None, new: Object | None) -> None:
             if addresses(old) != addresses(new):  # its heartbeats concern nobody here
-                self._expire(None)
+                self._expire()
                 changed()
 
+        self._changed.append(changed)
         self._services.subscribe(service)
         self._slices.subscribe(piece)
         self._nodes.subscribe(node)
 
     async def ready(self) -> None:
         """Return once the caches are filled."""
-        for source in (self._services, self._slices, self._nodes):
+        for source in (self._services, self._slices, self._nodes, self._pods):
             await source.synced()
 
-    def _expire(self, service: Profile) -> None:
-        self._outdated |= {None, service}
+    def through(self, proxies: FindProxy) -> None:
+        """Have TCP connections go through the nodes' proxies; ``moved`` is to tell when these change."""
+        self._proxies = proxies
 
-    def current(self, profile: Profile) -> proxy.Compiled:
-        """Return the rules as of now; the same object again while they stay equal."""
-        found = self._compiled.get(profile)
-        if found is not None and profile not in self._outdated:
+    def moved(self) -> None:
+        """Take note that what is found of nodes' proxies has changed."""
+        self._expire()
+        for changed in self._changed:
+            changed()
+
+    def _expire(self, *services: Key) -> None:
+        """Have the rules of pods compiled anew, and those of these Services' publishers."""
+        self._current = {one for one in self._current if isinstance(one, tuple) and one not in services}
+
+    def current(self, profile: Profile, pod: Key | None = None) -> proxy.Compiled:
+        """Return the rules as of now of a pod or publisher; the same object again while they stay equal."""
+        place = self._place(pod) if profile is None else profile
+        found = self._compiled.get(place)
+        if found is not None and place in self._current:
             return found
-        self._outdated.discard(profile)
-        fresh = self._pods() if profile is None else self._publisher(profile)
+        self._current.add(place)
+        fresh = self._of_node(place) if isinstance(place, str) else self._publisher(place)
         if fresh != found:
-            self._compiled[profile] = found = fresh
+            self._compiled[place] = found = fresh
         return found
 
-    def _pods(self) -> proxy.Compiled:
-        found = {address for node in self._nodes.items() for address in addresses(node)}
-        facts = self._settings.facts(tuple(sorted(found)))
+    def _place(self, pod: Key | None) -> str:
+        """Return the node whose rules the pod has, "" where nodes make no difference."""
+        if self._by_node is None:
+            local = any(
+                objects.spec(one).get("internalTrafficPolicy") == "Local" for one in self._services.items()
+            )
+            self._by_node = local or self._proxies is not None
+        found = self._pods.get(*pod) if pod and self._by_node else None
+        return str(objects.spec(found or {}).get("nodeName") or "")
+
+    def _of_node(self, node: str) -> proxy.Compiled:
+        found = {address for each in self._nodes.items() for address in addresses(each)}
+        facts = self._settings.facts(tuple(sorted(found)), node)
+        if self._proxies is not None:
+            facts = replace(facts, proxy=self._proxies(facts.node))
         return proxy.compile_pods(self._services.items(), self._slices.items(), facts)
 
     def _publisher(self, key: Key) -> proxy.Compiled:

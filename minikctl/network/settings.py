@@ -57,12 +57,12 @@ class NetworkSettings:
         """Return the subnet beyond which nothing may be sent, "" if there is none."""
         return "" if self.cluster.egress else self.subnet
 
-    def facts(self, node_addresses: tuple[str, ...]) -> proxy.Facts:
-        """Return what rules depend on, besides Services and their endpoints."""
+    def facts(self, node_addresses: tuple[str, ...], node: str = "") -> proxy.Facts:
+        """Return what rules of a node's pods depend on, besides Services and their endpoints."""
         return proxy.Facts(
             ranges=(self.cluster.service_cidr, self.cluster.load_balancer_range),
             subnet=self.subnet,
             egress=self.cluster.egress,
-            node=self.node,
+            node=node or self.node,
             node_addresses=node_addresses,
         )

@@ -285,7 +285,7 @@ class RuleSync:
 
     def _target(self, member: Member) -> _Target:
         policy = self._books.policies.table(member.pod) if member.pod is not None else None
-        return _Target(self._books.services.current(member.profile), policy)
+        return _Target(self._books.services.current(member.profile, member.pod), policy)
 
     def _sweeps(self) -> list[NetnsChange]:
         """Return the changes that forget all UDP flows, once for each namespace that was there before us."""

@@ -24,6 +24,8 @@ POLICY_INGRESS = -110
 POLICY_EGRESS = 10
 """Priority at output that is kept for policies."""
 
+LOCAL = "/local"
+"""What a chain's name has in addition that leads to the node's own endpoints only."""
 SERVICES = "services"
 UNSERVED = "unserved"
 SILENT = "silent"
@@ -34,10 +36,27 @@ REJECT = ("meta l4proto tcp reject with tcp reset", "reject")
 
 
 @dataclass(frozen=True)
+class NodeProxy:
+    """The proxy of a node that TCP connections to Services go through: where its listener for a chain is.
+
+    Its address is "" while it does not run; then nobody is served, as nobody is by a chain without listener.
+    """
+
+    address: str
+    ports: Mapping[str, int]
+
+    def targets(self, chain: str) -> tuple[Target, ...]:
+        """Return where connections of a chain go, nowhere if there is no listener for it."""
+        port = self.ports.get(chain)
+        return (Target(self.address, port),) if self.address and port else ()
+
+
+@dataclass(frozen=True)
 class Facts:
     """What the rules need to know of the cluster and of the node that they are for.
 
-    ``ranges`` are the service range and the load balancer range; nothing in them is ever forwarded.
+    ``ranges`` are the service range and the load balancer range; nothing in them is ever forwarded.  With a
+    ``proxy`` TCP goes through it (the mode userspace), else straight to the endpoints.
     """
 
     ranges: tuple[str, ...]
@@ -45,6 +64,7 @@ class Facts:
     egress: bool = True
     node: str = ""
     node_addresses: tuple[str, ...] = ()
+    proxy: NodeProxy | None = None
 
 
 @dataclass(frozen=True)
@@ -118,6 +138,8 @@ def compile_pods(
     frontends: list[Frontend] = []
     for port in proxy_view.service_ports(services, slices):
         for frontend in frontends_of(port, facts):
+            if facts.proxy is not None and port.protocol == "tcp":
+                port, frontend = proxied(port, frontend, facts.proxy)
             frontends.append(frontend)
             if frontend.targets and frontend.chain not in chains:
                 chains |= port_chains(port, frontend.chain, frontend.targets, clients)
@@ -148,8 +170,8 @@ def frontends_of(port: ServicePort, facts: Facts) -> list[Frontend]:
     inside = Frontend("", port.protocol, port.port, everyone, name)
     if port.internal_local:
         local = port.local_targets(facts.node)
-        chain = name if local == everyone else name + "/local"
-        inside = dataclasses.replace(inside, targets=local, chain=chain, silent=bool(everyone and not local))
+        silent = bool(everyone and not local)
+        inside = dataclasses.replace(inside, targets=local, chain=name + LOCAL, silent=silent)
     found = [dataclasses.replace(inside, address=address) for address in port.cluster_ips]
     outside = Frontend("", port.protocol, port.port, everyone, name)
     found += [dataclasses.replace(outside, address=address) for address in port.external_ips]
@@ -159,6 +181,12 @@ def frontends_of(port: ServicePort, facts: Facts) -> list[Frontend]:
         for address in facts.node_addresses:
             found.append(Frontend(address, port.protocol, port.node_port, everyone, name))
     return found
+
+
+def proxied(port: ServicePort, frontend: Frontend, proxy: NodeProxy) -> tuple[ServicePort, Frontend]:
+    """Return the frontend with the node's proxy behind it, which has its own memory of clients."""
+    targets = proxy.targets(frontend.chain) if frontend.targets else ()
+    return dataclasses.replace(port, affinity_seconds=0), dataclasses.replace(frontend, targets=targets)
 
 
 def chain_name(port: ServicePort) -> str:
