@@ -166,15 +166,10 @@ def _shown(step: str) -> str:
 def rank(step: str) -> tuple[Any, ...]:
     """Return what steps are sorted by: fields by name, then items by their keys, then values."""
     type, _, rest = step.partition(":")
-    place = _RANKS.get(type, 5)
-    try:
-        if type == "k":
-            return place, tuple((name, *_order(found)) for name, found in sorted(orjson.loads(rest).items()))
-        if type in ("v", "i"):
-            return place, _order(orjson.loads(rest))
-    except (orjson.JSONDecodeError, AttributeError):
-        return 6, rest
-    return place, rest
+    place = _RANKS[type]
+    if type == "k":
+        return place, tuple((name, *_order(found)) for name, found in sorted(orjson.loads(rest).items()))
+    return place, _order(orjson.loads(rest)) if type in ("v", "i") else rest
 
 
 def _order(found: Any) -> tuple[int, Any]:

@@ -64,9 +64,15 @@ def children(node: Node | None, found: Any) -> Iterator[tuple[str, Node | None, 
 def step_to(node: Node, inner: Any) -> str:
     """Return the step to an item of a set or keyed list."""
     if node.grain == "set":
-        if isinstance(inner, dict | list) or inner is None:
+        if isinstance(inner, dict):
             raise _Unkeyed("associative list without keys has an element that's a map type")
+        if isinstance(inner, list):
+            raise _Unkeyed("not supported: associative list with lists as elements")
+        if inner is None:
+            raise _Unkeyed("associative list without keys has an element that's an explicit null")
         return fieldsets.value(inner)
+    if inner is None:
+        raise _Unkeyed("associative list with keys may not have a null element")
     if not isinstance(inner, dict):
         raise _Unkeyed("associative list with keys may not have non-map elements")
     keys: dict[str, Any] = {}
@@ -354,7 +360,7 @@ def remove(node: Node | None, found: Any, gone: FieldSet) -> Any:
         try:
             below = gone.get(step_to(node, inner))
         except _Unkeyed:
-            return found
+            below = None
         if below is None:
             kept.append(inner)
         elif below and SELF not in below:

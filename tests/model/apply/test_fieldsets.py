@@ -50,14 +50,20 @@ def test_sets_are_sets(left: set[Path], right: set[Path]) -> None:
     assert (built(left), built(right)) == (one, other), "nothing was changed in place"
 
 
+def test_the_root_is_no_member() -> None:
+    root: fieldsets.FieldSet = {".": {}, "f:a": {}}
+    assert fieldsets.difference(root, {".": {}}) == {"f:a": {}}
+    assert fieldsets.intersection(root, root) == {"f:a": {}}
+
+
 def test_paths_are_shown_as_kubernetes_does() -> None:
     path = ("f:spec", 'k:{"protocol":"TCP","containerPort":80}', "f:a.b/c", 'v:"x"', "i:3")
     assert fieldsets.text(path) == '.spec[containerPort=80,protocol="TCP"].a.b/c[="x"][3]'
 
 
 def test_steps_are_ordered_by_their_values() -> None:
-    steps = ['v:"a"', 'k:{"port":443}', "f:z", 'k:{"port":80}', "f:a", ".", "i:10", "i:2"]
-    wanted = [".", "f:a", "f:z", 'k:{"port":80}', 'k:{"port":443}', 'v:"a"', "i:2", "i:10"]
+    steps = ["v:[]", "v:true", 'v:"a"', "v:2", 'k:{"p":443}', "f:z", 'k:{"p":80}', "f:a", ".", "i:10", "i:2"]
+    wanted = [".", "f:a", "f:z", 'k:{"p":80}', 'k:{"p":443}', "v:2", 'v:"a"', "v:true", "v:[]", "i:2", "i:10"]
     assert sorted(steps, key=fieldsets.rank) == wanted
 
 

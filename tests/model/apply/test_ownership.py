@@ -254,3 +254,73 @@ def test_client_side_apply_goes_over_without_conflicts_with_itself() -> None:
     after = migration.applied(kinds.CONFIG_MAP, made, wanted, Write("kubectl", stamp(2)), force=False)
     assert after["data"] == {"x": "2", "y": "1"}, "y is still the client-side manager's"
     assert '"x":"2"' in after["metadata"]["annotations"][migration.LAST_APPLIED]
+
+
+def made(data: dict[str, str], annotation: str, by: str = "kubectl-client-side-apply") -> Object:
+    """Return a ConfigMap that client-side apply made, with that annotation."""
+    meta = {"name": "c", "annotations": {migration.LAST_APPLIED: annotation}}
+    found = shaped(kinds.CONFIG_MAP, {"metadata": meta, "data": data})
+    found["metadata"]["managedFields"] = ownership.of_new(kinds.CONFIG_MAP, found, Write(by, stamp(1)))
+    return found
+
+
+@pytest.mark.parametrize(
+    "annotation",
+    [
+        "{",
+        "[]",
+        '{"apiVersion": "v2", "kind": "ConfigMap", "data": {"x": "1"}}',
+        '{"apiVersion": "v1", "kind": "ConfigMap", "date": {"x": "1"}, "data": {"x": "1"}}',
+        '{"apiVersion": "v1", "kind": "ConfigMap", "data": {"x": "0"}}',
+    ],
+)
+def test_an_annotation_that_tells_nothing_of_the_fields_leaves_the_conflict(annotation: str) -> None:
+    wanted = shaped(kinds.CONFIG_MAP, {"metadata": {"name": "c"}, "data": {"x": "2"}})
+    live = made({"x": "1"}, annotation)
+    with pytest.raises(ownership.Conflicts) as error:
+        migration.applied(kinds.CONFIG_MAP, live, wanted, Write("kubectl", stamp(2)), force=False)
+    assert [fieldsets.text(path) for _, path in error.value.found] == [".data.x"]
+
+
+def test_conflicts_with_others_stay_when_those_with_oneself_go() -> None:
+    annotation = migration.last_applied(shaped(kinds.CONFIG_MAP, {"data": {"x": "1"}}))
+    live = made({"x": "1", "y": "1"}, annotation)
+    wanted = shaped(kinds.CONFIG_MAP, {"metadata": {"name": "c"}, "data": {"x": "2", "y": "2"}})
+    with pytest.raises(ownership.Conflicts) as error:
+        migration.applied(kinds.CONFIG_MAP, live, wanted, Write("kubectl", stamp(2)), force=False)
+    assert [fieldsets.text(path) for _, path in error.value.found] == [".data.y"]
+
+
+def test_what_was_owned_in_a_version_that_is_gone_is_owned_no_more_and_not_removed() -> None:
+    gone = [
+        {
+            "manager": name,
+            "operation": operation,
+            "apiVersion": "v9",
+            "fieldsType": "FieldsV1",
+            "fieldsV1": {"f:data": {f"f:{field}": {}}},
+        }
+        for name, operation, field in (("me", "Apply", "x"), ("other", "Update", "y"))
+    ]
+    live = shaped(kinds.CONFIG_MAP, {"metadata": {"managedFields": gone}, "data": {"x": "1", "y": "1"}})
+    wanted = shaped(kinds.CONFIG_MAP, {"data": {"y": "2"}})
+    found = ownership.applied(kinds.CONFIG_MAP, live, wanted, Write("me", stamp(2)), force=False)
+    assert found["data"] == {"x": "1", "y": "2"}
+    assert owners(found) == {"me": {"f:data": {"f:y": {}}}}
+
+
+def test_others_of_a_version_that_is_gone_do_not_keep_what_an_applier_gives_up() -> None:
+    live = ownership.applied(
+        kinds.CONFIG_MAP,
+        None,
+        shaped(kinds.CONFIG_MAP, {"data": {"x": "1"}}),
+        Write("me", stamp(1)),
+        force=False,
+    )
+    entry = {**live["metadata"]["managedFields"][0], "manager": "other", "apiVersion": "v9"}
+    live["metadata"]["managedFields"].append(entry)
+    found = ownership.applied(
+        kinds.CONFIG_MAP, live, shaped(kinds.CONFIG_MAP, {}), Write("me", stamp(2)), force=False
+    )
+    assert not found.get("data")
+    assert owners(found) == {}
