@@ -14,7 +14,7 @@ _minikctl() {
         fi
         COMPREPLY+=("${candidate#"$prefix"}")
     done < <("${words[0]}" __complete -- "${words[@]:1}" 2>/dev/null)
-    if [[ ${#COMPREPLY[@]} -eq 1 && "${COMPREPLY[0]}" == *[=/] ]]; then
+    if [[ ${#COMPREPLY[@]} -eq 1 && "${COMPREPLY[0]}" == *[=/:] ]]; then
         compopt -o nospace 2>/dev/null
     fi
 }

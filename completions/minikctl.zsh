@@ -11,7 +11,7 @@ _minikctl() {
         candidate="${line%%$'\t'*}"
         text="${line#*$'\t'}"
         [[ "$text" == "$line" ]] && text="$candidate" || text="$candidate  -- $text"
-        if [[ "$candidate" == *[=/] ]]; then
+        if [[ "$candidate" == *[=/:] ]]; then
             open+=("$candidate"); opened+=("$text")
         else
             plain+=("$candidate"); shown+=("$text")

@@ -29,7 +29,7 @@ class ViewOptions(filing.Filing):
 
     arguments: tuple[str, ...] = rest("(TYPE [NAME | -l label] | TYPE/NAME)", default=(), complete="objects")
     output: str = flag("--output", "-o", default="yaml", help="yaml or json.", complete="yaml json")
-    labels: str = flag("--selector", "-l", default="", help="A label selector.")
+    labels: str = flag("--selector", "-l", default="", help="A label selector.", complete="selector")
     all: bool = flag("--all", default=False, help="All objects of the type in the namespace.")
 
 

@@ -26,7 +26,7 @@ BAD_USE = "you must specify two arguments: verb resource or verb resource/resour
 class CanOptions(Options):
     """What ``auth can-i`` was asked."""
 
-    arguments: tuple[str, ...] = rest("VERB [TYPE | TYPE/NAME | URL]", default=())
+    arguments: tuple[str, ...] = rest("VERB [TYPE | TYPE/NAME | URL]", default=(), complete="verbs")
     listed: bool = flag("--list", default=False, help="List everything that is allowed.")
     quiet: bool = flag("--quiet", "-q", default=False, help="Only the exit code tells.")
     subresource: str = flag("--subresource", default="", help="Such as log or scale.")

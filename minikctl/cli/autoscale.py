@@ -33,6 +33,9 @@ DEPRECATED = (
 class AutoscaleOptions(changing.Chosen, creating.Creating):
     """What ``autoscale`` was asked."""
 
+    arguments: tuple[str, ...] = changing.chosen(
+        "objects:deployments,statefulsets,replicasets,replicationcontrollers"
+    )
     minimum: int = flag(
         "--min", default=-1, help="The lowest number of replicas; the server's default if left out."
     )

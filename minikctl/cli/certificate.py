@@ -23,7 +23,7 @@ RETRIES = 10
 class CertificateOptions(printing.Printing, filing.Filing):
     """What ``certificate approve`` and ``deny`` were asked."""
 
-    names: tuple[str, ...] = rest("NAME", default=(), complete="certificatesigningrequests")
+    names: tuple[str, ...] = rest("NAME", default=(), complete="names:certificatesigningrequests")
     force: bool = flag("--force", default=False, help="Also if it has been decided so already.")
 
 

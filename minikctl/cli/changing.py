@@ -39,11 +39,16 @@ class Reported(printing.Printing):
     manager: str = flag("--field-manager", default="", help="Who owns the changed fields.")
 
 
+def chosen(complete: str) -> Any:
+    """Declare the arguments of a command that changes objects; ``complete`` says which, such as ``objects:pods``."""
+    return rest("(-f FILENAME | TYPE NAME | TYPE/NAME)", default=(), complete=complete)
+
+
 class Chosen(Reported, filing.Filing):
     """Which objects, and how to report on them."""
 
-    arguments: tuple[str, ...] = rest("(-f FILENAME | TYPE NAME | TYPE/NAME)", default=(), complete="objects")
-    labels: str = flag("--selector", "-l", default="", help="A label selector.")
+    arguments: tuple[str, ...] = chosen("objects")
+    labels: str = flag("--selector", "-l", default="", help="A label selector.", complete="selector")
     all: bool = flag("--all", default=False, help="All objects of the type in the namespace.")
 
 

@@ -28,7 +28,7 @@ _minikctl() {
         fi
         COMPREPLY+=("${candidate#"$prefix"}")
     done < <("${words[0]}" __complete -- "${words[@]:1}" 2>/dev/null)
-    if [[ ${#COMPREPLY[@]} -eq 1 && "${COMPREPLY[0]}" == *[=/] ]]; then
+    if [[ ${#COMPREPLY[@]} -eq 1 && "${COMPREPLY[0]}" == *[=/:] ]]; then
         compopt -o nospace 2>/dev/null
     fi
 }
@@ -48,7 +48,7 @@ _minikctl() {
         candidate="${line%%$'\t'*}"
         text="${line#*$'\t'}"
         [[ "$text" == "$line" ]] && text="$candidate" || text="$candidate  -- $text"
-        if [[ "$candidate" == *[=/] ]]; then
+        if [[ "$candidate" == *[=/:] ]]; then
             open+=("$candidate"); opened+=("$text")
         else
             plain+=("$candidate"); shown+=("$text")

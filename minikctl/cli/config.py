@@ -119,7 +119,7 @@ def current_context(options: Options, session: Session) -> int:
 class ListOptions(Options):
     """What ``config get-contexts`` was asked."""
 
-    names: tuple[str, ...] = rest("[NAME...]", default=(), complete="contexts")
+    names: tuple[str, ...] = rest("[NAME...]", default=(), complete="entries:contexts")
     output: str = flag("--output", "-o", default="", help="name: only names.", complete="name")
     no_headers: bool = flag("--no-headers", default=False, help="No header line.")
 
@@ -162,7 +162,7 @@ def get_users(options: Options, session: Session) -> int:
 class NamedOptions(Options):
     """Which context a ``config`` command is about."""
 
-    names: tuple[str, ...] = rest("CONTEXT_NAME", default=(), complete="contexts")
+    names: tuple[str, ...] = rest("CONTEXT_NAME", default=(), complete="entries:contexts")
 
 
 def use_context(options: NamedOptions, session: Session) -> int:
@@ -196,7 +196,7 @@ def delete_context(options: NamedOptions, session: Session) -> int:
 class SetContextOptions(Options):
     """What ``config set-context`` was asked."""
 
-    names: tuple[str, ...] = rest("[NAME | --current]", default=(), complete="contexts")
+    names: tuple[str, ...] = rest("[NAME | --current]", default=(), complete="entries:contexts")
     current: bool = flag("--current", default=False, help="Change the current context.")
     user: str = flag("--user", default="", help="The user entry.")
 
@@ -247,7 +247,7 @@ COMMANDS = {
             ),
             "delete-cluster": Command(
                 "Remove a cluster entry from the kubeconfig.",
-                config_edit.NameOptions,
+                config_edit.ClusterNameOptions,
                 config_edit.deleting("clusters", "cluster"),
                 usage="NAME",
                 examples=(
@@ -257,7 +257,7 @@ COMMANDS = {
             ),
             "delete-user": Command(
                 "Remove a user entry from the kubeconfig.",
-                config_edit.NameOptions,
+                config_edit.UserNameOptions,
                 config_edit.deleting("users", "user"),
                 usage="NAME",
                 examples=(

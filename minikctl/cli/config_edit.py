@@ -45,6 +45,18 @@ class NameOptions(Options):
     names: tuple[str, ...] = rest("NAME", default=())
 
 
+class ClusterNameOptions(NameOptions):
+    """Which cluster entry is meant."""
+
+    names: tuple[str, ...] = rest("NAME", default=(), complete="entries:clusters")
+
+
+class UserNameOptions(NameOptions):
+    """Which user entry is meant."""
+
+    names: tuple[str, ...] = rest("NAME", default=(), complete="entries:users")
+
+
 def deleting(section: str, word: str) -> Callable[[NameOptions, Session], int]:
     """Return a command that removes an entry of the section."""
 
@@ -65,7 +77,7 @@ def deleting(section: str, word: str) -> Callable[[NameOptions, Session], int]:
 class RenameOptions(Options):
     """What ``config rename-context`` was asked."""
 
-    names: tuple[str, ...] = rest("CONTEXT_NAME NEW_NAME", default=(), complete="contexts")
+    names: tuple[str, ...] = rest("CONTEXT_NAME NEW_NAME", default=(), complete="entries:contexts")
 
 
 def rename_context(options: RenameOptions, session: Session) -> int:
@@ -187,7 +199,7 @@ def changed(config: dict[str, Any], section: str, name: str, changes: dict[str, 
 class SetClusterOptions(Options):
     """What ``config set-cluster`` was asked; the server and its authority come from the flags of all commands."""
 
-    names: tuple[str, ...] = rest("NAME", default=())
+    names: tuple[str, ...] = rest("NAME", default=(), complete="entries:clusters")
     embed: bool = flag("--embed-certs", default=False, help="Put the file's content into the kubeconfig.")
 
 
@@ -221,7 +233,7 @@ def set_cluster(options: SetClusterOptions, session: Session) -> int:
 class SetCredentialsOptions(Options):
     """What ``config set-credentials`` was asked; secrets come from the flags of all commands."""
 
-    names: tuple[str, ...] = rest("NAME", default=())
+    names: tuple[str, ...] = rest("NAME", default=(), complete="entries:users")
     embed: bool = flag("--embed-certs", default=False, help="Put the files' content into the kubeconfig.")
     command: str = flag("--exec-command", default="", help="A program that prints credentials.")
     api_version: str = flag("--exec-api-version", default="", help="The version of what it prints.")

@@ -27,9 +27,19 @@ VERBS = frozenset(
 class RoleOptions(creating.NameOptions):
     """What ``create role`` takes."""
 
-    verbs: tuple[str, ...] = flag("--verb", default=(), split=True, help="What may be done: get,list,…")
+    verbs: tuple[str, ...] = flag(
+        "--verb",
+        default=(),
+        split=True,
+        help="What may be done: get,list,…",
+        complete="get list watch create update patch delete deletecollection",
+    )
     resources: tuple[str, ...] = flag(
-        "--resource", default=(), split=True, help="With what: pods,deployments.apps/scale,…"
+        "--resource",
+        default=(),
+        split=True,
+        help="With what: pods,deployments.apps/scale,…",
+        complete="types",
     )
     objects: tuple[str, ...] = flag("--resource-name", default=(), help="Only with the object of this name.")
 
@@ -48,7 +58,9 @@ class ClusterRoleOptions(RoleOptions):
 class ClusterBindingOptions(creating.NameOptions):
     """What ``create clusterrolebinding`` takes."""
 
-    cluster_role: str = flag("--clusterrole", default="", help="The ClusterRole to grant.")
+    cluster_role: str = flag(
+        "--clusterrole", default="", help="The ClusterRole to grant.", complete="name:clusterroles"
+    )
     users: tuple[str, ...] = flag("--user", default=(), help="A user to grant it to.")
     groups: tuple[str, ...] = flag("--group", default=(), help="A group to grant it to.")
     accounts: tuple[str, ...] = flag("--serviceaccount", default=(), help="NAMESPACE:NAME to grant it to.")
@@ -57,7 +69,7 @@ class ClusterBindingOptions(creating.NameOptions):
 class BindingOptions(ClusterBindingOptions):
     """What ``create rolebinding`` takes."""
 
-    role: str = flag("--role", default="", help="The Role to grant.")
+    role: str = flag("--role", default="", help="The Role to grant.", complete="name:roles")
 
 
 def role(options: RoleOptions, session: Session) -> int:
@@ -174,7 +186,7 @@ def _cluster_binding(options: ClusterBindingOptions, name: str) -> dict[str, Any
 class TokenOptions(printing.Printing):
     """What ``create token`` takes."""
 
-    names: tuple[str, ...] = rest("SERVICE_ACCOUNT_NAME", default=())
+    names: tuple[str, ...] = rest("SERVICE_ACCOUNT_NAME", default=(), complete="names:serviceaccounts")
     audiences: tuple[str, ...] = flag("--audience", default=(), help="Who is to accept it; may repeat.")
     duration: str = flag(
         "--duration", default="0s", help="How long it is to be valid; 0: the server decides."

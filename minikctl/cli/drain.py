@@ -23,9 +23,16 @@ POLL_SECONDS = 0.2
 class DrainOptions(changing.Reported):
     """What ``drain`` was asked."""
 
-    arguments: tuple[str, ...] = rest("NODE", default=(), complete="nodes")
-    labels: str = flag("--selector", "-l", default="", help="A label selector of nodes.")
-    pods: str = flag("--pod-selector", default="", help="Only pods that match this label selector.")
+    arguments: tuple[str, ...] = rest("NODE", default=(), complete="names:nodes")
+    labels: str = flag(
+        "--selector", "-l", default="", help="A label selector of nodes.", complete="selector:nodes"
+    )
+    pods: str = flag(
+        "--pod-selector",
+        default="",
+        help="Only pods that match this label selector.",
+        complete="selector:pods",
+    )
     force: bool = flag("--force", default=False, help="Also pods that no controller replaces.")
     daemons: bool = flag("--ignore-daemonsets", default=False, help="Leave the pods of DaemonSets.")
     local: bool = flag(

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 class ExposeOptions(changing.Chosen, creating.Overridden):
     """What ``expose`` was asked."""
 
+    arguments: tuple[str, ...] = changing.chosen(
+        "objects:deployments,pods,services,replicasets,replicationcontrollers"
+    )
     port: str = flag("--port", default="", help="The Service's port; the object's own if not given.")
     target_port: str = flag("--target-port", default="", help="The container's port, by number or name.")
     protocol: str = flag("--protocol", default="", help="TCP, UDP or SCTP.", complete="TCP UDP SCTP")

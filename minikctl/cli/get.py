@@ -36,7 +36,7 @@ class GetOptions(selection.Selecting, printing.Printing):
     )
     show_labels: bool = flag("--show-labels", default=False, help="Add a column of labels.")
     label_columns: tuple[str, ...] = flag(
-        "--label-columns", "-L", default=(), split=True, help="Labels to show as columns."
+        "--label-columns", "-L", default=(), split=True, help="Labels to show as columns.", complete="labels"
     )
     sort_by: str = flag("--sort-by", default="", help="A JSONPath to sort by.")
     watch: bool = flag("--watch", "-w", default=False, help="Go on with each change.")

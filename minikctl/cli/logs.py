@@ -27,7 +27,7 @@ EXPECTED = (
 class LogsOptions(Options):
     """What ``logs`` was asked."""
 
-    arguments: tuple[str, ...] = rest("(POD | TYPE/NAME) [CONTAINER]", default=(), complete="pods")
+    arguments: tuple[str, ...] = rest("(POD | TYPE/NAME) [CONTAINER]", default=(), complete="pods:containers")
     container: str = flag("--container", "-c", default="", help="The container.", complete="containers")
     follow: bool = flag("--follow", "-f", default=False, help="Go on as more is written.")
     previous: bool = flag("--previous", "-p", default=False, help="Of the run before the last restart.")
@@ -35,7 +35,9 @@ class LogsOptions(Options):
     since: str = flag("--since", default="", help="Only what is younger, such as 5m.")
     since_time: str = flag("--since-time", default="", help="Only what is after this RFC 3339 time.")
     timestamps: bool = flag("--timestamps", default=False, help="Put the time before each line.")
-    labels: str = flag("--selector", "-l", default="", help="The pods with these labels.")
+    labels: str = flag(
+        "--selector", "-l", default="", help="The pods with these labels.", complete="selector:pods"
+    )
     all_containers: bool = flag("--all-containers", default=False, help="Every container.")
     all_pods: bool = flag("--all-pods", default=False, help="Every pod of TYPE/NAME; implies --prefix.")
     prefix: bool = flag("--prefix", default=False, help="Say where each line is from.")

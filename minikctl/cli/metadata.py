@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 class MetadataOptions(changing.Chosen):
     """What ``label`` or ``annotate`` was asked; the arguments hold the changes too."""
 
+    arguments: tuple[str, ...] = changing.chosen("marked:labels")
     all_namespaces: bool = flag("--all-namespaces", "-A", default=False, help="Every namespace.")
     fields: str = flag("--field-selector", default="", help="A field selector.")
     local: bool = flag("--local", default=False, help="Change what the files say, without asking the server.")
@@ -28,12 +29,18 @@ class MetadataOptions(changing.Chosen):
     )
 
 
+class AnnotateOptions(MetadataOptions):
+    """What ``annotate`` was asked."""
+
+    arguments: tuple[str, ...] = changing.chosen("marked:annotations")
+
+
 def label(options: MetadataOptions, session: Session) -> int:
     """Set and remove labels; return the exit code."""
     return _run(options, session, "labels")
 
 
-def annotate(options: MetadataOptions, session: Session) -> int:
+def annotate(options: AnnotateOptions, session: Session) -> int:
     """Set and remove annotations; return the exit code."""
     return _run(options, session, "annotations")
 
@@ -123,7 +130,7 @@ COMMANDS = {
     ),
     "annotate": Command(
         "Set and remove annotations of objects.",
-        MetadataOptions,
+        AnnotateOptions,
         annotate,
         usage="[--overwrite] (-f FILENAME | TYPE NAME) KEY_1=VAL_1 ... KEY_N=VAL_N",
         examples=(

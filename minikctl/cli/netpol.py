@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 class TraceOptions(Options):
     """What ``netpol trace`` was asked."""
 
-    arguments: tuple[str, ...] = rest("SOURCE TARGET:PORT", default=(), complete="pods")
+    arguments: tuple[str, ...] = rest("SOURCE TARGET:PORT", default=(), complete="probed")
     protocol: str = flag("--protocol", default="TCP", help="TCP, UDP or SCTP.", complete="TCP UDP SCTP")
     probe: bool = flag("--probe", default=True, help="Prove the verdict by a real TCP connection.")
 

@@ -23,8 +23,8 @@ Taint = dict[str, str]
 class NodeOptions(changing.Reported):
     """Which nodes."""
 
-    arguments: tuple[str, ...] = rest("NODE", default=(), complete="nodes")
-    labels: str = flag("--selector", "-l", default="", help="A label selector.")
+    arguments: tuple[str, ...] = rest("NODE", default=(), complete="names:nodes")
+    labels: str = flag("--selector", "-l", default="", help="A label selector.", complete="selector:nodes")
 
 
 def chosen(arguments: tuple[str, ...], labels: str, verb: str, session: Session) -> list[Target]:
@@ -82,9 +82,9 @@ class TaintOptions(changing.Reported):
     """What ``taint`` was asked."""
 
     arguments: tuple[str, ...] = rest(
-        "NODE NAME KEY_1=VAL_1:TAINT_EFFECT_1 ...", default=(), complete="objects"
+        "NODE NAME KEY_1=VAL_1:TAINT_EFFECT_1 ...", default=(), complete="objects:nodes"
     )
-    labels: str = flag("--selector", "-l", default="", help="A label selector.")
+    labels: str = flag("--selector", "-l", default="", help="A label selector.", complete="selector:nodes")
     all: bool = flag("--all", default=False, help="All nodes.")
     overwrite: bool = flag("--overwrite", default=False, help="Existing taints may change.")
 

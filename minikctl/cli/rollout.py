@@ -31,6 +31,8 @@ WARNING = (
 class RolloutOptions(changing.Chosen):
     """What every ``rollout`` command takes."""
 
+    arguments: tuple[str, ...] = changing.chosen("objects:deployments,daemonsets,statefulsets")
+
 
 class StatusOptions(RolloutOptions):
     """What ``rollout status`` was asked."""

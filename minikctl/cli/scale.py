@@ -24,6 +24,9 @@ POLL_SECONDS = 0.2
 class ScaleOptions(changing.Chosen):
     """What ``scale`` was asked."""
 
+    arguments: tuple[str, ...] = changing.chosen(
+        "objects:deployments,statefulsets,replicasets,replicationcontrollers"
+    )
     replicas: int = flag("--replicas", default=NOT_GIVEN, help="How many there shall be.")
     current: int = flag("--current-replicas", default=-1, help="Only if there are so many now.")
     timeout: str = flag(

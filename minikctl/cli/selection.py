@@ -20,7 +20,13 @@ class Selecting(filing.Filing):
     """How verbs that read or remove objects are told which."""
 
     arguments: tuple[str, ...] = rest("(TYPE [NAME...] | TYPE/NAME ...)", default=(), complete="objects")
-    labels: str = flag("--selector", "-l", default="", help="A label selector: a=b,c!=d,e in (f,g),h,!i.")
+    labels: str = flag(
+        "--selector",
+        "-l",
+        default="",
+        help="A label selector: a=b,c!=d,e in (f,g),h,!i.",
+        complete="selector",
+    )
     all_namespaces: bool = flag("--all-namespaces", "-A", default=False, help="Every namespace.")
 
 

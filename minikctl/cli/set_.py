@@ -31,6 +31,10 @@ class SetOptions(changing.Chosen):
 
     MANAGER = "kubectl-set"
 
+    arguments: tuple[str, ...] = changing.chosen(
+        "objects:deployments,statefulsets,daemonsets,cronjobs,jobs,pods,replicasets,replicationcontrollers"
+    )
+
     local: bool = flag("--local", default=False, help="Change what the files say, without asking the server.")
 
 

@@ -30,7 +30,7 @@ class Settings(Options):
     kubeconfig: str = flag("--kubeconfig", default="", help="The kubeconfig file to use.", complete="files")
     server: str = flag("--server", "-s", default="", help="The address of the API server.")
     token: str = flag("--token", default="", help="The bearer token to authenticate with.")
-    user: str = flag("--user", default="", help="The user entry of the kubeconfig to use.")
+    user: str = flag("--user", default="", help="The user entry of the kubeconfig to use.", complete="users")
     username: str = flag("--username", default="", help="The name for basic authentication.")
     password: str = flag("--password", default="", help="The password for basic authentication.")
     as_user: str = flag(

@@ -21,8 +21,8 @@ Used = tuple[int, int]
 class TopOptions(Options):
     """What both commands take."""
 
-    arguments: tuple[str, ...] = rest("NAME", default=(), complete="objects")
-    labels: str = flag("--selector", "-l", default="", help="A label selector.")
+    arguments: tuple[str, ...] = rest("NAME", default=(), complete="names:nodes")
+    labels: str = flag("--selector", "-l", default="", help="A label selector.", complete="selector:nodes")
     sort: str = flag("--sort-by", default="", help="cpu or memory, the highest first.", complete="cpu memory")
     no_headers: bool = flag("--no-headers", default=False, help="Print no headers.")
     watch: bool = flag(
@@ -43,6 +43,8 @@ class NodeOptions(TopOptions):
 class PodOptions(TopOptions):
     """What ``top pod`` was asked."""
 
+    arguments: tuple[str, ...] = rest("NAME", default=(), complete="names:pods")
+    labels: str = flag("--selector", "-l", default="", help="A label selector.", complete="selector:pods")
     everywhere: bool = flag("--all-namespaces", "-A", default=False, help="The pods of all namespaces.")
     containers: bool = flag("--containers", default=False, help="Each container by itself.")
     fields: str = flag("--field-selector", default="", help="A field selector.")

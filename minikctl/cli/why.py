@@ -26,8 +26,8 @@ DNS_SERVICE = ("kube-system", "kube-dns")
 class WhyOptions(Options):
     """What ``why`` was asked."""
 
-    arguments: tuple[str, ...] = rest("(SERVICE | INGRESS | POD)", default=(), complete="services")
-    client: str = flag("--from", default="", help="The pod that wants to connect.", complete="pods")
+    arguments: tuple[str, ...] = rest("(SERVICE | INGRESS | POD)", default=(), complete="explained")
+    client: str = flag("--from", default="", help="The pod that wants to connect.", complete="name:pods")
     probe: bool = flag("--probe", default=True, help="Look at the live network, and try real connections.")
 
 
