@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import logging
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 from minikctl import errors
 from minikctl.apiserver import rbac_bootstrap
 from minikctl.apiserver.registry import Registry
-from minikctl.model import kinds, objects
+from minikctl.model import flowcontrol, kinds, objects
 from minikctl.model.kinds.base import Kind
 from minikctl.model.objects import Object
 from minikctl.plan import api_endpoints
@@ -29,6 +30,7 @@ async def bootstrap(registry: Registry) -> None:
     await _create(registry, kinds.STORAGE_CLASS, "", copy.deepcopy(provisioning.STANDARD))
     await rbac_bootstrap.reconcile(registry)
     await _service_range(registry)
+    await _flow_control(registry)
     spec: dict[str, Any] = {
         "type": "ClusterIP",
         "clusterIP": registry.services.addresses.first,
@@ -36,6 +38,15 @@ async def bootstrap(registry: Registry) -> None:
     }
     service = {"metadata": {"name": "kubernetes", "labels": _LABELS}, "spec": spec}
     await _create(registry, kinds.SERVICE, "default", service)
+
+
+async def _flow_control(registry: Registry) -> None:
+    """Make the FlowSchemas and PriorityLevelConfigurations of every cluster, together in few transactions."""
+    tables = ((kinds.PRIORITY_LEVEL, flowcontrol.LEVELS), (kinds.FLOW_SCHEMA, flowcontrol.SCHEMAS))
+    for kind, wanted in tables:
+        known = {entry.key[1] for entry in registry.list(kind, "").entries}
+        missing = [copy.deepcopy(each) for name, each in wanted.items() if name not in known]
+        await asyncio.gather(*(_create(registry, kind, "", each) for each in missing))
 
 
 async def _service_range(registry: Registry) -> None:

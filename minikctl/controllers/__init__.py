@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +17,7 @@ from minikctl.controllers.crd import CustomKindController
 from minikctl.controllers.daemonset import DaemonSetController
 from minikctl.controllers.deployment import DeploymentController
 from minikctl.controllers.disruption import DisruptionController
+from minikctl.controllers.flow_control import FlowSchemaController, PriorityLevelController
 from minikctl.controllers.namespace import NamespaceController, ServiceAccountController
 from minikctl.controllers.node import FactsSource, Machine, NodeController, never
 from minikctl.controllers.node_lifecycle import NodeLifecycleController, TaintEvictionController
@@ -95,6 +96,7 @@ def build(
         ControlLoop(
             AutoscalingController(caches, executor, clock, client, (settings.served, settings.measure)), clock
         ),
+        *_of_the_api(caches, executor, clock),
         ControlLoop(DisruptionController(caches, executor, clock), clock, workers=2),
         ControlLoop(SchedulerController(caches, executor, clock), clock),
         ControlLoop(ServiceAddressController(caches, executor, clock), clock, workers=4),
@@ -105,7 +107,6 @@ def build(
         ControlLoop(NamespaceController(caches, executor, clock, client, settings.served), clock, workers=2),
         ControlLoop(ServiceAccountController(caches, executor, clock, settings.ca), clock),
         ControlLoop(QuotaController(caches, executor, clock, client, settings.served), clock),
-        ControlLoop(RoleAggregationController(caches, executor, clock), clock),
         ControlLoop(ApiEndpointsController(caches, executor, clock), clock),
         ControlLoop(garbage.GarbageController(caches, executor, client, settings.served), clock, workers=4),
         ControlLoop(PodGarbageController(caches, executor, clock), clock),
@@ -113,3 +114,12 @@ def build(
         ControlLoop(TaintEvictionController(caches, executor, clock), clock, workers=2),
         ControlLoop(NodeController(caches, executor, clock, identity, machine), clock),
     ]
+
+
+def _of_the_api(
+    caches: base.Caches, executor: ApiExecutor, clock: clocks.Clock
+) -> Iterator[ControlLoop[Any, Any]]:
+    """Yield the loops of what the API server keeps for itself: who may do what, and what waits for what."""
+    yield ControlLoop(RoleAggregationController(caches, executor, clock), clock)
+    yield ControlLoop(PriorityLevelController(caches, executor, clock), clock)
+    yield ControlLoop(FlowSchemaController(caches, executor, clock), clock, workers=4)

@@ -16,7 +16,7 @@ from minikctl.apiserver.local import LocalClient
 from minikctl.apiserver.registry import Registry
 from minikctl.client.base import DeleteOptions
 from minikctl.client.informer import Informers
-from minikctl.model import kinds, objects
+from minikctl.model import flowcontrol, kinds, objects
 from minikctl.model.kinds.base import Kind
 from minikctl.model.objects import Object
 from minikctl.plan import node
@@ -187,3 +187,32 @@ async def test_a_circle_of_owners_is_no_obstacle(plane: Plane) -> None:
         return not {objects.name(each) for each in await plane.all(kinds.CONFIG_MAP)} & set(uids)
 
     await eventually(gone)
+
+
+async def test_flow_control_that_is_deleted_or_changed_comes_back(plane: Plane) -> None:
+    async def told() -> bool:
+        found = await plane.all(kinds.FLOW_SCHEMA, "")
+        dangling = [objects.condition(each, "Dangling") for each in found]
+        return len(found) == len(flowcontrol.SCHEMAS) and all(
+            each is not None and each["status"] == "False" for each in dangling
+        )
+
+    async def dangles() -> bool:
+        found = await plane.client.get(kinds.FLOW_SCHEMA, "mine")
+        told = objects.condition(found, "Dangling") or {}
+        return (told.get("status"), told.get("reason")) == ("True", "NotFound")
+
+    async def restored() -> bool:
+        found = await plane.client.get(kinds.PRIORITY_LEVEL, "system")
+        return bool(found["spec"] == flowcontrol.LEVELS["system"]["spec"])
+
+    await eventually(told)
+    await plane.client.delete(kinds.FLOW_SCHEMA, "probes")
+    await eventually(told)
+    level = await plane.client.get(kinds.PRIORITY_LEVEL, "system")
+    changed = {**level["spec"], "limited": {**level["spec"]["limited"], "nominalConcurrencyShares": 31}}
+    await plane.client.update(kinds.PRIORITY_LEVEL, {**level, "spec": changed})
+    await eventually(restored)
+    spec = {"matchingPrecedence": 50, "priorityLevelConfiguration": {"name": "nowhere"}}
+    await plane.client.create(kinds.FLOW_SCHEMA, {"metadata": {"name": "mine"}, "spec": spec})
+    await eventually(dangles)

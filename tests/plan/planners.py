@@ -11,6 +11,7 @@ from minikctl.controllers.batch import JobController
 from minikctl.controllers.daemonset import DaemonSetController
 from minikctl.controllers.deployment import DeploymentController
 from minikctl.controllers.disruption import DisruptionController
+from minikctl.controllers.flow_control import FlowSchemaController, PriorityLevelController
 from minikctl.controllers.namespace import ServiceAccountController, namespaced
 from minikctl.controllers.quota import counted
 from minikctl.controllers.replicaset import ReplicaSetController, ReplicationControllerController
@@ -36,6 +37,7 @@ from minikctl.plan import (
     endpoints,
     endpointslice,
     endpointslicemirroring,
+    flow_control,
     garbage,
     namespace,
     node,
@@ -163,6 +165,8 @@ MIRRORING = Planner(
 )
 ENDPOINTS = Planner(kinds.SERVICE, _cached(EndpointsController), endpoints.desired)
 API_ENDPOINTS = Planner(kinds.SERVICE, _cached(ApiEndpointsController), api_endpoints.desired)
+PRIORITY_LEVEL = Planner(kinds.PRIORITY_LEVEL, _cached(PriorityLevelController), flow_control.desired)
+FLOW_SCHEMA = Planner(kinds.FLOW_SCHEMA, _cached(FlowSchemaController), flow_control.desired)
 ROLE_AGGREGATION = Planner(kinds.CLUSTER_ROLE, _cached(RoleAggregationController), role_aggregation.desired)
 
 

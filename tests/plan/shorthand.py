@@ -29,6 +29,8 @@ def _placed(obj: Object) -> Object:
         "StorageClass",
         "ClusterRole",
         "IPAddress",
+        "FlowSchema",
+        "PriorityLevelConfiguration",
     ):
         metadata.setdefault("namespace", "default")
     return {**obj, "metadata": metadata}
