@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import minikctl
 from minikctl import errors
-from minikctl.cli import snapshot
+from minikctl.cli import founding, snapshot
 from minikctl.cli.commands import Command
 from minikctl.cli.flags import Options, flag
 from minikctl.cli.output import printers, table
@@ -18,13 +17,11 @@ from minikctl.client import launcher
 
 if TYPE_CHECKING:
     from minikctl.cli.session import Session
-    from minikctl.client.settings import ClusterSettings
 
 READY_SECONDS = 120.0
 ENGINE_SECONDS = 10.0
 """So long the engine is waited for before it is said that it does not answer."""
 POLL_SECONDS = 0.1
-MOST_NODES = 5000
 
 
 class StartOptions(Options):
@@ -61,6 +58,12 @@ class StartOptions(Options):
     cni_path: str = flag(
         "--cni-path", default="", help="Directories of CNI plugins' programs, joined by ':'."
     )
+    proxy_mode: str = flag(
+        "--proxy-mode",
+        default="",
+        help="Who takes TCP connections to Services to endpoints: nftables, or userspace (a proxy per node).",
+        complete="nftables userspace",
+    )
     wait: bool = flag("--wait", default=True, help="Wait until the system pods are ready.")
 
 
@@ -77,8 +80,9 @@ def start(options: StartOptions, session: Session) -> int:
         "pod_network": options.network,
         "cni_conf": os.path.abspath(options.cni_conf) if options.cni_conf else "",
         "cni_path": options.cni_path,
+        "proxy_mode": options.proxy_mode,
     }
-    _settle(session, {key: value for key, value in asked.items() if value not in ("", None)})
+    founding.settle(session.home, {key: value for key, value in asked.items() if value not in ("", None)})
     begun = time.monotonic()
     with _Progress(session) as progress:
         progress.step("control plane")
@@ -94,52 +98,6 @@ def _truth(text: str) -> bool | None:
     if text not in ("", "true", "false"):
         raise errors.UsageError(f'error: --egress is true or false, not "{text}"')
     return {"true": True, "false": False}.get(text)
-
-
-def _settle(session: Session, asked: dict[str, Any]) -> None:
-    """Keep the settings of a new cluster; those of an existing one cannot be changed."""
-    if asked.get("runtime", "docker") not in ("docker", "sim"):
-        raise errors.UsageError(f"error: unknown runtime {asked['runtime']!r}: it is docker or sim")
-    _check_nodes(asked)
-    settings = session.home.settings()
-    wanted = replace(settings, **asked)
-    if wanted.pod_network != "docker":
-        _check_plugins(wanted)
-    if session.home.exists() and wanted != settings:
-        changed = ", ".join(key for key in asked if getattr(settings, key) != asked[key])
-        raise errors.UsageError(
-            f"error: {changed}: fixed when cluster {session.home.name} was made; "
-            "delete the cluster to choose again, or use another --cluster name"
-        )
-    if not session.home.exists():
-        session.home.save(wanted)
-
-
-def _check_plugins(wanted: ClusterSettings) -> None:
-    """Refuse a network that plugins could not make: none is installed, or what they are told is wrong."""
-    from minikctl.drivers import cni_files
-    from minikctl.plan.cni import ranges
-
-    if wanted.pod_network != "cni" or wanted.runtime == "sim":
-        raise errors.UsageError(
-            "error: --network is docker or cni, and simulated pods have no network that plugins could make"
-        )
-    if not any(os.path.isdir(path) for path in wanted.cni_path.split(":")):
-        raise errors.UsageError(
-            f"error: there are no CNI plugins in {wanted.cni_path}: install them with "
-            "`apt-get install containernetworking-plugins`, or name their directory with --cni-path"
-        )
-    cni_files.read(wanted.cni_conf, wanted.network, "")
-    ranges.split(wanted.pod_cidr or f"10.0.0.0/{ranges.prefix(wanted.nodes)}", wanted.nodes)
-
-
-def _check_nodes(asked: dict[str, Any]) -> None:
-    if not 1 <= asked.get("nodes", 1) <= MOST_NODES:
-        raise errors.UsageError(f"error: --nodes is a number from 1 to {MOST_NODES}")
-    if "node_capacity" in asked:
-        from minikctl.model import capacities
-
-        capacities.parse(asked["node_capacity"])
 
 
 def _await_system(session: Session, progress: _Progress) -> None:
@@ -250,6 +208,7 @@ def _status(session: Session) -> dict[str, Any]:
             else (ready or [{}])[0].get("message", "unknown")
         )
     found["ingress"] = settings.ingress_ip
+    found["serviceProxy"] = {"tcp": settings.proxy_mode, "udp": "nftables", "sctp": "nftables"}
     return found
 
 

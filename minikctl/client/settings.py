@@ -29,6 +29,8 @@ class ClusterSettings:
     """Where the configuration of CNI plugins is, a directory or a file; "" for the built-in one."""
     cni_path: str = "/usr/lib/cni:/opt/cni/bin"
     """The directories that CNI plugins' programs are looked for in."""
+    proxy_mode: str = "nftables"
+    """Who takes TCP connections to Services to an endpoint: nftables (rules), or userspace (a proxy)."""
 
     @property
     def node_names(self) -> tuple[str, ...]:

@@ -22,6 +22,7 @@ from minikctl.network import (
     rulebook,
     sync,
     system,
+    userspace,
 )
 from minikctl.network import settings as names
 from minikctl.network.settings import NetworkSettings
@@ -49,9 +50,10 @@ def build(core: Core, runtime: Runtime, settings: NetworkSettings) -> Networking
         return await attach.members(runtime.engine, settings.name)
 
     netns = runtime.netns(agent_finder(runtime.engine, settings.name))
+    book = rulebook.RuleBook(core.informers, settings)
     rules = sync.RuleSync(
         netns,
-        sync.Books(rulebook.RuleBook(core.informers, settings), policies.PolicyBook(core.informers)),
+        sync.Books(book, policies.PolicyBook(core.informers)),
         settings.facts(()),
         discover,
         core.clock,
@@ -65,6 +67,7 @@ def build(core: Core, runtime: Runtime, settings: NetworkSettings) -> Networking
     return Networking(
         attach.PodNetwork(rules),
         _port_work(core, runtime, tools, settings)
+        | _proxy_work(core, runtime, tools, settings, book)
         | {
             "rules": rules.run(),
             "rules deleted by hand": guard.Guard(netns, rules, core.clock).run(),
@@ -85,6 +88,17 @@ def _port_work(core: Core, runtime: Runtime, tools: Tools, settings: NetworkSett
     publishing = ports.PortProxy(tools, proxy, runtime.listening, settings)
     publishing.prepare()
     return {"ports": publishing.run()}
+
+
+def _proxy_work(
+    core: Core, runtime: Runtime, tools: Tools, settings: NetworkSettings, book: rulebook.RuleBook
+) -> dict[str, Work]:
+    if core.settings.proxy_mode != userspace.MODE:
+        return {}
+    drivers = {node: runtime.proxy(core.home.file(userspace.PART, node)) for node in core.settings.node_names}
+    proxies = userspace.NodeProxies(tools, drivers, book, settings)
+    proxies.prepare()
+    return {"node proxies": proxies.run()}
 
 
 def agent_finder(engine: engines.Engine, cluster: str) -> FindAgent:

@@ -20,11 +20,12 @@ from minikctl.model import kinds, objects
 from minikctl.model.objects import Object
 from minikctl.network import dns
 from minikctl.network.settings import NetworkSettings
-from minikctl.plan import dns_zones
+from minikctl.plan import dns_zones, userspace
 from minikctl.plan.dns_forwarding import Forwarding
 
 MANIFESTS = pathlib.Path(__file__).parent / "manifests"
 PUBLISHER = "publisher.yaml"
+NODE_PROXY = "kube-proxy.yaml"
 NAMESPACE = "kube-system"
 PART_LABEL = "app.kubernetes.io/name"
 APPLIED = "minikctl.dev/manifest"
@@ -78,9 +79,11 @@ def manifests(settings: NetworkSettings, values: dict[str, str]) -> list[Object]
         "api_server": settings.api_server,
         **values,
     }
+    left_out = set() if settings.shares_host else {PUBLISHER}
+    left_out |= set() if settings.cluster.proxy_mode == userspace.MODE else {NODE_PROXY}
     found: list[Object] = []
     for path in sorted(MANIFESTS.glob("*.yaml")):
-        if path.name == PUBLISHER and not settings.shares_host:
+        if path.name in left_out:
             continue
         text = string.Template(path.read_text()).substitute(known)
         found += [document for document in yaml.safe_load_all(text) if document]

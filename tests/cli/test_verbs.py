@@ -84,6 +84,7 @@ def test_the_status_of_the_cluster_is_readable_by_programs(world: World) -> None
     found = json.loads(world.run("cluster", "status", "-o", "json").out)
     assert found["running"] is True
     assert found["health"] == "ok"
+    assert found["serviceProxy"] == {"tcp": "nftables", "udp": "nftables", "sctp": "nftables"}
     assert found["apiServer"].startswith("https://127.0.0.1:")
     assert "cli" in world.run("cluster", "list").out
 
