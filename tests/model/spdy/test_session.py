@@ -41,6 +41,15 @@ def exchange(client: Session, server: Session) -> tuple[list[Event], list[Event]
     return tuple([e for e in side if not isinstance(e, Widened)] for side in seen)  # type: ignore[return-value]
 
 
+def filled(side: Session, stream: int) -> int:
+    """Send as much as the windows let; return how much that was."""
+    sent = 0
+    while room := side.room(stream):
+        side.send(stream, bytes(room))
+        sent += room
+    return sent
+
+
 def plain_client() -> tuple[frames.Encoder, Session]:
     """Return the sending side of a client without flow control, as kubectl is, and a server."""
     return frames.Encoder(), Session(client=False)
@@ -95,10 +104,7 @@ def test_a_window_that_is_used_up_is_enlarged_by_reading() -> None:
     client, server = joined()
     number = client.open({})
     exchange(client, server)
-    sent = 0
-    while room := client.room(number):
-        client.send(number, bytes(room))
-        sent += room
+    sent = filled(client, number)
     assert sent == STREAM_WINDOW
     with pytest.raises(ValueError, match="no room"):
         client.send(number, b"x")
@@ -130,11 +136,7 @@ def test_a_stream_that_was_open_before_windows_were_told_has_the_told_one() -> N
     client, server = Session(client=True), Session(client=False)
     number = client.open({})
     exchange(client, server)
-    sent = 0
-    while room := client.room(number):
-        client.send(number, bytes(room))
-        sent += room
-    assert sent == STREAM_WINDOW
+    assert filled(client, number) == STREAM_WINDOW
 
 
 def test_who_leaves_says_so_and_what_is_over_ends_once() -> None:
