@@ -36,9 +36,8 @@ STARTS_TASKS = {
     "minikctl/runtime/tasks.py": "the one place that starts tasks",
     "minikctl/drivers/fake_engine.py": "its containers' processes, ended by close()",
     "minikctl/apiserver/feed.py": "the feed's own task, ended and awaited by stop()",
-    "minikctl/apiserver/http_logs.py": "two directions of one request, both ended before it returns",
+    "minikctl/apiserver/http_exchange.py": "two directions of one request, both ended before it returns",
     "minikctl/apiserver/remote_command.py": "two directions of one request, both ended before it returns",
-    "minikctl/apiserver/http_watch.py": "two directions of one request, both ended before it returns",
 }
 PRINTS = {"minikctl/cli": "speaks to the user", "minikctl/daemon": "speaks to the one who starts it by hand"}
 

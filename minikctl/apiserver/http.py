@@ -28,6 +28,7 @@ from minikctl.apiserver import (
     http_metrics,
     http_past,
     http_paths,
+    http_sockets,
     http_streams,
     http_verbs,
     impersonation,
@@ -314,13 +315,15 @@ class _Application:
         exchange = Exchange(scope, receive, send)
         target = http_paths.parse(exchange.path, self._registry.served.table)
         try:
+            http_sockets.take_token(scope, exchange)
             self._identify(exchange)
             self._check(exchange)
             if target is None:
                 raise no_resource()
-            await http_streams.serve_websocket(
-                self._registry, self._streams, (scope, receive, send), exchange, target
-            )
+            exchange.asked = http_verbs.asked(exchange, target)
+            connection = (scope, receive, send)
+            with self._metrics.open(exchange.asked):
+                await http_sockets.serve(self._registry, self._streams, connection, exchange, target)
         except errors.StatusError as error:
             await http_streams.refuse_websocket(scope, send, error)
 

@@ -9,7 +9,7 @@ import re
 import time
 import unicodedata
 import urllib.parse
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, MutableMapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -253,6 +253,26 @@ class Exchange:
         """Send an object as JSON."""
         pretty = self.query.get("pretty") in ("1", "true")
         await self.answer(orjson.dumps(body, option=orjson.OPT_INDENT_2 if pretty else 0), JSON, status)
+
+
+async def until_gone(sending: Coroutine[Any, Any, None], leaving: Coroutine[Any, Any, None]) -> bool:
+    """Send to the end, or until the client has left; tell whether it is still there."""
+    sender, leaver = asyncio.create_task(sending), asyncio.create_task(leaving)
+    try:
+        await asyncio.wait((sender, leaver), return_when=asyncio.FIRST_COMPLETED)
+        if sender.done():
+            sender.result()
+        return sender.done()
+    finally:
+        sender.cancel()
+        leaver.cancel()
+        await asyncio.gather(sender, leaver, return_exceptions=True)
+
+
+async def socket_left(receive: Receive) -> None:
+    """Return when the client of a WebSocket has left; what it sends is ignored."""
+    while (await receive())["type"] != "websocket.disconnect":
+        pass
 
 
 def _later() -> str:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
-from typing import Any
+from collections.abc import AsyncGenerator, AsyncIterator
 
 from minikctl import errors
-from minikctl.apiserver.http_exchange import Exchange, Receive, Scope, Send
+from minikctl.apiserver.http_exchange import Exchange, Receive, Scope, Send, socket_left, until_gone
 from minikctl.apiserver.http_paths import Target
 from minikctl.apiserver.registry import Registry
 from minikctl.apiserver.streams import NodeStreams, check_log, log_request, no_node
@@ -28,7 +26,7 @@ async def serve(registry: Registry, node: NodeStreams | None, exchange: Exchange
     if lines is None:
         await exchange.answer(b"", "text/plain")
         return
-    await _until_gone(_send_log(exchange, lines), exchange.gone())
+    await until_gone(_send_log(exchange, lines), exchange.gone())
 
 
 async def serve_websocket(
@@ -52,7 +50,7 @@ async def serve_websocket(
     lines = _log(registry, node, exchange, of)
     await receive()  # websocket.connect
     await send({"type": "websocket.accept", "subprotocol": protocol or None})
-    await _until_gone(_send_messages(send, lines, text=protocol.startswith("base64.")), _left(receive))
+    await until_gone(_send_messages(send, lines, text=protocol.startswith("base64.")), socket_left(receive))
 
 
 def _log(
@@ -69,19 +67,6 @@ def _log(
     return _limited(node.logs(pod, wanted.container, wanted.previous, wanted.options), wanted.limit)
 
 
-async def _until_gone(sending: Coroutine[Any, Any, None], leaving: Coroutine[Any, Any, None]) -> None:
-    """Send to the end, or until the client has left."""
-    sender, leaver = asyncio.create_task(sending), asyncio.create_task(leaving)
-    try:
-        await asyncio.wait((sender, leaver), return_when=asyncio.FIRST_COMPLETED)
-        if sender.done():
-            sender.result()
-    finally:
-        sender.cancel()
-        leaver.cancel()
-        await asyncio.gather(sender, leaver, return_exceptions=True)
-
-
 async def _send_log(exchange: Exchange, chunks: AsyncIterator[bytes]) -> None:
     """Send what there is as it comes; the head waits for the first bytes, so that a failure can be told."""
     try:
@@ -96,11 +81,6 @@ async def _send_log(exchange: Exchange, chunks: AsyncIterator[bytes]) -> None:
     if not exchange.started:
         await exchange.begin(200, "text/plain")
     await exchange.end()
-
-
-async def _left(receive: Receive) -> None:
-    while (await receive())["type"] != "websocket.disconnect":
-        pass
 
 
 async def _send_messages(send: Send, chunks: AsyncIterator[bytes] | None, *, text: bool) -> None:

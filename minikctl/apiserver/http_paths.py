@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from dataclasses import dataclass
 
@@ -21,12 +22,16 @@ _PROXIED = re.compile(r"(/api/v1/(?:namespaces/[^/]+/(?:pods|services)|nodes)/[^
 
 @dataclass(frozen=True)
 class Target:
-    """A kind's collection, or with a name one object, or with a subresource one part of it."""
+    """A kind's collection, or with a name one object, or with a subresource one part of it.
+
+    ``watched``: the path is one of the old ones that watch (``/api/v1/watch/pods``).
+    """
 
     kind: Kind
     namespace: str = ""
     name: str = ""
     subresource: str = ""
+    watched: bool = False
 
 
 def subresources(kind: Kind) -> frozenset[str]:
@@ -54,6 +59,14 @@ def parse(path: str, served: KindTable) -> Target | None:
     if len(rest) < 2 or not all(rest):
         return None
     version, resource = rest[0], rest[1:]
+    if resource[0] == "watch":
+        found = _find(served, group, version, resource[1:]) if len(resource) > 1 else None
+        is_watched = found is not None and not found.subresource and "watch" in found.kind.verbs
+        return dataclasses.replace(found, watched=True) if found is not None and is_watched else None
+    return _find(served, group, version, resource)
+
+
+def _find(served: KindTable, group: str, version: str, resource: list[str]) -> Target | None:
     if resource[0] == "namespaces" and len(resource) > 2 and resource[2] not in ("status", "finalize"):
         return _target(served.find(group, version, resource[2]), resource[1], resource[3:])
     return _target(served.find(group, version, resource[0]), "", resource[1:])

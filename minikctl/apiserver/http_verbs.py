@@ -55,7 +55,7 @@ RETURNED_WHEN_DELETED = frozenset(
 def asked(exchange: Exchange, target: Target) -> metrics.Request:
     """Return what a request is counted as."""
     verb = _COUNTED.get((exchange.method, bool(target.name)), exchange.method)
-    if verb == "LIST" and exchange.flag("watch"):
+    if is_watch(exchange, target):
         verb = "WATCH"
     elif verb == "PATCH" and http_bodies.media_type(exchange) == http_bodies.APPLY:
         verb = "APPLY"
@@ -67,6 +67,12 @@ def asked(exchange: Exchange, target: Target) -> metrics.Request:
 
 
 _COUNTED = {("GET", False): "LIST", ("DELETE", False): "DELETECOLLECTION"}
+
+
+def is_watch(exchange: Exchange, target: Target) -> bool:
+    """Tell whether a request is one for changes: by its path, or as a list that goes on."""
+    reads = exchange.method in ("GET", "HEAD")
+    return target.watched or (reads and not target.name and exchange.flag("watch"))
 
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
@@ -83,6 +89,8 @@ def methods(target: Target) -> list[str]:
 
 
 def _handler(target: Target, method: str) -> Handler | None:
+    if target.watched:
+        return _list if method == "GET" else None
     if target.subresource:
         return _SUBRESOURCES.get((target.subresource, method))
     verbs = _OBJECT_VERBS if target.name else _COLLECTION_VERBS
@@ -121,7 +129,7 @@ async def _get(registry: Registry, exchange: Exchange, target: Target) -> None:
 
 
 async def _list(registry: Registry, exchange: Exchange, target: Target) -> None:
-    if exchange.flag("watch"):
+    if is_watch(exchange, target):
         await http_watch.serve_watch(registry, exchange, target, _form(exchange))
         return
     if "sendInitialEvents" in exchange.query:

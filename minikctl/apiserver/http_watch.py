@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import random
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Any
 
 import orjson
 
 from minikctl import errors
-from minikctl.apiserver import http_forms, watching
-from minikctl.apiserver.http_exchange import Exchange
+from minikctl.apiserver import http_exchange, http_forms, watching
+from minikctl.apiserver.http_exchange import Exchange, Receive, Scope, Send
 from minikctl.apiserver.http_paths import Target
 from minikctl.apiserver.options import WatchOptions
 from minikctl.apiserver.registry import Registry
 from minikctl.model.kinds.base import Kind
+
+Batches = AsyncGenerator[list[watching.Step], None]
+Emit = Callable[[list[bytes]], Awaitable[None]]
 
 LONGEST_SECONDS = (1800, 3600)
 """A watch without a timeout of its own ends somewhere in between, so that not all end together."""
@@ -27,41 +29,72 @@ MOST_SECONDS = 10_000_000
 
 async def serve_watch(registry: Registry, exchange: Exchange, target: Target, form: http_forms.Form) -> None:
     """Answer with events until the time is up or the client has gone."""
-    try:
-        await registry.selectable(target.kind, target.namespace, exchange.query.get("fieldSelector", ""))
-        batches = registry.watch(target.kind, target.namespace, _options(exchange))
-    except errors.StatusError as error:
-        if error.code != 410:
-            raise
-        await exchange.begin(200, form.media)
-        await exchange.end(_line("ERROR", orjson.dumps(error.status())))
-        return
+    batches = await _begun(registry, exchange, target)
     await exchange.begin(200, form.media)
     # The head alone tells the client that the watch stands, however long nothing happens.
     await exchange.chunk(b"")
-    sender = asyncio.create_task(_send(exchange, batches, _Encoder(registry, target.kind, form)))
-    leaver = asyncio.create_task(exchange.gone())
-    try:
-        await asyncio.wait((sender, leaver), return_when=asyncio.FIRST_COMPLETED)
-        if sender.done():
-            sender.result()
-            await exchange.end()
-    finally:
-        sender.cancel()
-        leaver.cancel()
-        await asyncio.gather(sender, leaver, return_exceptions=True)
+
+    async def emit(lines: list[bytes]) -> None:
+        await exchange.chunk(b"".join(lines))
+
+    sending = _send(emit, batches, _Encoder(registry, target.kind, form))
+    if await http_exchange.until_gone(sending, exchange.gone()):
+        await exchange.end()
 
 
-async def _send(
-    exchange: Exchange, batches: AsyncGenerator[list[watching.Step], None], encoder: _Encoder
+async def serve_websocket(
+    registry: Registry, connection: tuple[Scope, Receive, Send], exchange: Exchange, target: Target
 ) -> None:
+    """Send each event as a text message until the time is up or the client has gone.
+
+    There is no protocol of its own for that: as in Kubernetes (apiserver's WatchServer.HandleWS), the one
+    that a client names is taken, and several are refused.
+    """
+    scope, receive, send = connection
+    offered = scope.get("subprotocols") or [None]
+    if len(offered) > 1:
+        raise errors.bad_request("bad WebSocket protocol: a watch takes one at most")
+    form = http_forms.choose(exchange.headers.get("accept", ""), exchange.query.get("includeObject", ""))
+    batches = await _begun(registry, exchange, target)
+    await receive()  # websocket.connect
+    await send({"type": "websocket.accept", "subprotocol": offered[0]})
+
+    async def emit(lines: list[bytes]) -> None:
+        for line in lines:
+            await send({"type": "websocket.send", "text": line.decode()})
+
+    sending = _send(emit, batches, _Encoder(registry, target.kind, form))
+    if await http_exchange.until_gone(sending, http_exchange.socket_left(receive)):
+        await send({"type": "websocket.close", "code": 1000})
+
+
+async def _begun(registry: Registry, exchange: Exchange, target: Target) -> Batches:
+    """Return the events; raises what is refused, but for what the client learns from an event only."""
+    options = _options(exchange, target.name)
+    await registry.selectable(target.kind, target.namespace, options.fields)
+    try:
+        return registry.watch(target.kind, target.namespace, options)
+    except errors.StatusError as error:
+        if error.code != 410:
+            raise
+        return _refused(error)
+
+
+async def _refused(error: errors.StatusError) -> Batches:
+    nothing: tuple[list[watching.Step], ...] = ()
+    for batch in nothing:
+        yield batch
+    raise error
+
+
+async def _send(emit: Emit, batches: Batches, encoder: _Encoder) -> None:
     try:
         async with contextlib.aclosing(batches) as open_batches:
             async for batch in open_batches:
                 await encoder.ready(batch)
-                await exchange.chunk(b"".join([encoder.line(step) for step in batch]))
+                await emit([encoder.line(step) for step in batch])
     except errors.StatusError as error:
-        await exchange.chunk(_line("ERROR", orjson.dumps(error.status())))
+        await emit([_line("ERROR", orjson.dumps(error.status()))])
 
 
 class _Encoder:
@@ -116,17 +149,28 @@ def _line(type: str, data: bytes) -> bytes:
     return b'{"type":"%b","object":%b}\n' % (type.encode(), data)
 
 
-def _options(exchange: Exchange) -> WatchOptions:
+def _options(exchange: Exchange, name: str) -> WatchOptions:
     query = exchange.query
+    fields = query.get("fieldSelector", "")
+    if name:
+        fields = _one(name, fields)
     timeout = exchange.number("timeoutSeconds")
     if timeout is not None:
         timeout = min(timeout, MOST_SECONDS)
     return WatchOptions(
         labels=query.get("labelSelector", ""),
-        fields=query.get("fieldSelector", ""),
+        fields=fields,
         resource_version=query.get("resourceVersion", ""),
         version_match=query.get("resourceVersionMatch", ""),
         bookmarks=exchange.flag("allowWatchBookmarks"),
         initial_events=exchange.flag("sendInitialEvents") if "sendInitialEvents" in query else None,
         timeout_seconds=timeout or random.uniform(*LONGEST_SECONDS),
     )
+
+
+def _one(name: str, fields: str) -> str:
+    """Return the selector of the object that the path names; another field selector has to agree with it."""
+    wanted = f"metadata.name={name}"
+    if fields and wanted not in fields.replace("==", "=").split(","):
+        raise errors.bad_request("fieldSelector metadata.name doesn't match requested name")
+    return fields or wanted

@@ -461,6 +461,47 @@ async def test_timeouts_end_the_answer(client: Client, registry: Registry) -> No
     assert (answer.status, answer.body) == (200, b"")
 
 
+@pytest.mark.parametrize(
+    "path",
+    ["watch/configmaps", "watch/namespaces/default/configmaps", "watch/namespaces/default/configmaps/a"],
+)
+async def test_old_paths_watch(client: Client, path: str) -> None:
+    await client("POST", MAPS, samples.config_map("a"))
+    stream = await client.stream(f"/api/v1/{path}")
+    (added,) = await stream.take(1)
+    assert (added["type"], added["object"]["metadata"]["name"]) == ("ADDED", "a")
+    await stream.leave()
+
+
+async def test_an_old_path_watches_one_object(client: Client) -> None:
+    for name in ("a", "b", "c"):
+        await client("POST", MAPS, samples.config_map(name))
+    one = "/api/v1/watch/namespaces/default/configmaps/b"
+    stream = await client.stream(f"{one}?fieldSelector=metadata.name=b")
+    await client("DELETE", f"{MAPS}/c")
+    await client("DELETE", f"{MAPS}/b")
+    assert [each["object"]["metadata"]["name"] for each in await stream.take(2)] == ["b", "b"]
+    await stream.leave()
+    refused = await client("GET", f"{one}?fieldSelector=metadata.name=c")
+    said = "fieldSelector metadata.name doesn't match requested name"
+    assert (refused.status, refused.json()["message"]) == (400, said)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "code"),
+    [
+        ("POST", "watch/namespaces/default/configmaps", 405),
+        ("DELETE", "watch/namespaces/default/configmaps/a", 405),
+        ("GET", "watch", 404),
+        ("GET", "watch/nothing", 404),
+        ("GET", "watch/namespaces/default/pods/a/log", 404),
+        ("GET", "watch/bindings", 404),
+    ],
+)
+async def test_old_paths_do_nothing_else(client: Client, method: str, path: str, code: int) -> None:
+    assert (await client(method, f"/api/v1/{path}")).status == code
+
+
 # --- what is served ---------------------------------------------------------------------------------------
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import json
 import re
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -10,10 +12,13 @@ from typing import Any
 
 import kubernetes
 import pytest
+import websocket
 
+from minikctl.apiserver import http_sockets
 from minikctl.apiserver.registry import Registry
 from minikctl.model import kinds
 from minikctl.model.kinds.base import Kind
+from tests.apiserver import samples
 from tests.apiserver.harness import Served, served
 from tests.apiserver.talk import Talk
 from tests.apiserver.test_every_kind import SAMPLES, kind_of
@@ -87,3 +92,27 @@ def drive_all(config: str) -> dict[str, str]:
 
 async def test_typed_api_of_every_kind(server: Served) -> None:
     assert await asyncio.to_thread(drive_all, str(server.kubeconfig)) == {}
+
+
+async def test_a_websocket_client_watches_with_its_token_in_a_protocol(
+    server: Served, registry: Registry
+) -> None:
+    token = http_sockets.TOKEN + base64.urlsafe_b64encode(server.token.encode()).decode().rstrip("=")
+    address = f"{server.address.replace('https', 'wss')}/api/v1/watch/namespaces/default/configmaps"
+
+    def drive() -> tuple[str | None, list[str]]:
+        socket = websocket.create_connection(
+            address,
+            sslopt={"ca_certs": str(server.ca)},
+            subprotocols=[token, "base64.binary.k8s.io"],
+            timeout=10,
+        )
+        try:
+            found = [json.loads(socket.recv())["object"]["metadata"]["name"] for _ in range(2)]
+            return socket.getsubprotocol(), sorted(found)
+        finally:
+            socket.close()
+
+    for name in ("a", "b"):
+        await registry.create(kinds.CONFIG_MAP, "default", samples.config_map(name))
+    assert await asyncio.to_thread(drive) == ("base64.binary.k8s.io", ["a", "b"])

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
-from minikctl.apiserver import channels
+from minikctl.apiserver import channels, http_sockets
 from minikctl.apiserver.auth import TokenAuthenticator
 from minikctl.apiserver.http import build_app
 from minikctl.apiserver.registry import Registry
@@ -312,3 +313,61 @@ async def test_a_log_over_websocket_is_refused_in_other_protocols(client: Client
     await make_pod(registry)
     socket = Socket(client, f"{POD}/log", ("v4.channel.k8s.io",))
     assert (await socket.hear())["status"] == 400
+
+
+# --- watches ----------------------------------------------------------------------------------------------
+
+MAPS = "/api/v1/namespaces/default/configmaps"
+
+
+def with_token(token: str) -> str:
+    return http_sockets.TOKEN + base64.urlsafe_b64encode(token.encode()).decode().rstrip("=")
+
+
+@pytest.mark.parametrize(("protocols", "chosen"), [((), None), (("binary.k8s.io",), "binary.k8s.io")])
+async def test_a_watch_over_websocket_sends_a_text_per_event(
+    client: Client, registry: Registry, protocols: tuple[str, ...], chosen: str | None
+) -> None:
+    await registry.create(kinds.CONFIG_MAP, "default", samples.config_map("a"))
+    socket = Socket(client, f"{MAPS}?watch=true", protocols)
+    assert await socket.hear() == {"type": "websocket.accept", "subprotocol": chosen}
+    added = json.loads((await socket.hear())["text"])
+    assert (added["type"], added["object"]["metadata"]["name"]) == ("ADDED", "a")
+    await registry.delete(kinds.CONFIG_MAP, "default", "a")
+    assert json.loads((await socket.hear())["text"])["type"] == "DELETED"
+    socket.incoming.put_nowait({"type": "websocket.disconnect", "code": 1006})
+    await asyncio.wait_for(socket.task, 1)
+
+
+async def test_a_watch_over_websocket_ends_when_its_time_is_up(client: Client, registry: Registry) -> None:
+    here = registry.feed.revision
+    socket = Socket(client, f"{MAPS}?watch=true&resourceVersion={here}&timeoutSeconds=1", ())
+    assert [(await socket.hear())["type"] for _ in range(2)] == ["websocket.accept", "websocket.close"]
+
+
+async def test_a_watch_takes_one_protocol(client: Client) -> None:
+    socket = Socket(client, f"{MAPS}?watch=true", ("a", "b"))
+    assert (await socket.hear())["status"] == 400
+
+
+async def test_browsers_send_their_token_as_a_protocol(client: Client) -> None:
+    client.headers = {}
+    socket = Socket(client, f"{MAPS}?watch=true", (with_token(TOKEN), "base64.binary.k8s.io"))
+    assert (await socket.hear())["subprotocol"] == "base64.binary.k8s.io"
+    socket.incoming.put_nowait({"type": "websocket.disconnect", "code": 1006})
+    await socket.task
+
+
+@pytest.mark.parametrize(
+    "protocols",
+    [
+        (with_token(TOKEN),),
+        (with_token(TOKEN), with_token(TOKEN), "binary.k8s.io"),
+        (with_token("another"), "binary.k8s.io"),
+        (f"{http_sockets.TOKEN}!", "binary.k8s.io"),
+        (f"{http_sockets.TOKEN}_w", "binary.k8s.io"),
+    ],
+)
+async def test_what_is_no_token_is_refused(client: Client, protocols: tuple[str, ...]) -> None:
+    client.headers = {}
+    assert (await Socket(client, f"{MAPS}?watch=true", protocols).hear())["status"] == 401
