@@ -15,6 +15,7 @@ from minikctl import errors
 from minikctl.cli import port_forward
 from minikctl.cli.session import Session
 from minikctl.client import http, multiplex, tunnel
+from minikctl.drivers import listening
 
 POLL_SECONDS = 0.25
 WATCH_SECONDS = 600
@@ -196,8 +197,18 @@ class _Forwarder:
         if needed or not heard:
             text = f"Listeners failed to create with the following errors: [{' '.join(failures)}]"
             self._session.io.warn(f"Unable to listen on port {local}: {text}")
+            self._hint(local)
             return False
+        if failures:
+            self._hint(local)
         return True
+
+    def _hint(self, local: int) -> None:
+        """Say who has the port, if that can be seen, and how to do without it."""
+        if holder := listening.holder(local):
+            self._session.io.warn(
+                f"hint: {holder} listens on port {local}; nothing before the colon takes a free one"
+            )
 
     def _acceptor(self, group: asyncio.TaskGroup, place: int, local: int) -> Any:
         def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -70,13 +70,26 @@ def run(options: ProxyOptions, session: Session) -> int:
         server, place = _bound(options, handler)
     except OSError as error:
         raise errors.UsageError(
-            f"error: listen tcp {options.address}:{options.port}: {error.strerror}"
+            f"error: listen tcp {options.address}:{options.port}: {_bind(error)}{_holder(options.port)}"
         ) from error
     with server:
         session.io.say(f"Starting to serve on {place}")
         session.io.out.flush()
         server.serve_forever()
     return 0
+
+
+def _bind(error: OSError) -> str:
+    """Return the words of a failed bind as Go has them."""
+    return f"bind: {str(error.strerror or error).lower()}"
+
+
+def _holder(port: int) -> str:
+    """Return a hint at the process that has the port, "" if it cannot be seen."""
+    from minikctl.drivers import listening
+
+    found = listening.holder(port)
+    return f"; hint: {found} listens on port {port}; `--port=0` takes a free one" if found else ""
 
 
 class _Server(socketserver.ThreadingMixIn, http.server.HTTPServer):

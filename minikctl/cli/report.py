@@ -29,12 +29,17 @@ def failure(error: Exception, io: Io, verbosity: int = 0) -> int:
         import traceback
 
         io.err.write("".join(traceback.format_exception(error)))
-    io.warn(sentence(error))
+    io.warn(lined(sentence(error)))
     if isinstance(error, parsing.BadCommandLine) and error.see:
         io.warn(f"See '{error.see}' for usage.")
     for hint in hints(error):
         io.warn(f"hint: {hint}")
     return 1
+
+
+def lined(text: str) -> str:
+    """Return the text with the hint that a node put at its end on a line of its own."""
+    return text.replace("; hint: ", "\nhint: ")
 
 
 def sentence(error: Exception) -> str:

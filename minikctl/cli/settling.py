@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from minikctl import errors
-from minikctl.cli import rollouts, timespan
+from minikctl.cli import report, rollouts, timespan
 from minikctl.plan.why import hopeless
 
 TYPE_CHECKING = False
@@ -31,7 +31,7 @@ def wait(applied: Sequence[tuple[Target, dict[str, Any]]], timeout: str, session
         for target in pending:
             words, done, broken = _look(target, session)
             if broken:
-                progress.say(f"{target.title} will not run: {broken}")
+                progress.say(report.lined(f"{target.title} will not run: {broken}"))
                 failed = True
             elif done:
                 progress.say(f"{target.title} runs" if not words else f"{target.title}: {words}")

@@ -148,6 +148,11 @@ class DockerEngine:
         except errors.ImageMissing:
             return None
 
+    async def image_names(self) -> tuple[str, ...]:
+        """Return the names, with tags, of all local images."""
+        found = await self._call("GET", "/images/json")
+        return tuple(sorted(name for image in found for name in image.get("RepoTags") or ()))
+
     async def pull(self, reference: str, auth: Mapping[str, str] | None = None) -> None:
         """Fetch an image; ``ImageMissing`` says in the engine's words why it could not be had."""
         repository, tag = docker.utils.parse_repository_tag(reference)

@@ -172,6 +172,10 @@ class Engine(Protocol):
         """Return the local image of that name, digest or id, or None."""
         ...
 
+    async def image_names(self) -> Sequence[str]:
+        """Return the names, with tags, of all local images."""
+        ...
+
     async def pull(self, reference: str, auth: Mapping[str, str] | None = None) -> None:
         """Fetch an image; ``ImageMissing`` says in the engine's words why it could not be had."""
         ...

@@ -23,7 +23,6 @@ from minikctl.drivers.fake_container import Box
 T = TypeVar("T")
 Networks = list[engine.Network]  # named here, because in the class `list` is a method
 
-_RUN_OUTPUT_LIMIT = 10 * 1024
 _NAME = re.compile("[a-zA-Z0-9][a-zA-Z0-9_.-]+")
 _NETWORK_CONFLICTS = (
     ("hostname", "hostname"),
@@ -298,6 +297,11 @@ class FakeEngine:
         await self._enter("image")
         return self.images.find(reference)
 
+    async def image_names(self) -> tuple[str, ...]:
+        """Return the names, with tags, of all local images."""
+        await self._enter("image_names")
+        return tuple(self.images.names())
+
     async def pull(self, reference: str, auth: Mapping[str, str] | None = None) -> None:  # noqa: ARG002
         """Fetch an image; ``ImageMissing`` says in the engine's words why it could not be had."""
         await self._enter("pull")
@@ -415,7 +419,7 @@ class FakeEngine:
         """Run a command to its end; (exit code, output cut at 10 KiB); ``TimeoutError`` past the time."""
         session = await self.exec(container_id, argv, engine.ExecOptions())
         try:
-            return await self._within(timeout_seconds, _gathered(session))
+            return await self._within(timeout_seconds, fake_session.gathered(session))
         finally:
             await session.close()
 
@@ -481,13 +485,6 @@ class FakeEngine:
     def _tell(self, action: str, box: Box) -> None:
         for watcher in self._watchers:
             watcher.put_nowait(engine.EngineEvent(action, box.id, dict(box.spec.labels), self._clock.now()))
-
-
-async def _gathered(session: fake_session.FakeSession) -> tuple[int, bytes]:
-    output = bytearray()
-    async for _, data in session.output():
-        output += data[: _RUN_OUTPUT_LIMIT - len(output)]
-    return await session.exit_code(), bytes(output)
 
 
 def _refusal(kind: type[errors.DriverError], words: str) -> errors.DriverError:

@@ -42,6 +42,10 @@ class Images:
         tags = tuple(sorted(key for key, image in self._images.items() if image.id == found.id))
         return dataclasses.replace(found, tags=tags)
 
+    def names(self) -> list[str]:
+        """Return the names of what was made, pulled or asked for."""
+        return sorted(self._images)
+
     def _simulated(self, name: str) -> bool:
         return name not in self._removed and not name.startswith((NOBODY_HAS, MUST_BE_PULLED, "sha256:"))
 

@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator
 from minikctl import errors
 from minikctl.drivers import fake_process
 
+_RUN_OUTPUT_LIMIT = 10 * 1024
+
 
 class FakeSession:
     """Output is what was given to ``feed`` until ``end`` tells the exit code."""
@@ -71,3 +73,11 @@ class FakeSession:
         if self.task is not None:
             self.task.cancel()
             await asyncio.gather(self.task, return_exceptions=True)
+
+
+async def gathered(session: FakeSession) -> tuple[int, bytes]:
+    """Return how the program ended, and what it printed, as much as an engine keeps."""
+    output = bytearray()
+    async for _, data in session.output():
+        output += data[: _RUN_OUTPUT_LIMIT - len(output)]
+    return await session.exit_code(), bytes(output)

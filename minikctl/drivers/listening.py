@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import struct
 from collections.abc import Iterator
@@ -39,6 +40,27 @@ def listeners(table: str) -> Iterator[tuple[str, int]]:
             address, _, port = fields[1].partition(":")
             if (found := _ipv4(address)) is not None:
                 yield found, int(port, 16)
+
+
+def holder(port: int) -> str:
+    """Return who listens on a port of this machine, ``nginx (process 12)``; "" if that cannot be seen."""
+    tables = [table.read_text() for table in _TABLES if table.exists()]
+    sockets = {f"socket:[{inode}]" for table in tables for inode in inodes(table, port)}
+    for folder in Path("/proc").glob("[0-9]*") if sockets else ():
+        try:
+            if any(os.readlink(each) in sockets for each in (folder / "fd").iterdir()):
+                return f"{(folder / 'comm').read_text().strip()} (process {folder.name})"
+        except OSError:
+            continue  # it has ended, or is somebody else's
+    return ""
+
+
+def inodes(table: str, port: int) -> Iterator[str]:
+    """Yield the sockets, by inode, that listen on the port, of a table in the form of ``/proc/net/tcp``."""
+    for line in table.splitlines()[1:]:
+        fields = line.split()
+        if len(fields) > 9 and fields[3] == LISTEN and int(fields[1].partition(":")[2], 16) == port:
+            yield fields[9]
 
 
 def _ipv4(text: str) -> str | None:

@@ -13,6 +13,7 @@ from minikctl import errors
 from minikctl.drivers import engine as engines
 from minikctl.model.actions.node import EnsureImage
 from minikctl.node.failures import NodeFailure
+from minikctl.plan.pod import images as pod_images
 from minikctl.plan.pod.view import ImageState
 from minikctl.runtime import clock as clocks
 from minikctl.runtime import tasks
@@ -39,6 +40,7 @@ class Images:
         present = await self._engine.image(action.image)
         if present is None and action.policy == "Never":
             message = f'Container image "{action.image}" is not present with pull policy of Never'
+            message += await self._hint(action.image)
             tell("Warning", "ErrImageNeverPull", message)
             tell("Warning", "Failed", "Error: ErrImageNeverPull")
             raise NodeFailure("ErrImageNeverPull", message)
@@ -57,8 +59,9 @@ class Images:
             took = await self._pull(action.image, action.auths)
         except errors.ImageMissing as error:
             if present is None:
-                self._tell_failure(action.image, str(error), tell)
-                raise NodeFailure("ErrImagePull", str(error)) from error
+                message = str(error) + await self._hint(action.image)
+                self._tell_failure(action.image, message, tell)
+                raise NodeFailure("ErrImagePull", message) from error
             self._unreachable[action.image] = (self._clock.monotonic(), str(error))
             tell("Warning", "PullFailed", _fallback(action.image, str(error)))
             return _state(action.image, present)
@@ -73,6 +76,9 @@ class Images:
             f"({_seconds(waited)} including waiting). Image size: {found.size_bytes} bytes.",
         )
         return _state(action.image, found)
+
+    async def _hint(self, image: str) -> str:
+        return pod_images.hint(image, await self._engine.image_names())
 
     def _known_failure(self, image: str) -> str | None:
         since, message = self._unreachable.get(image, (float("-inf"), ""))

@@ -60,4 +60,17 @@ def test_a_port_that_is_taken_is_told(world: World) -> None:
         port = taken.getsockname()[1]
         words = ["port-forward", "service/web", f"{port}:80", "--address=127.0.0.1"]
         ours, theirs = world.run(*words), world.kubectl(*words)
-    assert (ours.code, ours.out, ours.err) == (theirs.code, theirs.out, theirs.err)
+        proxied = [each("proxy", f"--port={port}") for each in (world.run, world.kubectl)]
+    told, hint = _split(ours.err)
+    assert (ours.code, ours.out, told) == (theirs.code, theirs.out, theirs.err)
+    assert re.fullmatch(rf"hint: \S+ \(process {os.getpid()}\) listens on port {port}; .*\n", hint)
+    told, hint = _split(proxied[0].err)
+    assert (proxied[0].code, told) == (proxied[1].code, proxied[1].err)
+    assert f"(process {os.getpid()}) listens on port {port}" in hint
+
+
+def _split(text: str) -> tuple[str, str]:
+    """Return a text without its hints, and these."""
+    lines = text.splitlines(keepends=True)
+    hints = [line for line in lines if line.startswith("hint: ")]
+    return "".join(line for line in lines if line not in hints), "".join(hints)

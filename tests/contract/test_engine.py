@@ -134,6 +134,13 @@ async def test_an_image_is_found_by_name_and_by_id(bench: Bench) -> None:
     assert await bench.engine.image(image.id) == image
 
 
+async def test_the_names_of_images_are_told(bench: Bench) -> None:
+    await bench.engine.image(IMAGE)
+    names = await bench.engine.image_names()
+    assert IMAGE in names
+    assert list(names) == sorted(names)
+
+
 async def test_a_tag_is_another_name_that_can_be_taken_away(bench: Bench) -> None:
     name = f"{bench.name}:tagged"
     await bench.engine.tag_image(IMAGE, name)

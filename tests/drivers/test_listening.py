@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 
 from minikctl.drivers import listening
@@ -24,6 +25,15 @@ def test_only_listeners_count() -> None:
 
 def test_ipv6_listeners_that_take_ipv4_clients_count_too() -> None:
     assert set(listening.listeners(TABLE6)) == {("0.0.0.0", 8080), ("127.0.0.2", 22)}
+
+
+def test_a_port_is_somebodys() -> None:
+    assert list(listening.inodes(TABLE, 80)) == ["2"]
+    assert list(listening.inodes(TABLE, 30001)) == []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        assert listening.holder(port).endswith(f"(process {os.getpid()})")
+    assert listening.holder(port) == ""
 
 
 def test_this_machine_is_read_from_its_kernel() -> None:

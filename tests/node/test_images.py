@@ -9,7 +9,7 @@ import pytest
 
 from minikctl import errors
 from minikctl.drivers.fake_engine import FakeEngine
-from minikctl.model.actions.node import EnsureImage
+from minikctl.model.actions.node import EnsureImage, PullPolicy
 from minikctl.node.failures import NodeFailure
 from minikctl.node.images import Images
 from minikctl.runtime.tasks import Tasks
@@ -74,6 +74,14 @@ async def test_a_failed_pull_fails_for_all_who_wait() -> None:
     engine = Registry(FakeClock(), password="right")
     with pytest.raises(NodeFailure, match="denied"):
         await ensure(engine, wanted(), wanted())
+
+
+@pytest.mark.parametrize("policy", ["Never", "IfNotPresent"])
+async def test_a_local_image_of_a_similar_name_is_hinted_at(policy: PullPolicy) -> None:
+    engine = Registry(FakeClock(), password="right")
+    await engine.image("remotely/x:2")
+    with pytest.raises(NodeFailure, match=r"; hint: did you mean remotely/x:2, which is on this machine\?$"):
+        await ensure(engine, EnsureImage("app", "remote/x:1", policy))
 
 
 async def test_an_image_that_does_not_arrive_is_a_failure() -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import base64
 import binascii
+import difflib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from minikctl.model import objects
@@ -21,6 +22,8 @@ _REFERENCE = re.compile(
     rf"(?:{_DOMAIN}/)?{_COMPONENT}(?:/{_COMPONENT})*"
     r"(?::[\w][\w.-]{0,127})?(?:@[A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9a-fA-F]{32,})?"
 )
+CLOSE = 0.75
+"""So alike two names must be for one to be taken for the other with a slip."""
 DOCKER_HUB = "docker.io"
 _HUB_NAMES = ("docker.io", "index.docker.io", "registry-1.docker.io")
 
@@ -28,6 +31,27 @@ _HUB_NAMES = ("docker.io", "index.docker.io", "registry-1.docker.io")
 def valid(image: str) -> bool:
     """Tell whether the text can name an image."""
     return _REFERENCE.fullmatch(image) is not None
+
+
+def hint(image: str, present: Iterable[str]) -> str:
+    """Return what to add to the message that an image cannot be had, "" unless a local name is similar.
+
+    Best is the same name with another tag, then the same in another registry or folder, then one with a slip.
+    """
+    known = list(present)
+    ways = (_repository, lambda name: _repository(name).rpartition("/")[2])
+    for way in ways:
+        alike = [name for name in known if way(name) == way(image)]
+        if alike:
+            break
+    else:
+        alike = difflib.get_close_matches(image, known, 1, CLOSE)
+    return f"; hint: did you mean {alike[0]}, which is on this machine?" if alike else ""
+
+
+def _repository(image: str) -> str:
+    head, slash, last = image.partition("@")[0].rpartition("/")
+    return f"{head}{slash}{last.partition(':')[0]}"
 
 
 def policy(container: Object) -> PullPolicy:
