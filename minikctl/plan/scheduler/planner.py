@@ -13,7 +13,7 @@ from minikctl.model import kinds, objects
 from minikctl.model.actions.api import ApiAction, Delete, Patch, Plan, RecordEvent, Update
 from minikctl.model.objects import Object
 from minikctl.plan import conditions, readiness
-from minikctl.plan.scheduler import preemption
+from minikctl.plan.scheduler import devices, preemption
 from minikctl.plan.scheduler.choice import Choice
 from minikctl.plan.scheduler.draft import Draft
 from minikctl.plan.scheduler.facts import PodFacts
@@ -87,7 +87,8 @@ class _Cycle:
             message = "Scheduling is blocked due to non-empty scheduling gates"
             self.actions += _told(pod.pod, _held(pod.pod, "SchedulingGated", message, self._now))
             return
-        blocked = scheduling.blocked(pod.pod, self._storage, (each.pod for each, _ in self._draft.placed()))
+        placed = (each.pod for each, _ in self._draft.placed())
+        blocked = devices.blocked(pod.pod) or scheduling.blocked(pod.pod, self._storage, placed)
         if blocked:
             self.stuck = True
             message = f"0/{len(self._draft.rooms)} nodes are available: {blocked}."
