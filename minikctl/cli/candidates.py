@@ -220,10 +220,9 @@ def _entries(place: Place, session: Session) -> list[str]:
     """Return the entries of the section in the detail, in the file that ``config`` is about."""
     from minikctl.client import kubeconfig
 
-    path = session.settings.kubeconfig
-    if not path:
-        path = kubeconfig.default_paths()[0] if session.settings.context else session.home.kubeconfig
-    return [entry["name"] for entry in kubeconfig.read(path).get(place.detail) or ()]
+    path = session.settings.kubeconfig or session.home.kubeconfig
+    found = kubeconfig.load_merged(kubeconfig.default_paths()) if session.context else kubeconfig.read(path)
+    return [entry["name"] for entry in found.get(place.detail) or ()]
 
 
 def _users(place: Place, session: Session) -> list[str]:

@@ -31,11 +31,16 @@ def path_of(session: Session) -> str:
     """Return the file that ``config`` commands are about."""
     if session.settings.kubeconfig:
         return str(session.settings.kubeconfig)
-    if session.settings.context:
-        return kubeconfig.default_paths()[0]
+    if session.context:
+        paths = kubeconfig.default_paths()
+        return next((path for path in paths if _has(path, session.context)), paths[0])
     if not os.path.exists(session.home.kubeconfig):
         launcher.ensure_running(session.home)
     return session.home.kubeconfig
+
+
+def _has(path: str, context: str) -> bool:
+    return any(entry["name"] == context for entry in kubeconfig.read(path).get("contexts") or ())
 
 
 class ViewOptions(printing.Printing):
@@ -53,7 +58,7 @@ def view(options: ViewOptions, session: Session) -> int:
     """Print the kubeconfig, secrets hidden."""
     config = kubeconfig.load(path_of(session))
     if options.minify:
-        config = _minified(config, session.settings.context)
+        config = _minified(config, session.context)
     if options.flatten:
         config = _flattened(config)
     if not options.raw and not options.flatten:

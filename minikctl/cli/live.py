@@ -37,19 +37,30 @@ def run(header: list[str], sample: Callable[[], Iterable[Sample]], seconds: floa
         for key in list(past):
             if key not in present:
                 del past[key]
-        rows = [[*header, "CPU(cores)", "", "MEMORY(bytes)", ""]]
+        rows = [[*header, "CPU(cores)", "", "MEMORY(bytes)", ""]] if header else []
         for key, used in found:
             seen = past.setdefault(key, deque(maxlen=KEPT))
             seen.append(used)
             cpu, memory = [each[0] for each in seen], [each[1] for each in seen]
             rows.append([*key, f"{used[0]}m", sparkline(cpu), f"{used[1] >> 20}Mi", sparkline(memory)])
         session.io.out.write(CLEAR if is_live else "")
-        for line in table.align(rows):
+        for line in fitting(table.align(rows)) if is_live else table.align(rows):
             session.io.say(line)
         if not is_live:
             session.io.say("")
         session.io.out.flush()
         time.sleep(seconds)
+
+
+def fitting(lines: list[str]) -> list[str]:
+    """Return as many of the lines as a screen has room for, with a word of the others."""
+    import shutil
+
+    width, height = shutil.get_terminal_size()
+    room = max(2, height - 1)
+    if len(lines) > room:
+        lines = [*lines[: room - 1], f"… and {len(lines) - room + 1} more"]
+    return [line[:width] for line in lines]
 
 
 def sparkline(values: list[int]) -> str:

@@ -170,6 +170,10 @@ class Session:
         from minikctl.client.endpoint import Endpoint
 
         if self._starts:
+            if not self.home.exists():
+                from minikctl.cli import firstrun
+
+                firstrun.tell(self.home, self.io)
             address = launcher.ensure_running(self.home, self.io.warn if self.io.err.isatty() else None)
         else:
             address = (launcher.status(self.home) or {}).get("address", "")

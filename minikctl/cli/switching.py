@@ -30,7 +30,7 @@ def ctx(options: ContextOptions, session: Session) -> int:
     """List clusters and contexts, or switch; return the exit code."""
     clusters, contexts = home.list_clusters(), _contexts()
     if not options.names:
-        current = session.settings.context or f"{LOCAL}{session.home.name}"
+        current = session.context or f"{LOCAL}{session.home.name}"
         for name in [*(f"{LOCAL}{cluster}" for cluster in clusters), *contexts]:
             session.io.say(f"{'*' if name == current else ' '} {name}")
         return 0
@@ -94,11 +94,13 @@ def ns(options: NamespaceOptions, session: Session) -> int:
         return 0
     path = config_edit.path_of(session)
     config = kubeconfig.read(path)
-    context = session.settings.context or config.get("current-context") or ""
+    context = session.context or config.get("current-context") or ""
     if not context:
         raise errors.UsageError("error: current-context is not set")
     kubeconfig.write(path, config_edit.changed(config, "contexts", context, {"namespace": name}))
     session.io.say(f'Namespace "{name}" is the one of context "{context}" now.')
+    if os.environ.get("MINIKCTL_NAMESPACE"):
+        session.io.warn("hint: $MINIKCTL_NAMESPACE is stronger, and this shell has it")
     return 0
 
 

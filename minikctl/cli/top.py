@@ -90,8 +90,13 @@ def pods(options: PodOptions, session: Session) -> int:
     _check(options)
     namespace = "" if options.everywhere else session.namespace
     if options.watch:
-        header = ["NAMESPACE", "NAME"] if options.everywhere else ["NAME"]
-        return _live(header, lambda: _items("pods", options, session, namespace), _pod_use, options, session)
+        return _live(
+            _names_of(options),
+            lambda: _items("pods", options, session, namespace),
+            _pod_use,
+            options,
+            session,
+        )
     found = _items("pods", options, session, namespace)
     if not found and not options.arguments:
         where = f" in {namespace} namespace" if namespace else ""
@@ -111,14 +116,18 @@ def pods(options: PodOptions, session: Session) -> int:
         for each in _sorted(pod["containers"], _container_use, options.sort, by_name=False):
             used = [*_shown(_container_use(each)), *_swapped(options, _container_swap(each))]
             rows.append([*place, meta["name"], each["name"], *used])
-    names = ["POD", "NAME"] if options.containers else ["NAME"]
-    header = [*(["NAMESPACE"] if options.everywhere else []), *names, "CPU(cores)", "MEMORY(bytes)"]
+    header = [*_names_of(options), "CPU(cores)", "MEMORY(bytes)"]
     if options.total:
         blank = [""] * (len(header) - 2)
         line = [*blank, "________", "________", *([""] if options.swap else [])]
         rows += [line, [*blank, *_shown((sums[0], sums[1])), *_swapped(options, sums[2])]]
     header += ["SWAP(bytes)"] if options.swap else []
     return _print(rows, header, options, session)
+
+
+def _names_of(options: PodOptions) -> list[str]:
+    names = ["POD", "NAME"] if options.containers else ["NAME"]
+    return ["NAMESPACE", *names] if options.everywhere else names
 
 
 def _container_swap(container: dict[str, Any]) -> int:
@@ -140,19 +149,29 @@ def _live(
     from minikctl.cli import live
 
     def sample() -> list[tuple[tuple[str, ...], Used]]:
-        found = []
+        found: list[tuple[tuple[str, ...], Used]] = []
         for each in _sorted(items(), use, options.sort):
             meta = each["metadata"]
-            place = (meta["namespace"],) if len(header) > 1 else ()
-            found.append(((*place, meta["name"]), use(each)))
+            place = (meta["namespace"],) if "NAMESPACE" in header else ()
+            if "POD" not in header:
+                found.append(((*place, meta["name"]), use(each)))
+                continue
+            for part in _sorted(each["containers"], _container_use, options.sort, by_name=False):
+                found.append(((*place, meta["name"], part["name"]), _container_use(part)))
+        if getattr(options, "total", False):
+            sums = tuple(sum(used[which] for _, used in found) for which in (0, 1))
+            found.append((tuple("" for _ in header), (sums[0], sums[1])))
         return found
 
-    return live.run(header, sample, max(1, options.interval), session)
+    shown = [] if options.no_headers else header
+    return live.run(shown, sample, max(1, options.interval), session)
 
 
 def _check(options: TopOptions) -> None:
     if options.sort not in ("", "cpu", "memory"):
         raise errors.UsageError("error: --sort-by accepts only cpu or memory")
+    if options.watch and options.swap:
+        raise errors.UsageError("error: --show-swap and --watch cannot be used together")
 
 
 def _items(plural: str, options: TopOptions, session: Session, namespace: str) -> list[dict[str, Any]]:

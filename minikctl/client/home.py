@@ -38,7 +38,7 @@ def chosen(root: str = "") -> tuple[str, str]:
     """Return the local cluster and the context of the kubeconfig that were switched to; "" for none."""
     try:
         with open(os.path.join(root or root_directory(), "current"), encoding="utf-8") as source:
-            cluster, _, context = source.read().strip().partition("\n")
+            cluster, _, context = source.read().partition("\n")
     except OSError:
         return "", ""
     return cluster.strip(), context.strip()

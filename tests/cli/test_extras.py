@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import os
 import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+from minikctl import errors
+from minikctl.cli import firstrun, live, session
 from minikctl.cli.output import graph, painting
-from tests.cli.conftest import World
+from minikctl.client import launcher
+from minikctl.client.home import ClusterHome
+from tests.cli.conftest import World, call
 
 
 def test_tree_shows_owners_members_and_what_points_at_it(world: World) -> None:
@@ -109,11 +117,99 @@ def test_clusters_are_switched(world: World) -> None:
     assert world.run("ctx", "nope").code == 1
     assert world.run("ctx", "local/cli").code == 0
     try:
-        from tests.cli.conftest import call
-
         assert "configmap/conf" in call("get", "cm", "conf", "-o", "name").out
     finally:
         os.unlink(os.path.join(os.environ["MINIKCTL_HOME"], "current"))
+
+
+@pytest.fixture
+def far(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Yield the second of a user's kubeconfig files, whose context ``far`` leads to the cluster; it is switched to."""
+    near, path = tmp_path / "near", tmp_path / "far"
+    near.write_text(
+        "{apiVersion: v1, kind: Config, contexts: [{name: near, context: {cluster: a, user: b}}]}"
+    )
+    path.write_text(world.kubeconfig.read_text())
+    assert call("--kubeconfig", str(path), "config", "rename-context", "minikctl-cli", "far").code == 0
+    monkeypatch.setenv("KUBECONFIG", f"{near}:{path}")
+    assert call("ctx", "far").out == 'Switched to "far".\n'
+    yield str(path)
+    os.unlink(world.home / "current")
+
+
+def test_a_context_of_the_users_own_is_switched_to(world: World, far: str) -> None:
+    assert call("ctx").out.splitlines() == ["  local/cli", "  near", "* far"]
+    assert "configmap/conf" in call("get", "cm", "conf", "-o", "name").out
+    assert not (world.home / "clusters" / "far").exists()
+    assert call("config", "current-context").out == "far\n"
+    assert call("ns", "kube-system").out == 'Namespace "kube-system" is the one of context "far" now.\n'
+    assert "namespace: kube-system" in Path(far).read_text()
+    assert "in kube-system namespace" in call("get", "pods", "-l", "a=none").err
+    assert "in default namespace" in world.run("get", "pods", "-l", "a=none").err
+    assert call("__complete", "--", "config", "use-context", "").out.split() == ["near", "far"]
+
+
+def test_a_shells_own_namespace_is_stronger_and_that_is_said(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MINIKCTL_NAMESPACE", "kube-system")
+    assert "hint: $MINIKCTL_NAMESPACE is stronger" in world.run("ns", "default").err
+
+
+def test_a_cluster_that_nobody_asked_for_is_announced_with_those_that_may_be_meant(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MINIKCTL_HOME", str(tmp_path))
+    made = ClusterHome("odd")
+    place = tmp_path / "clusters" / "there"
+    place.mkdir(parents=True)
+    (place / "cluster.json").write_text("{}")
+    err = io.StringIO()
+    firstrun.tell(made, session.Io(io.StringIO(), err, io.StringIO()))
+    lines = err.getvalue().splitlines()
+    assert lines[0] == f'Making the local cluster "odd" in {tmp_path}/clusters/odd, for there is none yet'
+    assert lines[1] == "hint: there are there; `minikctl ctx NAME` or --cluster chooses one"
+    assert f"hint: cluster cli runs with MINIKCTL_HOME={world.home}, which is not set to that here" in lines
+    assert firstrun.running(str(tmp_path / "no processes here")) == []
+
+
+def test_the_first_command_announces_the_cluster_that_it_makes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MINIKCTL_HOME", str(tmp_path))
+    monkeypatch.setattr(launcher, "ensure_running", _refuse)
+    assert "Making the local cluster" in call("--cluster", "fresh", "get", "pods").err
+
+
+def _refuse(*_: object) -> str:
+    raise errors.UsageError("not here")
+
+
+def test_live_use_is_of_what_was_asked_for(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: dict[str, Any] = {}
+
+    def run(header: list[str], sample: Callable[[], list[live.Sample]], *_: object) -> int:
+        shown.update(header=header, found=sample())
+        return 0
+
+    monkeypatch.setattr(live, "run", run)
+    assert world.run("top", "pod", "-A", "-w", "--containers", "--sum").code == 0
+    assert shown["header"] == ["NAMESPACE", "POD", "NAME"]
+    *each, (blank, sums) = shown["found"]
+    assert ("default", "db-0", "c") in [names for names, _ in each]
+    assert blank == ("", "", "")
+    assert sums == tuple(sum(used[which] for _, used in each) for which in (0, 1))
+    assert world.run("top", "pod", "-w", "--no-headers").code == 0
+    assert shown["header"] == []
+    assert ("db-0",) in [names for names, _ in shown["found"]]
+    refused = world.run("top", "pod", "-w", "--show-swap")
+    assert refused.err == "error: --show-swap and --watch cannot be used together\n"
+
+
+def test_live_use_fits_the_screen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shutil.get_terminal_size", lambda: os.terminal_size((8, 4)))
+    assert live.fitting(["a" * 9, "b", "c"]) == ["a" * 8, "b", "c"]
+    assert live.fitting(["a", "b", "c", "d", "e"]) == ["a", "b", "… and 3 "]
 
 
 def test_one_of_several_is_enough(world: World) -> None:
