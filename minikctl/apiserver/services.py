@@ -14,6 +14,7 @@ from minikctl import errors
 from minikctl.apiserver import cache, pools
 from minikctl.model import causes, objects
 from minikctl.model.objects import Object
+from minikctl.model.validation import service as service_rules
 from minikctl.plan import service_addresses
 
 Undo = Callable[[], None]
@@ -175,9 +176,8 @@ def carry_over(service: Object, old: Object) -> None:
     had, needs = before.get("type") != "ExternalName", spec.get("type") != "ExternalName"
     if had and needs:
         _keep_address(spec, before)
-    elif had and spec.get("clusterIP") == before.get("clusterIP"):
-        for field in ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"):
-            spec.pop(field, None)
+    elif had:
+        _drop_address(spec, before)
     _keep_ports(spec, before)
     if not _checks_health(spec) and spec.get("healthCheckNodePort") == before.get("healthCheckNodePort"):
         spec.pop("healthCheckNodePort", None)
@@ -187,9 +187,20 @@ def carry_over(service: Object, old: Object) -> None:
         for field in ("allocateLoadBalancerNodePorts", "loadBalancerClass"):
             if spec.get(field) == before.get(field):
                 spec.pop(field, None)
-    outward = spec.get("type") in _WITH_NODE_PORTS or before.get("type") not in _WITH_NODE_PORTS
-    if not outward and spec.get("externalTrafficPolicy") == before.get("externalTrafficPolicy"):
+    inward = service_rules.externally_accessible(before) and not service_rules.externally_accessible(spec)
+    if inward and spec.get("externalTrafficPolicy") == before.get("externalTrafficPolicy"):
         spec.pop("externalTrafficPolicy", None)
+
+
+def _drop_address(spec: dict[str, Any], before: dict[str, Any]) -> None:
+    """Drop what was not changed; whoever clears clusterIP means clusterIPs, too."""
+    if spec.get("clusterIP") in (before.get("clusterIP"), None, ""):
+        spec.pop("clusterIP", None)
+        if spec.get("clusterIPs") == before.get("clusterIPs"):
+            spec.pop("clusterIPs", None)
+    for field in ("ipFamilies", "ipFamilyPolicy"):
+        if spec.get(field) == before.get(field):
+            spec.pop(field, None)
 
 
 def _keep_address(spec: dict[str, Any], before: dict[str, Any]) -> None:
@@ -211,18 +222,15 @@ def _keep_ports(spec: dict[str, Any], before: dict[str, Any]) -> None:
     old_ports = before.get("ports") or []
     if needs:
         used = {port.get("nodePort") for port in ports}
-        known = {_identity(port): port.get("nodePort") for port in old_ports}
+        # A port is the same by its name, whatever else of it changes.
+        known = {port.get("name") or "": port.get("nodePort") for port in old_ports}
         for port in ports:
-            kept = known.get(_identity(port))
+            kept = known.get(port.get("name") or "")
             if not port.get("nodePort") and kept and kept not in used:
                 port["nodePort"] = kept
     elif [port.get("nodePort") for port in ports] == [port.get("nodePort") for port in old_ports]:
         for port in ports:
             port.pop("nodePort", None)
-
-
-def _identity(port: dict[str, Any]) -> tuple[str, int]:
-    return port.get("protocol") or "TCP", port.get("port", 0)
 
 
 def _twin(port: dict[str, Any], ports: list[dict[str, Any]]) -> int:

@@ -90,6 +90,7 @@ def _view(reader: Reader, session: Session, client: dict[str, Any] | None) -> Vi
         classes=reader.listed("ingressclasses"),
         policies=reader.listed("networkpolicies.networking.k8s.io"),
         namespaces=reader.listed("namespaces"),
+        nodes=reader.listed("nodes"),
         events=reader.listed("events"),
         client=client,
     )

@@ -15,7 +15,7 @@ from minikctl.network.settings import NetworkSettings
 from minikctl.network.tools import Tools
 from minikctl.plan import ingress_secrets, loadbalancer, proxy_view, publisher_haproxy
 from minikctl.plan.haproxy import CONFIG, Rendered
-from minikctl.plan.publisher_haproxy import Bind, Place, Published
+from minikctl.plan.publisher_haproxy import Bind, Place, Port
 
 log = logging.getLogger(__name__)
 
@@ -118,8 +118,10 @@ class PortProxy:
             one for one in self._services.items() if self._is_complete(one) or objects.key(one) in local
         ]
         settings = self._settings
-        wanted = publisher_haproxy.published(
-            services, self._slices.items(), settings.cluster.publish, settings.fence, local
+        publish, slices = settings.cluster.publish, tuple(self._slices.items())
+        wanted: tuple[Port, ...] = (
+            *publisher_haproxy.published(services, slices, publish, settings.fence, local),
+            *publisher_haproxy.health_checks(services, slices, (publish, settings.gateway)),
         )
         container = system.running_container(self._pods.items(system.NAMESPACE), PART, CONTAINER)
         if not container:
@@ -136,7 +138,7 @@ class PortProxy:
         ours = loadbalancer.is_ours(service)
         return publishers.is_published(service) and not (ours and not loadbalancer.addresses(service))
 
-    def _leave_for_the_start(self, wanted: tuple[Published, ...]) -> None:
+    def _leave_for_the_start(self, wanted: tuple[Port, ...]) -> None:
         """Take out of the next start's files what another process has: with it the proxy would not start."""
         held = publisher_haproxy.listens_at(self._proxy.held().get(CONFIG, ""))
         busy = self._listening()
@@ -144,15 +146,15 @@ class PortProxy:
             self._taken = publisher_haproxy.taken(wanted, busy, ())
             self._proxy.keep(self._render(wanted).files)
 
-    def _render(self, wanted: tuple[Published, ...]) -> Rendered:
+    def _render(self, wanted: tuple[Port, ...]) -> Rendered:
         return publisher_haproxy.render(wanted, self._taken, self._loaded.slots, self._place)
 
-    def _tell(self, wanted: tuple[Published, ...], services: list[Object]) -> None:
+    def _tell(self, wanted: tuple[Port, ...], services: list[Object]) -> None:
         """Record what is not as wished, once, when it appears."""
         known = {objects.key(one): one for one in services}
         events = list(publisher_haproxy.refusals(wanted, self._taken, known))
         for service in services:
-            events += publisher_haproxy.unenforced(service)
+            events += publisher_haproxy.unenforced(service, self._settings.cluster.publish)
         found = {(objects.uid(one.regarding), one.message): one for one in events}
         for key in found.keys() - self._told:
             self._tools.recorder.record(found[key])

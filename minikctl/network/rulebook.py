@@ -10,6 +10,8 @@ from minikctl.model import kinds, objects
 from minikctl.model.objects import Key, Object
 from minikctl.network.settings import NetworkSettings
 from minikctl.plan import proxy, proxy_view, publisher
+from minikctl.plan.node import ZONE
+from minikctl.plan.proxy_view import Spot
 
 Profile = Key | None
 """None for pods, a Service's key for its publisher."""
@@ -20,7 +22,7 @@ FindProxy = Callable[[str], proxy.NodeProxy]
 class RuleBook:
     """Compiles rules from the caches when they are asked for, at most once for each state of the API.
 
-    Pods of all nodes have the same rules, unless each node has a proxy or some Service wants local endpoints.
+    Pods of all nodes have the same rules, unless each node has a proxy or some Service prefers what is close.
     """
 
     def __init__(self, informers: informer.Informers, settings: NetworkSettings) -> None:
@@ -30,16 +32,15 @@ class RuleBook:
         self._pods = informers.of(kinds.POD)
         self._settings = settings
         self._proxies: FindProxy | None = None
-        self._compiled: dict[Key | str, proxy.Compiled] = {}
-        self._current: set[Key | str] = set()
-        self._by_node: bool | None = None
+        self._compiled: dict[Key | Spot, proxy.Compiled] = {}
+        self._current: set[Key | Spot] = set()
+        self._spots_matter: bool | None = None
         self._changed: list[Callable[[], None]] = []
 
     def subscribe(self, changed: Callable[[], None]) -> None:
         """Call back on each change that may change rules."""
 
         def service(old: Object | None, new: Object | None) -> None:
-            self._by_node = None
             self._expire(objects.key(new or old or {}))
             changed()
 
@@ -51,7 +52,8 @@ class RuleBook:
             changed()
 
         def node(old: Object | None, new: Object | None) -> None:
-            if addresses(old) != addresses(new):  # its heartbeats concern nobody here
+            # Its heartbeats concern nobody here.
+            if (addresses(old), zone(old)) != (addresses(new), zone(new)):
                 self._expire()
                 changed()
 
@@ -76,36 +78,42 @@ class RuleBook:
             changed()
 
     def _expire(self, *services: Key) -> None:
-        """Have the rules of pods compiled anew, and those of these Services' publishers."""
-        self._current = {one for one in self._current if isinstance(one, tuple) and one not in services}
+        """Have the rules of all pods, and those of these Services' publishers, compiled anew."""
+        self._spots_matter = None
+        self._current = {one for one in self._current if not isinstance(one, Spot) and one not in services}
 
     def current(self, profile: Profile, pod: Key | None = None) -> proxy.Compiled:
-        """Return the rules as of now of a pod or publisher; the same object again while they stay equal."""
-        place = self._place(pod) if profile is None else profile
+        """Return the rules as of now, for a pod those of its node; the same object again while equal."""
+        place = self._spot(pod) if profile is None else profile
         found = self._compiled.get(place)
         if found is not None and place in self._current:
             return found
         self._current.add(place)
-        fresh = self._of_node(place) if isinstance(place, str) else self._publisher(place)
+        fresh = self._rules(place) if isinstance(place, Spot) else self._publisher(place)
         if fresh != found:
             self._compiled[place] = found = fresh
         return found
 
-    def _place(self, pod: Key | None) -> str:
-        """Return the node whose rules the pod has, "" where nodes make no difference."""
-        if self._by_node is None:
-            local = any(
-                objects.spec(one).get("internalTrafficPolicy") == "Local" for one in self._services.items()
-            )
-            self._by_node = local or self._proxies is not None
-        found = self._pods.get(*pod) if pod and self._by_node else None
-        return str(objects.spec(found or {}).get("nodeName") or "")
+    def _spot(self, pod: Key | None) -> Spot:
+        """Return where the pod is, as far as that matters to any Service."""
+        if self._spots_matter is None:
+            services, slices = self._services.items(), self._slices.items()
+            depends = proxy_view.depends_on_spot(services, slices)
+            self._spots_matter = depends or self._proxies is not None
+        if not self._spots_matter:
+            return proxy_view.ANYWHERE
+        found = self._pods.get(*pod) if pod is not None else None
+        return self.spot(str(objects.spec(found or {}).get("nodeName") or self._settings.node))
 
-    def _of_node(self, node: str) -> proxy.Compiled:
-        found = {address for each in self._nodes.items() for address in addresses(each)}
-        facts = self._settings.facts(tuple(sorted(found)), node)
+    def spot(self, node: str) -> Spot:
+        """Return the node with its zone."""
+        return Spot(node, zone(self._nodes.get("", node)))
+
+    def _rules(self, spot: Spot) -> proxy.Compiled:
+        found = {address for node in self._nodes.items() for address in addresses(node)}
+        facts = self._settings.facts(tuple(sorted(found)), spot)
         if self._proxies is not None:
-            facts = replace(facts, proxy=self._proxies(facts.node))
+            facts = replace(facts, proxy=self._proxies(spot.node))
         return proxy.compile_pods(self._services.items(), self._slices.items(), facts)
 
     def _publisher(self, key: Key) -> proxy.Compiled:
@@ -120,3 +128,8 @@ def addresses(node: Object | None) -> frozenset[str]:
         str(entry.get("address")) for entry in listed if entry.get("type") in ("InternalIP", "ExternalIP")
     }
     return frozenset(address for address in found if proxy_view.is_ipv4(address))
+
+
+def zone(node: Object | None) -> str:
+    """Return the node's zone, "" if it has none."""
+    return objects.labels(node).get(ZONE, "") if node else ""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from minikctl.client.settings import ClusterSettings
 from minikctl.plan import proxy
+from minikctl.plan.proxy_view import ANYWHERE, Spot
 
 PREFIX = "minikctl.dev/"
 CLUSTER = PREFIX + "cluster"
@@ -57,12 +58,12 @@ class NetworkSettings:
         """Return the subnet beyond which nothing may be sent, "" if there is none."""
         return "" if self.cluster.egress else self.subnet
 
-    def facts(self, node_addresses: tuple[str, ...], node: str = "") -> proxy.Facts:
-        """Return what rules of a node's pods depend on, besides Services and their endpoints."""
+    def facts(self, node_addresses: tuple[str, ...], spot: Spot = ANYWHERE) -> proxy.Facts:
+        """Return what rules of pods at that spot depend on, besides Services and their endpoints."""
         return proxy.Facts(
             ranges=(self.cluster.service_cidr, self.cluster.load_balancer_range),
             subnet=self.subnet,
             egress=self.cluster.egress,
-            node=node or self.node,
+            spot=spot,
             node_addresses=node_addresses,
         )

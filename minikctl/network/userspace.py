@@ -10,7 +10,7 @@ from minikctl import errors
 from minikctl.drivers.haproxy import Proxy
 from minikctl.model import kinds, objects
 from minikctl.model.objects import Object
-from minikctl.network import loading, system
+from minikctl.network import loading, rulebook, system
 from minikctl.network.rulebook import RuleBook
 from minikctl.network.settings import NetworkSettings
 from minikctl.network.tools import Tools
@@ -40,6 +40,7 @@ class NodeProxies:
         of = tools.informers.of
         self._services, self._slices = of(kinds.SERVICE), of(kinds.ENDPOINT_SLICE)
         self._pods, self._policies = of(kinds.POD), of(kinds.NETWORK_POLICY)
+        self._places = of(kinds.NODE)
         self._tools = tools
         self._book = book
         self._place = Place(threads=settings.proxy_threads)
@@ -65,11 +66,12 @@ class NodeProxies:
 
     async def run(self) -> None:
         """Follow the API until cancelled."""
-        for source in (self._services, self._slices, self._pods, self._policies):
+        for source in (self._services, self._slices, self._pods, self._policies, self._places):
             await source.synced()
         for source in (self._services, self._slices):
             source.subscribe(self._changed)
         self._pods.subscribe(self._pod)
+        self._places.subscribe(self._place_changed)
         self._policies.subscribe(self._policy)
         self._changed()
         async with asyncio.TaskGroup() as group:
@@ -84,6 +86,10 @@ class NodeProxies:
         if any(pod is not None and system.is_part(pod, PART) for pod in (old, new)):
             self._changed()
             self._book.moved()
+
+    def _place_changed(self, old: Object | None, new: Object | None) -> None:
+        if rulebook.zone(old) != rulebook.zone(new):
+            self._changed()
 
     def _policy(self, old: Object | None, new: Object | None) -> None:
         if old is None and new is not None:
@@ -110,7 +116,7 @@ class NodeProxies:
         if not container:
             return  # it starts with what is kept, and tells when it runs
         node.loaded.meet(container)
-        found = userspace.listeners(self._services.items(), self._slices.items(), name)
+        found = userspace.listeners(self._services.items(), self._slices.items(), self._book.spot(name))
         ports, last = userspace.allot(node.ports, [one.chain for one in found], node.last)
         await node.loaded.bring(userspace.render(found, ports, node.loaded.slots, self._place))
         node.last = last

@@ -14,6 +14,9 @@ from minikctl.model.objects import Object
 from minikctl.plan import children, readiness, service_ports
 
 SERVICE_NAME = "kubernetes.io/service-name"
+SAME_NODE = "PreferSameNode"
+CLOSE = ("PreferClose", "PreferSameZone", SAME_NODE)
+"""Values of trafficDistribution that have endpoints bear hints."""
 MANAGED_BY = "endpointslice.kubernetes.io/managed-by"
 CONTROLLER = "endpointslice-controller.k8s.io"
 MAX_ENDPOINTS = 100
@@ -136,7 +139,21 @@ def _endpoint(view: View, pod: Object, family: str) -> Endpoint | None:
         "nodeName": node,
         "zone": view.zones.get(node, ""),
     }
-    return {**endpoint, **{name: value for name, value in optional.items() if value}}
+    found = {**endpoint, **{name: value for name, value in optional.items() if value}}
+    hints = _hints(found, str(objects.spec(service).get("trafficDistribution") or ""))
+    return {**found, "hints": hints} if hints else found
+
+
+def _hints(endpoint: Endpoint, distribution: str) -> dict[str, Any]:
+    """Return for which zone and node a ready endpoint is meant, as Kubernetes' trafficdist does."""
+    if distribution not in CLOSE or not endpoint["conditions"]["ready"]:
+        return {}
+    found: dict[str, Any] = {}
+    if endpoint.get("zone"):
+        found["forZones"] = [{"name": endpoint["zone"]}]
+    if distribution == SAME_NODE and endpoint.get("nodeName"):
+        found["forNodes"] = [{"name": endpoint["nodeName"]}]
+    return found
 
 
 def _identity(endpoint: Endpoint) -> str:

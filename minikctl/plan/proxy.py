@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 from minikctl.model import objects
 from minikctl.plan import egress, proxy_view
-from minikctl.plan.proxy_view import ServicePort, Target
+from minikctl.plan.proxy_view import ServicePort, Spot, Target
 
 TABLE = "minikctl"
 POLICY_INGRESS = -110
@@ -62,7 +62,7 @@ class Facts:
     ranges: tuple[str, ...]
     subnet: str
     egress: bool = True
-    node: str = ""
+    spot: Spot = proxy_view.ANYWHERE
     node_addresses: tuple[str, ...] = ()
     proxy: NodeProxy | None = None
 
@@ -132,7 +132,7 @@ class Frontend:
 def compile_pods(
     services: Iterable[objects.Object], slices: Iterable[objects.Object], facts: Facts
 ) -> Compiled:
-    """Return the rules of every pod's namespace: they are the same for all pods of a node."""
+    """Return the rules of every pod's namespace: they are the same for all pods at the spot of the facts."""
     chains: dict[str, Chain] = {}
     clients: dict[str, int] = {}
     frontends: list[Frontend] = []
@@ -165,11 +165,11 @@ def frontends_of(port: ServicePort, facts: Facts) -> list[Frontend]:
     Traffic to an outside address obeys the Cluster policy whatever externalTrafficPolicy says, as it comes
     from inside the cluster.
     """
-    everyone = port.targets()
+    everyone = port.targets(facts.spot)
     name = chain_name(port)
     inside = Frontend("", port.protocol, port.port, everyone, name)
     if port.internal_local:
-        local = port.local_targets(facts.node)
+        local = port.local_targets(facts.spot.node)
         silent = bool(everyone and not local)
         inside = dataclasses.replace(inside, targets=local, chain=name + LOCAL, silent=silent)
     found = [dataclasses.replace(inside, address=address) for address in port.cluster_ips]

@@ -23,14 +23,27 @@ class Target:
 
 
 @dataclass(frozen=True)
+class Spot:
+    """Where a client is: a node and its zone; without them no hint counts."""
+
+    node: str = ""
+    zone: str = ""
+
+
+ANYWHERE = Spot()
+
+
+@dataclass(frozen=True)
 class Endpoint:
-    """A target with the conditions that decide whether it gets traffic."""
+    """A target with the conditions that decide whether it gets traffic, and the hints whose."""
 
     target: Target
     node: str = ""
     ready: bool = True
     serving: bool = True
     terminating: bool = False
+    for_nodes: frozenset[str] = frozenset()
+    for_zones: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -51,12 +64,20 @@ class ServicePort:
     balancer_ips: tuple[str, ...] = ()
     affinity_seconds: int = 0
     internal_local: bool = False
+    external_local: bool = False
     sources: tuple[str, ...] = ()
     endpoints: tuple[Endpoint, ...] = ()
 
-    def targets(self) -> tuple[Target, ...]:
-        """Return who gets traffic: the ready, or while there are none, those that still serve as they end."""
-        return chosen(self.endpoints)
+    def targets(self, spot: Spot = ANYWHERE) -> tuple[Target, ...]:
+        """Return who gets traffic from there: the ready, else those that serve as they end."""
+        return chosen(near(self.endpoints, spot))
+
+    def outside_targets(self) -> tuple[Target, ...]:
+        """Return who gets traffic from outside the cluster; by the policy Local only what is on some node.
+
+        All nodes are met at one address, so together they stand for each of them.
+        """
+        return chosen([one for one in self.endpoints if one.node or not self.external_local])
 
     def local_targets(self, node: str) -> tuple[Target, ...]:
         """Return who of that node gets traffic, by the same rule."""
@@ -69,6 +90,30 @@ def chosen(endpoints: Iterable[Endpoint]) -> tuple[Target, ...]:
     ready = {endpoint.target for endpoint in found if endpoint.ready}
     leaving = {endpoint.target for endpoint in found if endpoint.serving and endpoint.terminating}
     return tuple(sorted(ready or leaving))
+
+
+def near(endpoints: Sequence[Endpoint], spot: Spot) -> Sequence[Endpoint]:
+    """Return the ready endpoints that hints mean for the node, else for its zone, else all endpoints.
+
+    Hints count only if every ready endpoint has them, as in kube-proxy's topologyModeFromHints.
+    """
+    ready = [one for one in endpoints if one.ready]
+    if all(one.for_nodes for one in ready):
+        found = [one for one in ready if spot.node in one.for_nodes]
+        if found:
+            return found
+    if all(one.for_zones for one in ready):
+        found = [one for one in ready if spot.zone in one.for_zones]
+        if found:
+            return found
+    return endpoints
+
+
+def depends_on_spot(services: Iterable[objects.Object], slices: Iterable[objects.Object]) -> bool:
+    """Tell whether it matters to any Service on which node its client is."""
+    return any(objects.spec(one).get("internalTrafficPolicy") == "Local" for one in services) or any(
+        entry.get("hints") for piece in slices for entry in piece.get("endpoints") or ()
+    )
 
 
 def within(targets: Iterable[Target], subnet: str) -> tuple[Target, ...]:
@@ -129,6 +174,7 @@ def ports_of(service: objects.Object, slices: Sequence[objects.Object]) -> list[
             external_ips=tuple(ip for ip in spec.get("externalIPs") or () if is_ipv4(ip)),
             balancer_ips=balancer_addresses(service),
             affinity_seconds=affinity(spec),
+            external_local=spec.get("externalTrafficPolicy") == "Local",
             internal_local=spec.get("internalTrafficPolicy") == "Local",
             sources=sources(spec),
             endpoints=tuple(endpoints_of(slices, port)),
@@ -185,7 +231,7 @@ def endpoints_of(slices: Sequence[objects.Object], port: Mapping[str, Any]) -> I
 
 def endpoint_of(entry: Mapping[str, Any], port: int) -> Endpoint:
     """Return one endpoint; an unknown condition counts as ready, serving and not terminating."""
-    conditions = entry.get("conditions") or {}
+    conditions, hints = entry.get("conditions") or {}, entry.get("hints") or {}
     ready = conditions.get("ready") is not False
     serving = conditions.get("serving")
     return Endpoint(
@@ -194,4 +240,6 @@ def endpoint_of(entry: Mapping[str, Any], port: int) -> Endpoint:
         ready=ready,
         serving=ready if serving is None else bool(serving),
         terminating=bool(conditions.get("terminating")),
+        for_nodes=frozenset(str(one.get("name")) for one in hints.get("forNodes") or ()),
+        for_zones=frozenset(str(one.get("name")) for one in hints.get("forZones") or ()),
     )

@@ -28,6 +28,7 @@ TCP = frozenset({"tcp"})
 OTHERS = frozenset({"udp", "sctp"})
 ALL = TCP | OTHERS
 PUBLISHED_TYPES = ("NodePort", "LoadBalancer")
+HIDDEN_CLIENT = "externalTrafficPolicy: Local does not keep the client's address here"
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ def compile_rules(
     clients: dict[str, int] = {}
     frontends = []
     for port in ports:
-        targets = proxy_view.within(port.targets(), subnet)
+        targets = proxy_view.within(port.outside_targets(), subnet)
         if targets:
             frontend = Frontend("", port.protocol, port.port, targets, proxy.chain_name(port))
             frontends.append(frontend)
@@ -132,7 +133,7 @@ def desired(view: View) -> api.Plan:
     if not wanted or view.service is None or kept:
         return api.Plan(actions=tuple(removals))
     run = network.RunPublisher(container(view, view.service, ports, wanted))
-    return api.Plan(actions=(*removals, run, *unenforced(view.service)))
+    return api.Plan(actions=(*removals, run, *unenforced(view.service, view.place.protocols)))
 
 
 def container(
@@ -161,14 +162,14 @@ def container(
     )
 
 
-def unenforced(service: objects.Object) -> list[api.RecordEvent]:
-    """Return a warning about each wish of the Service that its publisher does not fulfil."""
+def unenforced(service: objects.Object, protocols: frozenset[str]) -> list[api.RecordEvent]:
+    """Return a warning about each wish of the Service that a publisher of these protocols does not fulfil."""
     spec = objects.spec(service)
     found = []
     if spec.get("externalTrafficPolicy") == "Local":
-        found.append(
-            "externalTrafficPolicy: Local is not enforced: pods see the publisher's address, not the client's"
-        )
+        found.append(f"{HIDDEN_CLIENT}: pods see the publisher's address, not the client's")
+    if spec.get("healthCheckNodePort") and "tcp" in protocols:
+        found.append("healthCheckNodePort is not served where Docker publishes the ports")
     if spec.get("loadBalancerSourceRanges"):
         found.append(
             "loadBalancerSourceRanges is not enforced: the ports answer to every client of this machine"

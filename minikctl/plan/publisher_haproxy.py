@@ -19,6 +19,9 @@ from minikctl.plan.proxy_view import ServicePort, Target
 
 ANY = "0.0.0.0"
 LOCALHOST = "127.0.0.1"
+LOOPBACK = "127."
+DISCARD = 9
+"""The port of servers that are only counted."""
 Bind = tuple[str, int]
 """An address of the host and a port."""
 
@@ -52,6 +55,45 @@ class Published:
     def name(self) -> str:
         """Return the name of its frontend and backend."""
         return f"{self.service[0]}_{self.service[1]}_{self.port}"
+
+
+@dataclass(frozen=True)
+class HealthCheck:
+    """A Service's healthCheckNodePort: it tells load balancers how many endpoints the nodes have."""
+
+    service: Key
+    binds: tuple[Bind, ...]
+    targets: tuple[Target, ...]
+
+    @property
+    def name(self) -> str:
+        """Return the name of its frontend, and of the backend whose servers it counts."""
+        return f"{self.service[0]}_{self.service[1]}_health"
+
+
+Port = Published | HealthCheck
+
+
+def health_checks(
+    services: Iterable[Object], slices: Iterable[Object], addresses: Sequence[str]
+) -> tuple[HealthCheck, ...]:
+    """Return the health checks to serve at these addresses, of Services whose balancer asks for them.
+
+    The ready endpoints of all nodes count, as all nodes are met at one address.
+    """
+    pieces = proxy_view.slices_by_service(slices)
+    at = (ANY,) if ANY in addresses else tuple(dict.fromkeys(addresses))
+    found = []
+    for service in sorted(services, key=objects.key):
+        number = objects.spec(service).get("healthCheckNodePort")
+        if number and not objects.is_deleting(service):
+            ports = proxy_view.ports_of(service, pieces.get(objects.key(service), ()))
+            ready = {one.target.ip for port in ports for one in port.endpoints if one.ready and one.node}
+            counted = tuple(Target(ip, DISCARD) for ip in sorted(ready))
+            found.append(
+                HealthCheck(objects.key(service), tuple((each, int(number)) for each in at), counted)
+            )
+    return tuple(found)
 
 
 def published(
@@ -88,14 +130,14 @@ def _published(service: Object, port: ServicePort, binds: tuple[Bind, ...], subn
         objects.key(service),
         port.port,
         binds,
-        proxy_view.within(port.targets(), subnet),
+        proxy_view.within(port.outside_targets(), subnet),
         sticky=bool(port.affinity_seconds),
         balancers=tuple(host for host, _ in binds if host in port.balancer_ips),
         sources=tuple(sorted(str(one).strip() for one in ranges)),
     )
 
 
-def render(ports: Sequence[Published], taken: Collection[Bind], slots: Slots, place: Place) -> Rendered:
+def render(ports: Sequence[Port], taken: Collection[Bind], slots: Slots, place: Place) -> Rendered:
     """Return the configuration that publishes these ports, except at binds that others have taken."""
     assigned = {one.name: haproxy.assign(slots.get(one.name, ()), one.targets) for one in ports}
     structure = haproxy.digest(configuration(ports, taken, haproxy.emptied(assigned), place))
@@ -116,7 +158,7 @@ DEFAULTS = (
 )
 
 
-def configuration(ports: Sequence[Published], taken: Collection[Bind], slots: Slots, place: Place) -> str:
+def configuration(ports: Sequence[Port], taken: Collection[Bind], slots: Slots, place: Place) -> str:
     """Return haproxy.cfg; a process without any listener would not start, so it has one on a socket."""
     parts = [
         # Connections outlive reloads in the processes that have them; so many of those may be left at once.
@@ -125,13 +167,41 @@ def configuration(ports: Sequence[Published], taken: Collection[Bind], slots: Sl
         section("frontend idle", f"bind unix@{place.sockets}/idle.sock", "tcp-request connection reject"),
     ]
     for one in ports:
-        parts += [frontend(one, taken), backend(one, slots[one.name])]
+        if isinstance(one, Published):
+            parts += [frontend(one, taken), backend(one, slots[one.name])]
+        else:
+            parts += [health(one, taken), haproxy.backend(one.name, slots[one.name])]
     return "\n".join(parts)
+
+
+def _listeners(one: Port, taken: Collection[Bind]) -> list[str]:
+    return [f"bind {address}:{port}" for address, port in one.binds if (address, port) not in taken]
+
+
+def health(one: HealthCheck, taken: Collection[Bind]) -> str:
+    """Return the frontend that answers as kube-proxy's health check of a Service does."""
+    listeners = _listeners(one, taken)
+    if not listeners:
+        return ""
+    count = f"nbsrv({one.name})"
+    service = f'"service": {{"namespace": "{one.service[0]}", "name": "{one.service[1]}"}}'
+    body = f'{{{service}, "localEndpoints": %[{count}], "serviceProxyHealthy": true}}'
+    answer = (
+        "content-type application/json hdr X-Content-Type-Options nosniff"
+        f" hdr X-Load-Balancing-Endpoint-Weight %[{count}] lf-string '{body}'"
+    )
+    return section(
+        f"frontend {one.name}",
+        ("mode http", "timeout client 10s"),
+        listeners,
+        f"http-request return status 200 {answer} if {{ {count} gt 0 }}",
+        f"http-request return status 503 {answer}",
+    )
 
 
 def frontend(one: Published, taken: Collection[Bind]) -> str:
     """Return the frontend of a port, "" when it can listen nowhere."""
-    listeners = [f"bind {address}:{port}" for address, port in one.binds if (address, port) not in taken]
+    listeners = _listeners(one, taken)
     if not listeners:
         return ""
     guards = [f"tcp-request connection reject if {{ nbsrv({one.name}) eq 0 }}"]
@@ -148,7 +218,7 @@ def backend(one: Published, slots: Sequence[Target | None]) -> str:
     return haproxy.backend(one.name, slots, "balance roundrobin")
 
 
-def taken(ports: Iterable[Published], busy: Collection[Bind], own: Collection[Bind]) -> frozenset[Bind]:
+def taken(ports: Iterable[Port], busy: Collection[Bind], own: Collection[Bind]) -> frozenset[Bind]:
     """Return the wanted binds that others listen on; ``own`` are ours, ``busy`` all of this machine."""
     everywhere = {port for address, port in busy if address == ANY and (address, port) not in own}
     wanted = {bind for one in ports for bind in one.binds} - set(own)
@@ -156,7 +226,7 @@ def taken(ports: Iterable[Published], busy: Collection[Bind], own: Collection[Bi
 
 
 def refusals(
-    ports: Iterable[Published], taken: Collection[Bind], services: Mapping[Key, Object]
+    ports: Iterable[Port], taken: Collection[Bind], services: Mapping[Key, Object]
 ) -> tuple[api.RecordEvent, ...]:
     """Return the events that say which ports of which Services another process has."""
     found = []
@@ -167,11 +237,15 @@ def refusals(
     return tuple(found)
 
 
-def unenforced(service: Object) -> tuple[api.RecordEvent, ...]:
-    """Return a warning about each wish of the Service that the proxy does not fulfil."""
-    if objects.spec(service).get("externalTrafficPolicy") != "Local":
+def unenforced(service: Object, address: str) -> tuple[api.RecordEvent, ...]:
+    """Return a warning about each wish of the Service that the proxy does not fulfil, publishing there.
+
+    Clients of this machine, all that come to a loopback address, bear the machine's address in pods anyway.
+    """
+    local = objects.spec(service).get("externalTrafficPolicy") == "Local"
+    if not local or address.startswith(LOOPBACK):
         return ()
-    words = "externalTrafficPolicy: Local is not enforced: pods see the publisher's address, not the client's"
+    words = f"{publisher.HIDDEN_CLIENT}: pods see this machine's address, not those of clients elsewhere"
     return (publisher.warning(service, "NotEnforced", words),)
 
 

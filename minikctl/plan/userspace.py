@@ -15,7 +15,7 @@ from minikctl.model import objects
 from minikctl.model.actions import api
 from minikctl.plan import haproxy, proxy, proxy_view
 from minikctl.plan.haproxy import CONFIG, Rendered, Slots, section
-from minikctl.plan.proxy_view import Target
+from minikctl.plan.proxy_view import Spot, Target
 
 MODE = "userspace"
 PROTOCOL = "tcp"
@@ -61,17 +61,17 @@ def chain_of(name: str) -> str:
 
 
 def listeners(
-    services: Iterable[objects.Object], slices: Iterable[objects.Object], node: str
+    services: Iterable[objects.Object], slices: Iterable[objects.Object], spot: Spot
 ) -> tuple[Listener, ...]:
-    """Return what the proxy of a node serves: also ports without endpoints, as these may come at any time."""
+    """Return what that node's proxy serves: also ports without endpoints, as these may come at any time."""
     found = []
     for port in proxy_view.service_ports(services, slices):
         if port.protocol != PROTOCOL:
             continue
         name = proxy.chain_name(port)
-        found.append(Listener(name, port.targets(), port.affinity_seconds))
+        found.append(Listener(name, port.targets(spot), port.affinity_seconds))
         if port.internal_local:
-            local = port.local_targets(node)
+            local = port.local_targets(spot.node)
             found.append(Listener(name + proxy.LOCAL, local, port.affinity_seconds))
     return tuple(found)
 

@@ -108,6 +108,32 @@ async def test_changing_the_type_gives_and_takes(registry: Registry) -> None:
     await create(registry, "third", clusterIP=made["spec"]["clusterIP"])
 
 
+async def test_clearing_the_address_with_the_type_clears_all_that_comes_with_it(registry: Registry) -> None:
+    await create(registry, "web")
+    named = await patch(registry, "web", type="ExternalName", externalName="example.com", clusterIP=None)
+    assert not {"clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"} & set(named["spec"])
+    headless = await patch(registry, "web", type="ClusterIP", externalName=None, clusterIP="None")
+    assert headless["spec"]["clusterIPs"] == ["None"]
+    with pytest.raises(StatusError, match=r"spec\.clusterIPs: Forbidden"):
+        await patch(registry, "web", type="ExternalName", externalName="example.com", clusterIP="10.96.0.9")
+
+
+async def test_outside_addresses_may_go_again(registry: Registry) -> None:
+    made = await create(registry, "web", externalIPs=["192.0.2.1"])
+    assert made["spec"]["externalTrafficPolicy"] == "Cluster"
+    inner = await patch(registry, "web", externalIPs=None)
+    assert "externalTrafficPolicy" not in inner["spec"]
+
+
+async def test_a_port_keeps_its_node_port_by_its_name(registry: Registry) -> None:
+    ports = [{"name": "a", "port": 80, "nodePort": 30001}, {"name": "b", "port": 81, "nodePort": 30002}]
+    await create(registry, "web", type="NodePort", ports=ports)
+    moved = [{"name": "b", "port": 80}, {"name": "a", "port": 82}]
+    body = samples.service(type="NodePort", ports=moved)
+    found = await registry.update(kinds.SERVICE, "default", "web", body)
+    assert [port["nodePort"] for port in found["spec"]["ports"]] == [30002, 30001]
+
+
 async def test_headless_services_have_no_address(registry: Registry) -> None:
     made = await create(registry, "web", clusterIP="None")
     assert made["spec"]["clusterIPs"] == ["None"]

@@ -7,6 +7,7 @@ from typing import Any
 
 from minikctl.drivers.fake_haproxy import FakeProxy
 from minikctl.network import ports, system
+from minikctl.network.settings import NetworkSettings
 from tests.network.bench import SETTINGS, Surroundings
 from tests.plan.proxy import cases
 
@@ -25,14 +26,20 @@ def proxy_pod(container: str = "c1") -> Any:
     }
 
 
+OPEN = dataclasses.replace(SETTINGS, cluster=dataclasses.replace(SETTINGS.cluster, publish="0.0.0.0"))
+
+
+@dataclasses.dataclass
 class World(Surroundings):
     """Surroundings with a proxy of ports; ``busy`` is what somebody listens on."""
+
+    settings: NetworkSettings = SETTINGS
 
     def __post_init__(self) -> None:
         super().__post_init__()
         self.proxy = FakeProxy()
         self.busy: set[tuple[str, int]] = set()
-        self.controller = ports.PortProxy(self.tools, self.proxy, lambda: frozenset(self.busy), SETTINGS)
+        self.controller = ports.PortProxy(self.tools, self.proxy, lambda: frozenset(self.busy), self.settings)
         self.controller.prepare()
 
     def serve(self, *addresses: str, **spec: Any) -> None:
@@ -69,6 +76,22 @@ async def test_ports_reach_the_proxy_and_endpoints_need_no_reload() -> None:
         world.serve("10.1.0.2", type="ClusterIP")
         await world.turn()
         assert "30080" not in world.text
+
+
+async def test_a_health_check_counts_endpoints_without_a_reload() -> None:
+    world = World()
+    world.client.put(proxy_pod())
+    spec = {"type": "LoadBalancer", "externalTrafficPolicy": "Local", "healthCheckNodePort": 31000}
+    balanced = {**WEB, "status": {"loadBalancer": {"ingress": [{"ip": "127.0.0.2"}]}}}
+    world.client.put({**balanced, "spec": {**WEB["spec"], **spec}})
+    async with world.running(world.controller.run()):
+        await world.turn()
+        assert "bind 10.1.0.1:31000" in world.text
+        piece = cases.endpoint_slice("web", "10.1.0.2")
+        world.client.put({"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", **piece})
+        await world.turn()
+        assert "set server default_web_health/s1 addr 10.1.0.2 port 9" in world.proxy.commands
+        assert len(world.proxy.loads) == 1
 
 
 async def test_a_load_balancer_waits_for_its_address() -> None:
@@ -131,14 +154,14 @@ async def test_a_proxy_that_does_not_answer_is_loaded_anew() -> None:
 
 
 async def test_a_restarted_control_plane_reloads_nothing() -> None:
-    world = World()
+    world = World(settings=OPEN)
     world.client.put(proxy_pod())
     world.serve("10.1.0.2", externalTrafficPolicy="Local")
     async with world.running(world.controller.run()):
         await world.turn()
         assert world.events.reasons("web") == ["NotEnforced"]
     later = Surroundings(client=world.client, clock=world.clock)
-    controller = ports.PortProxy(later.tools, world.proxy, lambda: frozenset({NODE_PORT}), SETTINGS)
+    controller = ports.PortProxy(later.tools, world.proxy, lambda: frozenset({("0.0.0.0", 30080)}), OPEN)
     controller.prepare()
     async with later.running(controller.run()):
         await later.turn()

@@ -55,7 +55,7 @@ class World:
     present: list[Member] = field(default_factory=list)
     slow: asyncio.Event | None = None
 
-    def serve(self, name: str, *addresses: str, **spec: Any) -> None:
+    def serve(self, name: str, *addresses: Any, **spec: Any) -> None:
         self.client.put({**cases.service(name, **spec)})
         piece = cases.endpoint_slice(name, *addresses)
         self.client.put({"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", **piece})
@@ -107,6 +107,31 @@ async def test_attaching_returns_with_routes_and_rules_in_place(world: World) ->
     assert ("ip", "route", "replace", "10.96.0.0/16", "dev", "eth0", "scope", "link", "src", "10.1.0.9") in (
         world.netns.commands["pod-1"]
     )
+
+
+async def test_rules_are_those_of_the_pods_own_node(world: World) -> None:
+    def placed(name: str, node: str) -> Any:
+        metadata = {"namespace": "default", "name": name}
+        return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": {"nodeName": node}}
+
+    def zoned(name: str, zone: str) -> Any:
+        metadata = {"name": name, "labels": {"topology.kubernetes.io/zone": zone}}
+        return {"apiVersion": "v1", "kind": "Node", "metadata": metadata, "status": node("10.1.0.1")}
+
+    for each in (placed("one", "here"), placed("two", "there"), zoned("here", "a"), zoned("there", "b")):
+        world.client.put(each)
+    await attached(world, POD, OTHER)
+    far = cases.endpoint("10.1.0.3", node="there")
+    world.serve("web", cases.endpoint("10.1.0.2"), far, internalTrafficPolicy="Local")
+    await world.clock.advance(1)
+    assert (world.fate(POD), world.fate(OTHER)) == ("10.1.0.2", "10.1.0.3")
+    hints = [{"hints": {"forZones": [{"name": zone}]}} for zone in ("a", "b")]
+    world.serve("web", {**cases.endpoint("10.1.0.2"), **hints[0]}, {**far, **hints[1]})
+    await world.clock.advance(1)
+    assert (world.fate(POD), world.fate(OTHER)) == ("10.1.0.2", "10.1.0.3")
+    world.client.put(zoned("there", "a"))
+    await world.clock.advance(1)
+    assert world.fate(OTHER) == "10.1.0.2"
 
 
 async def test_attaching_again_does_nothing(world: World) -> None:

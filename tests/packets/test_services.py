@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from minikctl.plan import proxy, proxy_nft
+from minikctl.plan import proxy, proxy_nft, proxy_view
 from tests.packets.tracer import Fate, Packet, Table, Tracer
 from tests.plan.proxy.cases import FACTS, endpoint, endpoint_slice, service
 
@@ -194,6 +194,40 @@ def test_the_internal_policy_local_keeps_traffic_on_the_node() -> None:
     assert reached(tracer([web], [endpoint_slice("web")]), Packet(VIP, 80)) == {"rejected"}
     here = endpoint_slice("web", endpoint("10.1.0.2"))
     assert reached(tracer([web], [here]), Packet(VIP, 80)) == {"10.1.0.2:8080"}
+
+
+def hinted(ip: str, node: str, zone: str = "", **conditions: bool) -> Any:
+    hints = {"forNodes": [{"name": node}]} if node else {}
+    hints |= {"forZones": [{"name": zone}]} if zone else {}
+    return {**endpoint(ip), "conditions": conditions, "hints": hints}
+
+
+@pytest.mark.parametrize(
+    ("endpoints", "reaches"),
+    [
+        ((hinted("10.1.0.2", "here"), hinted("10.1.0.3", "there")), "2"),
+        ((hinted("10.1.0.2", "", "a"), hinted("10.1.0.3", "", "b")), "2"),
+        ((hinted("10.1.0.2", "there", "a"), hinted("10.1.0.3", "there", "b")), "2"),
+        ((hinted("10.1.0.2", "there", "c"), hinted("10.1.0.3", "there", "b")), "23"),
+        ((hinted("10.1.0.2", "here", "a"), hinted("10.1.0.3", "")), "23"),
+        ((hinted("10.1.0.2", "here", "a"), endpoint("10.1.0.3", ready=False)), "2"),
+        ((hinted("10.1.0.2", "here", ready=False), hinted("10.1.0.3", "there")), "3"),
+        ((hinted("10.1.0.2", "there", ready=False, serving=True, terminating=True),), "2"),
+    ],
+)
+def test_traffic_stays_close_if_hints_of_all_ready_endpoints_say_so(endpoints: Any, reaches: str) -> None:
+    spot = proxy_view.Spot("here", "a")
+    facts = dataclasses.replace(FACTS, spot=spot)
+    trace = tracer([service("web")], [endpoint_slice("web", *endpoints)], facts)
+    assert reached(trace, Packet(VIP, 80)) == {f"10.1.0.{number}:8080" for number in reaches}
+
+
+def test_what_depends_on_the_node_is_known() -> None:
+    plain, close = endpoint_slice("web", "10.1.0.2"), endpoint_slice("web", hinted("10.1.0.2", "here"))
+    local = service("web", internalTrafficPolicy="Local")
+    assert not proxy_view.depends_on_spot([service("web")], [plain])
+    assert proxy_view.depends_on_spot([service("web")], [close])
+    assert proxy_view.depends_on_spot([local], [])
 
 
 @pytest.mark.parametrize("spec", [{"clusterIP": "None"}, {"type": "ExternalName", "clusterIP": ""}])

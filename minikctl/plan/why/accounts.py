@@ -11,6 +11,9 @@ from minikctl.plan import proxy_view, readiness, service_ports
 from minikctl.plan.why.links import View
 from minikctl.plan.why.trouble import trouble
 
+READY = "ready"
+"""Why most endpoints get traffic."""
+
 
 @dataclass(frozen=True)
 class Account:
@@ -78,7 +81,7 @@ def _why_in(pod: Object, service: Object) -> str:
     if objects.is_deleting(pod):
         return "it is being deleted but still serves, and no other is ready"
     if readiness.is_ready(pod):
-        return "ready"
+        return READY
     if service_ports.publishes_unready(service):
         return "not ready, but the Service has publishNotReadyAddresses"
     return "its EndpointSlice still says ready"

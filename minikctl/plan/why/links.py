@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from minikctl.model import objects
 from minikctl.model.objects import Key, Object
 from minikctl.plan import proxy_view
+from minikctl.plan.node import ZONE
+from minikctl.plan.proxy_view import Spot
 
 
 class State(enum.Enum):
@@ -93,12 +95,21 @@ class View:
     secrets: Sequence[Object] = ()
     policies: Sequence[Object] = ()
     namespaces: Sequence[Object] = ()
+    nodes: Sequence[Object] = ()
     events: Sequence[Object] = ()
     client: Object | None = None
 
     def slices_of(self, key: Key) -> list[Object]:
         """Return the IPv4 EndpointSlices of a Service."""
         return proxy_view.slices_by_service(self.slices).get(key, [])
+
+    def spot(self) -> Spot | None:
+        """Return where the pod is whose namespace was entered, None when that is not known."""
+        where = self.facts.client
+        pod = next((one for one in self.pods if "/".join(objects.key(one)) == where), None)
+        name = str(objects.spec(pod).get("nodeName") or "") if pod else ""
+        labels = [objects.labels(one) for one in self.nodes if objects.name(one) == name]
+        return Spot(name, labels[0].get(ZONE, "")) if labels else None
 
     def pod_at(self, address: str) -> Object | None:
         """Return the pod that has an address."""

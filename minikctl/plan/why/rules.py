@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from minikctl.model import objects
 from minikctl.model.objects import Object
 from minikctl.plan import proxy_view
-from minikctl.plan.proxy_view import ServicePort, Target
+from minikctl.plan.proxy_view import ServicePort, Spot, Target
 from minikctl.plan.why.links import Link, View, broken, holds, listed, unknown
 
 PROTOCOLS = {"6": "tcp", "17": "udp", "132": "sctp"}
@@ -40,7 +40,11 @@ def links(service: Object, view: View) -> Iterator[Link]:
         return
     there = targets_by_rules(view.facts.rules)
     where = view.facts.client
-    problems = [said for port in ports for said in _differences(port, there)]
+    slices = view.slices_of(objects.key(service))
+    spot = view.spot()
+    # Without the client's node nothing is known of rules that differ from node to node.
+    judged = ports if spot or not proxy_view.depends_on_spot([service], slices) else ()
+    problems = [said for port in judged for said in _differences(port, there, spot or proxy_view.ANYWHERE)]
     if not view.facts.rules:
         yield broken("rules", f"the namespace of {where} has no rules at all; they come back within a minute")
     elif problems:
@@ -49,10 +53,10 @@ def links(service: Object, view: View) -> Iterator[Link]:
         yield holds("rules", f"in the namespace of {where} they lead where the EndpointSlices say")
 
 
-def _differences(port: ServicePort, there: Mapping[tuple[str, str, int], frozenset[Target]]) -> Iterator[str]:
-    if port.internal_local:
-        return  # which of them is a matter of the node
-    wanted = frozenset(port.targets())
+def _differences(
+    port: ServicePort, there: Mapping[tuple[str, str, int], frozenset[Target]], spot: Spot
+) -> Iterator[str]:
+    wanted = frozenset(port.local_targets(spot.node) if port.internal_local else port.targets(spot))
     for address in port.cluster_ips:
         found = there.get((address, port.protocol, port.port), frozenset())
         if found != wanted:

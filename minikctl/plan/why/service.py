@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from minikctl.model import objects
 from minikctl.model.objects import Object
 from minikctl.plan import loadbalancer, proxy_view, readiness, service_ports
-from minikctl.plan.why import behind, policy, rules
+from minikctl.plan.why import behind, policy, rules, traffic
 from minikctl.plan.why.links import Facts, Link, View, broken, holds, listed, note, unknown
 
 CONNECTED = "connected"
@@ -23,9 +23,10 @@ def walk(service: Object, view: View) -> list[Link]:
     spec = objects.spec(service)
     if spec.get("type") == "ExternalName":
         return [_external(service, view)]
-    found = [_name(service, view), *_address(service)]
+    found = [*traffic.client_link(view), _name(service, view), *_address(service)]
     found += rules.links(service, view)
     found += behind.links(service, view)
+    found += traffic.links(service, view)
     found += _connection(service, view.facts)
     return found
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from minikctl.plan import proxy
+from minikctl.plan import proxy, proxy_view
 
 FACTS = proxy.Facts(
     ranges=("10.96.0.0/16", "127.0.1.0/24"),
     subnet="10.1.0.0/20",
-    node="here",
+    spot=proxy_view.Spot("here"),
     node_addresses=("10.1.0.1",),
 )
 

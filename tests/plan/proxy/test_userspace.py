@@ -71,10 +71,19 @@ def test_the_proxy_remembers_clients_not_the_rules() -> None:
 def test_listeners_are_tcp_ports_with_local_ones_of_their_own() -> None:
     web = service("web", ports=BOTH, internalTrafficPolicy="Local", sessionAffinity="ClientIP")
     piece = endpoint_slice("web", "10.1.0.2", endpoint("10.1.0.3", node="there"), ports=SLICE_PORTS)
-    everywhere, local = userspace.listeners([web, service("none", "10.96.0.21")], [piece], "there")[1:]
+    spot = proxy_view.Spot("there")
+    everywhere, local = userspace.listeners([web, service("none", "10.96.0.21")], [piece], spot)[1:]
     assert (everywhere.chain, [one.ip for one in everywhere.targets]) == (WEB, ["10.1.0.2", "10.1.0.3"])
     assert (local.chain, [one.ip for one in local.targets]) == (f"{WEB}/local", ["10.1.0.3"])
     assert {everywhere.affinity_seconds, local.affinity_seconds} == {10800}
+
+
+def test_a_listener_keeps_traffic_close_as_hints_say() -> None:
+    hints: Any = [{"hints": {"forZones": [{"name": zone}]}} for zone in ("a", "b")]
+    entries = [{**endpoint(f"10.1.0.{number}"), **hint} for number, hint in enumerate(hints, 2)]
+    piece = endpoint_slice("web", *entries)
+    (found,) = userspace.listeners([service("web")], [piece], proxy_view.Spot("there", "b"))
+    assert [one.ip for one in found.targets] == ["10.1.0.3"]
 
 
 def test_ports_stay_and_those_given_back_are_not_soon_anothers() -> None:

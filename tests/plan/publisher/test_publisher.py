@@ -11,7 +11,7 @@ from minikctl.model.actions import api, network
 from minikctl.model.containers import Container, PortBinding
 from minikctl.plan import proxy_nft, publisher
 from tests.packets.tracer import Packet, Table, Tracer
-from tests.plan.proxy.cases import endpoint_slice, service
+from tests.plan.proxy.cases import endpoint, endpoint_slice, service
 
 PLACE = publisher.Place("test", "minikctl-test", "infra", "127.0.0.1", (("minikctl.dev/role", "publisher"),))
 WEB = service("web", type="NodePort", ports=[{"port": 80, "nodePort": 30080}])
@@ -114,11 +114,26 @@ def test_what_is_not_enforced_is_said() -> None:
         ports=[{"port": 80, "nodePort": 30080}],
         externalTrafficPolicy="Local",
         loadBalancerSourceRanges=["192.0.2.0/24"],
+        healthCheckNodePort=31000,
     )
     events = [action for action in plan(wishes) if isinstance(action, api.RecordEvent)]
-    assert [event.reason for event in events] == ["NotEnforced", "NotEnforced"]
-    assert "externalTrafficPolicy" in events[0].message
-    assert "loadBalancerSourceRanges" in events[1].message
+    assert {event.reason for event in events} == {"NotEnforced"}
+    words = ("externalTrafficPolicy", "healthCheckNodePort", "loadBalancerSourceRanges")
+    assert [event.message.split()[0].rstrip(":") for event in events] == [*words]
+    assert [
+        event.message.split()[0].rstrip(":") for event in publisher.unenforced(wishes, publisher.OTHERS)
+    ] == [
+        words[0],
+        words[2],
+    ]
+
+
+def test_endpoints_on_no_node_get_nothing_from_outside_by_the_policy_local() -> None:
+    local = service(
+        "web", type="NodePort", externalTrafficPolicy="Local", ports=[{"port": 80, "nodePort": 30080}]
+    )
+    piece = endpoint_slice("web", endpoint("10.1.0.2"), endpoint("10.1.0.3", node=""))
+    assert tracer(local, piece).forward(Packet("10.1.0.5", 80, source="10.1.0.1")).address == "10.1.0.2"
 
 
 def test_a_taken_port_is_told_in_the_engines_words() -> None:

@@ -8,7 +8,7 @@ from minikctl.plan import haproxy, publisher_haproxy
 from minikctl.plan.haproxy import CONFIG, Rendered
 from minikctl.plan.proxy_view import Target
 from minikctl.plan.publisher_haproxy import Bind, Place, Published
-from tests.plan.proxy.cases import endpoint_slice, service
+from tests.plan.proxy.cases import endpoint, endpoint_slice, service
 
 PLACE = Place("10.1.0.1")
 WEB = service("web", type="NodePort", ports=[{"port": 80, "nodePort": 30080}])
@@ -115,9 +115,64 @@ def test_a_port_that_can_listen_nowhere_has_no_frontend() -> None:
 
 def test_what_is_not_enforced_is_said() -> None:
     local = {**WEB, "spec": {**WEB["spec"], "externalTrafficPolicy": "Local"}}
-    (event,) = publisher_haproxy.unenforced(local)
+    (event,) = publisher_haproxy.unenforced(local, "0.0.0.0")
     assert (event.reason, event.regarding) == ("NotEnforced", local)
-    assert publisher_haproxy.unenforced(WEB) == ()
+    assert publisher_haproxy.unenforced(WEB, "0.0.0.0") == ()
+
+
+def test_clients_of_this_machine_are_seen_as_such_anyway() -> None:
+    local = {**WEB, "spec": {**WEB["spec"], "externalTrafficPolicy": "Local"}}
+    assert publisher_haproxy.unenforced(local, "127.0.0.1") == ()
+
+
+CHECKED = {
+    **BALANCED,
+    "spec": {**BALANCED["spec"], "externalTrafficPolicy": "Local", "healthCheckNodePort": 31000},
+}
+
+
+def test_by_the_external_policy_local_only_endpoints_on_nodes_are_served() -> None:
+    placed, stray = endpoint("10.1.0.2"), endpoint("10.1.0.3", node="")
+    (one,) = published(CHECKED, slices=[endpoint_slice("web", placed, stray)])
+    assert one.targets == (Target("10.1.0.2", 8080),)
+    (one,) = published(CHECKED, slices=[endpoint_slice("web", stray)])
+    assert one.targets == ()
+    ending = endpoint("10.1.0.2", ready=False, serving=True, terminating=True)
+    (one,) = published(CHECKED, slices=[endpoint_slice("web", ending, stray)])
+    assert one.targets == (Target("10.1.0.2", 8080),)
+
+
+def test_a_health_check_counts_the_ready_endpoints_of_the_nodes() -> None:
+    entries = (
+        endpoint("10.1.0.2"),
+        endpoint("10.1.0.3", node="there"),
+        endpoint("10.1.0.4", node=""),
+        endpoint("10.1.0.5", ready=False, serving=True, terminating=True),
+    )
+    slices = [endpoint_slice("web", *entries)]
+    checks = publisher_haproxy.health_checks([CHECKED, WEB], slices, ("127.0.0.1", "10.1.0.1"))
+    (one,) = checks
+    assert one.binds == (("127.0.0.1", 31000), ("10.1.0.1", 31000))
+    assert [target.ip for target in one.targets] == ["10.1.0.2", "10.1.0.3"]
+    found = lines(publisher_haproxy.render(checks, (), {}, PLACE))
+    assert "bind 10.1.0.1:31000" in found
+    assert [line.split(" content-type")[0] for line in found if "return status" in line] == [
+        "http-request return status 200",
+        "http-request return status 503",
+    ]
+    body = (
+        '{"service": {"namespace": "default", "name": "web"}, "localEndpoints": %[nbsrv(default_web_health)]'
+    )
+    assert sum(body in line for line in found) == 2
+    without = publisher_haproxy.render(checks, set(one.binds), {}, PLACE)
+    assert "frontend default_web_health" not in without.files[CONFIG]
+
+
+def test_a_health_check_at_every_address_listens_once_and_ends_with_its_service() -> None:
+    (one,) = publisher_haproxy.health_checks([CHECKED], [], ("0.0.0.0", "10.1.0.1"))
+    assert one.binds == (("0.0.0.0", 31000),)
+    gone = {**CHECKED, "metadata": {**CHECKED["metadata"], "deletionTimestamp": "2026-01-01T00:00:00Z"}}
+    assert publisher_haproxy.health_checks([gone], [], ("127.0.0.1",)) == ()
 
 
 def test_a_refusal_is_about_the_service_whose_port_it_names() -> None:

@@ -42,7 +42,7 @@ def service(sheet: Sheet, obj: Object, reader: common.Reader) -> None:
 
 
 def _backends(sheet: Sheet, obj: Object, slices: list[Object], reader: common.Reader) -> None:
-    """Write who gets traffic and who does not, and why, unless all do: then kubectl's lines say it all."""
+    """Write who gets traffic and who does not, and why, unless all are ready: kubectl's lines say that."""
     if not objects.spec(obj).get("selector"):
         return
     from minikctl.plan.why import accounts, links
@@ -50,7 +50,7 @@ def _backends(sheet: Sheet, obj: Object, slices: list[Object], reader: common.Re
     namespace = objects.namespace(obj)
     pods, said = reader.listed("pods", namespace), reader.listed("events", namespace)
     found = accounts.of_service(obj, links.View(slices=slices, pods=pods, events=said))
-    if all(one.is_in for one in found):
+    if all(one.is_in and one.why == accounts.READY for one in found):
         return
     sheet.row(0, "Backends:")
     sheet.row(1, "Pod", "Address", "Traffic", "Why")
