@@ -130,8 +130,10 @@ def _targets(options: DeleteOptions, session: Session) -> list[Target]:
 
         documents = manifests.sound(options.files, options.recursive, session.io)
         return [selection.target_of(document.object, session) for document in documents]
-    namespace = "" if options.all_namespaces else session.namespace
-    parsed = selection.parse(options.arguments, session.discovery, namespace)
+    if options.all_namespaces:
+        parsed = selection.parse(options.arguments, session.discovery, "")
+    else:
+        parsed = selection.everywhere(options.arguments, session)
     if any(target.name for target in parsed):
         if options.all or options.labels:
             raise errors.UsageError("error: name cannot be provided when a selector is specified")

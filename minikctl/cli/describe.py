@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 class DescribeOptions(selection.Selecting):
     """What ``describe`` was asked."""
 
+    chunk: int = flag("--chunk-size", default=500, help="Ask for lists in pieces of so many; 0: all at once.")
     events: bool | None = flag(
         "--show-events", default=None, help="With their events; if not given, those of a single object."
     )
@@ -33,13 +34,14 @@ def run(options: DescribeOptions, session: Session) -> int:
     may_be_prefix = len(options.arguments) == 2 and not options.files
     for target in targets:
         try:
-            members = _objects(target, options.labels, may_be_prefix, session)
+            members = _objects(target, options, may_be_prefix, session)
         except errors.StatusError as error:
             session.io.warn(report.sentence(error))
             failed = True
             continue
         if not members:
-            where = "" if options.all_namespaces else f" in {session.namespace} namespace."
+            place = target.namespace or session.namespaces[0]
+            where = "" if options.all_namespaces else f" in {place} namespace."
             session.io.warn(f"No resources found{where}")
         found += members
     named = {target.name for target in targets}
@@ -65,14 +67,18 @@ def _targets(options: DescribeOptions, session: Session) -> list[Target]:
             'You must specify the type of resource to describe. Use "minikctl api-resources" '
             "for a complete list of supported resources."
         )
-    namespace = "" if options.all_namespaces else session.namespace
-    found = selection.parse(options.arguments, session.discovery, namespace)
+    if options.all_namespaces:
+        found = selection.parse(options.arguments, session.discovery, "")
+    else:
+        found = selection.everywhere(options.arguments, session)
     if options.labels and any(target.name for target in found):
         raise errors.UsageError("error: name cannot be provided when a selector is specified")
     return found
 
 
-def _objects(target: Target, labels: str, may_be_prefix: bool, session: Session) -> list[dict[str, Any]]:
+def _objects(
+    target: Target, options: DescribeOptions, may_be_prefix: bool, session: Session
+) -> list[dict[str, Any]]:
     types = {"apiVersion": target.resource.api_version, "kind": target.resource.kind}
     if target.name:
         try:
@@ -81,14 +87,12 @@ def _objects(target: Target, labels: str, may_be_prefix: bool, session: Session)
             if error.code != 404 or not may_be_prefix:
                 raise
             # As kubectl: a name that is not there may be the beginning of names that are.
-            place = target.collection
-            listed = session.client.request("GET", place.path()).json().get("items") or ()
+            listed, _ = selection.listed(target.collection, session, {}, options.chunk)
             found = [{**types, **o} for o in listed if o["metadata"]["name"].startswith(target.name)]
             if not found:
                 raise
             return found
-    query = {"labelSelector": labels}
-    listed = session.client.request("GET", target.path(), query=query).json().get("items") or ()
+    listed, _ = selection.listed(target, session, {"labelSelector": options.labels}, options.chunk)
     return [{**types, **obj} for obj in listed]
 
 

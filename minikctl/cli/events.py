@@ -29,6 +29,7 @@ class EventsOptions(printing.Printing):
     )
     all_namespaces: bool = flag("--all-namespaces", "-A", default=False, help="Every namespace.")
     watch: bool = flag("--watch", "-w", default=False, help="Go on with each new event.")
+    chunk: int = flag("--chunk-size", default=500, help="Ask for lists in pieces of so many; 0: all at once.")
     no_headers: bool = flag("--no-headers", default=False, help="No header line.")
 
 
@@ -36,23 +37,31 @@ def run(options: EventsOptions, session: Session) -> int:
     """Print events, oldest first; return the exit code."""
     if any(name.lower() not in ("normal", "warning") for name in options.types):
         raise errors.UsageError("error: valid --types are Normal or Warning")
-    namespace = "" if options.all_namespaces else session.namespace
-    target = Target(session.discovery.find("events"), "", namespace)
+    namespaces = [""] if options.all_namespaces else session.namespaces
     query = {"fieldSelector": _fields(options, session)}
-    answer = session.client.request("GET", target.path(), query=query).json()
-    found = sorted((e for e in answer.get("items") or () if _wanted(options, e)), key=last_seen)
+    every: list[dict[str, Any]] = []
+    revision = ""
+    for namespace in namespaces:
+        target = Target(session.discovery.find("events"), "", namespace)
+        items, listed = selection.listed(target, session, query, options.chunk)
+        revision = revision or listed
+        every += items
+    found = sorted((each for each in every if _wanted(options, each)), key=last_seen)
     printer = printing.printer(options, lambda event: f"event/{event['metadata']['name']}")
     if printer is not None:
         types = {"apiVersion": "v1", "kind": "Event"}
         session.io.out.write(printer([{**types, **event} for event in found], True))
         return 0
     if not found and not options.watch:
-        where = "" if options.all_namespaces else f" in {session.namespace} namespace."
+        where = "" if options.all_namespaces else f" in {', '.join(namespaces)} {_word(namespaces)}."
         session.io.warn(f"No events found{where}")
         return 0
-    _print(options, found, session, headed=not options.no_headers)
+    apart = options.all_namespaces or len(namespaces) > 1
+    _print(found, session, headed=not options.no_headers, apart=apart)
     if options.watch:
-        _follow(options, target, {**query, "resourceVersion": answer["metadata"]["resourceVersion"]}, session)
+        if len(namespaces) > 1:
+            target = Target(target.resource, "", "")
+        _follow(options, target, {**query, "resourceVersion": revision}, namespaces, session)
     return 0
 
 
@@ -61,7 +70,7 @@ def _fields(options: EventsOptions, session: Session) -> str:
         return ""
     if "/" not in options.subject:
         raise errors.UsageError("error: --for must be in resource/name form")
-    subject = selection.parse([options.subject], session.discovery, session.namespace)[0]
+    subject = selection.parse([options.subject], session.discovery, session.namespaces[0])[0]
     return f"involvedObject.kind={subject.resource.kind},involvedObject.name={subject.name}"
 
 
@@ -77,11 +86,15 @@ def last_seen(event: dict[str, Any]) -> str:
     return str(moment or event["metadata"].get("creationTimestamp") or "")
 
 
-def _print(options: EventsOptions, found: list[dict[str, Any]], session: Session, *, headed: bool) -> None:
-    before = ["NAMESPACE"] if options.all_namespaces else []
+def _word(namespaces: list[str]) -> str:
+    return "namespace" if len(namespaces) == 1 else "namespaces"
+
+
+def _print(found: list[dict[str, Any]], session: Session, *, headed: bool, apart: bool) -> None:
+    before = ["NAMESPACE"] if apart else []
     rows = [before + HEADER] if headed else []
     for event in found:
-        place = [event["metadata"].get("namespace", "")] if options.all_namespaces else []
+        place = [event["metadata"].get("namespace", "")] if apart else []
         rows.append(place + _row(event))
     for line in table.align(rows):
         session.io.say(line)
@@ -101,15 +114,20 @@ def _row(event: dict[str, Any]) -> list[str]:
     ]
 
 
-def _follow(options: EventsOptions, target: Target, query: dict[str, Any], session: Session) -> None:
+def _follow(
+    options: EventsOptions, target: Target, query: dict[str, Any], namespaces: list[str], session: Session
+) -> None:
+    apart = not target.namespace
     stream = session.client.stream("GET", target.path(), query={**query, "watch": True})
     try:
         for line in stream.lines():
             change = json.loads(line)
             if change["type"] == "ERROR":
                 raise errors.StatusError.from_status(change["object"])
-            if change["type"] in ("ADDED", "MODIFIED") and _wanted(options, change["object"]):
-                _print(options, [change["object"]], session, headed=False)
+            found = change["object"]
+            is_meant = namespaces == [""] or found["metadata"].get("namespace") in namespaces
+            if is_meant and change["type"] in ("ADDED", "MODIFIED") and _wanted(options, found):
+                _print([found], session, headed=False, apart=apart)
     finally:
         stream.close()
 

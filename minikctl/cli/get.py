@@ -117,8 +117,7 @@ def _namespaces(options: GetOptions, session: Session) -> list[str]:
     """Return the namespaces to look in: all at once (""), or one, or several that commas join."""
     if options.all_namespaces:
         return [""]
-    found = [name for name in session.namespace.split(",") if name]
-    return list(dict.fromkeys(found)) or [session.namespace]
+    return session.namespaces
 
 
 def style_of(options: GetOptions, target: Target, several: bool, apart: bool = False) -> table.Style:
@@ -208,7 +207,7 @@ def _near(failure: errors.StatusError, session: Session) -> str:
 
     try:
         kind = ".".join(filter(None, (failure.details.get("kind"), failure.details.get("group"))))
-        place = selection.Target(session.discovery.find(kind), "", session.namespace)
+        place = selection.Target(session.discovery.find(kind), "", session.namespaces[0])
         names = [member.name for member in selection.members(place, session)]
     except errors.MinikctlError:
         return ""

@@ -123,7 +123,7 @@ def _sources(options: LogsOptions, session: Session) -> list[tuple[dict[str, Any
             raise errors.UsageError("error: only a selector (-l) or a POD name is allowed")
         found = pods.selected(options.labels, session)
         if not found:
-            session.io.warn(f"No resources found in {session.namespace} namespace.")
+            session.io.warn(f"No resources found in {', '.join(session.namespaces)} {_word(session)}.")
     elif options.arguments:
         found = _named(options.arguments[0], session, pods.check_timeout(options.timeout))
         if len(found) > 1 and not options.all_pods:
@@ -137,6 +137,10 @@ def _sources(options: LogsOptions, session: Session) -> list[tuple[dict[str, Any
     if options.all_pods and not asked:
         return [(pod, pods.default_container(pod)) for pod in found]
     return [(pod, pods.container(pod, asked, session)) for pod in found]
+
+
+def _word(session: Session) -> str:
+    return "namespace" if len(session.namespaces) == 1 else "namespaces"
 
 
 def _named(argument: str, session: Session, timeout: float) -> list[dict[str, Any]]:

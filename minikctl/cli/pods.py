@@ -62,9 +62,14 @@ def members(found: dict[str, Any], target: Target, session: Session) -> list[dic
 
 def selected(labels: str, session: Session, all_namespaces: bool = False) -> list[dict[str, Any]]:
     """Return the pods with these labels, ready ones first."""
-    place = Target(session.discovery.find("pods"), "", "" if all_namespaces else session.namespace)
-    found = session.client.request("GET", place.path(), query={"labelSelector": labels}).json()
-    return sorted(found.get("items") or (), key=lambda pod: (not _is_ready(pod), pod["metadata"]["name"]))
+    resource = session.discovery.find("pods")
+    found: list[dict[str, Any]] = []
+    for namespace in [""] if all_namespaces else session.namespaces:
+        path = Target(resource, "", namespace).path()
+        found += (
+            session.client.request("GET", path, query={"labelSelector": labels}).json().get("items") or ()
+        )
+    return sorted(found, key=lambda pod: (not _is_ready(pod), pod["metadata"]["name"]))
 
 
 def _get(target: Target, session: Session) -> dict[str, Any]:

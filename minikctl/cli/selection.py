@@ -117,22 +117,39 @@ def members(
     target: Target, session: Session, *, labels: str = "", fields: str = "", chunk: int = 500
 ) -> list[Target]:
     """Return every object of a collection that the selectors choose."""
-    query: dict[str, Any] = {"labelSelector": labels, "fieldSelector": fields, "limit": chunk or None}
-    accept = {"Accept": METADATA_ONLY}
-    found: list[Target] = []
+    query = {"labelSelector": labels, "fieldSelector": fields}
+    try:
+        items, _ = listed(target, session, query, chunk, accept=METADATA_ONLY)
+    except errors.StatusError as error:
+        if error.code not in (400, 404):
+            raise
+        raise list_failure(error, target, labels, fields) from error
+    found = [item["metadata"] for item in items]
+    return [Target(target.resource, each["name"], each.get("namespace", "")) for each in found]
+
+
+def listed(
+    target: Target, session: Session, query: dict[str, Any], chunk: int, accept: str = "application/json"
+) -> tuple[list[dict[str, Any]], str]:
+    """Return a collection's objects, asked for in pieces of ``chunk`` (0: all at once), and its resourceVersion."""
+    found: list[dict[str, Any]] = []
+    asked = {**query, "limit": chunk or None}
     while True:
-        try:
-            answer = session.client.request("GET", target.path(), query=query, headers=accept).json()
-        except errors.StatusError as error:
-            if error.code not in (400, 404):
-                raise
-            raise list_failure(error, target, labels, fields) from error
-        for item in answer.get("items") or ():
-            metadata = item["metadata"]
-            found.append(Target(target.resource, metadata["name"], metadata.get("namespace", "")))
-        query["continue"] = (answer.get("metadata") or {}).get("continue")
-        if not query["continue"]:
-            return found
+        answer = session.client.request("GET", target.path(), query=asked, headers={"Accept": accept}).json()
+        found += answer.get("items") or ()
+        metadata = answer.get("metadata") or {}
+        asked["continue"] = metadata.get("continue")
+        if not asked["continue"]:
+            return found, str(metadata.get("resourceVersion") or "")
+
+
+def everywhere(arguments: Sequence[str], session: Session) -> list[Target]:
+    """Return what the arguments mean in each of the namespaces that are given."""
+    found: dict[tuple[str, str, str], Target] = {}
+    for namespace in session.namespaces:
+        for target in parse(arguments, session.discovery, namespace):
+            found.setdefault((target.resource.qualified, target.namespace, target.name), target)
+    return list(found.values())
 
 
 def list_failure(error: errors.StatusError, target: Target, labels: str, fields: str) -> errors.StatusError:

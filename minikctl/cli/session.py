@@ -139,8 +139,22 @@ class Session:
 
     @property
     def namespace(self) -> str:
-        """The namespace of the request: the flag's, else the context's."""
-        return self.settings.namespace or os.environ.get("MINIKCTL_NAMESPACE") or self.endpoint.namespace
+        """The namespace of the request: the flag's, else the context's; ``UsageError`` when several are given."""
+        found = self.namespaces
+        if len(found) > 1:
+            raise errors.UsageError(
+                f"error: this works in one namespace, not in {', '.join(found)}: "
+                "get, describe, events, logs -l and delete take several"
+            )
+        return found[0]
+
+    @property
+    def namespaces(self) -> list[str]:
+        """The namespaces of the request, one or several that commas join, each once."""
+        told = self.settings.namespace or os.environ.get("MINIKCTL_NAMESPACE") or self.endpoint.namespace
+        if "," not in told:
+            return [told]
+        return list(dict.fromkeys(name for name in told.split(",") if name)) or [""]
 
     def _warn(self, text: str) -> None:
         """Pass a server's warning on, each once."""

@@ -12,7 +12,7 @@ class Settings(Options):
         "--namespace",
         "-n",
         default="",
-        help="The namespace of this request; `get` takes several, with commas between.",
+        help="The namespace of this request; several, with commas between, for get, describe, events, logs -l and delete.",
         complete="namespaces",
     )
     cluster: str = flag(

@@ -239,3 +239,46 @@ def test_a_mistyped_flag_and_a_namespace_that_is_not_there_are_hinted_at(world: 
     assert "hint: did you mean --watch" in world.run("get", "pods", "--wach").err
     assert "hint: there is no namespace nope" in world.run("get", "pods", "-n", "nope").err
     assert "hint" not in world.run("get", "pods", "-n", "kube-public").err
+
+
+def test_several_namespaces_at_once(world: World) -> None:
+    both = ("-n", "default,kube-system")
+    for place in ("default", "kube-system"):
+        made = world.run("create", "cm", "twin", "-n", place, "--from-literal=a=b")
+        assert made.code == 0, made.err
+    text = world.run("describe", "cm", "twin", *both).out
+    assert [line for line in text.splitlines() if line.startswith("Namespace:")] == [
+        "Namespace:    default",
+        "Namespace:    kube-system",
+    ]
+    # What is of the cluster as a whole is there once.
+    assert world.run("describe", "ns", "default", *both).out.count("Name: ") == 1
+    events = world.run("events", *both)
+    assert events.out.split("\n")[0].split()[0] == "NAMESPACE"
+    assert {line.split()[0] for line in events.out.splitlines()[1:]} <= {"default", "kube-system"}
+    assert (
+        world.run("events", "--for", "cm/twin", *both).err
+        == "No events found in default, kube-system namespaces.\n"
+    )
+    assert world.run("logs", "-l", "app=none", *both).err == (
+        "No resources found in default, kube-system namespaces.\n"
+    )
+    refused = world.run("create", "cm", "other", *both)
+    assert (refused.code, refused.err.partition(":")[2].partition(":")[0]) == (
+        1,
+        " this works in one namespace, not in default, kube-system",
+    )
+    deleted = world.run("delete", "cm", "twin", *both).out
+    assert deleted == (
+        'configmap "twin" deleted from default namespace\nconfigmap "twin" deleted from kube-system namespace\n'
+    )
+
+
+def test_lists_come_in_pieces_of_the_wanted_size(world: World) -> None:
+    whole = world.run("describe", "cm", "-n", "kube-system", "--chunk-size=0").out
+    found = world.run("describe", "cm", "-n", "kube-system", "--chunk-size=1", "-v=6")
+    assert found.out == whole
+    assert found.err.count("limit=1") >= whole.count("\nName: ")
+    events = world.run("events", "-A", "--chunk-size=2", "-v=6")
+    assert events.err.count("limit=2") > 1
+    assert events.out.count("\n") == world.run("get", "events", "-A", "--no-headers").out.count("\n") + 1

@@ -16,7 +16,6 @@ from minikctl.cli.settings import Settings
 from tests.cli.conftest import KUBECTL
 
 NO_WAIT = "pods are asked for what they have written by now"
-PIECES = "what is listed comes in one piece"
 ABSENT = {
     "kuberc": "preferences of kubectl's own; minikctl has no preferences file",
     "kuberc set": "as kuberc",
@@ -52,8 +51,6 @@ FLAGS: dict[str, dict[str, str]] = {
     "get": {"--server-print": "tables are always the server's; -o chooses others"},
     "apply edit-last-applied": {"--validate": "what is edited is no object of the server"},
     "taint": {"--validate": "there is no manifest to validate"},
-    "describe": {"--chunk-size": PIECES},
-    "events": {"--chunk-size": PIECES},
     "cluster-info dump": {"--pod-running-timeout": NO_WAIT},
     "proxy": {"--keepalive": "the system's own"},
     "api-resources": {"--show-managed-fields": "what is printed is no object"},
