@@ -80,11 +80,14 @@ def parse(data: bytes, media: str) -> Any:
 
 
 def _yaml(data: bytes) -> Any:
-    """Return what YAML describes, as JSON would: keys are text, and there is nothing that JSON has not."""
+    """Return what YAML describes, as JSON would: keys are text, and there is nothing that JSON has not.
+
+    Members are sorted by their keys, as the way through Go's maps leaves them: warnings come in that order.
+    """
     try:
         found = yaml.load(data, Loader=_Loader)
         _check_depth(found)
-        return orjson.loads(orjson.dumps(found, option=orjson.OPT_NON_STR_KEYS))
+        return orjson.loads(orjson.dumps(found, option=orjson.OPT_NON_STR_KEYS | orjson.OPT_SORT_KEYS))
     except (yaml.YAMLError, orjson.JSONEncodeError) as error:
         raise errors.bad_request(f"error converting YAML to JSON: {error}") from None
 

@@ -52,10 +52,11 @@ async def serve(
     location = _located(registry, target)
     prefix, tail = proxied_tail(exchange.raw_path)
     query = f"?{exchange.raw_query}" if exchange.raw_query else ""
-    if not tail:
+    if not tail and exchange.method in ("GET", "HEAD"):
         await exchange.begin(301, "text/plain", [("location", f"{prefix}/{query}"), ("content-length", "0")])
         await exchange.end()
         return
+    tail = tail or "/"
     hosts = (location.authority, exchange.headers.get("host", ""))
     backend = await (connect or Backend.connect)(location)
     try:

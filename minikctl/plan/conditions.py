@@ -53,12 +53,15 @@ def carried(current: Condition | None, wanted: Condition) -> Condition:
     return {**wanted, "lastTransitionTime": current.get("lastTransitionTime")}
 
 
+_TELLING = ("status", "reason", "message", "observedGeneration")
+
+
 def refreshed(conditions: Iterable[Condition], wanted: Condition) -> list[Condition]:
     """Return the conditions with this one in its old place, replaced if anything but its times differs."""
     found = list(conditions)
     for index, current in enumerate(found):
         if current.get("type") == wanted["type"]:
-            same = all(current.get(name) == wanted.get(name) for name in ("status", "reason", "message"))
+            same = all(current.get(name) == wanted.get(name) for name in _TELLING)
             found[index] = current if same else carried(current, wanted)
             return found
     return [*found, wanted]

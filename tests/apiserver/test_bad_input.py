@@ -122,6 +122,14 @@ async def test_metadata_changes_through_status(client: Client) -> None:
     assert (patched["spec"], patched["status"]["replicas"]) == (made["spec"], 1)
 
 
+async def test_unknown_fields_of_yaml_are_told_in_the_order_of_their_names(client: Client) -> None:
+    text = b"zone: 1\nkind: ConfigMap\napiVersion: v1\nmetadata: {name: n, other: 1}\nalso: 1\n"
+    url = f"{MAPS}?dryRun=All&fieldValidation=Strict"
+    strict = await client("POST", url, text, {"content-type": MEDIA["yaml"]})
+    wanted = 'unknown field "also", unknown field "metadata.other", unknown field "zone"'
+    assert wanted in strict.json()["message"]
+
+
 async def test_names_that_come_twice_in_yaml_are_told_with_their_line(client: Client) -> None:
     text = b"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: n}\ndata:\n  a: '1'\n  a: '2'\n"
     url, media = f"{MAPS}?dryRun=All", {"content-type": MEDIA["yaml"]}

@@ -37,6 +37,8 @@ class World:
             head = (await reader.readuntil(b"\r\n\r\n")).decode()
             path = head.split(" ", 2)[1].partition("?")[0]
             match path:
+                case "/":
+                    self._answer(writer, 200, head.encode(), "")
                 case "/echo":
                     length = int(
                         next(line for line in head.lower().split("\r\n") if "content-length" in line)[16:]
@@ -148,6 +150,12 @@ async def test_pages_and_redirections_lead_through_the_proxy(world: World) -> No
 async def test_without_a_path_the_client_is_sent_to_the_root(world: World) -> None:
     status, headers, _ = await ask(world, f"GET {PATH}?a=b HTTP/1.1")
     assert (status, headers["location"]) == (301, f"{PATH}/?a=b")
+
+
+async def test_without_a_path_other_methods_are_passed_on_to_the_root(world: World) -> None:
+    status, _, content = await ask(world, f"PATCH {PATH}?a=b HTTP/1.1", b"x")
+    assert status != 301
+    assert content.startswith(b"PATCH /?a=b HTTP/1.1")
 
 
 async def test_a_client_that_leaves_ends_the_request_behind(world: World) -> None:

@@ -15,7 +15,7 @@ Condition = dict[str, Any]
 SCHEDULED = "PodScheduled"
 OWN = (
     *("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady"),
-    *(resizing.PENDING, resizing.RUNNING),
+    *(resizing.PENDING, resizing.RUNNING, SCHEDULED),
 )
 
 
@@ -29,12 +29,11 @@ def of(state: PodState, status: Mapping[str, Any], now: datetime) -> list[Condit
         _ready(state, containers_ready, stored),
         {**containers_ready, "type": "ContainersReady"},
         *resizing.conditions(state),
+        # Who named the node himself is told the same as by a scheduler.
+        _made(SCHEDULED, True),
     ]
     finished = [_dated(state, condition, stored.get(str(condition["type"])), now) for condition in made]
     others = {type_: condition for type_, condition in stored.items() if type_ not in OWN}
-    if SCHEDULED not in others:
-        # Who named the node himself is told the same as by a scheduler.
-        others[SCHEDULED] = _dated(state, _made(SCHEDULED, True), None, now)
     return finished + list(others.values())
 
 

@@ -71,7 +71,7 @@ def phase(pod: state.PodState, draft: Draft) -> str:
     alive = any(container.running or container.starting for container in pod.all)
     stored = str(objects.status(pod.pod).get("phase") or "")
     found = ending.outcome(pod)
-    if found and (found == stored or not any(app.running for app in pod.apps)):
+    if found and (found == stored or not any(each.running for each in (*pod.apps, *pod.sidecars))):
         return found
     if not alive and deadline.passed(pod, draft):
         return "Failed"

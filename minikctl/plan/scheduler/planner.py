@@ -224,6 +224,8 @@ def _held(pod: Object, reason: str, message: str, now: datetime) -> dict[str, An
     """Return the status with the PodScheduled condition saying so."""
     status = objects.status(pod)
     wanted = conditions.new("PodScheduled", "False", reason, message, now)
+    if objects.generation(pod):
+        wanted["observedGeneration"] = objects.generation(pod)
     return {**status, "conditions": conditions.refreshed(status.get("conditions") or (), wanted)}
 
 
