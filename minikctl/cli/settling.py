@@ -6,6 +6,7 @@ import time
 
 from minikctl import errors
 from minikctl.cli import report, rollouts, timespan
+from minikctl.cli.progress import Progress
 from minikctl.plan.why import hopeless
 
 TYPE_CHECKING = False
@@ -24,21 +25,24 @@ def wait(applied: Sequence[tuple[Target, dict[str, Any]]], timeout: str, session
     """Return 0 when all run, 1 when some cannot, with their pods' own reasons, or time is over."""
     deadline = time.monotonic() + (timespan.seconds(timeout) or PATIENCE_SECONDS)
     pending = [target for target, _ in applied if _is_followed(target)]
-    progress = _Progress(session)
+    progress = Progress(session.io)
     failed = False
     while pending:
         left: list[Target] = []
         for target in pending:
             words, done, broken = _look(target, session)
             if broken:
-                progress.say(report.lined(f"{target.title} will not run: {broken}"))
+                progress.say(target.title, report.lined(f"{target.title} will not run: {broken}"))
                 failed = True
             elif done:
-                progress.say(f"{target.title} runs" if not words else f"{target.title}: {words}")
+                progress.say(
+                    target.title, f"{target.title} runs" if not words else f"{target.title}: {words}"
+                )
             else:
                 progress.show(target.title, words)
                 left.append(target)
         pending = left
+        progress.draw()
         if not pending or time.monotonic() >= deadline:
             break
         time.sleep(POLL_SECONDS)
@@ -119,46 +123,3 @@ def broken(found: dict[str, Any], target: Target, session: Session, *, wants_end
 def _hash(pod: dict[str, Any]) -> str:
     labels = pod["metadata"].get("labels") or {}
     return str(labels.get("pod-template-hash") or labels.get("controller-revision-hash") or "")
-
-
-class _Progress:
-    """On a terminal one line that changes; elsewhere each sentence once."""
-
-    def __init__(self, session: Session) -> None:
-        self._io = session.io
-        self._is_live = session.io.err.isatty()
-        self._said: dict[str, str] = {}
-
-    def show(self, title: str, words: str) -> None:
-        """Tell how far one object is."""
-        if self._said.get(title) == words:
-            return
-        self._said[title] = words
-        if self._is_live:
-            waiting = " · ".join(f"{name.partition('/')[2]}: {text}" for name, text in self._said.items())
-            self._io.err.write(f"\r\x1b[2K{_fitting(waiting)}")
-            self._io.err.flush()
-        else:
-            self._io.warn(f"{title}: {words}")
-
-    def say(self, text: str) -> None:
-        """Say what stays said."""
-        self._clear()
-        self._said.pop(text.partition(" ")[0].removesuffix(":"), None)
-        self._io.warn(text)
-
-    def end(self) -> None:
-        """Leave no half line behind."""
-        self._clear()
-
-    def _clear(self) -> None:
-        if self._is_live:
-            self._io.err.write("\r\x1b[2K")
-            self._io.err.flush()
-
-
-def _fitting(text: str) -> str:
-    import shutil
-
-    width = shutil.get_terminal_size().columns - 1
-    return text if len(text) <= width else text[: width - 1] + "…"
