@@ -32,6 +32,7 @@ from minikctl.node import (
     host_files,
     images,
     messages,
+    neighbours,
     observe,
     probes,
     record,
@@ -42,7 +43,7 @@ from minikctl.node.record import PodRecord
 from minikctl.node.sandbox import SandboxNetwork
 from minikctl.node.tokens import Tokens
 from minikctl.plan import pod as planner
-from minikctl.plan.pod import admission, backoff, names
+from minikctl.plan.pod import backoff, names
 from minikctl.plan.pod.state import ended
 from minikctl.plan.pod.view import NodeInfo, PodView
 from minikctl.runtime import clock as clocks
@@ -95,6 +96,7 @@ class NodeAgent:
         self._clock = drivers.clock
         self._tasks = tasks.Tasks()
         self._records: dict[str, PodRecord] = {}
+        self._seeking: set[str] = set()
         self._owners: dict[str, str] = {}
         self._enqueue: Callable[[str], None] = log.debug  # nobody plans before the loop runs
         self._problem = "the Docker engine has not answered yet"
@@ -185,6 +187,7 @@ class NodeAgent:
             return None
         if found.is_empty:
             del self._records[key]
+            self._seeking.discard(key)
             return None
         namespace = found.namespace
         claims = _named(self._claims, namespace, found.references.claims)
@@ -215,17 +218,12 @@ class NodeAgent:
             self._statuses.offer(found.pod, plan.status)
 
     def _room(self, found: PodRecord) -> tuple[Object | None, tuple[Object, ...]]:
-        """Return the node and the pods that it has taken, for a pod that names it without a scheduler."""
-        pod = found.pod
-        if pod is None or found.status is not None or not admission.is_new(pod) or admission.is_placed(pod):
+        """Return the node and the pods that it has taken, for a pod that wants room among them."""
+        if not neighbours.wants_room(found):
+            self._seeking.discard(found.uid)
             return None, ()
-        others = [
-            {**other.pod, "status": other.status or objects.status(other.pod)}
-            for other in self._records.values()
-            if other is not found and other.pod is not None and other.node == found.node
-        ]
-        taken = tuple(other for other in others if not admission.is_new(other))
-        return self._machines.get("", found.node), taken
+        self._seeking.add(found.uid)
+        return self._machines.get("", found.node), neighbours.of(found, self._records.values())
 
     def _services_of(self, namespace: str) -> tuple[Object, ...]:
         found = tuple(self._services.items(namespace))
@@ -270,6 +268,8 @@ class NodeAgent:
     # --- what the API tells -------------------------------------------------------------------------------
 
     def _pod_changed(self, old: Object | None, new: Object | None) -> None:
+        for uid in self._seeking - {objects.uid(new or old or {})}:
+            self.wake(uid)
         if old is not None and (new is None or objects.uid(new) != objects.uid(old)):
             gone = self._records.get(objects.uid(old))
             if gone is not None:

@@ -107,6 +107,29 @@ async def test_a_pod_that_names_its_node_is_refused_if_it_does_not_fit(bench: Be
         await bench.until(lambda: bench.ready("three"))
 
 
+async def test_larger_requests_wait_until_their_neighbours_leave_room(bench: Bench) -> None:
+    node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "node-1"}}
+
+    def asking(name: str, memory: str) -> dict[str, Any]:
+        return pod(name, container(resources={"requests": {"memory": memory}}))
+
+    async with bench.running():
+        put(bench, {**node, "status": {"allocatable": {"memory": "1Gi", "pods": "9"}}})
+        for name in ("one", "two"):
+            put(bench, asking(name, "400Mi"))
+        await bench.until(lambda: bench.ready("one") and bench.ready("two"))
+        grown = asking("one", "800Mi")
+        put(bench, {**bench.pod("one"), "spec": {**bench.pod("one")["spec"], **grown["spec"]}})
+        await bench.until(lambda: bench.events.texts("ResizeDeferred"))
+        await bench.until(lambda: objects.condition(bench.pod("one"), "PodResizePending"))
+        assert bench.container("one")["allocatedResources"] == {"memory": "400Mi"}
+        assert bench.container("one")["resources"] == {"requests": {"memory": "400Mi"}}
+        await bench.client.delete(kinds.POD, "two", "default", DeleteOptions(grace_seconds=0))
+        await bench.until(lambda: bench.events.texts("ResizeCompleted"))
+        assert bench.container("one")["resources"] == {"requests": {"memory": "800Mi"}}
+        assert objects.condition(bench.pod("one"), "PodResizePending") is None
+
+
 async def test_a_deleted_pod_leaves_nothing(bench: Bench) -> None:
     async with bench.running():
         made = put(bench, pod("web", container("app", *FOREVER)))

@@ -6,13 +6,12 @@ from typing import Any, NamedTuple
 
 from minikctl.model import objects
 from minikctl.model.objects import Object
-from minikctl.plan import readiness
+from minikctl.plan.pod import room
 from minikctl.plan.pod.view import PodView
 from minikctl.plan.podsecurity.baseline import SYSCTLS
 from minikctl.plan.scheduler import demands, requests
 from minikctl.plan.scheduler.facts import PodFacts
 from minikctl.plan.scheduler.filters import NO_PORT, UNSUITABLE
-from minikctl.plan.scheduler.summary import Room
 
 _SYSTEM = "linux"
 _OF_IPC = ("kernel.shm", "kernel.msg", "kernel.sem", "fs.mqueue.")
@@ -60,32 +59,17 @@ def refusal(view: PodView, pod: Object) -> Refusal | None:
 
 def _unfit(node: Object, pod: Object, neighbours: tuple[Object, ...]) -> Refusal | None:
     """Return the first thing that a scheduler would have minded, in the order of a kubelet's checks."""
-    room, facts = Room(node), PodFacts(pod)
-    for other in neighbours:
-        if not readiness.is_finished(other):
-            room.add(PodFacts(other))
+    there, facts = room.beside(node, neighbours), PodFacts(pod)
     critical = facts.priority >= CRITICAL
-    short = None if critical else _short(room, facts)
+    short = None if critical else room.shortage(there, facts)
     if short is not None:
-        return short
+        return Refusal(f"OutOf{short.resource}", short.message)
     if not demands.matches_node(pod, node):
         return _failed("NodeAffinity", UNSUITABLE.reasons[0])
-    if facts.ports and not critical and requests.ports_clash(facts.ports, room.ports):
+    if facts.ports and not critical and requests.ports_clash(facts.ports, there.ports):
         return _failed("NodePorts", NO_PORT.reasons[0])
-    if demands.untolerated(pod, room.taints, ("NoExecute",)):
+    if demands.untolerated(pod, there.taints, ("NoExecute",)):
         return _failed("TaintToleration", _UNTOLERATED)
-    return None
-
-
-def _short(room: Room, pod: PodFacts) -> Refusal | None:
-    """Return which resource the node has too little of; one that it knows nothing of is no matter."""
-    wanted = [("pods", 1, len(room.pods))]
-    wanted += [(name, amount, room.used.get(name, 0)) for name, amount in pod.requests.items()]
-    for name, amount, used in wanted:
-        have = room.have.get(name)
-        if amount and have is not None and amount > have - used:
-            text = f"Node didn't have enough resource: {name}, requested: {amount}"
-            return Refusal(f"OutOf{name}", f"{text}, used: {used}, capacity: {have}")
     return None
 
 

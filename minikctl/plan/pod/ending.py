@@ -114,7 +114,8 @@ def stop_if_unfit(state: PodState, draft: Draft, container: ContainerState, runn
         stop(state, draft, container, message=f"Container {name} definition changed, will be restarted")
         return
     sizes = resizing.changed(state, container)
-    if sizes and resizing.needs_restart(container, sizes) and not resizing.infeasible(state, container):
+    sizes = [] if sizes and resizing.refusal(state) else sizes
+    if sizes and resizing.needs_restart(container, sizes):
         stop(state, draft, container, message=f"Container {name} resize requires restart")
         return
     if sizes:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from minikctl.model import objects, quantity
 from minikctl.model.actions.node import ResizeContainer
 from minikctl.model.containers import Container
 from minikctl.model.objects import Object
-from minikctl.plan.pod import events, resources
+from minikctl.plan.pod import events, resources, room
 from minikctl.plan.pod.draft import Draft
 from minikctl.plan.pod.state import ContainerState, PodState, container_id
+from minikctl.plan.scheduler.facts import PodFacts
 
 NAMES = ("cpu", "memory")
 PENDING, RUNNING = "PodResizePending", "PodResizeInProgress"
@@ -43,7 +44,39 @@ def _sides(given: Object, name: str) -> list[Any]:
     return [None if amount is None else quantity.parse(amount) for amount in amounts]
 
 
-def infeasible(state: PodState, container: ContainerState) -> str:
+def is_wanted(pod: Object) -> bool:
+    """Tell whether a pod with this spec and status is to get other resources than it has."""
+    status, spec = objects.status(pod), objects.spec(pod)
+    stored = (*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ()))
+    has = {each.get("name"): each["resources"] for each in stored if "resources" in each}
+    return any(
+        _sides(has[each["name"]], name) != _sides(each.get("resources") or {}, name)
+        for each in objects.containers(spec)
+        if each.get("name") in has
+        for name in NAMES
+    )
+
+
+class Refusal(NamedTuple):
+    """Why a change is not made: ``Infeasible`` for ever, or ``Deferred`` until there is room."""
+
+    reason: str
+    message: str
+
+
+def refusal(state: PodState) -> Refusal | None:
+    """Return why what is asked for is not given, None if it is."""
+    asking = [container for container in state.all if changed(state, container)]
+    for never in filter(None, (_infeasible(state, container) for container in asking)):
+        return Refusal("Infeasible", never)
+    if not asking or state.view.machine is None:
+        return None
+    there = room.beside(state.view.machine, state.view.neighbours)
+    short = room.shortage(there, PodFacts(state.pod))
+    return Refusal("Deferred", short.message) if short else None
+
+
+def _infeasible(state: PodState, container: ContainerState) -> str:
     """Return why the node can never give what is asked for, "" if it might."""
     node = state.view.node
     have = {"cpu": node.cpus * 1000, "memory": node.memory_bytes}
@@ -66,9 +99,7 @@ def needs_restart(container: ContainerState, names: list[str]) -> bool:
 
 
 def resize(state: PodState, draft: Draft, container: ContainerState, running: Container) -> None:
-    """Add the change of the running container's limits, if the node can give what is asked for."""
-    if infeasible(state, container):
-        return
+    """Add the change of the running container's limits."""
     draft.add(
         ResizeContainer(
             container=container.name,
@@ -82,9 +113,9 @@ def resize(state: PodState, draft: Draft, container: ContainerState, running: Co
 
 def conditions(state: PodState) -> Iterator[Object]:
     """Yield what the pod says of changes that are under way, or that cannot be."""
-    refused = _refused(state)
+    refused = refusal(state)
     if refused:
-        yield {"type": PENDING, "status": "True", "reason": "Infeasible", "message": refused}
+        yield {"type": PENDING, "status": "True", **refused._asdict()}
     elif _under_way(state):
         failure = _failure(state)
         yield {
@@ -97,11 +128,12 @@ def conditions(state: PodState) -> Iterator[Object]:
 def report(state: PodState, draft: Draft) -> None:
     """Report that a change has begun, failed, cannot be, or is done, each once."""
     generation = objects.generation(state.pod)
-    refused, failure = _refused(state), _failure(state)
-    told = objects.condition(state.pod, RUNNING)
+    refused, failure = refusal(state), _failure(state)
+    was_under_way = objects.condition(state.pod, RUNNING) is not None
     if refused:
-        message = _message(state, "Infeasible", refused)
-        draft.report(f"resize refused/{generation}", events.warning(state.pod, "ResizeInfeasible", message))
+        message = _message(state, refused.reason, refused.message)
+        told = events.warning(state.pod, f"Resize{refused.reason}", message)
+        draft.report(f"resize {refused.reason}/{generation}", told)
     elif _under_way(state):
         begun = events.normal(state.pod, "ResizeStarted", _message(state, "started"))
         draft.report(f"resize started/{generation}", begun)
@@ -110,15 +142,9 @@ def report(state: PodState, draft: Draft) -> None:
             draft.report(
                 f"resize error/{generation}/{failure}", events.warning(state.pod, "ResizeError", message)
             )
-    elif told is not None:
+    elif was_under_way:
         done = events.normal(state.pod, "ResizeCompleted", _message(state, "completed"))
         draft.report(f"resize completed/{generation}", done)
-
-
-def _refused(state: PodState) -> str:
-    """Return why the node cannot give what is asked for, "" if it can."""
-    asked = (infeasible(state, container) for container in state.all if changed(state, container))
-    return next(filter(None, asked), "")
 
 
 def _under_way(state: PodState) -> bool:

@@ -126,8 +126,9 @@ def _resources(pod: state.PodState, container: state.ContainerState, found: Stat
         got = asked
     if got:
         found["resources"] = got
-    if asked.get("requests"):
-        found["allocatedResources"] = asked["requests"]
+    given = got if resizing.changed(pod, container) and resizing.refusal(pod) else asked
+    if given.get("requests"):
+        found["allocatedResources"] = given["requests"]
 
 
 def _lost(stored: Status) -> Status:

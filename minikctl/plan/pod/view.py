@@ -81,7 +81,7 @@ class PodView:
     name: str
     pod: Object | None = None
     machine: Object | None = None
-    """The Node, and ``neighbours`` the pods that it has taken: known only of a pod that nobody scheduled."""
+    """The Node, and ``neighbours`` the pods that it has taken: known only of a pod that wants room there."""
     neighbours: tuple[Object, ...] = ()
     containers: tuple[Container, ...] = ()
     config_maps: Mapping[str, Object] = field(default_factory=dict)
