@@ -11,6 +11,7 @@ from minikctl.cli import pods
 from minikctl.cli.selection import Target
 from minikctl.cli.session import Session
 from minikctl.model import objects
+from minikctl.plan import service_ports, userspace
 from minikctl.plan.netpol_verdict import Connection, End, World, named_ports
 
 PROTOCOLS = ("TCP", "UDP", "SCTP")
@@ -23,6 +24,8 @@ class Goal:
 
     title: str
     arrivals: tuple[tuple[End, int], ...]
+    is_virtual: bool = False
+    """It is a Service with an address of its own, so something takes connections from there to its pods."""
 
 
 class Reader:
@@ -144,7 +147,8 @@ class Reader:
                 f"error: service {name} has no port {port}/{self.protocol}; it has {have}"
             )
         arrivals = tuple(self._endpoints(service, wanted[0]))
-        return Goal(f"service {namespace}/{name}:{wanted[0]['port']}", arrivals)
+        title = f"service {namespace}/{name}:{wanted[0]['port']}"
+        return Goal(title, arrivals, is_virtual=not service_ports.is_headless(service))
 
     def _endpoints(self, service: dict[str, Any], port: dict[str, Any]) -> list[tuple[End, int]]:
         namespace, name = objects.key(service)
@@ -166,6 +170,12 @@ class Reader:
                         address = entry["addresses"][0]
                         found.append((by_address.get(address) or End(address), int(one["port"])))
         return found
+
+    def is_masked(self, goal: Goal) -> bool:
+        """Tell whether connections there are made by a proxy, which is the client that policies see."""
+        if not goal.is_virtual or self.protocol != "TCP":
+            return False
+        return userspace.is_proxy(self.one("daemonsets", *userspace.DAEMON_SET) or {})
 
     def connections(self, source: End, goal: Goal) -> list[Connection]:
         """Return every connection that may come of it."""

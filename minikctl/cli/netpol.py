@@ -40,6 +40,11 @@ def trace(options: TraceOptions, session: Session) -> int:
             f"{goal.title} has no ready endpoint: connections to it are refused, whatever policies say"
         )
         return 1
+    if reader.is_masked(goal):
+        session.io.warn(
+            f"Warning: connections to {goal.title} are made by kube-proxy (mode userspace), so policies judge its "
+            "pod; what follows is the way without it"
+        )
     code = 0
     for index, connection in enumerate(connections):
         if index:

@@ -18,6 +18,9 @@ from minikctl.plan.haproxy import CONFIG, Rendered, Slots, section
 from minikctl.plan.proxy_view import Spot, Target
 
 MODE = "userspace"
+MODE_ANNOTATION = "minikctl.dev/proxy-mode"
+"""What the proxies' pods and their DaemonSet say of themselves."""
+DAEMON_SET = ("kube-system", "kube-proxy")
 PROTOCOL = "tcp"
 FIRST_PORT, LAST_PORT = 11000, 32767
 """The listeners' ports: below those from which the proxy itself connects, above those of its state."""
@@ -156,6 +159,11 @@ def backend(one: Listener, slots: Sequence[Target | None]) -> str:
         table = f"stick-table type ip size {CLIENTS} expire {one.affinity_seconds}s peers clients"
         kept = (table, "stick on src")
     return haproxy.backend(one.name, slots, "balance roundrobin", *kept)
+
+
+def is_proxy(obj: objects.Object) -> bool:
+    """Tell whether it is a proxy of this mode, or the DaemonSet of such; one that leaves is not any more."""
+    return objects.annotations(obj).get(MODE_ANNOTATION) == MODE and not objects.is_deleting(obj)
 
 
 def masked(policy: objects.Object) -> api.RecordEvent:

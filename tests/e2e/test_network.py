@@ -131,6 +131,20 @@ class World:
         found = self.cluster.json("events", "-n", NAMESPACE)["items"]
         return {event["reason"] for event in found if event["involvedObject"]["name"] == name}
 
+    @property
+    def mode(self) -> str:
+        """Return who takes TCP connections to endpoints: nftables or userspace."""
+        return str(self.cluster.status()["serviceProxy"]["tcp"])
+
+    def seen_of(self, pod: str) -> str:
+        """Return the address that endpoints of a Service see of a pod: in userspace its node's proxy's."""
+        found = self.field("pod", pod)
+        if self.mode != "userspace":
+            return str(found["status"]["podIP"])
+        proxies = self.cluster.json("pods", "-n", "kube-system", "-l", "k8s-app=kube-proxy")["items"]
+        (own,) = (one for one in proxies if one["spec"]["nodeName"] == found["spec"]["nodeName"])
+        return str(own["status"]["podIP"])
+
     def scaled(self, replicas: int, message: str = "hello") -> None:
         """Return once the Deployment has that many pods, all Ready, with that message."""
         self.apply(deployment("web", replicas, message))
@@ -162,8 +176,8 @@ def world(cluster: Cluster) -> World:
 # Services
 
 
-def test_a_service_is_spread_over_its_pods_which_see_the_true_client(world: World) -> None:
-    client = world.pods("client")["client"]
+def test_a_service_is_spread_over_its_pods_which_see_the_client_or_its_proxy(world: World) -> None:
+    client = world.seen_of("client")
     answers = Counter(world.get("http://web/").split()[0] for _ in range(12))
     assert set(answers) == set(world.pods())
     assert f"you are {client}" in world.get("http://web/")
@@ -172,7 +186,7 @@ def test_a_service_is_spread_over_its_pods_which_see_the_true_client(world: Worl
 def test_a_pod_reaches_itself_through_its_service(world: World) -> None:
     pod = next(iter(world.pods("other")))
     world.apply(service("other", "other"))
-    own = world.pods("other")[pod]
+    own = world.seen_of(pod)
     assert eventually(
         lambda: f"you are {own}" in world.exec("curl", "-sS", "http://other/", pod=pod, code=None).stdout
     )
@@ -188,6 +202,25 @@ def test_what_leads_nowhere_is_refused_at_once(world: World, target: str) -> Non
 
 def test_a_client_keeps_its_endpoint(world: World) -> None:
     assert len({world.get("http://sticky/").split()[0] for _ in range(6)}) == 1
+
+
+def test_an_endpoint_that_refuses_costs_connections_unless_a_proxy_tries_another(world: World) -> None:
+    """One of the two endpoints is the client itself, which does not listen."""
+    piece = {
+        "apiVersion": "discovery.k8s.io/v1",
+        "kind": "EndpointSlice",
+        "metadata": {**meta("half-1"), "labels": {"kubernetes.io/service-name": "half"}},
+        "addressType": "IPv4",
+        "ports": [{"name": "http", "port": 8080}],
+        "endpoints": [
+            {"addresses": [ip]} for ip in (*world.pods("other").values(), *world.pods("client").values())
+        ],
+    }
+    world.apply(service("half", ""), piece)
+    url = f"http://{world.cluster_ip('half')}/"
+    eventually(lambda: world.exec("curl", "-sS", "-m", "5", url, code=None).returncode == 0)
+    codes = Counter(world.exec("curl", "-sS", "-m", "5", url, code=None).returncode for _ in range(12))
+    assert codes == {0: 12} if world.mode == "userspace" else set(codes) == {0, 7}
 
 
 def test_a_node_port_answers_on_the_host_and_on_the_nodes_address_in_pods(world: World) -> None:

@@ -8,7 +8,7 @@ from minikctl.model import objects
 from minikctl.model.objects import Object
 from minikctl.plan import proxy_view, service_ports
 from minikctl.plan.proxy_view import ServicePort, Target
-from minikctl.plan.why import accounts, policy
+from minikctl.plan.why import accounts, node_proxy, policy, rules
 from minikctl.plan.why.links import Link, Listener, View, broken, first_broken, holds, listed, note
 
 EVERYWHERE = "0.0.0.0"
@@ -116,18 +116,20 @@ def _served(service: Object, view: View) -> Sequence[ServicePort]:
 
 
 def _policy(service: Object, view: View, client: Object | None) -> Iterator[Link]:
-    client = client or view.client
+    direct, client = client, client or view.client
     count = 0
     denials: list[str] = []
     isolated: set[str] = set()
     for port in _served(service, view):
+        proxy = None if direct else node_proxy.maker(service, view, port)
+        client = client or proxy
         for target in port.targets():
             pod = view.pod_at(target.ip)
             if pod is None:
                 continue
             count += 1
             isolated.update(policy.isolating(view, pod))
-            why = policy.denial(view, pod, target.port, port.protocol.upper(), client)
+            why = _denial(view, port, target, pod, client, proxy)
             denials += [why] if why else []
     if client is None:
         names = ", ".join(sorted(isolated))
@@ -141,3 +143,15 @@ def _policy(service: Object, view: View, client: Object | None) -> Iterator[Link
         yield note("policy", f"{len(denials)} of {count} endpoints are denied: {denials[0]}")
     elif count:
         yield holds("policy", f"{'/'.join(objects.key(client))} may connect")
+
+
+def _denial(
+    view: View, port: ServicePort, target: Target, pod: Object, client: Object | None, proxy: Object | None
+) -> str:
+    """Return what denies the client the endpoint, or the proxy on the way there; "" if nothing does."""
+    why = policy.denial(view, pod, target.port, port.protocol.upper(), proxy or client)
+    if proxy is None:
+        return why
+    if why:
+        return f"{why} (it judges pod {objects.name(proxy)}, which connects)"
+    return node_proxy.denial(view, port, proxy, rules.targets_by_rules(view.facts.rules or ""))

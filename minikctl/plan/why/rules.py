@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from minikctl.model import objects
 from minikctl.model.objects import Object
 from minikctl.plan import proxy_view
 from minikctl.plan.proxy_view import ServicePort, Spot, Target
+from minikctl.plan.why import node_proxy
 from minikctl.plan.why.links import Link, View, broken, holds, listed, unknown
 
 PROTOCOLS = {"6": "tcp", "17": "udp", "132": "sctp"}
@@ -17,7 +18,7 @@ _CHAIN = re.compile(r"chain (\S+) \{\n(.*?)\n\t\}", re.DOTALL)
 _TARGET = re.compile(r"(\d+\.\d+\.\d+\.\d+)(?: \. |:)(\d+)")
 
 
-def targets_by_rules(text: str) -> Mapping[tuple[str, str, int], frozenset[Target]]:
+def targets_by_rules(text: str) -> node_proxy.Rules:
     """Return who gets traffic for each (address, protocol, port), as a table in a namespace says."""
     chains = dict(_CHAIN.findall(text))
     found = {}
@@ -44,22 +45,27 @@ def links(service: Object, view: View) -> Iterator[Link]:
     spot = view.spot()
     # Without the client's node nothing is known of rules that differ from node to node.
     judged = ports if spot or not proxy_view.depends_on_spot([service], slices) else ()
-    problems = [said for port in judged for said in _differences(port, there, spot or proxy_view.ANYWHERE)]
+    place = spot or proxy_view.ANYWHERE
+    problems = [said for port in judged for said in _differences(port, there, view, place)]
     if not view.facts.rules:
         yield broken("rules", f"the namespace of {where} has no rules at all; they come back within a minute")
     elif problems:
         yield broken("rules", f"in the namespace of {where}: {problems[0]}")
     else:
-        yield holds("rules", f"in the namespace of {where} they lead where the EndpointSlices say")
+        through = any(node_proxy.takes(view, port) for port in ports)
+        goal = "to the node's kube-proxy" if through else "where the EndpointSlices say"
+        yield holds("rules", f"in the namespace of {where} they lead {goal}")
 
 
-def _differences(
-    port: ServicePort, there: Mapping[tuple[str, str, int], frozenset[Target]], spot: Spot
-) -> Iterator[str]:
-    wanted = frozenset(port.local_targets(spot.node) if port.internal_local else port.targets(spot))
+def _differences(port: ServicePort, there: node_proxy.Rules, view: View, spot: Spot) -> Iterator[str]:
+    through = node_proxy.takes(view, port)
+    targets = port.local_targets(spot.node) if port.internal_local else port.targets(spot)
+    wanted = {f"{one.ip}:{one.port}" for one in targets}
+    if through:
+        wanted = {node_proxy.address(view)} - {""} if targets else set()
     for address in port.cluster_ips:
-        found = there.get((address, port.protocol, port.port), frozenset())
+        ends = there.get((address, port.protocol, port.port), frozenset())
+        found = {one.ip if through else f"{one.ip}:{one.port}" for one in ends}
         if found != wanted:
-            shown = listed(sorted(f"{one.ip}:{one.port}" for one in found)) or "nowhere"
-            should = listed(sorted(f"{one.ip}:{one.port}" for one in wanted)) or "nowhere"
+            shown, should = listed(sorted(found)) or "nowhere", listed(sorted(wanted)) or "nowhere"
             yield f"{address}:{port.port} leads to {shown} instead of {should}"

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from minikctl.model import objects
 from minikctl.model.objects import Object
 from minikctl.plan import loadbalancer, proxy_view, readiness, service_ports
-from minikctl.plan.why import behind, policy, rules, traffic
+from minikctl.plan.why import behind, node_proxy, policy, rules, traffic
 from minikctl.plan.why.links import Facts, Link, View, broken, holds, listed, note, unknown
 
 CONNECTED = "connected"
@@ -25,6 +25,7 @@ def walk(service: Object, view: View) -> list[Link]:
         return [_external(service, view)]
     found = [*traffic.client_link(view), _name(service, view), *_address(service)]
     found += rules.links(service, view)
+    found += node_proxy.links(service, view)
     found += behind.links(service, view)
     found += traffic.links(service, view)
     found += _connection(service, view.facts)

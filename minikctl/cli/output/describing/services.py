@@ -37,8 +37,20 @@ def service(sheet: Sheet, obj: Object, reader: common.Reader) -> None:
         sheet.row(0, "HealthCheck NodePort:", spec["healthCheckNodePort"])
     if spec.get("loadBalancerSourceRanges"):
         sheet.row(0, "LoadBalancer Source Ranges:", ",".join(spec["loadBalancerSourceRanges"]))
+    _mode(sheet, spec, reader)
     _backends(sheet, obj, slices, reader)
     common.events(sheet, obj, reader)
+
+
+def _mode(sheet: Sheet, spec: Object, reader: common.Reader) -> None:
+    """Write who connects in the mode userspace, as this differs from what one expects."""
+    from minikctl.plan import proxy_view, userspace
+
+    tcp = any((port.get("protocol") or "TCP") == "TCP" for port in spec.get("ports") or ())
+    if not tcp or not proxy_view.cluster_addresses(spec):
+        return
+    if userspace.is_proxy(reader.one("daemonsets", *userspace.DAEMON_SET) or {}):
+        sheet.row(0, "Proxy Mode:", "userspace (TCP): pods see the address of their client's kube-proxy")
 
 
 def _backends(sheet: Sheet, obj: Object, slices: list[Object], reader: common.Reader) -> None:
