@@ -6,10 +6,11 @@ when the rest is gone, so that static choices rarely collide (the bands are size
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import itertools
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 
 class Taken(Exception):
@@ -85,6 +86,10 @@ class AddressPool:
         number = int(ipaddress.IPv4Address(address)) - self._base
         return number if 0 <= number < self._size else None
 
+    def has(self, address: str) -> bool:
+        """Tell whether the address is one of the range's."""
+        return self._number(address) is not None
+
     def take(self, address: str) -> None:
         """Take this address; raises ``Taken``."""
         number = self._number(address)
@@ -105,6 +110,72 @@ class AddressPool:
         number = self._number(address)
         if number is not None:
             self._pool.release(number)
+
+
+class AddressPools:
+    """Cluster addresses of several ranges, which may lie within one another; the first is always there."""
+
+    def __init__(self, cidr: str, choose: Choose = random.randrange) -> None:
+        self._choose = choose
+        self._default = AddressPool(cidr, choose)
+        self._pools = {cidr: self._default}
+        self._held: set[str] = set()
+
+    @property
+    def first(self) -> str:
+        """Return the first range's first address: that of the API itself."""
+        return self._default.first
+
+    def admit(self, cidrs: Iterable[str]) -> None:
+        """Give from these ranges after the first one, and from no other; what is held of others stays so."""
+        before = self._pools
+        self._pools = {str(self._default.network): self._default}
+        for cidr in cidrs:
+            if cidr not in self._pools:
+                self._pools[cidr] = before.get(cidr) or self._filled(cidr)
+
+    def _filled(self, cidr: str) -> AddressPool:
+        made = AddressPool(cidr, self._choose)
+        for address in self._held:
+            with contextlib.suppress(Taken):
+                made.take(address)
+        return made
+
+    def hold(self, address: str) -> None:
+        """Count an IPv4 address as taken, in whatever range it is or will be; raises ``Taken``."""
+        ipaddress.IPv4Address(address)
+        if address in self._held:
+            raise Taken("provided IP is already allocated")
+        self._note(address)
+
+    def _note(self, address: str) -> None:
+        self._held.add(address)
+        for pool in self._pools.values():
+            with contextlib.suppress(Taken):
+                pool.take(address)
+
+    def take(self, address: str) -> None:
+        """Take this address of one of the ranges; raises ``Taken``."""
+        if address in self._held:
+            raise Taken("provided IP is already allocated")
+        if not any(pool.has(address) for pool in self._pools.values()):
+            self._default.take(address)  # says what the range is
+        self._note(address)
+
+    def take_any(self) -> str:
+        """Take some free address of the first range that has one; raises ``Exhausted``."""
+        for pool in self._pools.values():
+            with contextlib.suppress(Exhausted):
+                found = pool.take_any()
+                self._note(found)
+                return found
+        raise Exhausted
+
+    def release(self, address: str) -> None:
+        """Give it back; harmless when it is free or foreign."""
+        self._held.discard(address)
+        for pool in self._pools.values():
+            pool.release(address)
 
 
 class PortPool:

@@ -80,17 +80,20 @@ class Registry:
         world = World(self.feed, self.clock, choose, self.served)
         self.admission = chain.Chain(plugins.build(world, self.roles, self.webhooks))
         self.services = services.Addresses(
-            pools.AddressPool(self.settings.service_cidr, choose),
+            pools.AddressPools(self.settings.service_cidr, choose),
             pools.PortPool(*self.settings.node_ports, choose),
         )
 
     async def start(self) -> None:
         """Load what the store has; from here on the registry answers."""
         await self.feed.start()
+        for entry in self.feed.collection(kinds.SERVICE_CIDR).entries():
+            self.services.admit(entry.object)
         for entry in self.feed.collection(kinds.SERVICE).entries():
             self.services.adopt(entry.object)
         for entry in self.feed.collection(kinds.IP_ADDRESS).entries():
             self.services.reserve(entry.object)
+        self.feed.observe(kinds.SERVICE_CIDR, self.services.follow_range)
         self.feed.observe(kinds.SERVICE, self.services.follow)
         self.feed.observe(kinds.IP_ADDRESS, self.services.follow_reservation)
         custom.CustomKinds(self.feed, self.served, self.webhooks).start()

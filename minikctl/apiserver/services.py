@@ -15,7 +15,7 @@ from minikctl.apiserver import cache, pools
 from minikctl.model import causes, objects
 from minikctl.model.objects import Object
 from minikctl.model.validation import service as service_rules
-from minikctl.plan import service_addresses
+from minikctl.plan import service_addresses, service_cidr
 
 Undo = Callable[[], None]
 
@@ -25,26 +25,44 @@ _WITH_NODE_PORTS = ("NodePort", "LoadBalancer")
 class Addresses:
     """The addresses and ports of all Services."""
 
-    def __init__(self, addresses: pools.AddressPool, ports: pools.PortPool) -> None:
+    def __init__(self, addresses: pools.AddressPools, ports: pools.PortPool) -> None:
         self.addresses = addresses
         self.ports = ports
         self._reserved: set[str] = set()
+        self._ranges: dict[str, tuple[str, ...]] = {}
 
     def adopt(self, service: Object) -> None:
         """Count as taken what a stored Service holds; what two hold is given back by the first that goes."""
         for address in _held_addresses(service):
             with contextlib.suppress(pools.Taken):
-                self.addresses.take(address)
+                self.addresses.hold(address)
         for port in _held_ports(service):
             with contextlib.suppress(pools.Taken):
                 self.ports.take(port)
+
+    def admit(self, cidr: Object) -> None:
+        """Give addresses of a ServiceCIDR while it is ready; once it is not, no more."""
+        ready = service_cidr.is_ready(cidr)
+        self._ranges[objects.name(cidr)] = tuple(map(str, service_cidr.networks(cidr))) if ready else ()
+        self._admit()
+
+    def _admit(self) -> None:
+        self.addresses.admit(each for name in sorted(self._ranges) for each in self._ranges[name])
+
+    def follow_range(self, change: cache.Change) -> None:
+        """Follow a ServiceCIDR that comes, changes its condition, or goes."""
+        if change.new is not None:
+            self.admit(change.new.object)
+        elif change.old is not None:
+            self._ranges.pop(objects.name(change.old.object), None)
+            self._admit()
 
     def reserve(self, address: Object) -> None:
         """Keep an address from Services for the sake of an IPAddress that somebody else made."""
         name = objects.name(address)
         if service_addresses.parent(address) is None:
             with contextlib.suppress(pools.Taken, ValueError):
-                self.addresses.take(name)
+                self.addresses.hold(name)
                 self._reserved.add(name)
 
     def follow_reservation(self, change: cache.Change) -> None:

@@ -19,6 +19,7 @@ from minikctl.network import (
     policies,
     ports,
     publishers,
+    ranges,
     rulebook,
     sync,
     system,
@@ -54,7 +55,6 @@ def build(core: Core, runtime: Runtime, settings: NetworkSettings) -> Networking
     rules = sync.RuleSync(
         netns,
         sync.Books(book, policies.PolicyBook(core.informers)),
-        settings.facts(()),
         discover,
         core.clock,
     )
@@ -74,6 +74,7 @@ def build(core: Core, runtime: Runtime, settings: NetworkSettings) -> Networking
             "publishers": ControlLoop(publishing, core.clock, workers=4, backoff=publishers.backoff()).run(),
             "publisher events": publishing.follow(),
             "load balancers": ControlLoop(balancing, core.clock).run(),
+            "service ranges": ControlLoop(ranges.ServiceRanges(tools, settings), core.clock).run(),
             "cluster dns": naming.run(),
             "dns configuration": dns_config.DnsConfig(core.client, core.home, settings).follow(tools),
             "ingress": routing.run(),

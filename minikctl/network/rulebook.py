@@ -9,7 +9,7 @@ from minikctl.client import informer
 from minikctl.model import kinds, objects
 from minikctl.model.objects import Key, Object
 from minikctl.network.settings import NetworkSettings
-from minikctl.plan import proxy, proxy_view, publisher
+from minikctl.plan import proxy, proxy_view, publisher, service_cidr
 from minikctl.plan.node import ZONE
 from minikctl.plan.proxy_view import Spot
 
@@ -30,6 +30,7 @@ class RuleBook:
         self._slices = informers.of(kinds.ENDPOINT_SLICE)
         self._nodes = informers.of(kinds.NODE)
         self._pods = informers.of(kinds.POD)
+        self._ranges = informers.of(kinds.SERVICE_CIDR)
         self._settings = settings
         self._proxies: FindProxy | None = None
         self._compiled: dict[Key | Spot, proxy.Compiled] = {}
@@ -61,10 +62,11 @@ class RuleBook:
         self._services.subscribe(service)
         self._slices.subscribe(piece)
         self._nodes.subscribe(node)
+        self._ranges.subscribe(lambda _old, _new: self.moved())
 
     async def ready(self) -> None:
         """Return once the caches are filled."""
-        for source in (self._services, self._slices, self._nodes, self._pods):
+        for source in (self._services, self._slices, self._nodes, self._pods, self._ranges):
             await source.synced()
 
     def through(self, proxies: FindProxy) -> None:
@@ -72,7 +74,7 @@ class RuleBook:
         self._proxies = proxies
 
     def moved(self) -> None:
-        """Take note that what is found of nodes' proxies has changed."""
+        """Take note that what concerns all pods has changed, such as what is found of nodes' proxies."""
         self._expire()
         for changed in self._changed:
             changed()
@@ -111,7 +113,11 @@ class RuleBook:
 
     def _rules(self, spot: Spot) -> proxy.Compiled:
         found = {address for node in self._nodes.items() for address in addresses(node)}
-        facts = self._settings.facts(tuple(sorted(found)), spot)
+        settings = self._settings
+        facts = settings.facts(tuple(sorted(found)), spot)
+        first, reserved = settings.cluster.service_cidr, settings.reserved
+        routed = service_cidr.routed(self._ranges.items(), first, reserved)
+        facts = replace(facts, ranges=(*routed, settings.cluster.load_balancer_range))
         if self._proxies is not None:
             facts = replace(facts, proxy=self._proxies(spot.node))
         return proxy.compile_pods(self._services.items(), self._slices.items(), facts)

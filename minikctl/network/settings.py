@@ -58,6 +58,11 @@ class NetworkSettings:
         """Return the subnet beyond which nothing may be sent, "" if there is none."""
         return "" if self.cluster.egress else self.subnet
 
+    @property
+    def reserved(self) -> tuple[str, ...]:
+        """Return the ranges of pods and load balancers, which no range of cluster addresses may overlap."""
+        return self.subnet, self.cluster.load_balancer_range
+
     def facts(self, node_addresses: tuple[str, ...], spot: Spot = ANYWHERE) -> proxy.Facts:
         """Return what rules of pods at that spot depend on, besides Services and their endpoints."""
         return proxy.Facts(

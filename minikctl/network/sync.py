@@ -81,12 +81,9 @@ class RuleSync:
     way, what comes meanwhile gathers for the next one.
     """
 
-    def __init__(
-        self, netns: Netns, books: Books, facts: proxy.Facts, discover: Discover, clock: clocks.Clock
-    ) -> None:
+    def __init__(self, netns: Netns, books: Books, discover: Discover, clock: clocks.Clock) -> None:
         self._netns = netns
         self._books = books
-        self._facts = facts
         self._discover = discover
         self._clock = clock
         self._states: dict[str, _State] = {}
@@ -303,8 +300,8 @@ class RuleSync:
         member = state.member
         if state.compiled is not None:
             text = texts.delta(state.compiled, target.services) + texts.policy(state.policy, target.policy)
-            return NetnsChange(member.container_id, member.pid, (), text)
-        commands = proxy.setup_commands(self._facts, member.ip) if member.profile is None else ()
+            return NetnsChange(member.container_id, member.pid, _routes(state, target), text)
+        commands = proxy.setup_commands(target.services.ranges, member.ip)
         text = texts.whole(target.services)
         current = target.services.ruleset
         if current.clients:
@@ -319,6 +316,14 @@ class RuleSync:
         # Whether it is still there, and so tried again, is found out afresh.
         self._states.pop(state.member.container_id, None)
         _refuse(state, errors.DriverError(f"setting up the pod's network: {words}", words))
+
+
+def _routes(state: _State, target: _Target) -> tuple[tuple[str, ...], ...]:
+    """Return the commands that change a namespace's routes, if the ranges to route have changed."""
+    before, after = state.compiled.ranges if state.compiled else (), target.services.ranges
+    if before == after:
+        return ()
+    return proxy.setup_commands(after, state.member.ip, [each for each in before if each not in after])
 
 
 class _Texts:

@@ -94,13 +94,14 @@ class Ruleset:
 
 @dataclass(frozen=True)
 class Compiled:
-    """The rules, and for each UDP frontend the addresses that may answer on its behalf.
+    """The rules, for each UDP frontend the addresses that may answer on its behalf, and the ranges to route.
 
     A frontend is (address, port); with the address "" it is that port of whatever address.
     """
 
     ruleset: Ruleset
     udp: Mapping[tuple[str, int], frozenset[str]] = field(default_factory=dict)
+    ranges: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -156,7 +157,7 @@ def compile_pods(
         clients=clients,
         chains=chains | base_chains(facts),
     )
-    return Compiled(ruleset, udp_answers(frontends))
+    return Compiled(ruleset, udp_answers(frontends), facts.ranges)
 
 
 def frontends_of(port: ServicePort, facts: Facts) -> list[Frontend]:
@@ -256,14 +257,14 @@ def udp_answers(frontends: Iterable[Frontend]) -> dict[tuple[str, int], frozense
     }
 
 
-def setup_commands(facts: Facts, ip: str) -> tuple[tuple[str, ...], ...]:
-    """Return the commands that give a pod its routes.
+def setup_commands(ranges: Sequence[str], ip: str, left: Sequence[str] = ()) -> tuple[tuple[str, ...], ...]:
+    """Return the commands that give a pod its routes, and take those to the ranges that are ``left``.
 
     They choose the pod's own address as the source before translation, and exist even where no default route
     does.  Loopback addresses of load balancers need theirs in the local table, which is asked first.
     """
-    found = []
-    for cidr in facts.ranges:
+    found: list[tuple[str, ...]] = [("ip", "route", "flush", "exact", cidr) for cidr in left]
+    for cidr in ranges:
         route = ("ip", "route", "replace", cidr, "dev", "eth0", "scope", "link", "src", ip)
         found.append((*route, "table", "local") if cidr.startswith("127.") else route)
     return tuple(found)

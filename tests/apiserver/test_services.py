@@ -187,3 +187,67 @@ async def test_an_address_that_somebody_reserved_is_not_given_away(registry: Reg
     made = await registry.create(kinds.SERVICE, "default", wanted)
     assert made["spec"]["clusterIP"] == "10.96.9.9"
     assert registry.get(kinds.SERVICE_CIDR, "", "kubernetes")["status"]["conditions"][0]["status"] == "True"
+
+
+def cidr(name: str, *ranges: str) -> Object:
+    kind = kinds.SERVICE_CIDR
+    spec = {"cidrs": list(ranges)}
+    return {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": {"name": name}, "spec": spec}
+
+
+async def be_ready(registry: Registry, name: str, status: str = "True") -> None:
+    found = registry.get(kinds.SERVICE_CIDR, "", name)
+    ready = {
+        "type": "Ready",
+        "status": status,
+        "reason": "",
+        "message": "",
+        "lastTransitionTime": "2026-01-01T00:00:00Z",
+    }
+    told = {**found, "status": {"conditions": [ready]}}
+    await registry.update(kinds.SERVICE_CIDR, "", name, told, subresource="status")
+
+
+async def test_further_ranges_give_addresses_once_they_are_ready(store: Store) -> None:
+    registry = Registry(store, Settings(service_cidr="10.96.0.0/30", choose=lambda low, _: low))
+    await registry.start()
+    await registry.create(kinds.NAMESPACE, "", {"metadata": {"name": "default"}})
+    made = [await create(registry, f"s{number}") for number in range(2)]
+    assert {each["spec"]["clusterIP"] for each in made} == {"10.96.0.1", "10.96.0.2"}
+    await registry.create(kinds.SERVICE_CIDR, "", cidr("more", "10.112.0.0/29"))
+    with pytest.raises(StatusError, match="range is full"):
+        await create(registry, "more")
+    await be_ready(registry, "more")
+    assert (await create(registry, "more"))["spec"]["clusterIP"] == "10.112.0.1"
+    await create(registry, "fixed", clusterIP="10.112.0.5")
+    for wrong, words in (("10.112.0.5", "already allocated"), ("10.113.0.5", "not in the valid range")):
+        with pytest.raises(StatusError, match=words):
+            await create(registry, "wrong", clusterIP=wrong)
+    await be_ready(registry, "more", "False")
+    with pytest.raises(StatusError, match="range is full"):
+        await create(registry, "late")
+    await registry.close()
+    again = Registry(store, Settings(service_cidr="10.96.0.0/30", choose=lambda low, _: low))
+    await again.start()
+    await be_ready(again, "more")
+    with pytest.raises(StatusError, match="already allocated"):
+        await create(again, "wrong", clusterIP="10.112.0.5")
+    assert (await create(again, "late"))["spec"]["clusterIP"] == "10.112.0.2"
+    await again.delete(kinds.SERVICE_CIDR, "", "more")
+    with pytest.raises(StatusError, match="range is full"):
+        await create(again, "last")
+    await again.close()
+
+
+def test_ranges_within_one_another_share_their_addresses() -> None:
+    found = pools.AddressPools("10.96.0.0/29", lambda low, _: low)
+    found.take("10.96.0.2")
+    found.admit(["10.96.0.0/30", "10.96.0.0/29"])
+    found.take("10.96.0.1")
+    assert [found.take_any() for _ in range(4)] == [f"10.96.0.{number}" for number in (3, 4, 5, 6)]
+    with pytest.raises(pools.Exhausted):
+        found.take_any()
+    found.release("10.96.0.1")
+    assert found.take_any() == "10.96.0.1"
+    with pytest.raises(pools.Taken):
+        found.hold("10.96.0.1")

@@ -463,3 +463,32 @@ def test_a_service_may_become_any_type_and_be_again_what_it_was(walk: Walk) -> N
     walk.patch(name, type="LoadBalancer", externalName=None)
     walk.leads("", walk.balancer("service", name), 80, "a", "b", "c")
     walk.leads("near-a", walk.cluster_ip(name), 80, "a", "b", "c")
+
+
+def test_a_second_range_gives_addresses_that_lead_somewhere(walk: Walk) -> None:
+    kind = {"apiVersion": "networking.k8s.io/v1", "kind": "ServiceCIDR"}
+    more = {**kind, "metadata": {"name": "more"}, "spec": {"cidrs": ["10.112.7.0/24"]}}
+    wrong = {**kind, "metadata": {"name": "wrong"}, "spec": {"cidrs": [f"{walk.gateway}/32"]}}
+    said = walk.cluster.kubectl("create", "-f", "-", stdin=json.dumps(more))
+    assert "Warning" not in said.stderr
+    walk.apply(wrong)
+    walk.cluster.run("wait", "--for=condition=Ready", "servicecidr/more", "--timeout=20s")
+    walk.cluster.run("wait", "--for=condition=Ready=false", "servicecidr/wrong", "--timeout=20s")
+    assert walk.names("near-a", "10.112.7.9", times=1) == [REFUSED]
+    walk.apply(service("second", ports=PORTS, clusterIP="10.112.7.9"))
+    walk.leads("near-a", "10.112.7.9", 80, "a", "b", "c")
+    walk.leads("near-a", "10.112.7.9", 53, "a", "b", "c", kind="udp")
+    assert walk.names("near-a", "10.112.7.10", times=1) == [REFUSED]
+    domain = f"second.{NAMESPACE}.svc.cluster.local"
+    assert eventually_true(
+        lambda: "10.112.7.9" in walk.exec("nslookup", domain, pod="near-a", code=None).stdout
+    )
+    walk.cluster.run("delete", "servicecidr", "more", "wrong", "--wait=false")
+    walk.cluster.run("wait", "--for=condition=Ready=false", "servicecidr/more", "--timeout=20s")
+    assert walk.names("near-a", "10.112.7.9") == ["a", "b", "c"]
+    walk.cluster.run("delete", "service", "second", "-n", NAMESPACE)
+    assert eventually_true(lambda: "more" not in walk.cluster.out("get", "servicecidr"))
+    route = walk.inside(
+        "import subprocess; print(subprocess.run(['ip', 'route'], capture_output=True).stdout)", pod="near-a"
+    )
+    assert "10.112.7.0" not in route.communicate(timeout=10)[0]

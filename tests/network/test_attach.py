@@ -49,7 +49,7 @@ async def test_a_pod_of_the_host_network_or_without_network_gets_nothing() -> No
         return []
 
     books = Books(RuleBook(world.informers, SETTINGS), PolicyBook(world.informers))
-    rules = RuleSync(netns, books, SETTINGS.facts(()), discover, world.clock)
+    rules = RuleSync(netns, books, discover, world.clock)
     network: SandboxNetwork = attach.PodNetwork(rules)
     async with world.running(rules.run()):
         await network.attach(Sandbox("ns", "p", "u", "c1", 7, "10.1.0.1", host_network=True))

@@ -33,7 +33,7 @@ class World(Surroundings):
 
         self.book = PolicyBook(self.informers)
         books = Books(RuleBook(self.informers, SETTINGS), self.book)
-        self.rules = RuleSync(self.netns, books, SETTINGS.facts(()), discover, self.clock)
+        self.rules = RuleSync(self.netns, books, discover, self.clock)
         node = {"addresses": [{"type": "InternalIP", "address": grid.NODE}]}
         self.client.put({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "here"}, "status": node})
         self.space("x")

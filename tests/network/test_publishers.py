@@ -34,7 +34,7 @@ class World(Surroundings):
             return await attach.members(self.engine, "test")
 
         books = Books(RuleBook(self.informers, SETTINGS), PolicyBook(self.informers))
-        self.rules = RuleSync(self.netns, books, SETTINGS.facts(()), discover, self.clock)
+        self.rules = RuleSync(self.netns, books, discover, self.clock)
         self.publishers = publishers.Publishers(self.tools, self.rules, SETTINGS)
         self.balancers = publishers.LoadBalancers(self.tools, SETTINGS)
         piece = cases.endpoint_slice("web", "10.1.0.2")

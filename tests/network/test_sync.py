@@ -79,7 +79,7 @@ async def world() -> AsyncIterator[World]:
 
     policies = AskedBook(informers)
     books = Books(RuleBook(informers, SETTINGS), policies)
-    sync = RuleSync(netns, books, SETTINGS.facts(()), discover, clock)
+    sync = RuleSync(netns, books, discover, clock)
     found = World(client, clock, netns, sync, policies, present)
     found.serve("web", "10.1.0.2")
     work = [asyncio.create_task(informers.run()), asyncio.create_task(sync.run())]
@@ -331,7 +331,7 @@ async def test_udp_flows_of_namespaces_that_were_there_before_are_swept_once(wor
 
     policies = AskedBook(informers)
     books = Books(RuleBook(informers, SETTINGS), policies)
-    sync = RuleSync(world.netns, books, SETTINGS.facts(()), discover, world.clock)
+    sync = RuleSync(world.netns, books, discover, world.clock)
     work = [asyncio.create_task(informers.run()), asyncio.create_task(sync.run())]
     await settle()
     await sync.attach(POD)

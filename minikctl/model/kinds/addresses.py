@@ -42,6 +42,5 @@ SERVICE_CIDR = Kind(
     validate=serviceaddresses.service_cidr,
     namespaced=False,
     subresources=frozenset({"status"}),
-    stored_only=True,
     columns=(cells.NAME, Column("CIDRs", _cidrs), cells.AGE),
 )

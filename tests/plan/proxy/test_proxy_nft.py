@@ -124,10 +124,16 @@ def test_all_udp_flows_can_be_forgotten() -> None:
 
 
 def test_setup_makes_service_addresses_on_link_with_the_pods_own_source() -> None:
-    assert proxy.setup_commands(FACTS, "10.1.0.9") == (
+    assert proxy.setup_commands(FACTS.ranges, "10.1.0.9") == (
         ("ip", "route", "replace", "10.96.0.0/16", "dev", "eth0", "scope", "link", "src", "10.1.0.9"),
         (
             *("ip", "route", "replace", "127.0.1.0/24", "dev", "eth0", "scope", "link", "src", "10.1.0.9"),
             *("table", "local"),
         ),
     )
+
+
+def test_a_range_that_goes_takes_its_route_along() -> None:
+    found = proxy.setup_commands(("10.96.0.0/16",), "10.1.0.9", ["10.112.0.0/24"])
+    assert found[0] == ("ip", "route", "flush", "exact", "10.112.0.0/24")
+    assert len(found) == 2
