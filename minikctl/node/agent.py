@@ -9,6 +9,7 @@ nothing else.
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -43,7 +44,7 @@ from minikctl.node.record import PodRecord
 from minikctl.node.sandbox import SandboxNetwork
 from minikctl.node.tokens import Tokens
 from minikctl.plan import pod as planner
-from minikctl.plan.pod import backoff, names
+from minikctl.plan.pod import backoff, env_files, names
 from minikctl.plan.pod.state import ended
 from minikctl.plan.pod.view import NodeInfo, PodView
 from minikctl.runtime import clock as clocks
@@ -200,7 +201,11 @@ class NodeAgent:
             self._services_of(namespace),
             *self._room(found),
         )
-        return found.view(self._nodes.get(found.node, self._node), around)
+        view = found.view(self._nodes.get(found.node, self._node), around)
+        wanted = env_files.wanted(view)
+        if not wanted:
+            return view
+        return dataclasses.replace(view, env_files=await self._drivers.files.read_env(wanted))
 
     def desired(self, view: PodView, now: datetime) -> api.Plan:
         """Return the pod's next step; pure."""

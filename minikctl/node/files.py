@@ -24,8 +24,10 @@ from minikctl.model.actions.node import (
     VolumeFile,
 )
 from minikctl.node.failures import NodeFailure
+from minikctl.plan.pod.view import EnvFile
 
 DATA = "..data"
+ENV_FILE_BYTES = 1 << 20
 _DIRECTORY_MODE = 0o755
 _SCRATCH_MODE = 0o777
 _GROUP_READ = 0o440
@@ -305,6 +307,18 @@ def read_tail(path: str, limit: int) -> str:
             return source.read(limit).decode(errors="replace")
     except OSError:
         return ""
+
+
+def read_env(wanted: Iterable[EnvFile]) -> dict[EnvFile, str]:
+    """Return the texts of those files that there are; a path that leads out of its volume leads nowhere."""
+    found = {}
+    for each in wanted:
+        root = os.path.realpath(each.volume)
+        real = os.path.realpath(os.path.join(root, each.path))
+        if real.startswith(root + os.sep) and os.path.isfile(real):
+            with contextlib.suppress(OSError), open(real, "rb") as source:
+                found[each] = source.read(ENV_FILE_BYTES).decode(errors="replace")
+    return found
 
 
 def pod_uids(pods_dir: str) -> list[str]:

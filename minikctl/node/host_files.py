@@ -8,6 +8,7 @@ from typing import Protocol
 
 from minikctl.model.actions.node import RunContainer, Volume
 from minikctl.node import files
+from minikctl.plan.pod.view import EnvFile
 
 Prepared = tuple[dict[str, str], tuple[str, ...]]
 """The real paths of sub-paths, and security options with profiles in the place of their names."""
@@ -30,6 +31,10 @@ class HostFiles(Protocol):
 
     async def tail(self, path: str, limit: int) -> str:
         """Return the last bytes of a file as text, "" if there is none."""
+        ...
+
+    async def read_env(self, wanted: Iterable[EnvFile]) -> dict[EnvFile, str]:
+        """Return the texts of those files that there are, within their volumes."""
         ...
 
 
@@ -57,6 +62,10 @@ class RealFiles:
         """Return the last bytes of a file as text, "" if there is none."""
         return await asyncio.to_thread(files.read_tail, path, limit)
 
+    async def read_env(self, wanted: Iterable[EnvFile]) -> dict[EnvFile, str]:
+        """Return the texts of those files that there are, within their volumes."""
+        return await asyncio.to_thread(files.read_env, wanted)
+
 
 class NoFiles:
     """For simulated containers: nobody would read what is written."""
@@ -75,3 +84,7 @@ class NoFiles:
     async def tail(self, path: str, limit: int) -> str:  # noqa: ARG002 - nothing was written
         """Return that nothing was left."""
         return ""
+
+    async def read_env(self, wanted: Iterable[EnvFile]) -> dict[EnvFile, str]:  # noqa: ARG002 - nothing is there
+        """There are none."""
+        return {}

@@ -20,6 +20,7 @@ from minikctl.model.actions.node import (
 )
 from minikctl.node import files
 from minikctl.node.failures import NodeFailure
+from minikctl.plan.pod.view import EnvFile
 
 
 def volume(path: Path, gid: int | None = None, **contents: str) -> FilesVolume:
@@ -163,6 +164,16 @@ def test_removal_is_complete_and_harmless_when_repeated(tmp_path: Path) -> None:
     assert files.remove([str(pods / "c")]) == []
     assert not pods.exists()
     assert files.pod_uids(str(pods)) == []
+
+
+def test_environment_files_are_read_within_their_volume(tmp_path: Path) -> None:
+    volume, outside = tmp_path / "v", tmp_path / "secret"
+    volume.mkdir()
+    outside.write_text("A='secret'")
+    (volume / "env").write_text("A='one'")
+    (volume / "link").symlink_to(outside)
+    wanted = [EnvFile(str(volume), path) for path in ("env", "link", "../secret", "none", ".")]
+    assert files.read_env(wanted) == {wanted[0]: "A='one'"}
 
 
 def test_tails(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from minikctl.model import causes, names
 from minikctl.model.kind import Cause
+from minikctl.model.validation import paths
 
 _SOURCES = ("fieldRef", "resourceFieldRef", "configMapKeyRef", "secretKeyRef", "fileKeyRef")
 _MUST_SOURCE = f"must specify one of: {', '.join(f'`{each}`' for each in _SOURCES[:-1])} or `{_SOURCES[-1]}`"
@@ -64,8 +65,17 @@ def _reference(field: str, reference: dict[str, Any], path: str) -> Iterator[Cau
         yield from field_reference(reference, path, FIELDS)
     elif field == "resourceFieldRef":
         yield from resource_reference(reference, path)
-    elif field != "fileKeyRef" and not reference.get("name"):
+    elif field == "fileKeyRef":
+        yield from _file(reference, path)
+    elif not reference.get("name"):
         yield causes.required(f"{path}.name")
+
+
+def _file(reference: dict[str, Any], path: str) -> Iterator[Cause]:
+    for field in ("key", "volumeName", "path"):
+        if not reference.get(field):
+            yield causes.required(f"{path}.{field}")
+    yield from paths.not_reserved(str(reference.get("path") or ""), f"{path}.path")
 
 
 def field_reference(reference: dict[str, Any], path: str, known: frozenset[str]) -> Iterator[Cause]:

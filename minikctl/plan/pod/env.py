@@ -8,7 +8,7 @@ from typing import Any
 
 from minikctl.model import objects
 from minikctl.model.objects import Object
-from minikctl.plan.pod import fields, resources, sources
+from minikctl.plan.pod import env_files, fields, resources, sources
 from minikctl.plan.pod.problems import ConfigError
 from minikctl.plan.pod.view import PodView
 
@@ -40,6 +40,8 @@ def _value(view: PodView, container: Object, entry: Object, ip: str, known: Mapp
         return _keyed(view, sources.CONFIG_MAP, origin["configMapKeyRef"])
     if "secretKeyRef" in origin:
         return _keyed(view, sources.SECRET, origin["secretKeyRef"])
+    if "fileKeyRef" in origin:
+        return env_files.value(view, origin["fileKeyRef"])
     if origin:
         raise ConfigError(f"env {entry['name']}: valueFrom {next(iter(origin))} is not supported here")
     return expand(str(entry.get("value") or ""), known)

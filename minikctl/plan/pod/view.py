@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 
 from minikctl.model.actions.node import ActionKey, Volume
 from minikctl.model.containers import Container
@@ -53,6 +54,13 @@ class ProbeState:
     passed: bool | None = None
 
 
+class EnvFile(NamedTuple):
+    """A file that variables come from: the directory of its volume on the host, and its path in there."""
+
+    volume: str
+    path: str
+
+
 @dataclass(frozen=True)
 class Failure:
     """The latest failure of an action that has not succeeded since."""
@@ -96,6 +104,8 @@ class PodView:
     """The resources that containers, by their ids, have got."""
     probes: Mapping[tuple[str, str], ProbeState] = field(default_factory=dict)
     messages: Mapping[str, str] = field(default_factory=dict)
+    env_files: Mapping[EnvFile, str] = field(default_factory=dict)
+    """The texts of the files that variables come from, of those that there are."""
     failures: Mapping[ActionKey, Failure] = field(default_factory=dict)
     busy: frozenset[ActionKey] = frozenset()
     reported: frozenset[str] = frozenset()

@@ -126,8 +126,8 @@ def test_sources_are_read_by_key_and_as_a_whole() -> None:
         ),
         ({"envFrom": [{"configMapRef": {"name": "none"}}]}, 'configmap "none" not found'),
         (
-            {"env": [{"name": "A", "valueFrom": {"fileKeyRef": {"path": "x"}}}]},
-            "env A: valueFrom fileKeyRef is not supported here",
+            {"env": [{"name": "A", "valueFrom": {"otherRef": {"path": "x"}}}]},
+            "env A: valueFrom otherRef is not supported here",
         ),
         (
             {"env": [{"name": "A", "valueFrom": {"fieldRef": {"fieldPath": "spec.x"}}}]},
