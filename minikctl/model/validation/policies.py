@@ -99,8 +99,7 @@ def match_resources(given: Given, path: str) -> Iterator[Cause]:
     if policy not in (None, "Equivalent", "Exact"):
         yield causes.unsupported(f"{path}.matchPolicy", policy, ("Equivalent", "Exact"))
     for name in ("namespaceSelector", "objectSelector"):
-        if given.get(name) is not None:
-            yield from selection.validate(given[name], f"{path}.{name}")
+        yield from selection.validate(given.get(name) or {}, f"{path}.{name}")
     for name in ("resourceRules", "excludeResourceRules"):
         for index, rule in enumerate(given.get(name) or ()):
             yield from webhooks.rules(rule, f"{path}.{name}[{index}]")

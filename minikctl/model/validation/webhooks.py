@@ -48,8 +48,7 @@ def _webhook(webhook: Webhook, path: str, name: str) -> Iterator[Cause]:
         detail = f"must include at least one of {', '.join(_VERSIONS)}"
         yield causes.invalid(f"{path}.admissionReviewVersions", versions, detail)
     for field in ("namespaceSelector", "objectSelector"):
-        if webhook.get(field) is not None:
-            yield from selection.validate(webhook[field], f"{path}.{field}")
+        yield from selection.validate(webhook.get(field) or {}, f"{path}.{field}")
     yield from clientconfig.validate(webhook.get("clientConfig") or {}, f"{path}.clientConfig")
     if webhook.get("matchConditions"):
         from minikctl.model.admitting import conditions  # brings CEL

@@ -150,9 +150,8 @@ class _Ranking:
             self._now.pop(room.name, None)
             return
         entry = (-score, len(room.pods), room.name)
-        if self._now.get(room.name) != entry:
-            self._now[room.name] = entry
-            heapq.heappush(self._zones.setdefault(room.zone, []), entry)
+        self._now[room.name] = entry
+        heapq.heappush(self._zones.setdefault(room.zone, []), entry)
 
     def names(self) -> list[str]:
         """Return all nodes that are in."""

@@ -132,12 +132,12 @@ class Summary:
             self.rooms[node].add(pod)
 
     def _is_told(self, old: Object, new: Object) -> bool:
-        """Tell whether nothing changed but the status, and keep that."""
+        """Tell whether nothing changed that is read off a pod but its status, and keep that."""
         node = str(objects.spec(old).get("nodeName") or "")
         known = self._bound.get(node, {}).get(objects.uid(new)) or self.waiting.get(objects.key(new))
         if known is None or known.uid != objects.uid(new) or readiness.is_finished(new):
             return False
-        if objects.spec(old) != objects.spec(new) or objects.labels(old) != objects.labels(new):
+        if any(read(old) != read(new) for read in (objects.spec, objects.labels, objects.controller_of)):
             return False
         known.pod = new
         return True

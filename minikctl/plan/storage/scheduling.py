@@ -28,14 +28,16 @@ class Storage:
     volumes: Mapping[str, Object] = field(default_factory=dict)
     classes: Mapping[str, Object] = field(default_factory=dict)
 
-    def of(self, pod: Object) -> list[Object | None]:
-        """Return the claims that the pod uses, None for one that is not there."""
-        return [self.claims.get((objects.namespace(pod), each.claim)) for each in parts.references(pod)]
+    def of(self, pod: Object) -> list[Object]:
+        """Return the claims that the pod uses, as far as they are there; ``blocked`` tells of the others."""
+        named = [(objects.namespace(pod), each.claim) for each in parts.references(pod)]
+        return [self.claims[key] for key in named if key in self.claims]
 
 
 def blocked(pod: Object, storage: Storage, placed: Iterable[Object]) -> str:
     """Return what keeps the pod from every node, "" for nothing; ``placed`` are pods that have a node."""
-    for reference, claim in zip(parts.references(pod), storage.of(pod), strict=True):
+    for reference in parts.references(pod):
+        claim = storage.claims.get((objects.namespace(pod), reference.claim))
         name = f'persistentvolumeclaim "{reference.claim}"'
         if claim is None and reference.ephemeral:
             return f"waiting for ephemeral volume controller to create the {name}"
@@ -58,8 +60,6 @@ def blocked(pod: Object, storage: Storage, placed: Iterable[Object]) -> str:
 def refusal(pod: Object, node: Object, storage: Storage) -> str:
     """Return what keeps the pod's claims from the node, "" for nothing."""
     for claim in storage.of(pod):
-        if claim is None:
-            continue
         if is_bound(claim):
             volume = storage.volumes.get(str(objects.spec(claim).get("volumeName")))
             if volume is not None and not parts.fits_node(volume, node):
@@ -72,12 +72,10 @@ def refusal(pod: Object, node: Object, storage: Storage) -> str:
 
 
 def selections(pod: Object, node: str, storage: Storage) -> list[ApiAction]:
-    """Return the writes that have claims bound for the node; the pod is not bound before they are."""
+    """Return the writes that have unbound claims bound for the node; the pod is not bound before they are."""
     found: list[ApiAction] = []
     for claim in storage.of(pod):
-        if claim is None or is_bound(claim):
-            continue
-        if objects.annotations(claim).get(parts.SELECTED_NODE) != node:
+        if not is_bound(claim) and objects.annotations(claim).get(parts.SELECTED_NODE) != node:
             body = {"metadata": {"annotations": {parts.SELECTED_NODE: node}}}
             found.append(Patch(kinds.PERSISTENT_VOLUME_CLAIM, *objects.key(claim), body))
     return found
@@ -85,7 +83,7 @@ def selections(pod: Object, node: str, storage: Storage) -> list[ApiAction]:
 
 def is_ready(pod: Object, storage: Storage) -> bool:
     """Tell whether all claims of the pod are bound."""
-    return all(claim is not None and is_bound(claim) for claim in storage.of(pod))
+    return all(map(is_bound, storage.of(pod)))
 
 
 def is_bound(claim: Object) -> bool:

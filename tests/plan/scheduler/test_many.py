@@ -141,6 +141,15 @@ def test_a_choice_is_made_anew_when_pods_come_that_mind_others() -> None:
     assert set(bound(found)) == {"a", "b", "c"}
 
 
+def test_room_that_is_kept_for_one_pod_is_refused_to_another() -> None:
+    found = plan(
+        node("one"),
+        waiting("greedy", "3", age=50),
+        waiting("chosen", "2", age=5, status={"nominatedNodeName": "one"}),
+    )
+    assert bound(found) == {"chosen": "one"}
+
+
 def test_a_node_may_be_learnt_of_after_its_pods() -> None:
     moment = cases.Case("x", {}).now
     ports = [{"containerPort": 80, "hostPort": 80, "protocol": "TCP"}]
