@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from minikctl.cli.output.describing import common
+from minikctl.cli.output.describing import common, volumes
 from minikctl.cli.output.describing.sheet import Sheet
-from minikctl.cli.output.describing.volumes import SOURCES
 from minikctl.model import objects
 
 Object = dict[str, Any]
@@ -58,11 +57,8 @@ def volume(sheet: Sheet, obj: Object, reader: common.Reader) -> None:
     _affinity(sheet, (spec.get("nodeAffinity") or {}).get("required"))
     sheet.row(0, "Message:", status.get("message") or "")
     sheet.row(0, "Source:")
-    source = next((name for name in spec if name in SOURCES), None)
-    if source is None:
+    if not volumes.source(sheet, spec, of_volume=True):
         sheet.row(2, "<unknown>")
-    else:
-        SOURCES[source](sheet, spec[source])
     common.events(sheet, obj, reader)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from minikctl.cli.output.describing import clouds
 from minikctl.cli.output.describing.sheet import Sheet
 
 Object = dict[str, Any]
@@ -19,11 +20,20 @@ def volumes(sheet: Sheet, found: list[Object] | None, margin: str) -> None:
     name_margin = f"{margin} " if margin else "  "
     for volume in found:
         sheet.row(0, f"{name_margin}{volume['name']}:")
-        kind = next((key for key in volume if key in SOURCES), None)
-        if kind is None:
+        if not source(sheet, volume, of_volume=False):
             sheet.row(2, "<unknown>")
-        else:
-            SOURCES[kind](sheet, volume[kind])
+
+
+def source(sheet: Sheet, found: Object, *, of_volume: bool) -> bool:
+    """Write where a volume is from; False for a type without a layout. ``of_volume``: it is a PersistentVolume."""
+    for key in found:
+        if key in SOURCES:
+            SOURCES[key](sheet, found[key])
+            return True
+        if key in clouds.LAYOUTS:
+            clouds.show(sheet, key, found[key], of_volume=of_volume)
+            return True
+    return False
 
 
 def _optional(source: Object) -> str:
