@@ -6,7 +6,7 @@ import copy
 import pytest
 
 from minikctl.apiserver import pools
-from minikctl.apiserver.options import PatchOptions, WriteOptions
+from minikctl.apiserver.options import Caller, PatchOptions, WriteOptions
 from minikctl.apiserver.registry import Registry, Settings
 from minikctl.errors import StatusError
 from minikctl.model import kinds
@@ -251,3 +251,12 @@ def test_ranges_within_one_another_share_their_addresses() -> None:
     assert found.take_any() == "10.96.0.1"
     with pytest.raises(pools.Taken):
         found.hold("10.96.0.1")
+
+
+async def test_whoever_writes_a_service_is_told_what_is_odd_about_it(registry: Registry) -> None:
+    caller = Caller()
+    body = samples.service("web", type="ClusterIP", externalIPs=["192.0.2.1"])
+    await registry.create(kinds.SERVICE, "default", body, WriteOptions(caller=caller))
+    assert caller.warnings == [
+        "spec.externalIPs is deprecated and may no longer be implemented in some clusters"
+    ]

@@ -16,6 +16,7 @@ from minikctl.apiserver.admission.priority import Priority
 from minikctl.apiserver.admission.quota import ResourceQuota
 from minikctl.apiserver.admission.runtime_class import RuntimeClass
 from minikctl.apiserver.admission.service_account import ServiceAccount
+from minikctl.apiserver.admission.service_warnings import ServiceWarnings
 from minikctl.apiserver.admission.storage_class import DefaultStorageClass
 from minikctl.apiserver.admission.tolerations import DefaultTolerationSeconds
 from minikctl.apiserver.admission.webhooks import MutatingWebhooks, ValidatingWebhooks
@@ -42,6 +43,7 @@ def build(world: World, roles: Rbac, client: WebhookClient) -> list[Plugin]:
         BindingEscalation(roles),
         MutatingPolicies(world, roles),
         MutatingWebhooks(world, roles, client),
+        ServiceWarnings(),
         PolicyNotices(),
         ValidatingPolicies(world, roles),
         ValidatingWebhooks(world, roles, client),
