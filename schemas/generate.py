@@ -77,6 +77,10 @@ KINDS = (
     "rbac.v1.ClusterRoleBinding",
     "rbac.v1.Role",
     "rbac.v1.RoleBinding",
+    "resource.v1.DeviceClass",
+    "resource.v1.ResourceClaim",
+    "resource.v1.ResourceClaimTemplate",
+    "resource.v1.ResourceSlice",
     "scheduling.v1.PriorityClass",
     "storage.v1.CSIDriver",
     "storage.v1.CSINode",
@@ -100,6 +104,7 @@ GROUPS = {
     "networking": "networking.k8s.io",
     "node": "node.k8s.io",
     "rbac": "rbac.authorization.k8s.io",
+    "resource": "resource.k8s.io",
     "scheduling": "scheduling.k8s.io",
     "storage": "storage.k8s.io",
 }
@@ -246,7 +251,7 @@ def wheel(arguments: list[str], folder: str) -> Path:
 
 def published(definitions: Schema) -> bytes:
     """Return what clients are told of all types of stable versions, with descriptions, compressed."""
-    stable = re.compile(r"io\.k8s\.apimachinery\..*|(?!io\.k8s\.api\.resource\.).*\.v\d+\.\w+")
+    stable = re.compile(r"io\.k8s\.apimachinery\..*|.*\.v\d+\.\w+")
     found = {name: told(each) for name, each in sorted(definitions.items()) if stable.fullmatch(name)}
     lost = {each for each in references_of(found) if each not in found}
     if lost:

@@ -42,6 +42,7 @@ FOLDERS = {
     "k8s.io/api/node/v1": "node.k8s.io/v1",
     "k8s.io/api/policy/v1": "policy/v1",
     "k8s.io/api/rbac/v1": "rbac.authorization.k8s.io/v1",
+    "k8s.io/api/resource/v1": "resource.k8s.io/v1",
     "k8s.io/api/scheduling/v1": "scheduling.k8s.io/v1",
     "k8s.io/api/storage/v1": "storage.k8s.io/v1",
     "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1": "apiextensions.k8s.io/v1",

@@ -47,6 +47,10 @@ RETURNED_WHEN_DELETED = frozenset(
         kinds.STORAGE_CLASS,
         kinds.VOLUME_ATTACHMENT,
         kinds.VOLUME_ATTRIBUTES_CLASS,
+        kinds.DEVICE_CLASS,
+        kinds.RESOURCE_CLAIM,
+        kinds.RESOURCE_CLAIM_TEMPLATE,
+        kinds.RESOURCE_SLICE,
     }
 )
 """Kinds whose DELETE answers with the object; of others it answers with a Status once they are gone."""

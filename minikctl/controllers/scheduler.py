@@ -24,7 +24,10 @@ class SchedulerController(base.CachedController[planner.View]):
 
     name = "scheduler"
     kind = kinds.POD
-    reads = (kinds.POD, kinds.NODE, kinds.NAMESPACE, kinds.POD_DISRUPTION_BUDGET, *_STORAGE)
+    reads = (
+        *(kinds.POD, kinds.NODE, kinds.NAMESPACE, kinds.POD_DISRUPTION_BUDGET),
+        *(*_STORAGE, kinds.RESOURCE_CLAIM),
+    )
 
     def __init__(self, caches: base.Caches, executor: ApiExecutor, clock: clocks.Clock) -> None:
         super().__init__(caches, executor, clock)
@@ -54,8 +57,15 @@ class SchedulerController(base.CachedController[planner.View]):
             if any(storage.references(pod.pod) for pod in summary.waiting.values()):
                 enqueue(base.CLUSTER)
 
+        def devices_changed(old: Object | None, new: Object | None) -> None:
+            if (old is None or new is None) and any(
+                objects.spec(pod.pod).get("resourceClaims") for pod in summary.waiting.values()
+            ):
+                enqueue(base.CLUSTER)
+
         for kind in _STORAGE:
             self.caches.of(kind).subscribe(storage_changed)
+        self.caches.of(kinds.RESOURCE_CLAIM).subscribe(devices_changed)
 
     def view(self, key: Key) -> planner.View | None:  # noqa: ARG002 - there is one key
         """Return what is known of nodes and pods; nothing if no pod waits."""
@@ -69,7 +79,8 @@ class SchedulerController(base.CachedController[planner.View]):
             objects.name(each): objects.labels(each) for each in self.caches.of(kinds.NAMESPACE).items()
         }
         budgets = tuple(self.caches.of(kinds.POD_DISRUPTION_BUDGET).items())
-        return planner.View(summary, spaces, budgets, storage=self._found())
+        claims = frozenset(map(objects.key, self.caches.of(kinds.RESOURCE_CLAIM).items()))
+        return planner.View(summary, spaces, budgets, self._found(), claims)
 
     def _found(self) -> scheduling.Storage:
         """Return what there is of storage."""

@@ -19,6 +19,7 @@ from minikctl.model.kinds import (
     customresourcedefinition,
     daemonset,
     deployment,
+    devices,
     endpoints,
     endpointslice,
     event,
@@ -66,6 +67,7 @@ CSI_NODE = storage.CSI_NODE
 CUSTOM_RESOURCE_DEFINITION = customresourcedefinition.KIND
 DAEMON_SET = daemonset.KIND
 DEPLOYMENT = deployment.KIND
+DEVICE_CLASS = devices.DEVICE_CLASS
 ENDPOINTS = endpoints.KIND
 ENDPOINT_SLICE = endpointslice.KIND
 EVENT = event.KIND
@@ -98,7 +100,10 @@ PRIORITY_CLASS = priorityclass.KIND
 PRIORITY_LEVEL = flowcontrol.PRIORITY_LEVEL
 REPLICATION_CONTROLLER = replicationcontroller.KIND
 REPLICA_SET = replicaset.KIND
+RESOURCE_CLAIM = devices.RESOURCE_CLAIM
+RESOURCE_CLAIM_TEMPLATE = devices.RESOURCE_CLAIM_TEMPLATE
 RESOURCE_QUOTA = resourcequota.KIND
+RESOURCE_SLICE = devices.RESOURCE_SLICE
 ROLE = rbac.ROLE
 ROLE_BINDING = rbac.ROLE_BINDING
 RUNTIME_CLASS = runtimeclass.KIND
@@ -154,6 +159,7 @@ ALL: tuple[Kind, ...] = (
     POD_DISRUPTION_BUDGET,
     *rbac.ALL,
     *storage.ALL,
+    *devices.ALL,
     *admissionregistration.ALL,
     CUSTOM_RESOURCE_DEFINITION,
     PRIORITY_CLASS,

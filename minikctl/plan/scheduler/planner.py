@@ -11,7 +11,7 @@ from typing import Any
 
 from minikctl.model import kinds, objects
 from minikctl.model.actions.api import ApiAction, Delete, Patch, Plan, RecordEvent, Update
-from minikctl.model.objects import Object
+from minikctl.model.objects import Key, Object
 from minikctl.plan import conditions, readiness
 from minikctl.plan.scheduler import devices, preemption
 from minikctl.plan.scheduler.choice import Choice
@@ -30,12 +30,16 @@ KEPT = 8
 
 @dataclass(frozen=True)
 class View:
-    """Nodes and pods in summary, the labels of each namespace, the disruption budgets, and the storage."""
+    """Nodes and pods in summary, the labels of each namespace, the disruption budgets, the storage.
+
+    ``device_claims`` are the keys of the ResourceClaims.
+    """
 
     summary: Summary
     namespaces: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     budgets: tuple[Object, ...] = ()
     storage: scheduling.Storage = field(default_factory=scheduling.Storage)
+    device_claims: frozenset[Key] = frozenset()
     object: Object = field(default_factory=dict)
 
 
@@ -70,6 +74,7 @@ class _Cycle:
         self._now = now
         self._budgets = view.budgets
         self._storage = view.storage
+        self._device_claims = view.device_claims
         self._draft = Draft(view.summary, view.namespaces, view.storage)
         self._choices: OrderedDict[str, Choice] = OrderedDict()
         self._refused: dict[str, tuple[int, str]] = {}
@@ -88,7 +93,8 @@ class _Cycle:
             self.actions += _told(pod.pod, _held(pod.pod, "SchedulingGated", message, self._now))
             return
         placed = (each.pod for each, _ in self._draft.placed())
-        blocked = devices.blocked(pod.pod) or scheduling.blocked(pod.pod, self._storage, placed)
+        unmet = devices.blocked(pod.pod, self._device_claims, len(self._draft.rooms))
+        blocked = unmet or scheduling.blocked(pod.pod, self._storage, placed)
         if blocked:
             self.stuck = True
             message = f"0/{len(self._draft.rooms)} nodes are available: {blocked}."
