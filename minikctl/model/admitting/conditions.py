@@ -92,17 +92,21 @@ def check(
 
 
 def expression(
-    given: Any, path: str, variables: engine.Variables, types: Sequence[str] = ()
+    given: Any, path: str, variables: engine.Variables, types: Sequence[str] = (), written: str = ""
 ) -> Iterator[Cause]:
-    """Yield what is wrong with one expression; ``types`` are those that its outcome may have (none: any)."""
+    """Yield what is wrong with one expression; ``types`` are those that its outcome may have (none: any).
+
+    ``written`` is how the user wrote it, if that is something else than what is compiled.
+    """
     source = str(given or "").strip()
+    written = written or source
     if not source:
         yield causes.required(path)
         return
     try:
         found = engine.compile(source, variables).type
     except engine.CompileError as error:
-        yield causes.invalid(path, source, f"compilation failed: {error}")
+        yield causes.invalid(path, written, f"compilation failed: {error}")
         return
     if types and found not in (*types, "dyn"):
-        yield causes.invalid(path, source, f"must evaluate to {' or '.join(types)}")
+        yield causes.invalid(path, written, f"must evaluate to {' or '.join(types)}")

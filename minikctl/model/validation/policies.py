@@ -115,13 +115,13 @@ class _Expressions:
         self._plain, self._composed = policy.variables(obj, composed=False), policy.variables(obj)
         self._known: set[str] = set()
 
-    def check(self, source: Any, path: str, types: Sequence[str] = ()) -> Iterator[Cause]:
-        """Yield what is wrong with one of them."""
+    def check(self, source: Any, path: str, types: Sequence[str] = (), written: str = "") -> Iterator[Cause]:
+        """Yield what is wrong with one of them; ``written`` is how the user wrote it, if differently."""
         from minikctl.model.admitting import conditions, policy
 
-        yield from conditions.expression(source, path, self._composed, types)
+        yield from conditions.expression(source, path, self._composed, types, written)
         for name in sorted(policy.used(str(source or "")) - self._known):
-            yield causes.invalid(path, source, f"compilation failed: undefined field '{name}'")
+            yield causes.invalid(path, written or source, f"compilation failed: undefined field '{name}'")
 
     def begin(self) -> Iterator[Cause]:
         """Yield what is wrong with conditions and variables; the latter are known from then on."""
@@ -185,9 +185,9 @@ def _mutations(obj: Object) -> Iterator[Cause]:
         try:
             plain = literals.as_maps(source)
         except engine.CompileError as error:
-            yield causes.invalid(where, source, str(error))
+            yield causes.invalid(where, source, f"compilation failed: {error}")
             continue
-        yield from found.check(plain, where)
+        yield from found.check(plain, where, written=source)
 
 
 def _said(validation: Given, path: str) -> Iterator[Cause]:

@@ -62,6 +62,8 @@ PORTS: list[list[dict[str, Any]]] = [
     [{"port": 7981}],
     [{"port": "serve-81-udp"}],
     [{"port": "nobody", "protocol": "TCP"}],
+    [{"port": 80}, {"port": 443}],
+    [{"port": port} for port in range(80, 180, 2)],
 ]
 DIRECTIONS = [("Ingress", "from"), ("Egress", "to")]
 
@@ -154,6 +156,18 @@ def test_a_pod_in_the_hosts_network_is_no_peer_and_has_no_table() -> None:
     table = compiler.table(("x", "a"))
     assert table is not None
     assert "10.1.0.12" not in table.maps["ingress-pods"]
+
+
+def test_ports_without_names_and_those_of_steps_before_the_pod_runs_are_not_found_by_name() -> None:
+    grid = Grid(policies=[policy(ingress=[{"ports": [{"port": "step"}, {"port": "side"}]}])])
+    step = {"name": "step", "ports": [{"name": "step", "containerPort": 81}]}
+    side = {"name": "side", "restartPolicy": "Always", "ports": [{"name": "side", "containerPort": 82}]}
+    grid.pods["x/a"]["spec"] |= {
+        "initContainers": [step, side],
+        "containers": [{"name": "main", "ports": [{"containerPort": 80}]}],
+    }
+    traced = Traced(grid)
+    assert [port for port in (80, 81, 82) if traced.allowed("x/b", "x/a", port)] == [82]
 
 
 def test_a_finished_pod_leaves_the_sets() -> None:
