@@ -110,7 +110,7 @@ def _set_one(options: SetOptions, obj: dict[str, Any], session: Session) -> None
     if text == present:
         session.io.say(f"set-last-applied {target.name}: no changes required.")
         return
-    result = _remember(target, text, options.dry_run, MANAGER, session)
+    result = _remember(target, text, options.dry_run, "kubectl", session)
     printer = printing.printer(options, printing.named(target.title))
     suffix = changing.DRY_RUNS[options.dry_run]
     session.io.out.write(printer([result], False) if printer else f"{target.title} configured{suffix}\n")

@@ -87,7 +87,7 @@ def _decide(
         if decision.condition in types and not options.force:
             break
         try:
-            query = {"fieldManager": "kubectl-certificate"}
+            query = {"fieldManager": "kubectl"}
             body = _decided(decision, current)
             current = session.client.request("PUT", target.path("approval"), body, query=query).json()
             break

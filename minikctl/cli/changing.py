@@ -24,8 +24,8 @@ DRY_RUNS = {"none": "", "client": " (dry run)", "server": " (server dry run)"}
 class Reported(printing.Printing):
     """What every verb that changes objects takes."""
 
-    MANAGER = "minikctl"
-    """Who owns the changed fields unless the command line says so."""
+    MANAGER = "kubectl"
+    """Who owns the changed fields unless the command line says so: who it would be if kubectl had done it."""
     VALIDATION = ""
     """What the server is to do about unknown fields in patches; "": as it pleases, which is to warn."""
 

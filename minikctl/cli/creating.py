@@ -64,6 +64,8 @@ _LEVELS = {
 class Creating(changing.Reported):
     """What every command takes that creates objects."""
 
+    MANAGER = "kubectl-create"
+
     validate: str = flag(
         "--validate",
         default="strict",
@@ -142,7 +144,7 @@ def send(
     if options.dry_run != "client":
         query = {
             "dryRun": "All" if options.dry_run == "server" else "",
-            "fieldManager": options.manager or "kubectl-create",
+            "fieldManager": options.manager or options.MANAGER,
             "fieldValidation": validation,
         }
         result = session.client.request("POST", target.collection.path(), obj, query=query).json()

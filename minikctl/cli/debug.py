@@ -186,7 +186,7 @@ def _beside(options: DebugOptions, target: Target, session: Session) -> tuple[di
         looking["targetContainerName"] = options.target
     body = json.dumps({"spec": {"ephemeralContainers": [looking]}}).encode()
     media = {"Content-Type": "application/strategic-merge-patch+json"}
-    query = {"fieldManager": "kubectl-debug"}
+    query = {"fieldManager": "kubectl"}
     path = target.path("ephemeralcontainers")
     found = session.client.request("PATCH", path, body, query=query, headers=media).json()
     return found, name
@@ -221,7 +221,7 @@ def _copy(options: DebugOptions, target: Target, session: Session) -> tuple[dict
     else:
         raise errors.UsageError(f'error: container "{name}" not found in pod "{target.name}"')
     made = session.client.request(
-        "POST", target.collection.path(), pod, query={"fieldManager": "kubectl-debug"}
+        "POST", target.collection.path(), pod, query={"fieldManager": "kubectl"}
     ).json()
     if options.replace:
         session.client.request("DELETE", target.path(), {"kind": "DeleteOptions", "apiVersion": "v1"})
@@ -255,7 +255,7 @@ def _on_node(options: DebugOptions, target: Target, session: Session) -> tuple[d
         session.io.out.flush()
     pod = debugging.on_node(target.name, pod_name, _looking(options, name, on_node=True), options.profile)
     place = Target(session.discovery.find("pods"), "", session.namespace)
-    made = session.client.request("POST", place.path(), pod, query={"fieldManager": "kubectl-debug"}).json()
+    made = session.client.request("POST", place.path(), pod, query={"fieldManager": "kubectl"}).json()
     return made, name
 
 

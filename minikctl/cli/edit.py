@@ -31,6 +31,8 @@ HEADER = """# Please edit the object below. Lines beginning with a '#' will be i
 class EditOptions(changing.Chosen):
     """What ``edit`` was asked."""
 
+    MANAGER = "kubectl-edit"
+
     subresource: str = flag(
         "--subresource", default="", help="The part to edit: status or scale.", complete="status scale"
     )

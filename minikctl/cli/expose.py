@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 class ExposeOptions(changing.Chosen, creating.Overridden):
     """What ``expose`` was asked."""
 
+    MANAGER = "kubectl-expose"
+
     arguments: tuple[str, ...] = changing.chosen(
         "objects:deployments,pods,services,replicasets,replicationcontrollers"
     )

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 class MetadataOptions(changing.Chosen):
     """What ``label`` or ``annotate`` was asked; the arguments hold the changes too."""
 
+    MANAGER = "kubectl-label"
+
     arguments: tuple[str, ...] = changing.chosen("marked:labels")
     all_namespaces: bool = flag("--all-namespaces", "-A", default=False, help="Every namespace.")
     fields: str = flag("--field-selector", default="", help="A field selector.")
@@ -31,6 +33,8 @@ class MetadataOptions(changing.Chosen):
 
 class AnnotateOptions(MetadataOptions):
     """What ``annotate`` was asked."""
+
+    MANAGER = "kubectl-annotate"
 
     arguments: tuple[str, ...] = changing.chosen("marked:annotations")
 
@@ -52,7 +56,7 @@ def _run(options: MetadataOptions, session: Session, field: str) -> int:
     word, said = _WORDS[field]
     names = tuple(argument for argument in options.arguments if not _is_change(argument))
     changes = _changes([argument for argument in options.arguments if _is_change(argument)])
-    chosen = MetadataOptions(**{**options.as_dict(), "arguments": names})
+    chosen = type(options)(**{**options.as_dict(), "arguments": names})
     if not names and not options.files:
         raise errors.UsageError(
             "error: one or more resources must be specified as <resource> <name> or <resource>/<name>"

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from minikctl.cli.selection import Target
     from minikctl.cli.session import Session
 
+ATTEMPTS = 5
 EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
 Taint = dict[str, str]
 
@@ -81,6 +82,8 @@ def _mark_each(options: NodeOptions, verb: str, session: Session) -> int:
 class TaintOptions(changing.Reported):
     """What ``taint`` was asked."""
 
+    MANAGER = "kubectl-taint"
+
     arguments: tuple[str, ...] = rest(
         "NODE NAME KEY_1=VAL_1:TAINT_EFFECT_1 ...", default=(), complete="objects:nodes"
     )
@@ -103,7 +106,7 @@ def taint(options: TaintOptions, session: Session) -> int:
     failed = False
     for target in _nodes(named, options, session):
         try:
-            _taint(target, added, removed, options, session)
+            _tried(target, added, removed, options, session)
         except errors.MinikctlError as error:
             session.io.warn(report.sentence(error))
             failed = True
@@ -157,6 +160,20 @@ def _one(text: str, removes: bool) -> Taint:
 
 def _misused(text: str) -> Verbatim:
     return Verbatim(f"error: {text}\nSee 'minikctl taint -h' for help and examples")
+
+
+def _tried(
+    target: Target, added: list[Taint], removed: list[Taint], options: TaintOptions, session: Session
+) -> None:
+    """Change the node's taints; work them out again, a few times, when somebody else changed it meanwhile."""
+    for attempt in range(ATTEMPTS):
+        try:
+            _taint(target, added, removed, options, session)
+        except errors.StatusError as error:
+            if error.reason != "Conflict" or attempt == ATTEMPTS - 1:
+                raise
+        else:
+            return
 
 
 def _taint(

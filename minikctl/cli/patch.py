@@ -25,6 +25,8 @@ MEDIA = {
 class PatchOptions(changing.Chosen):
     """What ``patch`` was asked."""
 
+    MANAGER = "kubectl-patch"
+
     body: str = flag("--patch", "-p", default="", help="The patch, as JSON or YAML.")
     body_file: str = flag("--patch-file", default="", help="A file with the patch.", complete="files")
     type: str = flag(

@@ -31,6 +31,8 @@ WARNING = (
 class RolloutOptions(changing.Chosen):
     """What every ``rollout`` command takes."""
 
+    MANAGER = "kubectl-rollout"
+
     arguments: tuple[str, ...] = changing.chosen("objects:deployments,daemonsets,statefulsets")
 
 
@@ -50,6 +52,8 @@ class HistoryOptions(RolloutOptions):
 
 class UndoOptions(RolloutOptions):
     """What ``rollout undo`` was asked."""
+
+    MANAGER = "kubectl"
 
     to_revision: int = flag("--to-revision", default=0, help="The revision to go back to; 0: the one before.")
 

@@ -22,6 +22,8 @@ POLL_SECONDS = 0.2
 class RunOptions(creating.Overridden):
     """What ``run`` was asked."""
 
+    MANAGER = "kubectl-run"
+
     names: tuple[str, ...] = rest("NAME", default=())
     words: tuple[str, ...] = after_dash(default=())
     image: str = flag("--image", default="", help="The image to run.")
@@ -125,7 +127,9 @@ def _attached(options: RunOptions, pod: dict[str, Any], session: Session) -> int
 
     name = pod["metadata"]["name"]
     target = Target(creating.RESOURCES["Pod"], name, session.namespace)
-    session.client.request("POST", target.collection.path(), pod, query={"fieldManager": "kubectl-run"})
+    session.client.request(
+        "POST", target.collection.path(), pod, query={"fieldManager": options.manager or options.MANAGER}
+    )
     code = 0
     try:
         phase = _await_running(options, target, session)

@@ -94,7 +94,24 @@ def writer(before: Object | None, after: Object) -> str:
     for entry in sorted(_managers(after), key=lambda entry: str(entry.get("time") or ""), reverse=True):
         if known.get(_identity(entry)) != entry:
             return str(entry.get("manager"))
-    return ""
+    # Who writes again within a second leaves the same entry: it is one that owns what changed.
+    owners = (each for each in _managers(after) if _owns(each.get("fieldsV1") or {}, before or {}, after))
+    newest = max(owners, key=lambda entry: str(entry.get("time") or ""), default={})
+    return str(newest.get("manager") or "")
+
+
+def _owns(fields: Object, before: Any, after: Any) -> bool:
+    """Tell whether the values differ in one of the fields."""
+    if before == after:
+        return False
+    names = [key[2:] for key in fields if key.startswith("f:")]
+    if not names:
+        return True
+    return any(_owns(fields[f"f:{name}"], _part(before, name), _part(after, name)) for name in names)
+
+
+def _part(value: Any, name: str) -> Any:
+    return value.get(name) if isinstance(value, Mapping) else None
 
 
 def _managers(obj: Object) -> list[dict[str, Any]]:
