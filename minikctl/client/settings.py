@@ -59,6 +59,11 @@ class ClusterSettings:
         return f"127.0.{self.slot}.0/24"
 
     @property
+    def last_loopback(self) -> str:
+        """Return the cluster's own loopback address that is neither Ingress' nor a Service's."""
+        return f"127.0.{self.slot}.255"
+
+    @property
     def network(self) -> str:
         """Return the name of the cluster's engine network."""
         return f"minikctl-{self.name}"

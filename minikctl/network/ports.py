@@ -44,7 +44,9 @@ class PortProxy:
         self._proxy = proxy
         self._listening = listening
         self._settings = settings
-        self._place = Place(settings.gateway, threads=settings.proxy_threads)
+        self._place = Place(
+            settings.gateway, threads=settings.proxy_threads, memory=settings.cluster.last_loopback
+        )
         self._wake = asyncio.Event()
         self._loaded = loading.LoadedProxy(proxy)
         self._taken: frozenset[Bind] = frozenset()

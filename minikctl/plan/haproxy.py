@@ -15,6 +15,8 @@ from minikctl.model.objects import Key
 from minikctl.plan.proxy_view import Target
 
 MIN_SLOTS = 4
+CLIENTS = "100k"
+"""So many clients are remembered for each port with session affinity."""
 CONFIG = "haproxy.cfg"
 PLACEHOLDER = Target("127.0.0.1", 9)
 SOCKETS = "/haproxy/run"
@@ -111,6 +113,14 @@ def backend(name: str, slots: Sequence[Target | None], *settings: str, server: s
         for number, target in enumerate(slots)
     ]
     return section(f"backend {name}", settings, lines)
+
+
+def remembered(seconds: int) -> tuple[str, ...]:
+    """Return the settings by which clients keep their endpoint for so long after their last connection.
+
+    They need a section ``peers clients``, through which a reload hands on what is remembered.
+    """
+    return (f"stick-table type ip size {CLIENTS} expire {seconds}s peers clients", "stick on src")
 
 
 def slot_name(number: int) -> str:

@@ -20,6 +20,8 @@ from minikctl.plan.proxy_view import ServicePort, Target
 ANY = "0.0.0.0"
 LOCALHOST = "127.0.0.1"
 LOOPBACK = "127."
+MEMORY_PORT = 1
+"""One that hardly any program asks for: nobody else may have it."""
 DISCARD = 9
 """The port of servers that are only counted."""
 Bind = tuple[str, int]
@@ -31,11 +33,13 @@ class Place:
     """Which address the process shows to pods, where it sees its sockets' directory, and its threads.
 
     The source is an address of the cluster's own network: once that network is gone, nothing can be sent.
+    ``memory`` is an address of this machine at which a reload hands on who is whose client.
     """
 
     source: str
     sockets: str = haproxy.SOCKETS
     threads: int = 1
+    memory: str = LOCALHOST
 
 
 @dataclass(frozen=True)
@@ -46,7 +50,8 @@ class Published:
     port: int
     binds: tuple[Bind, ...]
     targets: tuple[Target, ...]
-    sticky: bool = False
+    affinity_seconds: int = 0
+    """For so long after its last connection a client keeps its endpoint."""
     balancers: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
     """Who may connect to the load balancer addresses, everybody if empty; node ports are open to all."""
@@ -131,7 +136,7 @@ def _published(service: Object, port: ServicePort, binds: tuple[Bind, ...], subn
         port.port,
         binds,
         proxy_view.within(port.outside_targets(), subnet),
-        sticky=bool(port.affinity_seconds),
+        affinity_seconds=port.affinity_seconds,
         balancers=tuple(host for host, _ in binds if host in port.balancer_ips),
         sources=tuple(sorted(str(one).strip() for one in ranges)),
     )
@@ -162,10 +167,12 @@ def configuration(ports: Sequence[Port], taken: Collection[Bind], slots: Slots, 
     """Return haproxy.cfg; a process without any listener would not start, so it has one on a socket."""
     parts = [
         # Connections outlive reloads in the processes that have them; so many of those may be left at once.
-        haproxy.process(place.sockets, place.threads, "mworker-max-reloads 30"),
+        haproxy.process(place.sockets, place.threads, "mworker-max-reloads 30", "localpeer proxy"),
         section("defaults", DEFAULTS, f"source {place.source}"),
         section("frontend idle", f"bind unix@{place.sockets}/idle.sock", "tcp-request connection reject"),
     ]
+    if any(isinstance(one, Published) and one.affinity_seconds for one in ports):
+        parts.append(section("peers clients", f"peer proxy {place.memory}:{MEMORY_PORT}"))
     for one in ports:
         if isinstance(one, Published):
             parts += [frontend(one, taken), backend(one, slots[one.name])]
@@ -213,9 +220,10 @@ def frontend(one: Published, taken: Collection[Bind]) -> str:
 
 def backend(one: Published, slots: Sequence[Target | None]) -> str:
     """Return the backend of a port: clients keep their endpoint by their address where that is wanted."""
-    if one.sticky:
-        return haproxy.backend(one.name, slots, "balance source", "hash-type consistent")
-    return haproxy.backend(one.name, slots, "balance roundrobin")
+    kept: tuple[str, ...] = ()
+    if one.affinity_seconds:
+        kept = haproxy.remembered(one.affinity_seconds)
+    return haproxy.backend(one.name, slots, "balance roundrobin", *kept)
 
 
 def taken(ports: Iterable[Port], busy: Collection[Bind], own: Collection[Bind]) -> frozenset[Bind]:

@@ -26,8 +26,6 @@ FIRST_PORT, LAST_PORT = 11000, 32767
 """The listeners' ports: below those from which the proxy itself connects, above those of its state."""
 HEALTH_PORT, STATUS_PORT, MEMORY_PORT = 10256, 10249, 10257
 """The first two are kube-proxy's; at the third what is known of clients is handed on in a reload."""
-CLIENTS = "100k"
-"""So many clients are remembered for each port with session affinity."""
 _BIND = re.compile(r"^frontend (\S+)\n  bind :(\d+)$", re.MULTILINE)
 
 
@@ -156,8 +154,7 @@ def backend(one: Listener, slots: Sequence[Target | None]) -> str:
     """Return the backend of a listener; clients keep their endpoint for a time after the last connection."""
     kept: tuple[str, ...] = ()
     if one.affinity_seconds:
-        table = f"stick-table type ip size {CLIENTS} expire {one.affinity_seconds}s peers clients"
-        kept = (table, "stick on src")
+        kept = haproxy.remembered(one.affinity_seconds)
     return haproxy.backend(one.name, slots, "balance roundrobin", *kept)
 
 

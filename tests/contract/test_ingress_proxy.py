@@ -248,7 +248,7 @@ async def test_ports_are_published_and_moved_without_a_break(bench: Bench) -> No
         )
         limited = dataclasses.replace(port, sources=("192.0.2.0/24",))
         more = dataclasses.replace(
-            port, service=("default", "too"), binds=(("127.0.0.1", other),), sticky=True
+            port, service=("default", "too"), binds=(("127.0.0.1", other),), affinity_seconds=60
         )
         await started(bench, publisher_haproxy.render((port,), (), {}, place))
         await bench.proxy.load("c", publisher_haproxy.render((port, more), (), {}, place).files)

@@ -260,16 +260,23 @@ def test_who_is_not_ready_gets_traffic_only_where_that_is_wanted(walk: Walk) -> 
 
 def test_a_client_keeps_its_endpoint_for_as_long_as_is_said(walk: Walk) -> None:
     config = {"clientIP": {"timeoutSeconds": 1}}
-    walk.apply(service("sticky", sessionAffinity="ClientIP", sessionAffinityConfig=config))
-    assert eventually_true(lambda: walk.names("near-a", walk.cluster_ip("sticky")) != [REFUSED])
-    (first,) = walk.names("near-a", walk.cluster_ip("sticky"))
+    sticky = service("sticky", type="NodePort", sessionAffinity="ClientIP", sessionAffinityConfig=config)
+    walk.apply(sticky)
+    ways = [("near-a", walk.cluster_ip("sticky"), 80), ("", "127.0.0.1", walk.node_port("sticky"))]
+    for way in ways:
+        assert eventually_true(lambda way=way: set(walk.names(*way)) <= {"a", "b", "c"})
+    first = [walk.names(*way) for way in ways]
+    assert [len(each) for each in first] == [1, 1]
+    changed = [False, False]
 
-    def another() -> bool:
+    def all_changed() -> bool:
         time.sleep(1.5)
-        (found,) = walk.names("near-a", walk.cluster_ip("sticky"))
-        return found != first
+        for index, way in enumerate(ways):
+            (found,) = walk.names(*way)
+            changed[index] |= [found] != first[index]
+        return all(changed)
 
-    assert eventually_true(another, 30)
+    assert eventually_true(all_changed, 40)
 
 
 def test_the_internal_policy_keeps_traffic_on_the_clients_node(walk: Walk) -> None:
@@ -285,6 +292,17 @@ def test_the_internal_policy_keeps_traffic_on_the_clients_node(walk: Walk) -> No
         assert f"on node {walk.nodes[2]} sends is dropped, since its node has no endpoint" in said
     finally:
         walk.be_ready("c")
+
+
+def test_a_client_keeps_its_endpoint_while_ports_come_and_go(walk: Walk) -> None:
+    walk.apply(service("faithful", type="NodePort", sessionAffinity="ClientIP"))
+    way = "", "127.0.0.1", walk.node_port("faithful")
+    assert eventually_true(lambda: set(walk.names(*way)) <= {"a", "b", "c"})
+    first = walk.names(*way)
+    for number in range(3):
+        walk.apply(service("passing", type="NodePort", ports=[{**PORTS[0], "nodePort": 30010 + number}]))
+        walk.leads("", "127.0.0.1", 30010 + number, "a", "b", "c")
+        assert walk.names(*way) == first
 
 
 @pytest.mark.parametrize("wish", ["PreferSameNode", "PreferSameZone", "PreferClose"])

@@ -78,8 +78,10 @@ def test_source_ranges_hold_for_the_load_balancers_address_only() -> None:
 
 def test_clients_keep_their_endpoint_where_that_is_wanted() -> None:
     sticky = {**WEB, "spec": {**WEB["spec"], "sessionAffinity": "ClientIP"}}
-    assert "balance source" in lines(rendered(sticky))
-    assert "balance roundrobin" in lines(rendered(WEB))
+    found = lines(rendered(sticky))
+    assert "stick-table type ip size 100k expire 10800s peers clients" in found
+    assert found[found.index("peers clients") + 1] == "peer proxy 127.0.0.1:1"
+    assert not [line for line in lines(rendered(WEB)) if "stick" in line or line == "peers clients"]
 
 
 def test_endpoints_are_commands_and_ports_are_structure() -> None:
