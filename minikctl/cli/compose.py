@@ -5,53 +5,67 @@ The fields are those of https://github.com/compose-spec/compose-spec/blob/main/s
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from minikctl import errors
+from minikctl.cli import compose_files
+from minikctl.cli.compose_files import Read, name_of
+from minikctl.cli.compose_text import Variables, of_file
 
 Object = dict[str, Any]
 
 TAKEN = frozenset(
     (
         "image", "command", "entrypoint", "environment", "ports", "expose", "volumes", "deploy", "scale",
-        "healthcheck", "working_dir", "user", "labels", "container_name", "hostname", "restart", "stdin_open", "tty",
-        "cap_add", "cap_drop", "privileged", "read_only", "mem_limit", "cpus", "networks", "depends_on", "init",
-        "stop_grace_period", "pull_policy",
+        "healthcheck", "working_dir", "user", "labels", "annotations", "container_name", "hostname", "restart", "stdin_open", "tty",
+        "cap_add", "cap_drop", "privileged", "read_only", "mem_limit", "cpus", "networks", "depends_on",
+        "stop_grace_period", "pull_policy", "env_file", "tmpfs", "extra_hosts", "secrets", "configs", "build",
     )
 )  # fmt: skip
 """What is understood; ``networks`` and ``depends_on`` need nothing here: all pods reach one another."""
 
 DEFAULT_SIZE = "1Gi"
+_PULLS = {
+    "always": "Always", "never": "Never", "missing": "IfNotPresent", "if_not_present": "IfNotPresent", "build": "Never"
+}  # fmt: skip
 _SIZES = {"b": "", "k": "Ki", "kb": "Ki", "m": "Mi", "mb": "Mi", "g": "Gi", "gb": "Gi"}
 
 
-def convert(found: Mapping[str, Any], directory: str) -> tuple[list[Object], list[str]]:
-    """Return manifests and remarks on what has no counterpart; ``directory`` is where bind mounts begin."""
+def convert(
+    given: Mapping[str, Any], directory: str, known: Mapping[str, str], read: Read
+) -> tuple[list[Object], list[str]]:
+    """Return manifests and remarks on what has no counterpart.
+
+    ``directory`` is where bind mounts begin, ``known`` are variables, ``read`` returns the files that are named.
+    """
+    variables = Variables(known)
+    found = variables.put_in(given)
     services = found.get("services")
     if not isinstance(services, Mapping) or not services:
         raise errors.UsageError("error: the file has no services: it is no Compose file")
     remarks = [
         f"{key}: not taken over"
         for key in found
-        if key not in ("services", "volumes", "networks", "version", "name")
+        if key not in ("services", "volumes", "networks", "version", "name", *compose_files.DIRECTORIES)
+        and not str(key).startswith("x-")
     ]
-    made: list[Object] = []
+    files = compose_files.declared(found, known, read)
+    remarks += [*files.remarks, *(f"${name} is not set: taken to be empty" for name in variables.missing)]
+    around = _Around(directory, str(found.get("name") or os.path.basename(directory)), known, read, files)
+    made: list[Object] = list(files.objects.values())
     claims: dict[str, None] = {}
     for name, service in services.items():
         if not isinstance(service, Mapping):
             raise errors.UsageError(f"error: services.{name} is no service")
-        one = _Service(_name(name), service, directory)
+        one = _Service(name_of(name), service, around)
         made += one.objects()
         remarks += [f"services.{name}.{remark}" for remark in one.remarks]
         claims |= dict.fromkeys(one.claims)
     return [*map(_claim, claims), *made], remarks
-
-
-def _name(text: str) -> str:
-    return re.sub(r"[^a-z0-9-]+", "-", text.lower()).strip("-")
 
 
 def _claim(name: str) -> Object:
@@ -59,23 +73,38 @@ def _claim(name: str) -> Object:
     return {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": name}, "spec": spec}
 
 
+class _Around(NamedTuple):
+    """What a service needs to know of the file and its place."""
+
+    directory: str
+    project: str
+    variables: Mapping[str, str]
+    read: Read
+    files: compose_files.Files
+
+
 class _Service:
-    def __init__(self, name: str, given: Mapping[str, Any], directory: str) -> None:
+    def __init__(self, name: str, given: Mapping[str, Any], around: _Around) -> None:
         self.name = name
         self.claims: list[str] = []
         self.remarks = [f"{key}: not taken over" for key in given if key not in TAKEN]
         self._given = given
-        self._directory = directory
+        self._around = around
         self._volumes: list[Object] = []
+        self._published = list(self._ports())
+        if str(given.get("restart") or "always").partition(":")[0] in ("no", "false", "on-failure"):
+            self.remarks.append("restart: a Deployment's containers are always started again")
 
     def objects(self) -> list[Object]:
         """Return the Deployment and, if it has ports, the Service."""
         labels = {"app": self.name}
-        spec: Object = {"containers": [self._container()]}
+        spec: Object = {"containers": [self._container()], **self._of_pod()}
         if self._volumes:
             spec["volumes"] = self._volumes
-        if self._given.get("hostname"):
-            spec["hostname"] = self._given["hostname"]
+        template: Object = {"labels": labels}
+        notes = _pairs(self._given.get("labels")) | _pairs(self._given.get("annotations"))
+        if notes:
+            template["annotations"] = notes
         deployment = {
             "apiVersion": "apps/v1",
             "kind": "Deployment",
@@ -83,7 +112,7 @@ class _Service:
             "spec": {
                 "replicas": self._replicas(),
                 "selector": {"matchLabels": labels},
-                "template": {"metadata": {"labels": labels}, "spec": spec},
+                "template": {"metadata": template, "spec": spec},
             },
         }
         if self.claims:
@@ -91,33 +120,93 @@ class _Service:
         service = self._service(labels)
         return [deployment, service] if service else [deployment]
 
+    def _of_pod(self) -> Object:
+        """Return the fields of the pod as a whole."""
+        found: Object = {}
+        if self._given.get("hostname"):
+            found["hostname"] = self._given["hostname"]
+        if self._given.get("stop_grace_period"):
+            grace = round(_seconds(str(self._given["stop_grace_period"])))
+            found["terminationGracePeriodSeconds"] = grace
+        hosts: dict[str, list[str]] = {}
+        for name, address in _hosts(self._given.get("extra_hosts")):
+            if re.fullmatch(r"[0-9a-fA-F.:]+", address):
+                hosts.setdefault(address, []).append(name)
+            else:
+                self.remarks.append(f"extra_hosts: {name}: {address} is no address")
+        if hosts:
+            found["hostAliases"] = [{"ip": address, "hostnames": names} for address, names in hosts.items()]
+        return found
+
     def _replicas(self) -> int:
         return int(self._given.get("scale") or (self._given.get("deploy") or {}).get("replicas") or 1)
 
     def _container(self) -> Object:
         given = self._given
-        if not given.get("image"):
-            raise errors.UsageError(
-                f"error: services.{self.name} has no image: build it first, and name it by image:"
-            )
-        found: Object = {"name": self.name, "image": given["image"]}
+        found: Object = {"name": self.name, "image": self._image()}
+        policy = _PULLS.get(str(given.get("pull_policy") or ""))
+        if policy or "build" in given:
+            found["imagePullPolicy"] = policy or "IfNotPresent"
         for ours, theirs in (("command", "entrypoint"), ("args", "command")):
             if given.get(theirs):
                 value = given[theirs]
                 found[ours] = shlex.split(value) if isinstance(value, str) else [str(word) for word in value]
-        environment = _pairs(given.get("environment"))
+        environment = self._environment()
         if environment:
             found["env"] = [{"name": key, "value": value} for key, value in environment.items()]
-        ports = [inner for _, inner, _ in self._ports()]
+        ports = [inner for _, inner, _ in self._published]
         if ports:
             found["ports"] = [{"containerPort": port} for port in dict.fromkeys(ports)]
         if given.get("working_dir"):
             found["workingDir"] = given["working_dir"]
-        mounts = list(self._mounts())
+        mounts = [*self._mounts(), *self._temporary(), *self._files()]
         if mounts:
             found["volumeMounts"] = mounts
         found |= self._rest()
         return found
+
+    def _image(self) -> str:
+        if self._given.get("image"):
+            return str(self._given["image"])
+        if "build" not in self._given:
+            raise errors.UsageError(f"error: services.{self.name} has neither image nor build")
+        name = f"{name_of(self._around.project)}-{self.name}"  # so Compose names what it builds
+        self.remarks.append(f"build: `docker compose build` has to build {name} first")
+        return name
+
+    def _environment(self) -> dict[str, str]:
+        found: dict[str, str] = {}
+        files = self._given.get("env_file") or ()
+        for entry in [files] if isinstance(files, str | Mapping) else files:
+            path = str(entry["path"] if isinstance(entry, Mapping) else entry)
+            found |= of_file(self._around.read(path))
+        given = self._given.get("environment")
+        if not isinstance(given, Mapping):
+            given = {
+                key: value if equals else None
+                for key, equals, value in (str(entry).partition("=") for entry in given or ())
+            }
+        for key, value in given.items():
+            text = self._around.variables.get(key) if value is None else _text(value)
+            if text is None:
+                found.pop(key, None)
+            else:
+                found[key] = text
+        return found
+
+    def _temporary(self) -> Iterator[Object]:
+        """Yield a mount in memory for each path of ``tmpfs``; options behind a colon count for Compose only."""
+        given = self._given.get("tmpfs") or ()
+        for number, entry in enumerate([given] if isinstance(given, str) else given):
+            name = f"memory-{number}"
+            self._volumes.append({"name": name, "emptyDir": {"medium": "Memory"}})
+            yield {"name": name, "mountPath": str(entry).partition(":")[0]}
+
+    def _files(self) -> Iterator[Object]:
+        for volume, mount in compose_files.mounted(self._given, self._around.files):
+            if volume not in self._volumes:
+                self._volumes.append(volume)
+            yield mount
 
     def _rest(self) -> Object:
         found: Object = {}
@@ -174,17 +263,19 @@ class _Service:
             text, _, protocol = str(entry).partition("/")
             parts = text.rsplit(":", 2)
             inner_text, outer = parts[-1], parts[-2] if len(parts) > 1 and parts[-2] else parts[-1]
-            if "-" in text:
-                self.remarks.append(f"ports: {entry}: ranges are not taken over")
+            outers, inners = _range(outer), _range(inner_text)
+            if len(outers) != len(inners):
+                self.remarks.append(f"ports: {entry}: one port of a range is not taken over")
                 continue
-            yield int(outer), int(inner_text), (protocol or "tcp").upper()
+            for published, number in zip(outers, inners, strict=True):
+                yield published, number, (protocol or "tcp").upper()
         for entry in self._given.get("expose") or ():
             number = int(str(entry).partition("/")[0])
             yield number, number, "TCP"
 
     def _service(self, labels: Mapping[str, str]) -> Object | None:
         ports: dict[tuple[int, str], Object] = {}
-        for outer, inner, protocol in self._ports():
+        for outer, inner, protocol in self._published:
             entry = {"name": f"{protocol.lower()}-{outer}", "port": outer, "targetPort": inner}
             ports.setdefault(
                 (outer, protocol), entry if protocol == "TCP" else {**entry, "protocol": protocol}
@@ -205,13 +296,36 @@ class _Service:
                     {"name": name, "emptyDir": {"medium": "Memory"} if kind == "tmpfs" else {}}
                 )
             elif kind == "bind" or source.startswith((".", "/", "~")):
-                path = source if source.startswith("/") else f"{self._directory}/{source.removeprefix('./')}"
+                path = (
+                    source
+                    if source.startswith("/")
+                    else f"{self._around.directory}/{source.removeprefix('./')}"
+                )
                 self._volumes.append({"name": name, "hostPath": {"path": path.rstrip("/.") or "/"}})
             else:
-                claim = _name(source)
+                claim = name_of(source)
                 self.claims.append(claim)
                 self._volumes.append({"name": name, "persistentVolumeClaim": {"claimName": claim}})
             yield {"name": name, "mountPath": target, **({"readOnly": True} if read_only else {})}
+
+
+def _range(text: str) -> range:
+    first, _, last = text.partition("-")
+    return range(int(first), int(last or first) + 1)
+
+
+def _hosts(given: Any) -> Iterator[tuple[str, str]]:
+    """Yield name and address of each entry: a map, or ``name=address`` or ``name:address`` texts."""
+    if isinstance(given, Mapping):
+        for name, addresses in given.items():
+            for address in [addresses] if isinstance(addresses, str) else addresses:
+                yield str(name), address
+        return
+    for entry in given or ():
+        name, equals, address = str(entry).partition("=")
+        if not equals:
+            name, _, address = str(entry).partition(":")
+        yield name, address.strip("[]")
 
 
 def _volume(entry: Any) -> tuple[str, str, bool, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from minikctl import errors
-from minikctl.cli import compose, flags, yamlload
+from minikctl.cli import compose, compose_text, flags, yamlload
 from minikctl.cli.commands import Command
 from minikctl.cli.flags import Options, flag, rest
 
@@ -28,14 +28,16 @@ def run(options: ConvertOptions, session: Session) -> int:
     from minikctl.cli.output import printers
 
     path = flags.one(options.paths, "FILE") if options.paths else _found()
-    try:
-        with open(path, encoding="utf-8") as source:
-            content = yamlload.load(source.read())
-    except OSError as error:
-        raise errors.UsageError(f"error: unable to read {path}: {error.strerror}") from error
+    content = yamlload.load(_read(path))
     if not isinstance(content, dict):
         raise errors.UsageError(f"error: {path} is no Compose file")
-    objects, remarks = compose.convert(content, os.path.dirname(os.path.abspath(path)))
+    directory = os.path.dirname(os.path.abspath(path))
+    beside = os.path.join(directory, ".env")
+    variables = compose_text.of_file(_read(beside)) if os.path.exists(beside) else {}
+    known = {**variables, **os.environ}
+    objects, remarks = compose.convert(
+        content, directory, known, lambda name: _read(os.path.join(directory, os.path.expanduser(name)))
+    )
     text = "---\n".join(printers.to_yaml(obj) for obj in objects)
     if options.output:
         with open(options.output, "w", encoding="utf-8") as sink:
@@ -46,6 +48,15 @@ def run(options: ConvertOptions, session: Session) -> int:
     for remark in remarks:
         session.io.warn(f"Warning: {remark}")
     return 0
+
+
+def _read(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8") as source:
+            return source.read()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is no text"
+        raise errors.UsageError(f"error: unable to read {path}: {reason}") from error
 
 
 def _found() -> str:

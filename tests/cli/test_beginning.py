@@ -19,7 +19,7 @@ services:
   web:
     image: nginx:1
     ports: ["8080:80", {target: 53, published: 5353, protocol: udp}]
-    environment: {A: b, C: true, D: }
+    environment: {A: b, C: true, D: , HOME: }
     volumes: ["data:/data", "./src:/src:ro", "/scratch", {type: tmpfs, target: /tmp}]
     depends_on: [db]
     deploy: {replicas: 2, resources: {limits: {cpus: "0.5", memory: 128M}}}
@@ -32,13 +32,46 @@ services:
     user: "70:71"
     expose: [5432]
 volumes: {data: {}}
-secrets: {s: {}}
+x-notes: {}
+models: {}
+secrets: {s: {external: true}}
+"""
+
+
+VARIABLES = {"HOME": "/home/me", "EMPTY": "", "TAG": "7", "TOKEN": "t"}
+FILES = {"app.env": "# no\nexport A=1\nB='x # y' # z\nC=a b # c\nnothing\n", "./conf": "listen 80\n"}
+FULL = """
+name: Shop 1
+x-common: &common
+  image: "web:${TAG:-1}"
+  env_file: [app.env, {path: app.env}]
+services:
+  one:
+    <<: *common
+    environment: [A=2, HOME, GONE]
+    ports: ["8080-8081:80-81", "90-92:9"]
+    extra_hosts: ["a:1.2.3.4", "b=1.2.3.4", "c:[::1]", "d:host-gateway"]
+    tmpfs: /run:size=1m
+    stop_grace_period: 1m
+    pull_policy: missing
+    labels: {l: "$$x"}
+    restart: on-failure:3
+    secrets: [tok, nowhere]
+    configs: [{source: cfg, target: /etc/cfg}, cfg]
+  two:
+    build: .
+    command: ["${EMPTY-unset}", "${EMPTY:-unset}", "${GONE+x}", "${TAG:+is ${TAG}}", "$TAG$LOST", "5$"]
+    tmpfs: [/a, /b]
+    extra_hosts: {h: [1.2.3.4, 1.2.3.5], i: 1.2.3.4}
+    annotations: [n=m]
+secrets: {tok: {environment: TOKEN}}
+configs: {cfg: {file: ./conf}, inline: {content: "a"}}
 """
 
 
 def converted(text: str) -> tuple[dict[str, dict[str, Any]], list[str]]:
     """Return the manifests by kind and name, and the remarks."""
-    objects, remarks = compose.convert(yaml.safe_load(text), "/work")
+    objects, remarks = compose.convert(yaml.safe_load(text), "/work", VARIABLES, FILES.__getitem__)
     return {f"{each['kind']}/{each['metadata']['name']}": each for each in objects}, remarks
 
 
@@ -51,7 +84,11 @@ def test_a_compose_file_becomes_workloads_services_and_claims() -> None:
         "Deployment/db",
         "Service/db",
     ]
-    assert remarks == ["secrets: not taken over", "services.web.logging: not taken over"]
+    assert remarks == [
+        "models: not taken over",
+        "secrets.s: not taken over: it has no file, content or environment",
+        "services.web.logging: not taken over",
+    ]
     web = found["Deployment/web"]["spec"]
     container = web["template"]["spec"]["containers"][0]
     assert web["replicas"] == 2
@@ -59,7 +96,7 @@ def test_a_compose_file_becomes_workloads_services_and_claims() -> None:
     assert container["env"] == [
         {"name": "A", "value": "b"},
         {"name": "C", "value": "true"},
-        {"name": "D", "value": ""},
+        {"name": "HOME", "value": "/home/me"},
     ]
     assert container["resources"] == {"limits": {"cpu": "0.5", "memory": "128Mi"}}
     assert container["readinessProbe"] == {
@@ -87,11 +124,72 @@ def test_a_compose_file_becomes_workloads_services_and_claims() -> None:
     assert "type" not in found["Service/db"]["spec"]
 
 
+def test_variables_files_and_pods_fields_are_taken_over() -> None:
+    found, remarks = converted(FULL)
+    assert list(found) == [
+        "Secret/tok",
+        "ConfigMap/cfg",
+        "ConfigMap/inline",
+        "Deployment/one",
+        "Service/one",
+        "Deployment/two",
+    ]
+    assert found["Secret/tok"]["stringData"] == {"content": "t"}
+    assert found["ConfigMap/cfg"]["data"] == {"content": "listen 80\n"}
+    template = found["Deployment/one"]["spec"]["template"]
+    pod, container = template["spec"], template["spec"]["containers"][0]
+    assert (container["image"], container["imagePullPolicy"]) == ("web:7", "IfNotPresent")
+    assert {each["name"]: each["value"] for each in container["env"]} == {
+        "A": "2",
+        "B": "x # y",
+        "C": "a b",
+        "HOME": "/home/me",
+    }
+    assert template["metadata"]["annotations"] == {"l": "$x"}
+    assert pod["terminationGracePeriodSeconds"] == 60
+    assert pod["hostAliases"] == [
+        {"ip": "1.2.3.4", "hostnames": ["a", "b"]},
+        {"ip": "::1", "hostnames": ["c"]},
+    ]
+    assert pod["volumes"][0] == {"name": "memory-0", "emptyDir": {"medium": "Memory"}}
+    assert [(each["mountPath"], each.get("subPath")) for each in container["volumeMounts"]] == [
+        ("/run", None),
+        ("/run/secrets/tok", "content"),
+        ("/etc/cfg", "content"),
+        ("/cfg", "content"),
+    ]
+    assert [each["name"] for each in pod["volumes"]] == ["memory-0", "secrets-tok", "configs-cfg"]
+    assert [(each["port"], each["targetPort"]) for each in found["Service/one"]["spec"]["ports"]] == [
+        (8080, 80),
+        (8081, 81),
+    ]
+    two = found["Deployment/two"]["spec"]["template"]
+    container = two["spec"]["containers"][0]
+    assert (container["image"], container["imagePullPolicy"]) == ("shop-1-two", "IfNotPresent")
+    assert container["args"] == ["", "unset", "", "is 7", "7", "5$"]
+    assert two["metadata"]["annotations"] == {"n": "m"}
+    assert two["spec"]["hostAliases"] == [
+        {"ip": "1.2.3.4", "hostnames": ["h", "i"]},
+        {"ip": "1.2.3.5", "hostnames": ["h"]},
+    ]
+    assert remarks == [
+        "$LOST is not set: taken to be empty",
+        "services.one.ports: 90-92:9: one port of a range is not taken over",
+        "services.one.restart: a Deployment's containers are always started again",
+        "services.one.extra_hosts: d: host-gateway is no address",
+        "services.two.build: `docker compose build` has to build shop-1-two first",
+    ]
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
         ("a: b", "it is no Compose file"),
-        ("services: {a: {build: .}}", "has no image"),
+        ("services: {a: {}}", "has neither image nor build"),
+        ("services: {a: {image: '${X'}}", "a brace is not closed"),
+        ("services: {a: {image: '${X!}'}}", r"invalid interpolation format: \$\{X!\}"),
+        ("services: {a: {image: '${-x}'}}", "invalid interpolation format"),
+        ("services: {a: {image: '${X:?say $HOME}'}}", "required variable X is missing a value: say /home/me"),
         ("services: {a: b}", "is no service"),
     ],
 )
@@ -102,8 +200,12 @@ def test_what_cannot_be_converted_is_told(text: str, words: str) -> None:
 
 def test_the_server_accepts_what_was_converted(world: World, tmp_path: Path) -> None:
     path = tmp_path / "compose.yaml"
-    path.write_text(COMPOSE)
+    path.write_text(COMPOSE.replace("image: postgres", "image: $IMAGE\n    env_file: db.env"))
+    (tmp_path / ".env").write_text("IMAGE=postgres")
+    assert "unable to read" in world.run("convert", str(path)).err
+    (tmp_path / "db.env").write_text("A=b")
     made = world.run("convert", str(path))
+    assert "image: postgres" in made.out
     assert "Warning: services.web.logging: not taken over" in made.err
     applied = world.run("apply", "-f", "-", "--dry-run=server", "-n", "kube-public", stdin=made.out)
     assert applied.code == 0, applied.err
