@@ -146,3 +146,31 @@ def test_unknown_fields_are_left_alone() -> None:
         )
         == []
     )
+
+
+def test_policies_of_a_job_have_limits() -> None:
+    ignored: Object = {"action": "Ignore", "onPodConditions": [{"type": "Ready"}]}
+    many: Object = {"action": "Ignore", "onPodConditions": [{"type": "Ready"}] * 21}
+    codes: Object = {"action": "Count", "onExitCodes": {"operator": "In", "values": list(range(1, 257))}}
+    success = [{"succeededCount": 1}] * 20 + [{"succeededIndexes": "0," * (32 * 1024) + "1"}]
+    job: Object = {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {"uid": "u"},
+        "spec": {
+            "completionMode": "Indexed",
+            "completions": 2,
+            "podFailurePolicy": {"rules": [many, codes, *[ignored] * 19]},
+            "successPolicy": {"rules": success},
+            "template": {"spec": {"restartPolicy": "Never", "containers": [{"name": "a", "image": "i"}]}},
+        },
+    }
+    found = said_of(job)
+    assert found[:-1] == [
+        "spec.podFailurePolicy.rules: Too many: 21: must have at most 20 items",
+        "spec.podFailurePolicy.rules[0].onPodConditions: Too many: 21: must have at most 20 items",
+        "spec.podFailurePolicy.rules[1].onExitCodes.values: Too many: 256: must have at most 255 items",
+        "spec.successPolicy.rules: Too many: 21: must have at most 20 items",
+        "spec.successPolicy.rules[20].succeededIndexes: Too long: may not be more than 65536 bytes",
+    ]
+    assert found[-1].endswith("error parsing succeededIndexes: non-increasing order, previous: 0, current: 0")

@@ -27,6 +27,9 @@ def validate(obj: Object, old: Object | None) -> list[Cause]:
     found = [*_schedule(spec, objects.spec(old or {})), *_limits(spec)]
     template = objects.spec(spec.get("jobTemplate") or {})
     found += job.validate_spec(template, "spec.jobTemplate.spec")
+    if template.get("selector") is not None:
+        detail = "`selector` will be auto-generated"
+        found.append(causes.invalid("spec.jobTemplate.spec.selector", template["selector"], detail))
     if template.get("manualSelector"):
         where = "spec.jobTemplate.spec.manualSelector"
         found.append(causes.unsupported(where, True, ["nil", "false"]))
