@@ -36,8 +36,6 @@ def desired(view: View, now: datetime) -> Plan:
 
 def failed(view: View, action: object, message: str, now: datetime) -> Plan:  # noqa: ARG001
     """Return what tells the user that a Job was refused."""
-    if not isinstance(action, Create | Delete):
-        return Plan()
     reason, text = (
         ("FailedCreate", f"Error creating job: {message}")
         if isinstance(action, Create)

@@ -48,8 +48,8 @@ def _metadata(fields: Fields, now: datetime) -> dict[str, Any]:
         if name in fields:
             metadata[name] = fields.pop(name)
     metadata["creationTimestamp"] = ago(now, fields.pop("age", 3600))
-    if fields.pop("deleting", False):
-        metadata["deletionTimestamp"] = objects.timestamp(now)
+    if left := fields.pop("deleting", False):
+        metadata["deletionTimestamp"] = ago(now, 0 if left is True else -left)
         if fields.pop("grace", False):
             metadata["deletionGracePeriodSeconds"] = 30
     return metadata
@@ -350,7 +350,8 @@ def _job_pod(fields: Fields, now: datetime) -> Object:
         code = fields.pop("exit")
         ended = {"exitCode": code, "finishedAt": ago(now, fields.pop("ago", 3600))}
         fields["phase"] = "Failed" if code else "Succeeded"
-        fields["status"] = {"containerStatuses": [{"name": "main", "state": {"terminated": ended}}]}
+        told = {"containerStatuses": [{"name": "main", "state": {"terminated": ended}}]}
+        fields["status"] = {**told, **(fields.get("status") or {})}
     return _pod({**more, **fields}, now)
 
 

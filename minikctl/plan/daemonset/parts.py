@@ -122,11 +122,15 @@ def node_of(pod: Object) -> str:
 
 
 def by_node(pods: Iterable[Object]) -> Mapping[str, list[Object]]:
-    """Return the pods of each node, the longest there first; finished ones on their way out do not count."""
+    """Return the pods of each node, the longest there first.
+
+    Finished ones on their way out do not count, nor do those that are meant for no node yet.
+    """
     found: defaultdict[str, list[Object]] = defaultdict(list)
     for pod in sorted(pods, key=_seniority):
-        if not (objects.is_deleting(pod) and readiness.is_finished(pod)):
-            found[node_of(pod)].append(pod)
+        node = node_of(pod)
+        if node and not (objects.is_deleting(pod) and readiness.is_finished(pod)):
+            found[node].append(pod)
     return found
 
 

@@ -271,7 +271,7 @@ class _Step:
         return {name: uids for name, uids in found.items() if uids}
 
     def _counts_as_failed(self, pod: Object, verdict: dict[str, Any] | None) -> bool:
-        """Tell whether the pod failed: when the Job fails, all that did not succeed."""
+        """Tell whether an ended pod failed: when the Job fails, all that did not succeed."""
         if not self._tally.has_valid_index(pod):
             return False
         if (
@@ -279,8 +279,6 @@ class _Step:
             and verdict["type"] == ending.CRITERIA_MET
             and readiness.phase(pod) != "Failed"
         ):
-            return False
-        if verdict is None and not self._tally.is_failed(pod):
             return False
         return policies.of_failure(self._job, pod).counts
 

@@ -35,8 +35,8 @@ def of_failure(job: Object, pod: Object) -> Outcome:
                 code = status["state"]["terminated"]["exitCode"]
                 subject = f"Container {status.get('name')} for pod {'/'.join(objects.key(pod))}"
                 return Outcome(action, f"{subject} failed with exit code {code} {where}")
-        elif rule.get("onPodConditions"):
-            condition = _in_condition(pod, rule["onPodConditions"])
+        else:
+            condition = _in_condition(pod, rule.get("onPodConditions") or ())
             if condition:
                 return Outcome(action, f"Pod {'/'.join(objects.key(pod))} has condition {condition} {where}")
     return Outcome()

@@ -33,11 +33,12 @@ class Replicas:
         return cls(wanted, tuple(others))
 
     def first_unavailable(self, owner: StatefulSet, now: datetime) -> Object | None:
-        """Return the pod that others wait for: the lowest that is not available, wanted ones first."""
-        for pod in (*self.wanted.values(), *(pod for _, pod in reversed(self.condemned))):
-            if owner.unavailable(pod, now):
-                return pod
-        return None
+        """Return the pod that others wait for: the lowest that is not available, wanted ones first.
+
+        There is to be one; None if it is yet to be made.
+        """
+        pods = (*self.wanted.values(), *(pod for _, pod in reversed(self.condemned)))
+        return next(pod for pod in pods if owner.unavailable(pod, now))
 
 
 def desired(view: View, now: datetime) -> Plan:
