@@ -128,10 +128,12 @@ class PodGarbageController(base.CachedController[pod_garbage.View]):
         """Follow nodes that go, pods that finish, and pods bound to a node that is not there."""
 
         def pod_changed(old: Object | None, new: Object | None) -> None:
-            if new is None or objects.spec(new).get("nodeName") is None:
+            node = objects.spec(new or {}).get("nodeName")
+            if new is None or node is None:
                 return
             finished = readiness.is_finished(new) and not (old and readiness.is_finished(old))
-            if finished or old is None:
+            is_lost = old is None and self.caches.of(kinds.NODE).get("", str(node)) is None
+            if finished or is_lost:
                 enqueue(base.CLUSTER)
 
         def node_changed(old: Object | None, new: Object | None) -> None:
