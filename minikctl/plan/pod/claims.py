@@ -44,12 +44,8 @@ def _persistent(view: PodView, volume: Object) -> Object:
     claim = view.claims.get(found.claim)
     if claim is None:
         raise ConfigError(f'persistentvolumeclaim "{found.claim}" not found')
-    controller = objects.controller_of(claim) or {}
-    if found.ephemeral and controller.get("uid") != view.uid:
-        raise ConfigError(
-            f"PVC {view.namespace}/{found.claim} was not created for pod {view.namespace}/{view.name} "
-            "(pod is not owner)"
-        )
+    if found.ephemeral and (problem := scheduling.not_owned(view.pod or {}, claim)):
+        raise ConfigError(problem)
     if objects.is_deleting(claim) and view.pod is not None and not objects.status(view.pod).get("podIP"):
         raise ConfigError(f"can't start pod because PVC {view.namespace}/{found.claim} is being deleted")
     if not scheduling.is_bound(claim):

@@ -13,6 +13,7 @@ from collections import Counter
 
 from minikctl.plan.scheduler import filters, scores, spread
 from minikctl.plan.scheduler.draft import Draft
+from minikctl.plan.scheduler.exclusive import Exclusive
 from minikctl.plan.scheduler.facts import PodFacts
 from minikctl.plan.scheduler.neighbours import Neighbours
 from minikctl.plan.scheduler.summary import Room
@@ -34,7 +35,9 @@ class Choice:
         lasting = ((room, filters.lasting(pod, room, draft.storage)) for room in draft.rooms.values())
         self._barred = {room.name: verdict for room, verdict in lasting if verdict is not None}
         self._ranking = _Ranking()
-        self._social = _Social(pod, draft) if pod.is_social or draft.is_social else None
+        exclusive = Exclusive(pod, draft)
+        social = pod.is_social or draft.is_social or bool(exclusive.claims)
+        self._social = _Social(pod, draft, exclusive) if social else None
         self._next = 0
         for room in draft.rooms.values():
             self.reserved(room)
@@ -103,19 +106,23 @@ class Choice:
 class _Social:
     """The part that depends on who is elsewhere."""
 
-    def __init__(self, pod: PodFacts, draft: Draft) -> None:
+    def __init__(self, pod: PodFacts, draft: Draft, exclusive: Exclusive) -> None:
+        self._exclusive = exclusive
         self._neighbours = Neighbours(pod, draft)
         self._hard = spread.Spread(pod, draft, spread.HARD)
         self._soft = spread.Spread(pod, draft, spread.SOFT)
 
     def moved(self, pod: PodFacts, room: Room, sign: int) -> None:
+        self._exclusive.moved(pod, sign)
         for part in (self._neighbours, self._hard, self._soft):
             part.moved(pod, room, sign)
 
     def verdict(self, room: Room, without: tuple[PodFacts, ...] = ()) -> Verdict | None:
         for pod in without:
             self.moved(pod, room, -1)
-        found = self._hard.verdict(room) if self._hard.constraints else None
+        found = self._exclusive.verdict()
+        if found is None and self._hard.constraints:
+            found = self._hard.verdict(room)
         if found is None and self._neighbours.matter:
             found = self._neighbours.verdict(room)
         for pod in without:

@@ -36,6 +36,8 @@ class Draft:
         self.rooms: dict[str, Room] = {name: summary.rooms[name] for name in sorted(summary.rooms)}
         self._minding = {uid: (pod, pod.node) for uid, pod in summary.minding.items()}
         self._own: set[str] = set()
+        self._kept: set[str] = set()
+        """Pods that room is kept for, by uid."""
         self._followers: list[Follower] = []
 
     @property
@@ -67,6 +69,7 @@ class Draft:
         """Keep room for a pod that waits for its victims to end."""
         room = self._writable(name)
         room.add(pod)
+        self._kept.add(pod.uid)
         for follower in self._followers:
             follower.reserved(room)
 
@@ -74,8 +77,13 @@ class Draft:
         """Give back what was kept."""
         room = self._writable(name)
         room.remove(pod.uid)
+        self._kept.remove(pod.uid)
         for follower in self._followers:
             follower.reserved(room)
+
+    def is_kept(self, pod: PodFacts) -> bool:
+        """Tell whether room is kept for the pod, which has no node yet."""
+        return pod.uid in self._kept
 
     def follow(self, follower: Follower) -> None:
         """Tell it what changes from here on."""

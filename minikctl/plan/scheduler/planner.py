@@ -92,9 +92,8 @@ class _Cycle:
             message = "Scheduling is blocked due to non-empty scheduling gates"
             self.actions += _told(pod.pod, _held(pod.pod, "SchedulingGated", message, self._now))
             return
-        placed = (each.pod for each, _ in self._draft.placed())
         unmet = devices.blocked(pod.pod, self._device_claims, len(self._draft.rooms))
-        blocked = unmet or scheduling.blocked(pod.pod, self._storage, placed)
+        blocked = unmet or scheduling.blocked(pod.pod, self._storage)
         if blocked:
             self.stuck = True
             message = f"0/{len(self._draft.rooms)} nodes are available: {blocked}."

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from minikctl.model import kinds, objects
 from minikctl.model.actions.api import ApiAction, Patch
 from minikctl.model.objects import Key, Object
-from minikctl.plan import readiness
 from minikctl.plan.storage import parts
 
 UNBOUND = "pod has unbound immediate PersistentVolumeClaims"
-IN_USE = (
-    "node(s) unavailable due to PersistentVolumeClaim with ReadWriteOncePod access mode already in-use by "
-    "another pod"
-)
 CONFLICT = "node(s) had volume node affinity conflict"
 NOTHING_TO_BIND = "node(s) didn't find available persistent volumes to bind"
 
@@ -34,27 +29,39 @@ class Storage:
         return [self.claims[key] for key in named if key in self.claims]
 
 
-def blocked(pod: Object, storage: Storage, placed: Iterable[Object]) -> str:
-    """Return what keeps the pod from every node, "" for nothing; ``placed`` are pods that have a node."""
-    for reference in parts.references(pod):
-        claim = storage.claims.get((objects.namespace(pod), reference.claim))
-        name = f'persistentvolumeclaim "{reference.claim}"'
-        if claim is None and reference.ephemeral:
-            return f"waiting for ephemeral volume controller to create the {name}"
-        if claim is None:
-            return f"{name} not found"
-        if objects.is_deleting(claim):
-            return f"{name} is being deleted"
-        if objects.status(claim).get("phase") == "Lost":
-            volume = objects.spec(claim).get("volumeName")
-            return f'{name} bound to non-existent persistentvolume "{volume}"'
-        if not is_bound(claim) and not _is_delayed(claim, storage):
-            return UNBOUND
-        if "ReadWriteOncePod" in (objects.spec(claim).get("accessModes") or ()) and any(
-            _uses(other, claim) for other in placed
-        ):
-            return IN_USE
-    return ""
+def blocked(pod: Object, storage: Storage) -> str:
+    """Return what keeps the pod from every node, "" for nothing."""
+    faults = [_fault(pod, each, storage) for each in parts.references(pod)]
+    if any(faults):
+        return next(filter(None, faults))
+    unbound = [claim for claim in storage.of(pod) if not is_bound(claim)]
+    return "" if all(_is_delayed(claim, storage) for claim in unbound) else UNBOUND
+
+
+def _fault(pod: Object, reference: parts.Reference, storage: Storage) -> str:
+    """Return what is wrong with one claim, "" for nothing."""
+    claim = storage.claims.get((objects.namespace(pod), reference.claim))
+    name = f'persistentvolumeclaim "{reference.claim}"'
+    if claim is None and reference.ephemeral:
+        return f"waiting for ephemeral volume controller to create the {name}"
+    if claim is None:
+        return f"{name} not found"
+    if objects.status(claim).get("phase") == "Lost":
+        return f'{name} bound to non-existent persistentvolume "{objects.spec(claim).get("volumeName")}"'
+    if objects.is_deleting(claim):
+        return f"{name} is being deleted"
+    return not_owned(pod, claim) if reference.ephemeral else ""
+
+
+def not_owned(pod: Object, claim: Object) -> str:
+    """Return that a claim with the name of one for the pod alone was not made for it, "" if it was."""
+    if (objects.controller_of(claim) or {}).get("uid") == objects.uid(pod):
+        return ""
+    namespace = objects.namespace(pod)
+    return (
+        f"PVC {namespace}/{objects.name(claim)} was not created for pod {namespace}/{objects.name(pod)} "
+        "(pod is not owner)"
+    )
 
 
 def refusal(pod: Object, node: Object, storage: Storage) -> str:
@@ -95,7 +102,6 @@ def _is_delayed(claim: Object, storage: Storage) -> bool:
     return parts.waits_for_consumer(storage.classes.get(parts.class_name(claim)))
 
 
-def _uses(pod: Object, claim: Object) -> bool:
-    if objects.namespace(pod) != objects.namespace(claim) or readiness.is_finished(pod):
-        return False
-    return any(each.claim == objects.name(claim) for each in parts.references(pod))
+def is_exclusive(claim: Object) -> bool:
+    """Tell whether one pod alone may use the claim."""
+    return "ReadWriteOncePod" in (objects.spec(claim).get("accessModes") or ())
