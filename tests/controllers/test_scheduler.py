@@ -85,3 +85,13 @@ async def test_pods_of_a_vanished_node_are_removed(cluster: Cluster) -> None:
         assert len(await cluster.all(kinds.POD)) == 1, "it may come back"
         await cluster.turn(11)
         assert await cluster.all(kinds.POD) == []
+
+
+async def test_a_pod_of_a_node_that_is_not_there_goes_when_its_time_is_over(cluster: Cluster) -> None:
+    async with cluster.running():
+        await cluster.apply(pod("lost", nodeName="ghost"))
+        await cluster.apply(pod("fine", nodeName="one"))
+        await cluster.turn(39)
+        assert len(await cluster.all(kinds.POD)) == 2
+        await cluster.turn(2)
+        assert [objects.name(each) for each in await cluster.all(kinds.POD)] == ["fine"]
