@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
@@ -29,6 +30,8 @@ PATCHES: dict[str, PatchType] = {
     "application/merge-patch+json": "merge",
     "application/strategic-merge-patch+json": "strategic",
 }
+LONG_YAML = 16 * 1024
+"""Longer texts are read beside the loop: PyYAML takes a second for a few hundred KiB."""
 APPLY = "application/apply-patch+yaml"
 
 
@@ -108,12 +111,25 @@ def _check_depth(found: Any) -> None:
         raise errors.bad_request("the object provided is unrecognized: it is nested too deeply or too big")
 
 
+async def _decoded(data: bytes, media: str) -> Any:
+    """Return what ``parse`` does, without keeping other requests waiting for a long YAML text."""
+    if media in YAML_TYPES and len(data) > LONG_YAML:
+        return await asyncio.to_thread(parse, data, media)
+    return parse(data, media)
+
+
+async def _told_twice(data: bytes, media: str, found: Any) -> list[str]:
+    if media in YAML_TYPES and len(data) > LONG_YAML:
+        return await asyncio.to_thread(repeated, data, media, found)
+    return repeated(data, media, found)
+
+
 async def read(exchange: Exchange) -> Object:
     """Return the object in the body."""
     data = await exchange.body()
     if not data.strip():
         raise errors.bad_request("the request has no body")
-    found = parse(data, media_type(exchange))
+    found = await _decoded(data, media_type(exchange))
     if not isinstance(found, dict):
         raise errors.bad_request("the object provided is unrecognized: it is not an object")
     return found
@@ -124,7 +140,7 @@ async def read_optional(exchange: Exchange) -> Object:
     data = await exchange.body()
     if not data.strip():
         return {}
-    found = parse(data, media_type(exchange))
+    found = await _decoded(data, media_type(exchange))
     if not isinstance(found, dict):
         raise errors.bad_request("the object provided is unrecognized: it is not an object")
     return found
@@ -136,13 +152,13 @@ async def read_configuration(exchange: Exchange) -> Object:
     strictness = field_validation(exchange)
     is_json = data.lstrip()[:1] == b"{"
     try:
-        found = parse(data, "application/json" if is_json else "application/yaml")
+        found = await _decoded(data, "application/json" if is_json else "application/yaml")
     except errors.StatusError as error:
         raise errors.bad_request(f"error decoding patch: {error}") from None
     if not isinstance(found, dict):
         raise errors.bad_request("error decoding patch: the configuration is not an object")
     media = "application/json" if is_json else "application/yaml"
-    said = repeated(data, media, found) if strictness != "Ignore" else []
+    said = await _told_twice(data, media, found) if strictness != "Ignore" else []
     if said and strictness == "Strict":
         raise errors.bad_request(f"error strict decoding patch: {', '.join(said)}")
     exchange.warnings.extend(said)
@@ -154,7 +170,7 @@ async def read_resource(exchange: Exchange, kind: Kind) -> Object:
     strictness = field_validation(exchange)
     media = media_type(exchange)
     data = await exchange.body()
-    obj = parse(data, media)
+    obj = await _decoded(data, media)
     if not isinstance(obj, dict):
         raise errors.bad_request(decoding.wrong(kind, "the body is not an object"))
     _check_kind(kind, obj)
@@ -162,7 +178,7 @@ async def read_resource(exchange: Exchange, kind: Kind) -> Object:
     if fault:
         raise errors.bad_request(fault)
     if strictness != "Ignore":
-        _judge(exchange, kind, obj, repeated(data, media, obj))
+        _judge(exchange, kind, obj, await _told_twice(data, media, obj))
     schema.drop_unknown(kind, obj)
     return obj
 

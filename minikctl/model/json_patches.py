@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import copy
+import json
 from collections.abc import Sequence
 from typing import Any
 
 from minikctl import errors
+
+MOST_COPIED = 3 * 1024 * 1024
+"""So many bytes of JSON may the copies of one patch add, as Kubernetes' API server has it."""
 
 
 class PatchError(errors.MinikctlError):
@@ -60,9 +64,25 @@ def json_patch(document: Any, operations: Any) -> Any:
     if not isinstance(operations, list):
         raise PatchError("a JSON patch is a list of operations")
     holder = {"": copy.deepcopy(document)}
+    copied = 0
     for operation in operations:
+        copied += _growth(holder, operation, copied)
         _operate(holder, operation)
     return holder[""]
+
+
+def _growth(holder: dict[str, Any], operation: Any, copied: int) -> int:
+    """Return how many bytes a copy adds; refuses what would make copies of copies without end."""
+    if not isinstance(operation, dict) or operation.get("op") != "copy":
+        return 0
+    source = _get(holder, _steps(operation, "from"))
+    added = len(json.dumps(source, separators=(",", ":"), ensure_ascii=False).encode())
+    if copied + added > MOST_COPIED:
+        raise PatchError(
+            "Unable to complete the copy, the accumulated size increase of copy is "
+            f"{copied + added}, exceeding the limit {MOST_COPIED}"
+        )
+    return added
 
 
 def _operate(holder: dict[str, Any], operation: Any) -> None:

@@ -11,9 +11,10 @@ schemas' ``x-kubernetes-patch-merge-key`` and ``x-kubernetes-patch-strategy``, a
 
 from __future__ import annotations
 
+import collections
 import copy
-import functools
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from minikctl.model import schema
@@ -58,37 +59,48 @@ def _merged(node: Node | None, document: dict[str, Any], patch: dict[str, Any]) 
     if directive != "merge":
         raise PatchError(f"unknown patch type found: {directive}")
     _retain(document, patch)
+    for key in [key for key in patch if key.startswith((REMOVE, ORDER))]:
+        if not isinstance(patch[key], list):
+            raise PatchError(f"{key} must be a list")
     for key in [key for key in patch if key.startswith(REMOVE)]:
         _remove(document, key.removeprefix(REMOVE), patch.pop(key))
     orders = {key.removeprefix(ORDER): patch.pop(key) for key in list(patch) if key.startswith(ORDER)}
-    before = {name: list(document.get(name) or ()) for name in orders}
+    before = {name: _items(document, name) for name in orders}
     for key, value in patch.items():
         if value is None:
             document.pop(key, None)
         else:
             document[key] = _value(_child(node, key), document.get(key), value)
     for name, order in orders.items():
-        if name in document:
+        if isinstance(document.get(name), list):
             document[name] = _ordered(_meta(_child(node, name)), before[name], document[name], order)
     return document
+
+
+def _items(document: dict[str, Any], name: str) -> list[Any]:
+    found = document.get(name)
+    return list(found) if isinstance(found, list) else []
 
 
 def _retain(document: dict[str, Any], patch: dict[str, Any]) -> None:
     kept = patch.pop(RETAIN, None)
     if kept is None:
         return
+    if not isinstance(kept, list):
+        raise PatchError(f"{RETAIN} must be a list")
     strangers = [
         key for key in patch if key not in kept and not key.startswith("$") and patch[key] is not None
     ]
-    if not isinstance(kept, list) or strangers:
+    if strangers:
         raise PatchError(f"{RETAIN} must list every key that the patch sets, {strangers} included")
     for key in [key for key in document if key not in kept]:
         del document[key]
 
 
 def _remove(document: dict[str, Any], name: str, values: Any) -> None:
-    if name in document:
-        document[name] = [value for value in document[name] if value not in values]
+    if isinstance(document.get(name), list):
+        gone = {_mark(value) for value in values}
+        document[name] = [value for value in document[name] if _mark(value) not in gone]
 
 
 def _value(node: Node | None, old: Any, new: Any) -> Any:
@@ -110,10 +122,8 @@ def _merged_list(node: Node | None, old: list[Any], new: list[Any]) -> list[Any]
     if "merge" not in meta.strategies:
         return [_plain(items, item) if isinstance(item, dict) else item for item in new]
     if not meta.merge_key:
-        union = functools.reduce(
-            lambda found, item: found if item in found else [*found, item], new, list(old)
-        )
-        return _ordered(meta, old, union, new)
+        union = {_mark(item): item for item in (*old, *new)}
+        return _ordered(meta, old, list(union.values()), new)
     if not all(isinstance(item, dict) for item in new):
         raise PatchError(f"every item of a list with merge key {meta.merge_key} is an object")
     if any(item.get(DIRECTIVE) == "replace" for item in new):
@@ -140,6 +150,20 @@ def _same_key(items: Sequence[dict[str, Any]], merge_key: str, wanted: Any) -> l
     return [index for index, item in enumerate(items) if item.get(merge_key) == wanted]
 
 
+def _mark(value: Any) -> Any:
+    """Return what stands for a value among others: equal for equal ones only, true and 1 apart."""
+    if isinstance(value, str | int | float):
+        return isinstance(value, bool), value
+    return json.dumps(value, sort_keys=True)
+
+
+def _places(found: Iterable[Any]) -> dict[Any, int]:
+    places: dict[Any, int] = {}
+    for place, each in enumerate(found):
+        places.setdefault(each, place)
+    return places
+
+
 def _ordered(meta: ListMeta, before: list[Any], after: list[Any], order: Any) -> list[Any]:
     """Return the items in the order asked for; the others stay before those that they were before.
 
@@ -148,22 +172,22 @@ def _ordered(meta: ListMeta, before: list[Any], after: list[Any], order: Any) ->
     """
 
     def identity(item: Any) -> Any:
-        return _key(item, meta.merge_key) if meta.merge_key else item
+        return _mark(_key(item, meta.merge_key) if meta.merge_key else item)
 
-    wanted = [identity(item) for item in order]
-    old = [identity(item) for item in before]
+    wanted = _places(map(identity, order))
+    old = _places(map(identity, before))
     named = sorted(
-        (item for item in after if identity(item) in wanted), key=lambda item: wanted.index(identity(item))
+        (item for item in after if identity(item) in wanted), key=lambda item: wanted[identity(item)]
     )
-    others = [item for item in after if identity(item) not in wanted]
+    others = collections.deque(item for item in after if identity(item) not in wanted)
     ordered: list[Any] = []
     for item in named:
-        here = identity(item)
+        here = old.get(identity(item), -1)
         # An item that is new to the list has no old place, and so waits for nobody.
-        while others and here in old and old.index(identity(others[0])) < old.index(here):
-            ordered.append(others.pop(0))
+        while others and old.get(identity(others[0]), len(old)) < here:
+            ordered.append(others.popleft())
         ordered.append(item)
-    return ordered + others
+    return [*ordered, *others]
 
 
 # --- three-way ------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
@@ -120,6 +121,22 @@ async def test_metadata_changes_through_status(client: Client) -> None:
     assert patched["metadata"]["annotations"] == {"a": "b"}
     assert "labels" not in patched["metadata"], "a Deployment keeps its labels"
     assert (patched["spec"], patched["status"]["replicas"]) == (made["spec"], 1)
+
+
+async def test_a_long_yaml_text_keeps_nobody_waiting(client: Client) -> None:
+    text = b"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: n}\ndata:\n" + b"".join(
+        b"  k%d: v\n" % number for number in range(20_000)
+    )
+    writing = asyncio.ensure_future(
+        client("POST", f"{MAPS}?dryRun=All", text, {"content-type": MEDIA["yaml"]})
+    )
+    answered = 0
+    while not writing.done():
+        assert (await client("GET", "/version")).status == 200
+        answered += 1
+        await asyncio.sleep(0)
+    assert (await writing).status == 201
+    assert answered > 20
 
 
 async def test_unknown_fields_of_yaml_are_told_in_the_order_of_their_names(client: Client) -> None:

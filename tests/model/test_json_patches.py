@@ -70,6 +70,14 @@ def test_refused_operation(operation: Any, said: str) -> None:
     assert str(error.value) == said
 
 
+def test_copies_of_copies_end() -> None:
+    document = {"a": {"b": "x" * 1000}}
+    doubling = [{"op": "copy", "from": "/a", "path": f"/a/{number}"} for number in range(40)]
+    with pytest.raises(patches.PatchError, match="Unable to complete the copy, the accumulated size"):
+        patches.json_patch(document, doubling)
+    assert patches.json_patch(document, doubling[:3])["a"]["1"]["0"]["b"] == "x" * 1000
+
+
 def test_a_json_patch_is_a_list() -> None:
     with pytest.raises(patches.PatchError, match="a JSON patch is a list"):
         patches.json_patch({}, {})

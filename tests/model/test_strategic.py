@@ -123,3 +123,34 @@ def test_a_merge_patch_reaches_it_too(original: Object, modified: Object, curren
 def test_a_patch_that_came_twice_changes_nothing_more(document: Object, patch: Object) -> None:
     once = patches.strategic(kinds.POD, document, patch)
     assert patches.strategic(kinds.POD, once, patch) == once
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text("ab", max_size=2),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["a", "$patch"]), inner),
+    max_leaves=4,
+)
+HOSTILE = [
+    *("finalizers", "ownerReferences", "labels", "$patch", "$retainKeys"),
+    *("$setElementOrder/finalizers", "$setElementOrder/ownerReferences", "$setElementOrder/labels"),
+    *("$deleteFromPrimitiveList/finalizers", "$deleteFromPrimitiveList/labels"),
+]
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.dictionaries(st.sampled_from(HOSTILE), JSON), st.dictionaries(st.sampled_from(HOSTILE[:3]), JSON))
+def test_whatever_a_patch_says_is_applied_or_refused(patch: Object, metadata: Object) -> None:
+    document = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata}
+    try:
+        found = patches.strategic(kinds.CONFIG_MAP, document, {"metadata": patch})
+    except patches.PatchError:
+        return
+    assert not any(key.startswith("$") for key in found.get("metadata") or ())
+
+
+def test_long_lists_are_merged_in_no_time() -> None:
+    names = [f"example.com/{number}" for number in range(30_000)]
+    document = {"metadata": {"finalizers": names}}
+    patch = {"metadata": {"finalizers": names[::-1], "$deleteFromPrimitiveList/finalizers": names[:10]}}
+    found = patches.strategic(kinds.CONFIG_MAP, document, patch)
+    assert found["metadata"]["finalizers"][:2] == names[:-3:-1]

@@ -12,8 +12,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from minikctl.model.cel import addresses, authorizer, engine, quantities, urls, versions
-from minikctl.model.custom import checking
+from minikctl.model.cel import addresses, authorizer, engine, patterns, quantities, urls, versions
 
 if TYPE_CHECKING:
     from cel_expr_python import cel
@@ -51,12 +50,12 @@ def _contains(items: Sequence[Any], wanted: Sequence[Any]) -> bool:
 
 
 def _find(text: str, pattern: str) -> str:
-    found = checking.pattern(pattern).search(text)
+    found = patterns.pattern(pattern).search(text)
     return found[0] if found else ""
 
 
 def _find_all(text: str, pattern: str, limit: int = -1) -> list[str]:
-    found = [each[0] for each in checking.pattern(pattern).finditer(text)]
+    found = [each[0] for each in patterns.pattern(pattern).finditer(text)]
     return found if limit < 0 else found[:limit]
 
 

@@ -5,15 +5,13 @@ On update, what did not change is not judged again: a schema can become stricter
 
 from __future__ import annotations
 
-import functools
 import json
 import math
-import re
 from collections.abc import Iterator
 from typing import Any
 
 from minikctl.model import causes
-from minikctl.model.custom import formats
+from minikctl.model.custom import formats, patterns
 from minikctl.model.custom.structural import Structural, correlated
 from minikctl.model.kind import Cause
 
@@ -112,32 +110,6 @@ def _same(one: Any, other: Any) -> bool:
     return bool(one == other) and isinstance(one, bool) == isinstance(other, bool)
 
 
-@functools.lru_cache(maxsize=512)
-def pattern(text: str) -> re.Pattern[str]:
-    """Return a schema's pattern, Go's syntax read as Python's where they differ."""
-    return re.compile(go_pattern(text))
-
-
-_POSIX = {
-    "alnum": "0-9A-Za-z",
-    "alpha": "A-Za-z",
-    "digit": "0-9",
-    "lower": "a-z",
-    "upper": "A-Z",
-    "space": r"\t\n\v\f\r ",
-    "word": "0-9A-Za-z_",
-    "xdigit": "0-9A-Fa-f",
-    "punct": r"!-/:-@\[-`{-~",
-}
-
-
-def go_pattern(text: str) -> str:
-    """Return a regular expression of Go's RE2 as Python reads it."""
-    text = re.sub(r"\[:(\w+):\]", lambda found: _POSIX.get(found[1], found[0]), text)
-    text = re.sub(r"\\z", r"\\Z", text)
-    return re.sub(r"(?<!\\)\$(?=$|\)|\|)", r"\\Z", text)
-
-
 def _text(schema: Any, value: str, path: str) -> Iterator[Cause]:
     longest, shortest = schema.get("maxLength"), schema.get("minLength")
     if longest is not None and len(value) > longest:
@@ -145,7 +117,7 @@ def _text(schema: Any, value: str, path: str) -> Iterator[Cause]:
     if shortest is not None and len(value) < shortest:
         yield causes.invalid(path, value, f"{path} in body should be at least {shortest} chars long")
     wanted = schema.get("pattern")
-    if wanted and not pattern(wanted).search(value):
+    if wanted and not patterns.matches(wanted, value):
         yield causes.invalid(path, value, f"{path} in body should match '{wanted}'")
     form = schema.get("format")
     if form in formats.CHECKS and not formats.CHECKS[form](value):

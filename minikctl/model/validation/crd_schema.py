@@ -9,7 +9,7 @@ from typing import Any
 
 from minikctl.model import causes
 from minikctl.model.cel import engine
-from minikctl.model.custom import checking, shaping
+from minikctl.model.custom import checking, patterns, shaping
 from minikctl.model.custom.rules import Rule
 from minikctl.model.custom.structural import Structural
 from minikctl.model.kind import Cause
@@ -212,12 +212,9 @@ def _meta(schema: Schema, place: _Place) -> Iterator[Cause]:
 
 def _pattern(schema: Schema, path: str) -> Iterator[Cause]:
     pattern = schema.get("pattern")
-    if pattern:
-        try:
-            checking.pattern(pattern)
-        except re.error as error:
-            detail = f"must be a valid regular expression, but isn't: {error}"
-            yield causes.invalid(f"{path}.pattern", pattern, detail)
+    if pattern and (fault := patterns.fault(pattern)):
+        detail = f"must be a valid regular expression, but isn't: error parsing regexp: {fault}"
+        yield causes.invalid(f"{path}.pattern", pattern, detail)
 
 
 def _nested_structural(schema: Schema, place: _Place, outer: Schema, exempt: bool) -> Iterator[Cause]:

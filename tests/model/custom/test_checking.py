@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from minikctl.model.custom import definition
+from minikctl.model.custom import definition, patterns
 from tests.extensions.definitions import crd
 
 CASES = yaml.safe_load((Path(__file__).parent / "checking.yaml").read_text())
@@ -25,3 +25,16 @@ def test_objects_are_judged(case: Any) -> None:
     obj = {"spec": case["spec"]}
     old = {"spec": case["old"]} if "old" in case else None
     assert said(shape.check(obj, old)) == case.get("want", [])
+
+
+def test_no_pattern_keeps_the_server_busy() -> None:
+    assert not patterns.matches("^(a+)+$", "a" * 100_000 + "!")
+    assert patterns.matches("^(a+)+$", "a" * 100_000)
+
+
+def test_patterns_are_those_of_re2() -> None:
+    assert patterns.matches(r"^\pL+[[:digit:]]\z", "\u00e4b1")
+    assert not patterns.matches("a$", "a\n")
+    assert not patterns.matches("(?=a)", "a")
+    assert patterns.fault("(?=a)") == "invalid perl operator: (?="
+    assert patterns.fault("a") == ""
