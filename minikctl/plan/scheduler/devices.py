@@ -10,6 +10,8 @@ from collections.abc import Collection
 from minikctl.model import objects
 from minikctl.model.objects import Key, Object
 
+NOWHERE = "cannot allocate all claims"
+
 
 def blocked(pod: Object, claims: Collection[Key], nodes: int) -> str:
     """Return what keeps a pod that claims devices from every node, "" if it claims none.
@@ -23,4 +25,4 @@ def blocked(pod: Object, claims: Collection[Key], nodes: int) -> str:
             return f'pod claim "{claim.get("name")}": ResourceClaim not created yet'
         if (objects.namespace(pod), name) not in claims:
             return f'resourceclaim.resource.k8s.io "{name}" not found'
-    return f"{nodes} cannot allocate all claims" if wanted else ""
+    return f"{nodes} {NOWHERE}" if wanted else ""

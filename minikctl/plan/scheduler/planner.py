@@ -96,8 +96,7 @@ class _Cycle:
         blocked = unmet or scheduling.blocked(pod.pod, self._storage)
         if blocked:
             self.stuck = True
-            message = f"0/{len(self._draft.rooms)} nodes are available: {blocked}."
-            self.actions += _unschedulable(pod.pod, message, "", self._now)
+            self.actions += _unschedulable(pod.pod, self._blocked(pod, blocked), "", self._now)
             return
         nominated = _nominated(pod)
         if nominated in self._draft.rooms:
@@ -116,6 +115,16 @@ class _Cycle:
         if node:
             self._draft.reserve(pod, node)
         self.actions += _unschedulable(pod.pod, message, node, self._now)
+
+    def _blocked(self, pod: PodFacts, reason: str) -> str:
+        """Return the words for what keeps the pod from every node, whoever is there."""
+        total = len(self._draft.rooms)
+        if not total:
+            return _summed_up({}, total)
+        verdicts = dict.fromkeys(self._draft.rooms, Verdict((reason,), helped=False))
+        why = preemption.ineligible(pod, self._draft, verdicts) or preemption.useless(total)
+        given_up = " still not schedulable," if reason.endswith(devices.NOWHERE) else ""
+        return f"0/{total} nodes are available: {reason}.{given_up} preemption: {why}"
 
     def _nominated_fits(self, choice: Choice, nominated: str) -> str | None:
         room = self._draft.rooms.get(nominated)

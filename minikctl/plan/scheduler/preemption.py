@@ -49,6 +49,11 @@ def _is_leaving(pod: PodFacts) -> bool:
     return objects.is_deleting(pod.pod) and told.get("reason") == REASON
 
 
+def useless(nodes: int) -> str:
+    """Return, in Kubernetes' words, that whoever left these nodes would leave them impossible."""
+    return f"0/{nodes} nodes are available: {nodes} {USELESS}."
+
+
 def find(
     pod: PodFacts, draft: Draft, choice: Choice, verdicts: dict[str, Verdict], budgets: Sequence[Object]
 ) -> tuple[Candidate | None, str]:
