@@ -12,13 +12,13 @@ import contextlib
 import logging
 import secrets
 import shlex
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from minikctl import errors
 from minikctl.drivers import engine as engines
 from minikctl.drivers.netns import NetnsChange
-from minikctl.drivers.table_watch import OWNED, TableWatch
+from minikctl.drivers.rule_watch import OWNED, RuleWatch
 
 log = logging.getLogger(__name__)
 
@@ -181,9 +181,9 @@ class AgentNetns:
         (outcome,) = await self._run([job])
         return outcome
 
-    async def watch(self) -> TableWatch:
-        """Return what hears of deleted tables, in no namespace yet; ``DriverError`` without agent."""
-        return await TableWatch.open(self._engine, await self._agent())
+    async def watch(self, chains: Collection[str]) -> RuleWatch:
+        """Return what hears of rules deleted from these chains, in no namespace yet."""
+        return await RuleWatch.open(self._engine, await self._agent(), chains)
 
     async def close(self) -> None:
         """End the shells in the agent."""

@@ -13,9 +13,10 @@ from minikctl.drivers.netns import NetnsChange
 
 
 class FakeWatch:
-    """Hears what ``heard`` is given; ``places`` is where it listens."""
+    """Hears what ``heard`` is given; ``places`` is where it listens, ``chains`` what for."""
 
-    def __init__(self) -> None:
+    def __init__(self, chains: Collection[str] = ()) -> None:
+        self.chains = frozenset(chains)
         self.places: set[tuple[str, int]] = set()
         self.heard: asyncio.Queue[str | None] = asyncio.Queue()
 
@@ -27,6 +28,14 @@ class FakeWatch:
         """Yield what is put into ``heard``, until that is None."""
         while (table := await self.heard.get()) is not None:
             yield table
+
+    def hear(self, words: Sequence[str]) -> None:
+        """Take a line of a transaction; each table that is deleted or flushed counts as one with rules."""
+        match words:
+            case ["delete" | "flush", "table", _, table]:
+                self.heard.put_nowait(table)
+            case ["flush", "chain", _, table, chain] if chain in self.chains:
+                self.heard.put_nowait(table)
 
     async def close(self) -> None:
         """Listen nowhere."""
@@ -49,10 +58,10 @@ class FakeNetns:
         self.commands: dict[str, list[tuple[str, ...]]] = {}
         self.rules: dict[str, fake_nft.Rules] = {}
 
-    async def watch(self) -> FakeWatch:
-        """Return what hears of deleted tables; ``DriverError`` without agent."""
+    async def watch(self, chains: Collection[str]) -> FakeWatch:
+        """Return what hears of deleted rules; ``DriverError`` without agent."""
         self._check_agent()
-        self.watches.append(FakeWatch())
+        self.watches.append(FakeWatch(chains))
         return self.watches[-1]
 
     async def apply(self, changes: Sequence[NetnsChange]) -> Mapping[str, str]:
@@ -79,13 +88,10 @@ class FakeNetns:
             _check_command(command)
             done.append(command)
         self.rules.setdefault(change.sandbox, fake_nft.Rules()).apply(change.ruleset)
-        deleted = [
-            line.split()[-1] for line in change.ruleset.splitlines() if line.startswith("delete table")
-        ]
         for watch in self.watches:
             if (change.sandbox, change.pid) in watch.places:
-                for table in deleted:
-                    watch.heard.put_nowait(table)
+                for line in change.ruleset.splitlines():
+                    watch.hear(line.split())
 
     async def _enter(self, sandbox: str, pid: int) -> None:
         if self._engine is None:

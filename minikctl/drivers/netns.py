@@ -28,14 +28,14 @@ class NetnsChange:
 
 
 class Watch(Protocol):
-    """Hears of tables that are deleted in namespaces, told as (container id, pid)."""
+    """Hears of rules that are deleted in namespaces, told as (container id, pid)."""
 
     async def follow(self, places: Collection[tuple[str, int]]) -> None:
         """Listen in these namespaces and no others; ``DriverError`` when listening is over."""
         ...
 
     def deleted(self) -> AsyncIterator[str]:
-        """Yield the name of each table that is deleted, by whom ever, until listening is over."""
+        """Yield the table of each rule that is deleted, by whom ever, until listening is over."""
         ...
 
     async def close(self) -> None:
@@ -54,6 +54,6 @@ class Netns(Protocol):
         """Return the output of a command run in that namespace; ``DriverError`` when it fails."""
         ...
 
-    async def watch(self) -> Watch:
-        """Return what hears of deleted tables, in no namespace yet; ``DriverError`` without agent."""
+    async def watch(self, chains: Collection[str]) -> Watch:
+        """Return what hears of rules deleted from these chains, nowhere yet; else ``DriverError``."""
         ...

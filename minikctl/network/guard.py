@@ -19,12 +19,20 @@ LOOK_SECONDS = 2.0
 """How long a new namespace may go without being listened to."""
 GATHER_SECONDS = 0.2
 TABLES = frozenset({proxy.TABLE, netpol.TABLE})
+CHAINS = frozenset(
+    {
+        *("nat-output", "nat-output-again", "filter-output"),
+        *("nat-prerouting", "nat-postrouting", "filter-forward"),
+        *("ingress", "egress"),
+    }
+)
+"""The chains at the hooks of pods, publishers and policies; changes of Services do not touch them."""
 
 
 class Guard:
-    """Listens for deleted tables of ours and has the namespaces looked at then.
+    """Listens for rules that are deleted at the hooks of our tables, and has the namespaces looked at then.
 
-    Our own writing replaces tables, too: so what is heard is only a reason to look.
+    Our own writing replaces them, too: so what is heard is only a reason to look.
     """
 
     def __init__(self, netns: Netns, rules: RuleSync, clock: clocks.Clock) -> None:
@@ -37,7 +45,7 @@ class Guard:
         """Listen until cancelled; while there is no agent the rounds of ``RuleSync`` have to do."""
         while True:
             with contextlib.suppress(errors.DriverError):
-                watch = await self._netns.watch()
+                watch = await self._netns.watch(CHAINS)
                 try:
                     await tasks.first(self._place(watch), self._listen(watch), self._verify())
                 finally:

@@ -183,11 +183,11 @@ async def test_an_agent_that_is_replaced_is_followed(lab: Lab) -> None:
     assert await lab.netns.apply([dataclasses.replace(change, ruleset=TABLE(2))]) == {}
 
 
-async def test_tables_that_are_deleted_are_heard_of_where_one_listens(lab: Lab) -> None:
+async def test_rules_that_are_deleted_are_heard_of_where_one_listens(lab: Lab) -> None:
     sandbox, other = await lab.sandbox(), await lab.sandbox("b")
     for each in (sandbox, other):
         assert await lab.netns.apply([NetnsChange(each.id, each.pid, (), TABLE(1))]) == {}
-    watch = await lab.netns.watch()
+    watch = await lab.netns.watch({"output"})
     heard = watch.deleted()
     try:
         await watch.follow({(sandbox.id, sandbox.pid), (other.id, other.pid), ("none", 2**22 - 1)})
@@ -197,8 +197,10 @@ async def test_tables_that_are_deleted_are_heard_of_where_one_listens(lab: Lab) 
         await watch.follow({(sandbox.id, sandbox.pid)})
         await asyncio.sleep(1 if lab.bench.real else 0)
         await lab.netns.apply([NetnsChange(other.id, other.pid, (), "delete table inet contract\n")])
-        await lab.netns.apply([NetnsChange(sandbox.id, sandbox.pid, (), "add table inet last\n")])
-        await lab.netns.apply([NetnsChange(sandbox.id, sandbox.pid, (), "delete table inet last\n")])
+        last = TABLE(1).replace("inet contract", "inet last")
+        await lab.netns.apply([NetnsChange(sandbox.id, sandbox.pid, (), last)])
+        await lab.netns.apply([NetnsChange(sandbox.id, sandbox.pid, (), "flush chain inet last one\n")])
+        await lab.netns.apply([NetnsChange(sandbox.id, sandbox.pid, (), "flush chain inet last output\n")])
         assert await asyncio.wait_for(anext(heard), 5) == "last"
     finally:
         await watch.close()

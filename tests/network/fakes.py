@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from minikctl import errors
 from minikctl.drivers.fake_netns import FakeWatch
@@ -23,10 +23,10 @@ class TableNetns:
         self.available = True
         self.watches: list[FakeWatch] = []
 
-    async def watch(self) -> FakeWatch:
+    async def watch(self, chains: Collection[str]) -> FakeWatch:
         if not self.available:
             raise errors.DriverError("no agent")
-        self.watches.append(FakeWatch())
+        self.watches.append(FakeWatch(chains))
         return self.watches[-1]
 
     async def apply(self, changes: Sequence[NetnsChange]) -> Mapping[str, str]:
@@ -46,11 +46,14 @@ class TableNetns:
         return missed | gone
 
     def _misses(self, change: NetnsChange) -> bool:
-        """Tell whether a command looks for a chain that is not there."""
-        held = self.tables.get(change.sandbox, Table()).chains
-        policies = self.policies.get(change.sandbox, Table()).chains
-        looks = [command for command in change.commands if command[:3] == ("nft", "list", "chain")]
-        return any(look[5] not in (policies if look[4] == netpol.TABLE else held) for look in looks)
+        """Tell whether a command looks for more rules in chains than are there."""
+        looks = [command[4:] for command in change.commands if "look" in command]
+        return any(self._lacks(change.sandbox, *look) for look in looks)
+
+    def _lacks(self, sandbox: str, table: str, wanted: str, *names: str) -> bool:
+        tables = self.policies if table == netpol.TABLE else self.tables
+        chains = tables.get(sandbox, Table()).chains
+        return sum(len(chains.get(name, ())) for name in names) < int(wanted)
 
     async def read(self, sandbox: str, pid: int, argv: Sequence[str]) -> str:
         raise errors.DriverError(f"{sandbox} {pid} {argv}: nothing to read here")

@@ -8,11 +8,12 @@ from collections.abc import AsyncIterator
 
 import pytest_asyncio
 
-from minikctl.network.guard import GATHER_SECONDS, LOOK_SECONDS, Guard
-from minikctl.plan import netpol
+from minikctl.network.guard import CHAINS, GATHER_SECONDS, LOOK_SECONDS, Guard
+from minikctl.plan import netpol, proxy, publisher
 from tests.fakes.clock import settle
 from tests.network.test_sync import OTHER, POD, World, attached, world  # noqa: F401 - a fixture
 from tests.packets.tracer import Table
+from tests.plan.proxy.cases import FACTS, endpoint_slice, service
 
 A_POLICY = {
     "apiVersion": "networking.k8s.io/v1",
@@ -50,6 +51,23 @@ async def test_what_was_deleted_is_back_at_once_and_nothing_else_is_written(guar
     assert [change.sandbox for batch in guarded.netns.batches for change in batch if change.ruleset] == [
         "pod-1"
     ]
+
+
+async def test_a_chain_that_was_emptied_is_filled_again(guarded: World) -> None:
+    guarded.netns.tables["pod-1"].chains["nat-output"].clear()
+    await heard(guarded)
+    assert guarded.fate(POD) == "10.1.0.2"
+
+
+def test_the_chains_at_all_hooks_are_listened_to() -> None:
+    web, pieces = service("a"), [endpoint_slice("a", "10.1.0.2")]
+    rules = (
+        proxy.compile_pods([web], pieces, FACTS).ruleset,
+        publisher.compile_rules(web, pieces).ruleset,
+    )
+    hooked = {name for each in rules for name, chain in each.chains.items() if chain.hook}
+    assert hooked | {"ingress", "egress"} == CHAINS
+    assert all(netpol.base_chain(direction).hook for direction in ("Ingress", "Egress"))
 
 
 async def test_our_own_writing_is_no_reason_to_write_again(guarded: World) -> None:

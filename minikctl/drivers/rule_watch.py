@@ -1,4 +1,4 @@
-"""Hearing of nft tables that are deleted in network namespaces, by ``nft monitor`` in the agent."""
+"""Hearing of nft rules that are deleted in network namespaces, by ``nft monitor`` in the agent."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ owned() {
 """
 """The shell function that tells whether process $2 belongs to container $1."""
 
-# A monitor that only hears of tables keeps no copy of the rules.  It holds its namespace, so it ends with it;
-# when the session ends the shell's process group does.
+# A table that is deleted or flushed tells of each of its rules.  A monitor holds its namespace, so it ends
+# with it; when the session ends the shell's process group does.
 PRELUDE = f"""{OWNED}
 trap 'kill 0' EXIT
 listen() {{
     owned "$1" "$2" || return
-    nsenter --net=/proc/self/fd/9 nft monitor destroy tables </dev/null 2>/dev/null &
+    nsenter --net=/proc/self/fd/9 nft monitor destroy rules </dev/null 2>/dev/null &
     eval "m$1=$!"
 }}
 leave() {{
@@ -31,11 +31,14 @@ leave() {{
 }} 2>/dev/null
 """
 
+# Services that change delete rules, too: what nobody asked for is dropped before it leaves the agent.
+FILTERED = """sh | awk -v wanted="$1" '$0 ~ wanted { print; fflush() }'"""
+
 Place = tuple[str, int]
 """A container's id and its process."""
 
 
-class TableWatch:
+class RuleWatch:
     """Listens in the namespaces that it is told of; ends with its session, and with the agent."""
 
     def __init__(self, session: engines.ExecSession) -> None:
@@ -43,9 +46,10 @@ class TableWatch:
         self._places: set[Place] = set()
 
     @classmethod
-    async def open(cls, engine: engines.Engine, agent: str) -> TableWatch:
-        """Return a watch that listens nowhere yet."""
-        watch = cls(await engine.exec(agent, ["sh"], engines.ExecOptions(stdin=True)))
+    async def open(cls, engine: engines.Engine, agent: str, chains: Collection[str]) -> RuleWatch:
+        """Return a watch for these chains that listens nowhere yet."""
+        argv = ["sh", "-c", FILTERED, "sh", f" ({'|'.join(sorted(chains))}) handle "]
+        watch = cls(await engine.exec(agent, argv, engines.ExecOptions(stdin=True)))
         await watch._session.write(PRELUDE.encode())
         return watch
 
@@ -62,14 +66,14 @@ class TableWatch:
             await self._session.write("".join(lines).encode())
 
     async def deleted(self) -> AsyncIterator[str]:
-        """Yield the name of each table that is deleted anywhere, by whom ever, until the session is over."""
+        """Yield the table of each such rule that is deleted, by whom ever, until the session is over."""
         rest = b""
         async for _, piece in self._session.output():
             *lines, rest = (rest + piece).split(b"\n")
             for line in lines:
-                words = line.decode(errors="replace").split()
-                if words[:2] == ["delete", "table"]:
-                    yield words[-1]
+                match line.decode(errors="replace").split():
+                    case ["delete", "rule", "inet", table, *_]:
+                        yield table
 
     async def close(self) -> None:
         """Stop listening."""
