@@ -235,7 +235,9 @@ def _autoscaling_view(world: World, case: dict[str, Any]) -> autoscaling_view.Vi
         return autoscaling_view.View(found, None, 'deployments.apps "web" not found', past=past)
     pods = tuple(pod for pod in world.of(kinds.POD).items() if objects.labels(pod).get("app") == "web")
     wanted = objects.spec(owner)["replicas"]
-    target = autoscaling_view.Target(kinds.DEPLOYMENT, "default", "web", wanted, wanted, pods)
+    target = autoscaling_view.Target(
+        kinds.DEPLOYMENT, "default", "web", wanted, wanted, pods, case.get("selector", True)
+    )
     return autoscaling_view.View(found, target, "", _samples(case), past)
 
 

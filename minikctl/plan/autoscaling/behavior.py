@@ -47,7 +47,7 @@ def rules(spec: Mapping[str, Any], direction: str) -> dict[str, Any]:
 
 
 def limit(spec: Mapping[str, Any], present: int, wanted: int, past: Past, now: datetime) -> Limited:
-    """Return what of the wanted change is allowed now."""
+    """Return what of the wanted change is allowed now; what is present is within the bounds."""
     stable, able = _stabilized(spec, present, wanted, past, now)
     least = spec.get("minReplicas")
     bounds = (1 if least is None else int(least), int(spec.get("maxReplicas") or 1))
@@ -75,12 +75,6 @@ def limit(spec: Mapping[str, Any], present: int, wanted: int, past: Past, now: d
         if stable < slowest:
             return Limited(slowest, able, reason, True)
     fine = ("DesiredWithinRange", "the desired count is within the acceptable range")
-    if stable > bounds[1]:
-        text = "the desired replica count is more than the maximum replica count"
-        return Limited(bounds[1], able, ("TooManyReplicas", text), True)
-    if stable < bounds[0]:
-        text = "the desired replica count is less than the minimum replica count"
-        return Limited(bounds[0], able, ("TooFewReplicas", text), True)
     return Limited(stable, able, fine, False)
 
 

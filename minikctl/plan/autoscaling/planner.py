@@ -27,13 +27,14 @@ def desired(view: View, now: datetime) -> Plan:
 
 def failed(view: View, action: object, message: str, now: datetime) -> Plan:
     """Return what tells the user that the new size was refused."""
-    if not isinstance(action, Patch):
-        return Plan()
+    assert isinstance(action, Patch)
+    assert view.target is not None
     found = list(objects.status(view.object).get("conditions") or ())
     text = f"the HPA controller was unable to update the target scale: {message}"
     told = conditions.refreshed(found, conditions.new("AbleToScale", "False", "FailedUpdateScale", text, now))
     size = objects.spec(action.body).get("replicas")
-    event = f"New size: {size}; reason: ; error: {message}"
+    _, reason = _Step(view, now).size(view.target)
+    event = f"New size: {size}; reason: {reason}; error: {message}"
     return Plan(
         (RecordEvent(view.object, "Warning", "FailedRescale", event, COMPONENT),),
         {**objects.status(view.object), "conditions": told},
@@ -65,12 +66,12 @@ class _Step:
             if self._say("ScalingActive", "False", "InvalidSelector", text):
                 self._tell("Warning", "SelectorRequired", "selector is required")
             return self._done()
-        size, reason = self._size(target)
+        size, reason = self.size(target)
         if size is not None:
             self._scale(target, size, reason)
         return self._done()
 
-    def _size(self, target: Target) -> tuple[int | None, str]:
+    def size(self, target: Target) -> tuple[int | None, str]:
         """Return the size that the target is to have now and why; None if nothing can be said."""
         least = self._spec.get("minReplicas")
         least = 1 if least is None else int(least)

@@ -92,11 +92,14 @@ def test_what_is_not_done_is_listed() -> None:
         forward . tls://192.0.2.1 {
             except internal.example
         }
+        forward lab.example tls://192.0.2.1
     }
     cluster.local {
         forward . 192.0.2.1
     }"""
-    assert read(text).ignored == (
+    found = read(text)
+    assert found.stubs == ()
+    assert found.ignored == (
         "hosts",
         "rewrite",
         "forward to tls://192.0.2.1",

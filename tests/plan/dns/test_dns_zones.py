@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from minikctl.plan import dns_zones
@@ -61,6 +63,13 @@ def test_only_the_key_may_change_or_copy_zones() -> None:
 def test_without_forwarders_other_names_do_not_exist() -> None:
     assert 'zone "." { type primary;' in dns_zones.named_conf(CONFIG)
     assert "forward" not in dns_zones.named_conf(CONFIG)
+
+
+def test_some_zones_are_asked_for_elsewhere_and_questions_are_told() -> None:
+    text = dns_zones.named_conf(replace(CONFIG, stubs=(("corp.example", ("192.0.2.1",)),), log=True))
+    assert 'zone "corp.example" { type forward; forward only; forwarders { 192.0.2.1; }; };' in text
+    assert "querylog yes;" in text
+    assert "querylog" not in dns_zones.named_conf(CONFIG)
 
 
 def test_with_forwarders_other_names_are_asked_for_there_only() -> None:

@@ -157,3 +157,10 @@ def test_a_refusal_is_traced_to_the_ingresses_behind_it() -> None:
     assert haproxy.culprits(words, found) == {("default", "one")}
     assert haproxy.culprits("parsing: backend 'default_b_80'", found) == {("default", "two")}
     assert haproxy.culprits("out of memory", found) == frozenset()
+
+
+def test_a_configuration_of_another_version_has_its_sockets_here() -> None:
+    kept = "global\n  stats socket /old/place/admin.sock mode 666\n  bind unix@/old/place/plain.sock\n  bind *:80\n"
+    assert haproxy.adopted(kept, "/run/new") == (
+        "global\n  stats socket /run/new/admin.sock mode 666\n  bind unix@/run/new/plain.sock\n  bind *:80\n"
+    )

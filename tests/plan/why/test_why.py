@@ -472,6 +472,7 @@ def test_a_broken_link_of_an_ingress_is_named() -> None:
     assert found(INGRESS, replace(HTTP, events=[refused])) == ("address", "it is left out: left out")
     assert found(INGRESS) == ("address", "it has no address in its status (yet)")
     assert "does not exist" in found(shown(routes.rule("web.localhost", routes.path("/", "nope"))))[1]
+    assert ingress.backends_of(shown(defaultBackend={"resource": {"kind": "Bucket", "name": "b"}})) == {}
     assert "resource backend" in found(shown(defaultBackend={"resource": {"kind": "Bucket", "name": "b"}}))[1]
     assert found(shown(tls=[{"secretName": "s"}]))[1].startswith('Secret "s" does not exist')
     half = {"metadata": {"namespace": "default", "name": "s"}, "data": {"tls.crt": ""}}
