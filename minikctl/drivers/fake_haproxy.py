@@ -27,10 +27,12 @@ class FakeProxy:
         """Keep the files for the next start."""
         self.files = dict(files)
 
-    async def load(self, container_id: str, files: Mapping[str, str]) -> None:
+    async def load(self, container_id: str, files: Mapping[str, str], *, looked_at: bool = True) -> None:
         """Switch to these files."""
         self._reach(container_id)
         if words := self.refuses(files):
+            if not looked_at:
+                raise Refused("the proxy could not load its configuration", "")
             raise Refused(f"the configuration is refused: {words}", words)
         self.files = dict(files)
         self.loads.append(dict(files))

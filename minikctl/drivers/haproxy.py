@@ -25,6 +25,8 @@ CURRENT = "current"
 SOCKETS = "run"
 TIMEOUT_SECONDS = 10.0
 RELOAD_SECONDS = 10.0
+LOOK_SECONDS = 1.0
+"""A question that meets the master as it begins anew may never be answered."""
 _FAILURES = ("No such", "Invalid", "Permission denied", "Unknown", "Can't", "unable", "Error", "expects")
 
 
@@ -43,8 +45,11 @@ class Proxy(Protocol):
         """Make these the files that the proxy starts with next time; a running one does not notice."""
         ...
 
-    async def load(self, container_id: str, files: Mapping[str, str]) -> None:
-        """Switch to this configuration without losing a request; ``Refused`` leaves everything as it was."""
+    async def load(self, container_id: str, files: Mapping[str, str], *, looked_at: bool = True) -> None:
+        """Switch to this configuration without losing a request; ``Refused`` leaves everything as it was.
+
+        To be ``looked_at`` before costs a process in the container; else a refusal has no words.
+        """
         ...
 
     async def command(self, lines: Sequence[str]) -> None:
@@ -106,10 +111,22 @@ class HaproxyContainer:
             if path.name != name:
                 shutil.rmtree(path, ignore_errors=True)
 
-    async def load(self, container_id: str, files: Mapping[str, str]) -> None:
+    async def load(self, container_id: str, files: Mapping[str, str], *, looked_at: bool = True) -> None:
         """Switch to this configuration without losing a request; ``Refused`` leaves everything as it was."""
         before = self.held()
         name = await asyncio.to_thread(self._staged, files)
+        if looked_at:
+            await self._look(container_id, name)
+        await asyncio.to_thread(self._switch, name)
+        try:
+            await self._reload()
+        except errors.DriverError:
+            if before:
+                await asyncio.to_thread(self.keep, before)
+            raise
+
+    async def _look(self, container_id: str, name: str) -> None:
+        """Have the proxy's program judge a staged configuration; what it refuses is removed."""
         argv = ("haproxy", "-c", "-f", f"{MOUNT}/{name}/{CONFIG}")
         try:
             code, output = await self._engine.run(container_id, argv, TIMEOUT_SECONDS)
@@ -119,13 +136,6 @@ class HaproxyContainer:
             shutil.rmtree(self._directory / name, ignore_errors=True)
             words = output.decode(errors="replace").strip()
             raise Refused(f"the configuration is refused: {_first_alert(words)}", words)
-        await asyncio.to_thread(self._switch, name)
-        try:
-            await self._reload()
-        except errors.DriverError:
-            if before:
-                await asyncio.to_thread(self.keep, before)
-            raise
 
     async def _reload(self) -> None:
         """Return once a new worker serves; the old one finishes what it has begun."""
@@ -134,12 +144,13 @@ class HaproxyContainer:
         deadline = asyncio.get_running_loop().time() + RELOAD_SECONDS
         while asyncio.get_running_loop().time() < deadline:
             await asyncio.sleep(0.02)
+            now = before
             with contextlib.suppress(errors.DriverError):
-                now = parse_processes(await self._ask("master.sock", "show proc"))
-                if now.failed > before.failed:
-                    raise Refused("the proxy could not load its configuration", "")
-                if now.reloads > before.reloads and now.workers - before.workers:
-                    return
+                now = parse_processes(await self._ask("master.sock", "show proc", LOOK_SECONDS))
+            if now.failed > before.failed:
+                raise Refused("the proxy could not load its configuration", "")
+            if now.reloads > before.reloads and now.workers - before.workers:
+                return
         raise errors.DriverError("the proxy did not finish reloading in time")
 
     async def command(self, lines: Sequence[str]) -> None:
@@ -158,9 +169,9 @@ class HaproxyContainer:
             await self._ask("admin.sock", f"abort ssl cert {file}")
             raise errors.DriverError(f"the proxy refused a certificate: {answer.strip()}", answer)
 
-    async def _ask(self, socket: str, command: str) -> str:
+    async def _ask(self, socket: str, command: str, seconds: float = TIMEOUT_SECONDS) -> str:
         try:
-            async with asyncio.timeout(TIMEOUT_SECONDS):
+            async with asyncio.timeout(seconds):
                 return await self._exchange(socket, command)
         except (OSError, TimeoutError) as error:
             raise errors.DriverError(f"the proxy does not answer: {error}", str(error)) from error

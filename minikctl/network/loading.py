@@ -18,10 +18,14 @@ def readopt(proxy: Proxy, sockets: str) -> bool:
 
 
 class LoadedProxy:
-    """Knows what a proxy has loaded; after any failure ``forget``, and the next step loads everything."""
+    """Knows what a proxy has loaded; after any failure ``forget``, and the next step loads everything.
 
-    def __init__(self, proxy: Proxy) -> None:
+    Configurations are ``looked_at`` before where words of users are in them.
+    """
+
+    def __init__(self, proxy: Proxy, *, looked_at: bool = True) -> None:
         self._proxy = proxy
+        self._looked_at = looked_at
         self._loaded: Rendered | None = None
         self._container = ""
         self._is_first = True
@@ -49,7 +53,7 @@ class LoadedProxy:
             self._loaded = rendered
             return
         if loaded is None or loaded.structure != rendered.structure:
-            await self._proxy.load(self._container, rendered.files)
+            await self._proxy.load(self._container, rendered.files, looked_at=self._looked_at)
         elif loaded.files != rendered.files:
             for file, pem in rendered.certificates.items():
                 if loaded.certificates[file] != pem:

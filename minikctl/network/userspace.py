@@ -130,7 +130,7 @@ class _Node:
 
     def __init__(self, proxy: Proxy) -> None:
         self.proxy = proxy
-        self.loaded = loading.LoadedProxy(proxy)
+        self.loaded = loading.LoadedProxy(proxy, looked_at=False)
         self.wake = asyncio.Event()
         self.ports: Mapping[str, int] = {}
         self.last = userspace.FIRST_PORT - 1

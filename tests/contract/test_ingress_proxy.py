@@ -165,6 +165,36 @@ async def test_a_refused_configuration_leaves_the_last_good_one(bench: Bench) ->
     await bench.proxy.load("c", bench.rendered(WEB, make("more", rule("i", path("/", "b")))).files)
 
 
+async def test_what_was_not_looked_at_and_is_refused_leaves_the_last_good_one(bench: Bench) -> None:
+    good = bench.rendered(WEB)
+    await started(bench, good)
+    await again(bench, good)
+    bad = {**good.files, haproxy.CONFIG: good.files[haproxy.CONFIG] + "\nnonsense\n"}
+    if isinstance(bench.proxy, FakeProxy):
+        bench.proxy.refuses = lambda files: "unknown keyword" if files == bad else ""
+    with pytest.raises(Refused, match="could not load"):
+        await bench.proxy.load("c", bad, looked_at=False)
+    assert bench.proxy.held() == good.files
+    if bench.real:
+        assert (await bench.answer("h"))[0] == 503
+    more = bench.rendered(WEB, make("more", rule("i", path("/", "b"))))
+    await again(bench, more)
+    assert bench.proxy.held() == more.files
+    if bench.real:
+        assert (await bench.answer("i"))[0] == 503
+
+
+async def again(bench: Bench, rendered: Rendered) -> None:
+    """Load as controllers do after a failure: until it succeeds, as the master is begun anew in between."""
+    for _ in range(100):
+        try:
+            await bench.proxy.load("c", rendered.files, looked_at=False)
+            return
+        except errors.DriverError:
+            await asyncio.sleep(0.05)
+    raise AssertionError("the proxy does not answer")
+
+
 async def test_endpoints_change_in_the_running_process(bench: Bench) -> None:
     async with serving("one") as one, serving("two") as two:
         first = bench.rendered(WEB, targets=[Target("127.0.0.1", one)])
