@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import orjson
@@ -178,7 +179,7 @@ async def read_resource(exchange: Exchange, kind: Kind) -> Object:
     if fault:
         raise errors.bad_request(fault)
     if strictness != "Ignore":
-        _judge(exchange, kind, obj, await _told_twice(data, media, obj))
+        _judge(exchange, kind, obj, await _told_twice(data, media, obj), data)
     schema.drop_unknown(kind, obj)
     return obj
 
@@ -214,8 +215,12 @@ def _yaml_repeated(data: bytes) -> list[tuple[int, str]]:
     return sorted(found)
 
 
-def _judge(exchange: Exchange, kind: Kind, obj: Object, found: list[str]) -> None:
-    found += [f'unknown field "{path}"' for path in schema.unknown_fields(kind, obj)]
+def _judge(exchange: Exchange, kind: Kind, obj: Object, found: list[str], data: bytes) -> None:
+    unknown = schema.unknown_fields(kind, obj)
+    if found and media_type(exchange) in JSON_TYPES:
+        found = list(_in_order(json.loads(data, object_pairs_hook=_Pairs), "", set(unknown)))
+    else:
+        found += [f'unknown field "{path}"' for path in unknown]
     if not found:
         return
     if field_validation(exchange) == "Strict":
@@ -285,6 +290,24 @@ def duplicates(data: bytes) -> list[str]:
     except RecursionError:
         raise errors.bad_request("the object is nested too deeply") from None
     return []
+
+
+def _in_order(value: Any, path: str, unknown: set[str]) -> Iterator[str]:
+    """Yield what is wrong with names as Kubernetes' decoder comes to them; the unknown are told once."""
+    if isinstance(value, _Pairs):
+        seen: set[str] = set()
+        for name, inner in value:
+            below = f"{path}.{name}" if path else name
+            if below not in unknown:
+                if name in seen:
+                    yield f'duplicate field "{below}"'
+                yield from _in_order(inner, below, unknown)
+            elif name not in seen:
+                yield f'unknown field "{below}"'
+            seen.add(name)
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            yield from _in_order(inner, f"{path}[{index}]", unknown)
 
 
 def _walk(value: Any, path: str) -> list[str]:

@@ -139,6 +139,21 @@ async def test_a_long_yaml_text_keeps_nobody_waiting(client: Client) -> None:
     assert answered > 20
 
 
+async def test_what_is_wrong_with_names_in_json_is_told_in_the_order_of_the_text(client: Client) -> None:
+    text = (
+        b'{"apiVersion":"v1","kind":"Pod","metadata":{"name":"n","name":"n","one":1},"spec":{"two":1,"two":2,'
+        b'"hostPID":true,"hostPID":false,"containers":[{"name":"c","image":"x","three":{"a":1,"a":2},"image":"y"}]}}'
+    )
+    url = "/api/v1/namespaces/default/pods?dryRun=All&fieldValidation=Strict"
+    strict = await client("POST", url, text, {"content-type": "application/json"})
+    wanted = (
+        'strict decoding error: duplicate field "metadata.name", unknown field "metadata.one", '
+        'unknown field "spec.two", duplicate field "spec.hostPID", '
+        'unknown field "spec.containers[0].three", duplicate field "spec.containers[0].image"'
+    )
+    assert strict.json()["message"].endswith(wanted)
+
+
 async def test_unknown_fields_of_yaml_are_told_in_the_order_of_their_names(client: Client) -> None:
     text = b"zone: 1\nkind: ConfigMap\napiVersion: v1\nmetadata: {name: n, other: 1}\nalso: 1\n"
     url = f"{MAPS}?dryRun=All&fieldValidation=Strict"
