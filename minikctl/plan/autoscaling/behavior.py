@@ -23,7 +23,7 @@ _DOWN = {
     "selectPolicy": "Max",
     "policies": [{"type": "Percent", "value": 100, "periodSeconds": 15}],
 }
-_COUNT, _RECENT = "the desired replica count", "recent recommendations"
+_RECENT = "recent recommendations"
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,10 @@ def limit(spec: Mapping[str, Any], present: int, wanted: int, past: Past, now: d
 def _stabilized(
     spec: Mapping[str, Any], present: int, wanted: int, past: Past, now: datetime
 ) -> tuple[int, tuple[str, str]]:
-    """Return the recommendation that counts: the lowest lately to grow, the highest lately to shrink."""
+    """Return the recommendation that counts: the lowest lately to grow, the highest lately to shrink.
+
+    Without ``behavior`` it is the highest lately, whichever way that leads.
+    """
     lowest = highest = wanted
     recommended = past.recommended or ((now, present),)
     up = timedelta(seconds=int(rules(spec, "scaleUp")["stabilizationWindowSeconds"]))
@@ -91,7 +94,7 @@ def _stabilized(
             lowest = min(lowest, replicas)
         if moment > now - down:
             highest = max(highest, replicas)
-    found = min(max(present, lowest), highest)
+    found = highest if spec.get("behavior") is None else min(max(present, lowest), highest)
     if found == wanted:
         return found, ("ReadyForNewScale", "recommended size matches current size")
     if found > wanted:
@@ -102,11 +105,16 @@ def _stabilized(
 
 
 def _reach(spec: Mapping[str, Any], direction: str, present: int, past: Past, now: datetime) -> int:
-    """Return the number of replicas that the policies allow to go to, after what was changed lately."""
+    """Return the number of replicas that the policies allow to go to, after what was changed lately.
+
+    Without ``behavior`` there are no policies: a step at most doubles, or goes to four, and shrinks at will.
+    """
+    grows = direction == "scaleUp"
+    if spec.get("behavior") is None:
+        return max(2 * present, 4) if grows else 0
     found = rules(spec, direction)
     if found["selectPolicy"] == "Disabled":
         return present
-    grows = direction == "scaleUp"
     proposals = [_step(policy, grows, present, past, now) for policy in found["policies"]]
     widest = (found["selectPolicy"] == "Max") == grows
     return max(proposals) if widest else min(proposals)

@@ -91,7 +91,7 @@ class _Step:
         found = behavior.limit(self._spec, target.wanted, proposal.replicas, self._view.past, self._now)
         self._say("AbleToScale", "True", *found.able)
         self._say("ScalingLimited", "True" if found.is_limited else "False", *found.limit)
-        grows = found.replicas > target.wanted
+        grows = proposal.replicas > target.wanted
         return found.replicas, f"{proposal.name} above target" if grows else "All metrics below target"
 
     def _proposal(self, target: Target) -> measuring.Proposal | None:
