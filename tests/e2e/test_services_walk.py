@@ -69,7 +69,12 @@ REFUSED, SILENT, CLOSED = "ConnectionRefusedError", "TimeoutError", ("closed", "
 
 def pod(name: str, node: str, *ports: tuple[str, int, str], app: str = "web", **spec: Any) -> dict[str, Any]:
     """Return a pod that is Ready once somebody made its file ``/run/ready``."""
-    probe = {"exec": {"command": ["test", "-f", "/run/ready"]}, "periodSeconds": 1, "failureThreshold": 1}
+    probe = {
+        "exec": {"command": ["test", "-f", "/run/ready"]},
+        "periodSeconds": 1,
+        "timeoutSeconds": 10,
+        "failureThreshold": 1,
+    }
     listed = [{"name": each, "containerPort": number, "protocol": kind} for each, number, kind in ports]
     app_container = container(command=["sleep", "3600"], ports=listed, readinessProbe=probe)
     wanted = {"nodeName": node, "terminationGracePeriodSeconds": 0, "containers": [app_container], **spec}
