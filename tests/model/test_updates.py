@@ -42,7 +42,7 @@ def cron_job(schedule: str) -> Object:
     return {"apiVersion": "batch/v1", "kind": "CronJob", "metadata": meta, "spec": spec}
 
 
-def test_a_zone_within_a_schedule_may_stay() -> None:
+def test_a_zone_within_a_schedule_may_stay_alone() -> None:
     old = cron_job("0 0 * * *")
     assert admission.prepare(kinds.CRON_JOB, old, None) == []
     old["spec"]["schedule"] = "TZ=UTC * * * * *"
@@ -50,8 +50,12 @@ def test_a_zone_within_a_schedule_may_stay() -> None:
     assert admission.prepare(kinds.CRON_JOB, same, old) == []
     other = json.loads(json.dumps(old))
     other["spec"]["schedule"] = "TZ=UTC 1 * * * *"
-    (cause,) = admission.prepare(kinds.CRON_JOB, other, old)
+    assert admission.prepare(kinds.CRON_JOB, other, old) == []
+    (cause,) = admission.prepare(kinds.CRON_JOB, other, cron_job("0 0 * * *"))
     assert cause["message"].endswith("cannot use TZ or CRON_TZ in schedule, use timeZone field instead")
+    other["spec"]["timeZone"] = "Etc/UTC"
+    (cause,) = admission.prepare(kinds.CRON_JOB, other, old)
+    assert cause["message"].endswith("cannot use both timeZone field and TZ or CRON_TZ in schedule")
 
 
 def test_an_api_that_is_served_here_is_available_at_once() -> None:

@@ -46,8 +46,11 @@ def _schedule(spec: dict[str, Any], before: dict[str, Any]) -> Iterator[Cause]:
     if not text:
         yield causes.required("spec.schedule")
     elif "TZ" in text:
-        if text != before.get("schedule"):
+        if "TZ" not in (before.get("schedule") or ""):
             detail = "cannot use TZ or CRON_TZ in schedule, use timeZone field instead"
+            yield causes.invalid("spec.schedule", text, detail)
+        elif zone is not None:
+            detail = "cannot use both timeZone field and TZ or CRON_TZ in schedule"
             yield causes.invalid("spec.schedule", text, detail)
     else:
         try:
