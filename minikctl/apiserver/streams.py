@@ -202,9 +202,8 @@ def stream_request(
         )
     status = _status(pod, wanted.container)
     if status is None or not (status.get("state") or {}).get("running"):
-        raise errors.StatusError(
-            500, "InternalError", f'unable to upgrade connection: container not found ("{wanted.container}")'
-        )
+        # Clients put "unable to upgrade connection" before what a kubelet says.
+        raise errors.StatusError(500, "InternalError", f'container not found ("{wanted.container}")')
     return wanted
 
 

@@ -19,6 +19,7 @@ from minikctl import errors
 from minikctl.client.http import HttpClient
 
 PROTOCOLS = (Subprotocol("v5.channel.k8s.io"), Subprotocol("v4.channel.k8s.io"))
+SERVER_FAILURE = 500
 STDIN, STDOUT, STDERR, OUTCOME, SIZE, CLOSE = 0, 1, 2, 3, 4, 255
 
 
@@ -93,5 +94,8 @@ def _refused(error: exceptions.InvalidStatus) -> errors.MinikctlError:
     with contextlib.suppress(ValueError):
         found = json.loads(body)
         if isinstance(found, dict) and found.get("kind") == "Status":
-            return errors.StatusError.from_status(found)
+            refused = errors.StatusError.from_status(found)
+            if refused.code < SERVER_FAILURE:
+                return refused
+            return errors.UsageError(f"error: unable to upgrade connection: {refused.message}")
     return errors.UsageError(f"error: unable to upgrade connection: {error}")

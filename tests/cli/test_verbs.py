@@ -110,6 +110,18 @@ def test_a_server_that_is_not_there_is_told_in_kubectls_words() -> None:
     )
 
 
+def test_a_container_that_does_not_run_is_told_in_kubectls_words(world: World) -> None:
+    assert world.run("run", "stuck", "--image=missing/x:1").code == 0
+    try:
+        for words in (("exec", "stuck", "--", "true"), ("exec", "stuck", "-c", "nope", "--", "true")):
+            ours, theirs = world.run(*words), world.kubectl(*words)
+            assert (ours.code, ours.out, ours.err) == (theirs.code, theirs.out, theirs.err)
+        said = world.run("exec", "stuck", "--", "true").err
+        assert said == 'error: unable to upgrade connection: container not found ("stuck")\n'
+    finally:
+        world.run("delete", "pod", "stuck", "--now")
+
+
 def test_mistyped_names_get_a_hint(world: World) -> None:
     assert "hint: did you mean pods?" in world.run("get", "podz").err
     assert "Did you mean this?\n\tget" in call("gte").err
