@@ -106,11 +106,12 @@ class _Application:
                 await _lifespan(receive, send)
 
     async def _http(self, exchange: Exchange) -> None:
-        begun = time.perf_counter()
+        begun, waited = time.perf_counter(), metrics.begin()
         try:
             await self._answer(exchange)
         finally:
-            self._metrics.count(exchange.asked, exchange.status, time.perf_counter() - begun)
+            seconds = time.perf_counter() - begun
+            self._metrics.count(exchange.asked, exchange.status, seconds, sum(waited))
 
     async def _answer(self, exchange: Exchange) -> None:
         try:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import bisect
 import contextlib
+import contextvars
+import dataclasses
 import os
 import resource
 import time
@@ -14,6 +16,8 @@ BUCKETS = (
     0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0, 1.25, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 15.0,
     20.0, 30.0, 45.0, 60.0,
 )  # fmt: skip
+SLI_BUCKETS = BUCKETS[2:]
+"""Those of ``apiserver_request_sli_duration_seconds``, which say nothing of less than 50 ms."""
 MEDIA = "text/plain; version=0.0.4; charset=utf-8"
 
 
@@ -47,12 +51,38 @@ OTHER = Request("", "", "", "", "", "")
 """A request for something that is no resource."""
 
 _ENDLESS = ("WATCH",)
+_waited: contextvars.ContextVar[list[float]] = contextvars.ContextVar("waited")
+
+
+def begin() -> list[float]:
+    """Begin a request: return where the seconds are gathered that it waits for servers of the user's."""
+    found: list[float] = []
+    _waited.set(found)
+    return found
+
+
+@contextlib.contextmanager
+def elsewhere() -> Iterator[None]:
+    """Count the block's time as one in which the request waits for webhooks."""
+    begun = time.perf_counter()
+    try:
+        yield
+    finally:
+        _waited.get([]).append(time.perf_counter() - begun)
 
 
 @dataclass
 class _Durations:
-    counts: list[int] = field(default_factory=lambda: [0] * (len(BUCKETS) + 1))
+    buckets: tuple[float, ...] = BUCKETS
     total: float = 0.0
+    counts: list[int] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.counts = [0] * (len(self.buckets) + 1)
+
+    def add(self, seconds: float) -> None:
+        self.counts[bisect.bisect_left(self.buckets, seconds)] += 1
+        self.total += seconds
 
 
 @dataclass
@@ -63,6 +93,7 @@ class Metrics:
     watches: dict[Request, int] = field(default_factory=dict)
     _codes: dict[tuple[Request, int], int] = field(default_factory=dict)
     _durations: dict[Request, _Durations] = field(default_factory=dict)
+    _own: dict[Request, _Durations] = field(default_factory=dict)
 
     @contextlib.contextmanager
     def open(self, request: Request) -> Iterator[None]:
@@ -76,17 +107,18 @@ class Metrics:
         finally:
             self.watches[request] -= 1
 
-    def count(self, request: Request, code: int, seconds: float) -> None:
-        """Count a request that has been answered; how long a watch took says nothing."""
+    def count(self, request: Request, code: int, seconds: float, waited: float = 0.0) -> None:
+        """Count a request that has been answered; how long a watch took says nothing.
+
+        ``waited`` is how much of its time went to webhooks.
+        """
         key = (request, code)
         self._codes[key] = self._codes.get(key, 0) + 1
         if request.verb in _ENDLESS:
             return
-        found = self._durations.get(request)
-        if found is None:
-            found = self._durations[request] = _Durations()
-        found.counts[bisect.bisect_left(BUCKETS, seconds)] += 1
-        found.total += seconds
+        _of(self._durations, request, BUCKETS).add(seconds)
+        told = dataclasses.replace(request, dry_run="") if request.dry_run else request
+        _of(self._own, told, SLI_BUCKETS).add(seconds - waited)
 
     def render(self, objects: Mapping[str, int]) -> str:
         """Return all metrics; ``objects`` is how many are stored of each resource."""
@@ -100,6 +132,12 @@ class Metrics:
         yield from _head(name, "histogram", "Response latency distribution in seconds.")
         for request, found in self._durations.items():
             yield from _histogram(name, request.labels(), found)
+        name = "apiserver_request_sli_duration_seconds"
+        yield from _head(name, "histogram", "Response latency in seconds, without the time of webhooks.")
+        for request, found in self._own.items():
+            labels = request.labels()
+            del labels["dry_run"]
+            yield from _histogram(name, labels, found)
         yield from _head("apiserver_longrunning_requests", "gauge", "Long-running requests that are open.")
         for request, count in self.watches.items():
             yield _line("apiserver_longrunning_requests", request.labels(), count)
@@ -107,6 +145,9 @@ class Metrics:
         for one, count in objects.items():
             plural, _, group = one.partition(".")
             yield _line("apiserver_resource_objects", {"group": group, "resource": plural}, count)
+        yield from _head("apiserver_storage_objects", "gauge", "Number of stored objects by kind.")
+        for one, count in objects.items():
+            yield _line("apiserver_storage_objects", {"resource": one}, count)
         yield from self._process()
 
     def _process(self) -> Iterator[str]:
@@ -124,9 +165,16 @@ class Metrics:
             yield _line(name, {}, value)
 
 
+def _of(all: dict[Request, _Durations], request: Request, buckets: tuple[float, ...]) -> _Durations:
+    found = all.get(request)
+    if found is None:
+        found = all[request] = _Durations(buckets)
+    return found
+
+
 def _histogram(name: str, labels: Mapping[str, str], found: _Durations) -> Iterable[str]:
     total = 0
-    for bound, count in zip((*BUCKETS, "+Inf"), found.counts, strict=True):
+    for bound, count in zip((*found.buckets, "+Inf"), found.counts, strict=True):
         total += count
         yield _line(f"{name}_bucket", {**labels, "le": str(bound).removesuffix(".0")}, total)
     yield _line(f"{name}_sum", labels, found.total)

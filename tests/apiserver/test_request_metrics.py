@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import dataclasses
 import re
 
 import pytest
 
+from minikctl.apiserver import metrics
 from minikctl.apiserver.auth import TokenAuthenticator
 from minikctl.apiserver.http import build_app
 from minikctl.apiserver.registry import Registry
@@ -63,3 +66,23 @@ async def test_open_watches_are_counted_until_they_end(client: Client) -> None:
 async def test_metrics_are_not_for_everyone(registry: Registry) -> None:
     client = Client(build_app(registry, authenticate=TokenAuthenticator(TOKEN)), "wrong")
     assert (await client("GET", "/metrics")).status in (401, 403)
+
+
+async def test_time_in_webhooks_is_not_the_servers_own(client: Client) -> None:
+    counted = metrics.Metrics()
+    request = metrics.Request("POST", "", "v1", "pods", "", "namespace")
+    waited = metrics.begin()
+    with metrics.elsewhere():
+        await asyncio.sleep(0.01)
+    assert sum(waited) >= 0.01
+    counted.count(request, 201, 2.0, waited=1.5)
+    counted.count(dataclasses.replace(request, dry_run="All"), 201, 0.2)
+    found = counted.render({"pods": 3})
+    labels = 'component="apiserver",group="",resource="pods",scope="namespace",subresource="",verb="POST",version="v1"'
+    assert f"apiserver_request_sli_duration_seconds_sum{{{labels}}} 0.7" in found
+    assert f"apiserver_request_sli_duration_seconds_count{{{labels}}} 2" in found
+    assert 'apiserver_storage_objects{resource="pods"} 3' in found
+    await client("GET", MAPS)
+    assert any(
+        line.startswith("apiserver_request_sli_duration_seconds_bucket{") for line in await lines(client)
+    )

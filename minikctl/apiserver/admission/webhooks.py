@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from minikctl import errors
+from minikctl.apiserver import metrics
 from minikctl.apiserver.admission import asking, presenting
 from minikctl.apiserver.admission.chain import Plugin, Request
 from minikctl.apiserver.admission.world import World
@@ -188,7 +189,8 @@ class MutatingWebhooks(Webhooks):
             call = await self._meant(request, hook, is_new=True)
             if call is None:
                 continue
-            found = await self._asked(request, call, mutating=True)
+            with metrics.elsewhere():
+                found = await self._asked(request, call, mutating=True)
             if found is not None and found.patch and await self._patched(request, call, found.patch):
                 now.again |= now.called
                 request.again = True
@@ -237,9 +239,10 @@ class ValidatingWebhooks(Webhooks):
     async def validate(self, request: Request) -> None:
         """Ask all at the same time; of several refusals the first in order is raised."""
         calls = [call for hook in self._hooks if (call := await self._meant(request, hook)) is not None]
-        outcomes = await asyncio.gather(
-            *(self._asked(request, call, mutating=False) for call in calls), return_exceptions=True
-        )
+        with metrics.elsewhere():
+            outcomes = await asyncio.gather(
+                *(self._asked(request, call, mutating=False) for call in calls), return_exceptions=True
+            )
         for outcome in outcomes:
             if isinstance(outcome, BaseException):
                 raise outcome
