@@ -6,6 +6,8 @@ import base64
 import binascii
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
 import orjson
 
@@ -16,6 +18,8 @@ from minikctl.model import causes, objects, selectors
 from minikctl.model.kind import Cause, Kind
 from minikctl.model.objects import Key, Object
 
+CONTINUABLE = timedelta(minutes=5)
+"""How long a list that has changed since can be continued as it was: upstream's log is compacted so often."""
 Match = Callable[[Object], bool]
 
 
@@ -27,6 +31,14 @@ class Page:
     revision: int
     continuation: str = ""
     remaining: int | None = None
+
+
+class _Start(NamedTuple):
+    """Where a page begins: at which revision, since when it is listed, behind which key."""
+
+    revision: int
+    began: datetime
+    after: Key | None = None
 
 
 @dataclass(frozen=True)
@@ -72,17 +84,25 @@ def selection(kind: Kind, labels: str, fields: str) -> Selection:
 
 
 def page(
-    collection: cache.Collection, present: int, namespace: str, chosen: Selection, options: ListOptions
+    collection: cache.Collection,
+    present: int,
+    namespace: str,
+    chosen: Selection,
+    options: ListOptions,
+    now: datetime,
 ) -> Page:
-    """Return the objects that the options ask for; ``present`` is the revision of the collection."""
-    revision, after = _starting_point(options, present)
+    """Return the objects that the options ask for; ``present`` is the revision of the collection ``now``."""
+    start = _starting_point(options, present, now)
+    revision, after = start.revision, start.after
+    if after and revision != present and now - start.began > CONTINUABLE:
+        raise _expired(after, now)
     if revision == present:
         found = _present(collection, namespace, chosen)
     else:
         try:
             found = collection.as_of(revision, namespace)
         except errors.StatusError as error:
-            raise (_expired(after) if after else error) from None
+            raise (_expired(after, now) if after else error) from None
     if chosen.match is not None:
         match = chosen.match
         found = [entry for entry in found if match(entry.object)]
@@ -92,7 +112,7 @@ def page(
         return Page(found, revision)
     cut = found[: options.limit]
     rest = len(found) - options.limit if chosen.match is None else None
-    return Page(cut, revision, _token(revision, cut[-1].key), rest)
+    return Page(cut, revision, _token(_Start(revision, start.began, cut[-1].key)), rest)
 
 
 def _present(collection: cache.Collection, namespace: str, chosen: Selection) -> list[cache.Entry]:
@@ -102,18 +122,18 @@ def _present(collection: cache.Collection, namespace: str, chosen: Selection) ->
     return collection.entries(namespace)
 
 
-def _starting_point(options: ListOptions, present: int) -> tuple[int, Key | None]:
+def _starting_point(options: ListOptions, present: int, now: datetime) -> _Start:
     if options.version_match:
         _check_match(options)
     if options.continuation:
         if options.resource_version not in ("", "0"):
             raise errors.bad_request("specifying resource version is not allowed when using continue")
-        begun, after = _read_token(options.continuation)
-        return begun or present, after
+        found = _read_token(options.continuation)
+        return found if found.revision else _Start(present, now, found.after)
     asked = revision_of(options.resource_version)
     if asked > present:
         raise too_new(asked, present)
-    return (asked if options.version_match == "Exact" and asked else present), None
+    return _Start(asked if options.version_match == "Exact" and asked else present, now)
 
 
 def _check_match(options: ListOptions) -> None:
@@ -161,7 +181,7 @@ def too_new(asked: int, present: int) -> errors.StatusError:
     return refusal
 
 
-def _expired(after: Key) -> errors.StatusError:
+def _expired(after: Key, now: datetime) -> errors.StatusError:
     """410 whose metadata has a token with which the rest can be had as it is now."""
     refusal = errors.expired(
         "The provided continue parameter is too old to display a consistent list result. You can start a new "
@@ -170,19 +190,21 @@ def _expired(after: Key) -> errors.StatusError:
         "objects that were created, modified, or deleted between the time the first chunk was returned and "
         "now may show up in the list."
     )
-    refusal.metadata["continue"] = _token(0, after)
+    refusal.metadata["continue"] = _token(_Start(0, now, after))
     return refusal
 
 
-def _token(revision: int, last: Key) -> str:
-    return base64.urlsafe_b64encode(orjson.dumps({"rv": revision, "after": last})).decode().rstrip("=")
+def _token(start: _Start) -> str:
+    content = {"rv": start.revision, "at": int(start.began.timestamp()), "after": start.after}
+    return base64.urlsafe_b64encode(orjson.dumps(content)).decode().rstrip("=")
 
 
-def _read_token(token: str) -> tuple[int, Key]:
+def _read_token(token: str) -> _Start:
     try:
         found = orjson.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
         namespace, name = found["after"]
-        return int(found["rv"]), (str(namespace), str(name))
-    except (binascii.Error, orjson.JSONDecodeError, KeyError, TypeError, ValueError) as error:
+        began = datetime.fromtimestamp(int(found["at"]), UTC)
+        return _Start(int(found["rv"]), began, (str(namespace), str(name)))
+    except (binascii.Error, KeyError, TypeError, ValueError, OverflowError, OSError) as error:
         text = str(error) if isinstance(error, binascii.Error) else "it is not one of this server's"
         raise errors.bad_request(f"continue key is not valid: {text}") from None

@@ -131,9 +131,8 @@ class Registry:
     def list(self, kind: Kind, namespace: str, options: ListOptions = options_.LIST) -> listing.Page:
         """Return the stored forms of all objects that match; "" is all namespaces."""
         chosen = listing.selection(kind, options.labels, options.fields)
-        return listing.page(
-            self.feed.collection(kinds.stored(kind)), self.feed.revision, namespace, chosen, options
-        )
+        collection = self.feed.collection(kinds.stored(kind))
+        return listing.page(collection, self.feed.revision, namespace, chosen, options, self.clock.now())
 
     async def ready(self, kind: Kind, entries: builtins.list[cache.Entry]) -> None:
         """Return once ``serve`` can show these entries: a webhook may have to convert them first."""

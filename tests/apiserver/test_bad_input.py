@@ -73,7 +73,7 @@ async def test_an_expired_continue_token_says_how_to_go_on(client: Client, regis
     for name in "bcdef":
         await client("POST", MAPS, samples.config_map(name))
     first = (await client("GET", f"{MAPS}?limit=2")).json()
-    old = listing._token(0 + 1, ("default", "c"))
+    old = listing._token(listing._Start(1, registry.clock.now(), ("default", "c")))
     registry.feed.collection(samples_kind()).oldest = registry.feed.revision
     for name in ("g", "h"):
         await client("POST", MAPS, samples.config_map(name))

@@ -4,11 +4,14 @@ from typing import Any
 
 import pytest
 
+from minikctl.apiserver.listing import Page
 from minikctl.apiserver.options import ListOptions
-from minikctl.apiserver.registry import Registry
+from minikctl.apiserver.registry import Registry, Settings
 from minikctl.errors import StatusError
 from minikctl.model import kinds
+from minikctl.store.store import Store
 from tests.apiserver import samples
+from tests.fakes.clock import FakeClock
 
 
 def names(registry: Registry, **options: Any) -> list[str]:
@@ -60,3 +63,30 @@ async def test_views_are_selected_by_their_own_fields(registry: Registry) -> Non
     for kind, field in ((kinds.EVENT, "involvedObject.name"), (kinds.EVENT_EVENTS, "regarding.name")):
         for value, count in (("web", 1), ("other", 0)):
             assert len(registry.list(kind, "", ListOptions(fields=f"{field}={value}")).entries) == count
+
+
+async def test_a_list_that_has_changed_is_continued_for_five_minutes(store: Store) -> None:
+    clock = FakeClock()
+    registry = Registry(store, Settings(clock=clock))
+    await registry.start()
+    await registry.create(kinds.NAMESPACE, "", {"metadata": {"name": "default"}})
+    for name in ("a", "b", "c"):
+        await registry.create(kinds.CONFIG_MAP, "default", samples.config_map(name))
+
+    def rest(limit: int, continuation: str = "") -> Page:
+        return registry.list(kinds.CONFIG_MAP, "default", ListOptions(limit=limit, continuation=continuation))
+
+    token = rest(1).continuation
+    await clock.advance(301)
+    assert [entry.key[1] for entry in rest(1, token).entries] == ["b"]
+    await registry.delete(kinds.CONFIG_MAP, "default", "b")
+    with pytest.raises(StatusError) as refusal:
+        rest(1, token)
+    assert (refusal.value.code, refusal.value.reason) == (410, "Expired")
+    token = rest(1).continuation
+    await registry.delete(kinds.CONFIG_MAP, "default", "c")
+    await clock.advance(290)
+    assert [entry.key[1] for entry in rest(1, token).entries] == ["c"]
+    inconsistent = refusal.value.metadata["continue"]
+    assert rest(1, inconsistent).entries == []
+    await registry.close()
