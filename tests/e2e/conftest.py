@@ -22,7 +22,8 @@ PROGRAM = str(BIN / "minikctl")
 KUBECTL = str(BIN / "kubectl")
 COMMAND_SECONDS = 120
 START = tuple(os.environ.get("MINIKCTL_E2E_START", "").split())
-"""More flags of the clusters: ``MINIKCTL_E2E_START="--network cni"`` runs the same tests on plugins' network."""
+"""More flags of the clusters: ``MINIKCTL_E2E_START="--network cni"`` runs the same tests on plugins' network,
+"--proxy-mode userspace" those of Services with the nodes' proxies."""
 
 
 class Cluster:
