@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from minikctl.plan.pod import env_files
+from minikctl.plan.pod import env, env_files
 from minikctl.plan.pod.problems import ConfigError
 from minikctl.plan.pod.view import EnvFile, PodView
 from tests.plan.pod import cases
@@ -75,3 +75,11 @@ def test_what_is_missing_is_an_error_unless_it_may_be() -> None:
         value(TEXT, key="E")
     with pytest.raises(ConfigError, match=r"couldn't parse env file: env/x of volume v: invalid .* missing"):
         value("A", key="A", optional=True)
+
+
+def test_a_container_has_the_value_beside_its_other_variables() -> None:
+    seen = view(TEXT, key="A")
+    assert seen.pod is not None
+    (container,) = seen.pod["spec"]["containers"]
+    found = env.environment(seen, container, "")
+    assert (found["X"], found["Y"]) == ("one", "1")
