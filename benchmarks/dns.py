@@ -163,7 +163,7 @@ def _churn(cluster: Cluster, inside: list[str], names: pathlib.Path) -> Row:
         over.set()
         changing.join()
     asked, right = _number(said, "Queries sent"), _number(said, "NOERROR")
-    name = f"failed among {asked:,.0f} lookups while {rounds * 40} Services come and go"
+    name = f"failed among {asked:,.0f} lookups while {rounds * 20} Services come and go"
     return Row(name, f"{asked - right:,.0f}", "", None, "0")
 
 
