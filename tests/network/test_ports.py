@@ -174,3 +174,15 @@ def test_the_proxy_is_installed_only_where_the_engines_host_is_this_machine() ->
         return {one["metadata"]["name"] for one in system.manifests(settings, {"dns_hash": "x"})}
 
     assert names(shares_host=True) - names(shares_host=False) == {"publisher"}
+
+
+def test_what_serves_all_pods_has_processor_time_of_its_own() -> None:
+    userspace = dataclasses.replace(SETTINGS.cluster, proxy_mode="userspace")
+    settings = dataclasses.replace(SETTINGS, shares_host=True, cluster=userspace)
+    asking = {
+        one["metadata"]["name"]
+        for one in system.manifests(settings, {"dns_hash": "x"})
+        for container in one.get("spec", {}).get("template", {}).get("spec", {}).get("containers", ())
+        if container.get("resources", {}).get("requests", {}).get("cpu")
+    }
+    assert asking == {"dns", "ingress", "kube-proxy", "publisher"}
