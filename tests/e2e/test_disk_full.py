@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pathlib
 import subprocess
@@ -54,13 +55,10 @@ def cluster(disk: pathlib.Path) -> Iterator[Cluster]:
 
 def fill(path: pathlib.Path) -> None:
     """Write until there is no room left."""
-    with path.open("ab") as file:
-        try:
-            while True:
-                file.write(bytes(65536))
-                file.flush()
-        except OSError:
-            return
+    # Without a buffer: what did not fit would be tried once more when the file is closed.
+    with path.open("ab", buffering=0) as file, contextlib.suppress(OSError):
+        while True:
+            file.write(bytes(65536))
 
 
 def test_a_full_disk_is_told_and_survived(cluster: Cluster, disk: pathlib.Path) -> None:

@@ -511,7 +511,9 @@ def test_a_second_range_gives_addresses_that_lead_somewhere(walk: Walk) -> None:
     assert walk.names("near-a", "10.112.7.9") == ["a", "b", "c"]
     walk.cluster.run("delete", "service", "second", "-n", NAMESPACE)
     assert eventually_true(lambda: "more" not in walk.cluster.out("get", "servicecidr"))
-    route = walk.inside(
-        "import subprocess; print(subprocess.run(['ip', 'route'], capture_output=True).stdout)", pod="near-a"
-    )
-    assert "10.112.7.0" not in route.communicate(timeout=10)[0]
+
+    def routes() -> str:
+        script = "import subprocess; print(subprocess.run(['ip', 'route'], capture_output=True).stdout)"
+        return str(walk.inside(script, pod="near-a").communicate(timeout=10)[0])
+
+    assert eventually_true(lambda: "10.112.7.0" not in routes())
