@@ -33,6 +33,17 @@ COMMON = (
     "noreuseport",
 )
 
+LASTING = (
+    # TCP itself knows no idle time: keep-alive packets find the peers that are gone.
+    "timeout client 24h",
+    "timeout server 24h",
+    "option clitcpka",
+    "option srvtcpka",
+    "retries 3",
+    "option redispatch 1",
+)
+"""How TCP connections of any length are carried: as long as both peers are there."""
+
 Slots = Mapping[str, tuple[Target | None, ...]]
 """For each backend which target is in which of its slots."""
 

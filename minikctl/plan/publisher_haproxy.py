@@ -153,13 +153,7 @@ def render(ports: Sequence[Port], taken: Collection[Bind], slots: Slots, place: 
 DEFAULTS = (
     "mode tcp",
     "timeout connect 3s",
-    # TCP itself knows no idle time: keep-alive packets find the peers that are gone.
-    "timeout client 24h",
-    "timeout server 24h",
-    "option clitcpka",
-    "option srvtcpka",
-    "retries 3",
-    "option redispatch 1",
+    *haproxy.LASTING,
 )
 
 

@@ -112,13 +112,7 @@ DEFAULTS = (
     "mode tcp",
     # With the tries below so long a client waits at most for endpoints that keep silent.
     "timeout connect 1s",
-    # TCP itself knows no idle time: keep-alive packets find the peers that are gone.
-    "timeout client 24h",
-    "timeout server 24h",
-    "option clitcpka",
-    "option srvtcpka",
-    "retries 3",
-    "option redispatch 1",
+    *haproxy.LASTING,
 )
 
 
