@@ -59,6 +59,15 @@ def _run(program: Run) -> None:
     for line in LINES:
         found = program("-n", NAMESPACE, *line.split(), stdin=CHANGED if "-f -" in line else "")
         assert found.code == 0, (line, found.err)
+        _seen_by_its_controller(program)
+
+
+def _seen_by_its_controller(program: Run) -> None:
+    """Wait until the template has its revision: `rollout undo` goes back to the one before it."""
+    generation = program("-n", NAMESPACE, "get", "deploy", "d", "-o", "jsonpath={.metadata.generation}").out
+    seen = f"--for=jsonpath={{.status.observedGeneration}}={generation}"
+    found = program("-n", NAMESPACE, "wait", "deploy", "d", seen, "--timeout=20s")
+    assert found.code == 0, found.err
 
 
 def test_fields_have_the_owners_that_kubectl_gives_them(world: World, place: None) -> None:
