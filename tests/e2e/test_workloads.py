@@ -160,3 +160,43 @@ def test_a_running_container_gets_other_limits(cluster: Cluster) -> None:
     assert said["ResizeStarted"].startswith('Pod resize started: {"containers":[{"name":"main","resources":')
     assert said["ResizeCompleted"].startswith("Pod resize completed: ")
     cluster.run("delete", "pod", "sized")
+
+
+WHOLE = """
+apiVersion: v1
+kind: Pod
+metadata: {name: whole}
+spec:
+  terminationGracePeriodSeconds: 0
+  resources: {requests: {cpu: 100m, memory: 32Mi}, limits: {cpu: 200m, memory: 64Mi}}
+  containers: [{name: main, image: minikctl-demo:latest}]
+"""
+
+
+def test_a_running_pod_gets_other_limits_as_a_whole(cluster: Cluster) -> None:
+    cluster.kubectl("apply", "-f", "-", stdin=WHOLE)
+    cluster.kubectl("wait", "--for=condition=Ready", "pod/whole", "--timeout=30s")
+    larger = '{"spec":{"resources":{"requests":{"cpu":"150m"},"limits":{"memory":"96Mi"}}}}'
+    cluster.kubectl("patch", "pod", "whole", "--subresource=resize", "-p", larger)
+
+    def status() -> dict[str, Any]:
+        return dict(cluster.json("pod", "whole")["status"])
+
+    limits = {"requests": {"cpu": "150m", "memory": "32Mi"}, "limits": {"cpu": "200m", "memory": "96Mi"}}
+    eventually(lambda: status().get("resources") == limits)
+    assert status()["allocatedResources"] == limits["requests"]
+    found = status()["containerStatuses"][0]
+    limit = docker("inspect", "-f", "{{.HostConfig.Memory}}", found["containerID"].removeprefix("docker://"))
+    assert (int(limit), found["restartCount"]) == (96 << 20, 0)
+    refused = cluster.kubectl(
+        "patch",
+        "pod",
+        "whole",
+        "--subresource=resize",
+        "--type=json",
+        "-p",
+        '[{"op": "remove", "path": "/spec/resources/limits"}]',
+        code=1,
+    )
+    assert "pod-level resource limits cannot be removed" in refused.stderr
+    cluster.run("delete", "pod", "whole")

@@ -7,7 +7,7 @@ from datetime import datetime
 from minikctl.model import cells, objects, podstatus
 from minikctl.model.kind import Column, Kind
 from minikctl.model.objects import Object
-from minikctl.model.validation import pod
+from minikctl.model.validation import pod, resizing
 
 
 def _gates(obj: Object, _now: datetime) -> str:
@@ -31,7 +31,7 @@ KIND = Kind(
     has_generation=True,
     default=pod.default,
     validate=pod.validate,
-    parts={"resize": pod.resize, "ephemeralcontainers": pod.ephemeral},
+    parts={"resize": resizing.validate, "ephemeralcontainers": pod.ephemeral},
     selectable=cells.selectable(
         "spec.nodeName",
         "spec.restartPolicy",

@@ -6,7 +6,7 @@ import copy
 from collections.abc import Iterator
 from typing import Any
 
-from minikctl.model import causes, objects, podresources, quality
+from minikctl.model import causes, objects, podresources
 from minikctl.model.kind import Cause
 from minikctl.model.objects import Object
 from minikctl.model.validation import podspec
@@ -67,42 +67,6 @@ def _create(spec: Spec) -> Iterator[Cause]:
     if spec.get("nodeName") and spec.get("schedulingGates"):
         detail = "cannot be set until all schedulingGates have been cleared"
         yield causes.forbidden("spec.nodeName", detail)
-
-
-def resize(obj: Object, old: Object | None) -> list[Cause]:
-    """Return what is wrong with a change of a pod's resources."""
-    spec, before = objects.spec(obj), objects.spec(old or {})
-    found = podspec.validate(spec, "spec")
-    if _unsized(spec) != _unsized(before):
-        return [*found, causes.forbidden("spec", "only cpu and memory resources are mutable")]
-    for name in ("containers", "initContainers"):
-        pairs = zip(spec.get(name) or (), before.get(name) or (), strict=True)
-        for index, (container, was) in enumerate(pairs):
-            found += _kept(container, was, f"spec.{name}[{index}].resources")
-    qos = quality.qos_class(obj)
-    if old is not None and qos != quality.qos_class(old):
-        detail = "Pod QOS Class may not change as a result of resizing"
-        found.append(causes.invalid("spec", qos, detail))
-    return found
-
-
-def _kept(container: dict[str, Any], was: dict[str, Any], path: str) -> Iterator[Cause]:
-    for side in ("limits", "requests"):
-        given = (container.get("resources") or {}).get(side) or {}
-        if any(name not in given for name in (was.get("resources") or {}).get(side) or {}):
-            yield causes.forbidden(f"{path}.{side}", f"resource {side} cannot be removed")
-
-
-def _unsized(spec: dict[str, Any]) -> dict[str, Any]:
-    """Return the spec without CPU and memory."""
-    kept = copy.deepcopy(spec)
-    for container in podspec.every_container(kept):
-        resources = container.get("resources") or {}
-        for side in ("limits", "requests"):
-            amounts = {k: v for k, v in (resources.get(side) or {}).items() if k not in ("cpu", "memory")}
-            resources[side] = amounts
-        container["resources"] = resources
-    return kept
 
 
 def _update(spec: Spec, old: Spec) -> Iterator[Cause]:

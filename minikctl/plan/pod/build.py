@@ -7,7 +7,18 @@ from collections.abc import Iterable, Mapping
 
 from minikctl.model.actions.node import HostFile, RunContainer
 from minikctl.model.containers import ContainerSpec, Mount
-from minikctl.plan.pod import backoff, checks, env, events, names, resources, sandbox, security, volumes
+from minikctl.plan.pod import (
+    backoff,
+    checks,
+    env,
+    events,
+    names,
+    resizing,
+    resources,
+    sandbox,
+    security,
+    volumes,
+)
 from minikctl.plan.pod.problems import ConfigError
 from minikctl.plan.pod.state import ContainerState, PodState
 from minikctl.plan.pod.view import ImageState
@@ -30,7 +41,7 @@ def run(state: PodState, container: ContainerState, image: ImageState) -> RunCon
         spec=dataclasses.replace(made, mounts=(*mounted.mounts, *file_mounts, Mount(log, target))),
         files=(*files, HostFile(log, "", TERMINATION_LOG_MODE)),
         sub_paths=mounted.sub_paths,
-        resources=spec.get("resources") or {},
+        resources=resizing.of(spec, state.spec),
         post_start=checks.hook(spec, "postStart", state.ip),
         pre_stop=checks.hook(spec, "preStop", state.ip),
         grace_seconds=state.grace,

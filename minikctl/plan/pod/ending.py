@@ -113,12 +113,11 @@ def stop_if_unfit(state: PodState, draft: Draft, container: ContainerState, runn
     if running.labels.get(names.SPEC_HASH) != container.hash:
         stop(state, draft, container, message=f"Container {name} definition changed, will be restarted")
         return
-    sizes = resizing.changed(state, container)
-    sizes = [] if sizes and resizing.refusal(state) else sizes
-    if sizes and resizing.needs_restart(container, sizes):
+    is_resized = bool(resizing.changed(state, container)) and not resizing.refusal(state)
+    if is_resized and resizing.needs_restart(state, container):
         stop(state, draft, container, message=f"Container {name} resize requires restart")
         return
-    if sizes:
+    if is_resized:
         resizing.resize(state, draft, container, running)
     for kind in ("startup", "liveness"):
         found = draft.view.probes.get((running.id, kind))

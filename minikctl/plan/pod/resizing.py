@@ -13,10 +13,19 @@ from minikctl.model.objects import Object
 from minikctl.plan.pod import events, resources, room
 from minikctl.plan.pod.draft import Draft
 from minikctl.plan.pod.state import ContainerState, PodState, container_id
+from minikctl.plan.scheduler import requests
 from minikctl.plan.scheduler.facts import PodFacts
 
 NAMES = ("cpu", "memory")
 PENDING, RUNNING = "PodResizePending", "PodResizeInProgress"
+WHOLE = "pod"
+"""Beside a container's own requests and limits: those of its pod as a whole, when it was given them."""
+
+
+def of(container: Object, spec: Object) -> Object:
+    """Return what a container is given: what it asks for itself, and what its pod asks for as a whole."""
+    own, whole = container.get("resources") or {}, spec.get("resources") or {}
+    return {**own, WHOLE: whole} if whole else dict(own)
 
 
 def applied(state: PodState, container: ContainerState) -> Object | None:
@@ -26,17 +35,46 @@ def applied(state: PodState, container: ContainerState) -> Object | None:
         return None
     found = state.view.resized.get(running.id)
     if found is None and container.stored.get("containerID") == container_id(running):
-        found = container.stored.get("resources")
+        found = _told(objects.status(state.pod), container.stored)
     return None if found is None else dict(found)
 
 
+def own(given: Object) -> Object:
+    """Return what the container was given for itself."""
+    return {side: amounts for side, amounts in given.items() if side != WHOLE}
+
+
+def whole(state: PodState) -> Object:
+    """Return what the pod as a whole has: what it asks for once each of its containers was told."""
+    asked = state.spec.get("resources") or {}
+    if any(_whole(applied(state, each) or {WHOLE: asked}) != _whole({WHOLE: asked}) for each in state.all):
+        return dict(objects.status(state.pod).get("resources") or {})
+    return dict(asked)
+
+
 def changed(state: PodState, container: ContainerState) -> list[str]:
-    """Return which of CPU and memory the running container has otherwise than its spec says."""
+    """Return which of CPU and memory the running container, or its pod, has otherwise than its spec says."""
     found = applied(state, container)
-    wanted = container.spec.get("resources") or {}
-    if found is None:
-        return []
-    return [name for name in NAMES if _sides(found, name) != _sides(wanted, name)]
+    return [] if found is None else _differing(found, of(container.spec, state.spec))
+
+
+def _differing(found: Object, wanted: Object) -> list[str]:
+    return [name for name in NAMES if _all_sides(found, name) != _all_sides(wanted, name)]
+
+
+def _told(status: Object, stored: Object) -> Object | None:
+    """Return what a pod's status says that a container has, None if it says nothing of it."""
+    if "resources" not in stored:
+        return None
+    return of(stored, {"resources": status.get("resources")})
+
+
+def _all_sides(given: Object, name: str) -> list[Any]:
+    return [*_sides(given, name), *_sides(given.get(WHOLE) or {}, name)]
+
+
+def _whole(given: Object) -> list[Any]:
+    return [_sides(given.get(WHOLE) or {}, name) for name in NAMES]
 
 
 def _sides(given: Object, name: str) -> list[Any]:
@@ -48,12 +86,11 @@ def is_wanted(pod: Object) -> bool:
     """Tell whether a pod with this spec and status is to get other resources than it has."""
     status, spec = objects.status(pod), objects.spec(pod)
     stored = (*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ()))
-    has = {each.get("name"): each["resources"] for each in stored if "resources" in each}
+    has = {each.get("name"): _told(status, each) for each in stored}
     return any(
-        _sides(has[each["name"]], name) != _sides(each.get("resources") or {}, name)
+        _differing(found, of(each, spec))
         for each in objects.containers(spec)
-        if each.get("name") in has
-        for name in NAMES
+        if (found := has.get(each["name"])) is not None
     )
 
 
@@ -66,36 +103,43 @@ class Refusal(NamedTuple):
 
 def refusal(state: PodState) -> Refusal | None:
     """Return why what is asked for is not given, None if it is."""
-    asking = [container for container in state.all if changed(state, container)]
-    for never in filter(None, (_infeasible(state, container) for container in asking)):
-        return Refusal("Infeasible", never)
-    if not asking or state.view.machine is None:
+    if not any(changed(state, container) for container in state.all):
         return None
+    wanted = PodFacts(requests.as_asked(state.pod))
+    never = _infeasible(state, wanted)
+    if never or state.view.machine is None:
+        return Refusal("Infeasible", never) if never else None
     there = room.beside(state.view.machine, state.view.neighbours)
-    short = room.shortage(there, PodFacts(state.pod))
+    short = room.shortage(there, wanted)
     return Refusal("Deferred", short.message) if short else None
 
 
-def _infeasible(state: PodState, container: ContainerState) -> str:
+def _infeasible(state: PodState, wanted: PodFacts) -> str:
     """Return why the node can never give what is asked for, "" if it might."""
     node = state.view.node
-    have = {"cpu": node.cpus * 1000, "memory": node.memory_bytes}
-    for name in NAMES:
-        asked = ((container.spec.get("resources") or {}).get("requests") or {}).get(name)
-        if asked is None or not have[name]:
-            continue
-        amount = quantity.millis(str(asked)) if name == "cpu" else quantity.whole(str(asked))
-        if amount > have[name]:
-            return f"Node didn't have enough capacity: {name}, requested: {amount}, capacity: {have[name]}"
+    for name, have in (("memory", node.memory_bytes), ("cpu", node.cpus * 1000)):
+        amount = wanted.requests.get(name, 0)
+        if have and amount > have:
+            return f"Node didn't have enough capacity: {name}, requested: {amount}, capacity: {have}"
     return ""
 
 
-def needs_restart(container: ContainerState, names: list[str]) -> bool:
-    """Tell whether the container asks to be restarted when one of these changes."""
+def needs_restart(state: PodState, container: ContainerState) -> bool:
+    """Tell whether the container asks to be restarted when what changes for it does.
+
+    A limit that it has from its pod counts as its own.
+    """
+    found, wanted = applied(state, container) or {}, of(container.spec, state.spec)
+    names = [name for name in NAMES if _effective(found, name) != _effective(wanted, name)]
     return any(
         each.get("resourceName") in names and each.get("restartPolicy") == "RestartContainer"
         for each in container.spec.get("resizePolicy") or ()
     )
+
+
+def _effective(given: Object, name: str) -> list[Any]:
+    request, limit = _sides(given, name)
+    return [request, _sides(given.get(WHOLE) or {}, name)[1] if limit is None else limit]
 
 
 def resize(state: PodState, draft: Draft, container: ContainerState, running: Container) -> None:
@@ -105,7 +149,7 @@ def resize(state: PodState, draft: Draft, container: ContainerState, running: Co
             container=container.name,
             container_id=running.id,
             limits=resources.of(container.spec, state.spec),
-            resources=container.spec.get("resources") or {},
+            resources=of(container.spec, state.spec),
             field_path=events.container_path(container.name, container.role),
         )
     )
@@ -161,7 +205,7 @@ def _failure(state: PodState) -> str:
 
 def _message(state: PodState, word: str, error: str = "") -> str:
     """Return a kubelet's sentence: what all containers ask for, as JSON in the order of its fields."""
-    found: Object = {}
+    found: Object = {"resources": _amounts(state.spec)} if state.spec.get("resources") else {}
     for field in ("initContainers", "containers"):
         asked = [_asked(container) for container in state.spec.get(field) or ()]
         found |= {field: asked} if asked else {}
@@ -171,8 +215,11 @@ def _message(state: PodState, word: str, error: str = "") -> str:
 
 
 def _asked(container: Object) -> Object:
-    resources = container.get("resources") or {}
-    kept = {
+    return {"name": container.get("name"), "resources": _amounts(container)}
+
+
+def _amounts(holder: Object) -> Object:
+    resources = holder.get("resources") or {}
+    return {
         side: dict(sorted(resources[side].items())) for side in ("limits", "requests") if resources.get(side)
     }
-    return {"name": container.get("name"), "resources": kept}

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from minikctl.model import objects
 from minikctl.model.objects import Object
 from minikctl.plan import readiness
+from minikctl.plan.scheduler import requests
 from minikctl.plan.scheduler.facts import PodFacts
 from minikctl.plan.scheduler.summary import Room
 
@@ -23,7 +23,7 @@ def beside(node: Object, neighbours: tuple[Object, ...]) -> Room:
     found = Room(node)
     for other in neighbours:
         if not readiness.is_finished(other):
-            found.add(PodFacts(_as_allocated(other)))
+            found.add(PodFacts(requests.as_granted(other)))
     return found
 
 
@@ -37,18 +37,3 @@ def shortage(room: Room, pod: PodFacts) -> Shortage | None:
             text = f"Node didn't have enough resource: {name}, requested: {amount}"
             return Shortage(name, f"{text}, used: {used}, capacity: {have}")
     return None
-
-
-def _as_allocated(pod: Object) -> Object:
-    given = {
-        each.get("name"): each["allocatedResources"]
-        for each in objects.status(pod).get("containerStatuses") or ()
-        if each.get("allocatedResources")
-    }
-    containers = [
-        {**each, "resources": {**(each.get("resources") or {}), "requests": given[each["name"]]}}
-        if each.get("name") in given
-        else each
-        for each in objects.spec(pod).get("containers") or ()
-    ]
-    return {**pod, "spec": {**objects.spec(pod), "containers": containers}}

@@ -33,6 +33,7 @@ def of(pod: state.PodState, draft: Draft) -> Status:
     if pod.ephemeral:
         status["ephemeralContainerStatuses"] = [_container(pod, draft, each) for each in pod.ephemeral]
     _reason(pod, draft, status)
+    _whole(pod, status)
     if objects.generation(pod.pod):
         status["observedGeneration"] = objects.generation(pod.pod)
     status["conditions"] = conditions.of(pod, status, draft.now)
@@ -122,13 +123,24 @@ def _resources(pod: state.PodState, container: state.ContainerState, found: Stat
     """Tell what the container has got, and what the node keeps for it."""
     asked = container.spec.get("resources") or {}
     got = resizing.applied(pod, container)
-    if got is None:
-        got = asked
+    got = asked if got is None else resizing.own(got)
     if got:
         found["resources"] = got
     given = got if resizing.changed(pod, container) and resizing.refusal(pod) else asked
     if given.get("requests"):
         found["allocatedResources"] = given["requests"]
+
+
+def _whole(pod: state.PodState, status: Status) -> None:
+    """Tell what a pod that asks for something as a whole has got, and what the node keeps for it."""
+    asked = pod.spec.get("resources")
+    if not asked:
+        return
+    got = resizing.whole(pod)
+    status["resources"] = got
+    given = got if got != asked and resizing.refusal(pod) else asked
+    if given.get("requests"):
+        status["allocatedResources"] = given["requests"]
 
 
 def _lost(stored: Status) -> Status:

@@ -132,12 +132,13 @@ class Summary:
             self.rooms[node].add(pod)
 
     def _is_told(self, old: Object, new: Object) -> bool:
-        """Tell whether nothing changed that is read off a pod but its status, and keep that."""
+        """Tell whether nothing changed that is read off a pod but the rest of its status, and keep that."""
         node = str(objects.spec(old).get("nodeName") or "")
         known = self._bound.get(node, {}).get(objects.uid(new)) or self.waiting.get(objects.key(new))
         if known is None or known.uid != objects.uid(new) or readiness.is_finished(new):
             return False
-        if any(read(old) != read(new) for read in (objects.spec, objects.labels, objects.controller_of)):
+        readers = (objects.spec, objects.labels, objects.controller_of)
+        if any(read(old) != read(new) for read in readers) or _asks_otherwise(known, old, new):
             return False
         known.pod = new
         return True
@@ -151,3 +152,8 @@ class Summary:
             self.rooms[node].remove(uid)
         if node in self._bound and not self._bound[node]:
             del self._bound[node]
+
+
+def _asks_otherwise(known: PodFacts, old: Object, new: Object) -> bool:
+    """Tell whether a change of the status changes what the pod counts for."""
+    return requests.told(old) != requests.told(new) and requests.of_pod(new) != known.requests

@@ -144,6 +144,18 @@ def test_a_new_status_keeps_what_is_known_of_a_pod() -> None:
         history.check()
 
 
+def test_a_pod_that_is_resized_counts_for_more() -> None:
+    history = History()
+    history.node("one", node("one"))
+    asking = pod("a", node="one")
+    history.pod("a", asking)
+    for cpu, used in (("1", 1000), ("3", 3000), ("1", 1000)):
+        has = [{"name": "a", "allocatedResources": {"cpu": "1"}, "resources": {"requests": {"cpu": cpu}}}]
+        history.pod("a", {**asking, "status": {"phase": "Running", "containerStatuses": has}})
+        history.check()
+        assert history.summary.rooms["one"].used["cpu"] == used
+
+
 def test_another_pod_of_the_name_is_another() -> None:
     history = History()
     history.node("one", node("one"))
