@@ -157,10 +157,9 @@ class _Draft:
         )
 
 
-def _rank(item: tuple[str, str]) -> tuple[bool, bool, int, str]:
-    """Sort expressions: those for one host first, then, as in ingress-nginx, the longest."""
-    key = item[0]
-    return key.startswith("^[^/]*"), key.startswith("^["), -len(key), key
+def _rank(item: tuple[str, str]) -> tuple[int, str]:
+    """Sort the expressions of a host as ingress-nginx does, the longest first."""
+    return -len(item[0]), item[0]
 
 
 def routing(view: View) -> Routing:
@@ -267,8 +266,7 @@ def _place(
 ) -> tuple[dict[str, str], str]:
     """Return the map that the path belongs to, and its key there."""
     if pattern:
-        start = "[^/.]+" if host.startswith("*.") else "[^/]*" if host == ANY_HOST else ""
-        return draft.regexes, f"^{start}{re.escape(host.removeprefix('*'))}(?i){pattern}"
+        return draft.regexes, f"^{re.escape(host)}(?i){pattern}"
     if entry.get("pathType") == "Exact":
         return draft.exact, f"{host}{path}"
     return draft.prefixes, f"{host}{path.rstrip('/')}/"

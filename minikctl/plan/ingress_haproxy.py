@@ -122,6 +122,7 @@ DEFAULTS = (
     "mode http",
     "log global",
     "option dontlognull",
+    "option forwardfor",
     ACCESS_LOG,
     "timeout connect 2s",
     "timeout client 60s",
@@ -140,7 +141,8 @@ _UNLESS_RULE = "if !{ var(txn.rule) -m found }"
 _UNLESS_BACKEND = "if !{ var(txn.backend) -m found }"
 FORWARDING = (
     "http-request disable-l7-retry unless METH_GET",
-    "http-request set-header X-Forwarded-For %[src]",
+    # What a client says of its address is not believed; ``option forwardfor`` adds the one that it has.
+    "http-request del-header X-Forwarded-For",
     "http-request set-header X-Forwarded-Host %[req.hdr(host)]",
     "http-request set-header X-Forwarded-Proto %[ssl_fc,iif(https,http)]",
 )
@@ -167,25 +169,39 @@ def metrics(place: Place) -> str:
 
 
 def lookups(routing: Routing) -> list[str]:
-    """Return the rules that find a request's backend: those only that these routes need, as each costs."""
+    """Return the rules that find a request's backend: those only that these routes need, as each costs.
+
+    What follows a slash in the host a client names is none of it: it must not pass for a part of the path.
+    """
     found = [
         "http-request set-var(txn.path) path",
-        "http-request set-var(txn.host) req.hdr(host),host_only,lower",
-        "http-request set-var(txn.rule) var(txn.host),map_str(hosts.map)",
+        "http-request set-var(txn.host) req.hdr(host),host_only,lower,field(1,/)",
     ]
-    if any(host.startswith("*.") for host in routing.hosts):
-        wildcard = "var(txn.host),field(2,.,0),map_str(wildcards.map)"
-        found.append(f"http-request set-var(txn.rule) {wildcard} {_UNLESS_RULE}")
-    if ANY_HOST in routing.hosts:
-        found.append(f"http-request set-var(txn.rule) str({ANY_HOST}) {_UNLESS_RULE}")
-    prefix = "http-request set-var(txn.backend) var(txn.rule),concat(,txn.path,/),map_beg(prefixes.map)"
-    first: list[str] = []
-    if routing.exact:
-        first.append("http-request set-var(txn.backend) var(txn.rule),concat(,txn.path),map_str(exact.map)")
-    if routing.regexes:
-        regex = "http-request set-var(txn.backend) var(txn.host),concat(,txn.path),map_reg(regexes.map)"
-        first.append(f"{regex} {_UNLESS_BACKEND}" if first else regex)
-    found += [*first, f"{prefix} {_UNLESS_BACKEND}" if first else prefix]
+    rule = "var(txn.host)"
+    others = [host for host in routing.hosts if host == ANY_HOST or host.startswith("*.")]
+    if others:
+        found += _rule(any_host=ANY_HOST in others, wildcards=others != [ANY_HOST])
+        rule = "var(txn.rule)"
+    tables = (
+        ("concat(,txn.path),map_str(exact.map)", routing.exact),
+        ("concat(,txn.path),map_reg(regexes.map)", routing.regexes),
+        ("concat(,txn.path,/),map_beg(prefixes.map)", True),
+    )
+    for number, (table, _) in enumerate(one for one in tables if one[1]):
+        unless = f" {_UNLESS_BACKEND}" if number else ""
+        found.append(f"http-request set-var(txn.backend) {rule},{table}{unless}")
     for route in routing.canaries:
         found += ingress_backends.canary(route)
-    return [*found, "use_backend %[var(txn.backend)] if { var(txn.backend) -m found }"]
+    # What has no backend goes to the default one.
+    return [*found, "use_backend %[var(txn.backend)]"]
+
+
+def _rule(*, any_host: bool, wildcards: bool) -> list[str]:
+    """Return what finds the host of an Ingress rule: the exact one, its wildcard, else that of any."""
+    found = ["http-request set-var(txn.rule) var(txn.host),map_str(hosts.map)"]
+    if wildcards:
+        wildcard = "var(txn.host),field(2,.,0),map_str(wildcards.map)"
+        found.append(f"http-request set-var(txn.rule) {wildcard} {_UNLESS_RULE}")
+    if any_host:
+        found.append(f"http-request set-var(txn.rule) str({ANY_HOST}) {_UNLESS_RULE}")
+    return found

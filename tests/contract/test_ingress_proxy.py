@@ -8,7 +8,7 @@ import shutil
 import socket
 import ssl
 import subprocess
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -55,19 +55,31 @@ class Bench:
     start: Callable[[], None]
     real: bool
 
-    def rendered(self, *ingresses: Any, pem: str = PEM, slots: Any = None, targets: Any = ()) -> Rendered:
+    def rendered(
+        self,
+        *ingresses: Any,
+        pem: str = PEM,
+        slots: Any = None,
+        targets: Sequence[Target] = (),
+        ports: Mapping[str, int] | None = None,
+    ) -> Rendered:
+        """Return a configuration whose backends have these targets, or one at their port of loopback."""
         found = view(*ingresses, certificates=[dataclasses.replace(certificate("s"), pem=pem)])
         routes = ingress.routing(found)
         backends = {
-            name: dataclasses.replace(one, targets=tuple(targets)) for name, one in routes.backends.items()
+            name: dataclasses.replace(
+                one,
+                targets=(Target("127.0.0.1", ports[name.partition(":")[0]]),) if ports else tuple(targets),
+            )
+            for name, one in routes.backends.items()
         }
         routes = dataclasses.replace(routes, backends=backends)
         return ingress_haproxy.render(routes, found.certificates, PEM, slots or {}, self.place)
 
-    async def answer(self, host: str) -> tuple[int, str]:
+    async def answer(self, host: str, path: str = "/") -> tuple[int, str]:
         """Return status and body of a request, each on a connection of its own."""
         reader, writer = await asyncio.open_connection("127.0.0.1", self.place.http_port)
-        writer.write(f"GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
+        writer.write(f"GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
         text = (await reader.read(-1)).decode()
         writer.close()
         head, _, body = text.partition("\r\n\r\n")
@@ -193,6 +205,40 @@ async def again(bench: Bench, rendered: Rendered) -> None:
         except errors.DriverError:
             await asyncio.sleep(0.05)
     raise AssertionError("the proxy does not answer")
+
+
+REGEX = {"nginx.ingress.kubernetes.io/use-regex": "true"}
+EXPRESSION = make("r", rule("r", path("/in/.*", "a", "ImplementationSpecific")), annotations=REGEX)
+ANY = make("any", rule("", path("/", "b")))
+WILD = make("w", rule("*.w", path("/.*", "a", "ImplementationSpecific")), annotations=REGEX)
+EXACT = make("x", rule("x.w", path("/", "b")))
+
+
+@pytest.mark.parametrize(
+    ("ingresses", "host", "path", "word"),
+    [
+        ((WEB,), "H:80", "/x", "a"),
+        ((make("in", rule("h", path("/in", "a"))),), "h/in", "/out", "404"),
+        ((make("in", rule("h", path("/in", "a", "Exact"))),), "h/in", "/out", "404"),
+        ((EXPRESSION,), "r", "/in/x", "a"),
+        ((EXPRESSION,), "r/in", "/out", "404"),
+        ((EXPRESSION, ANY), "r/in", "/out", "404"),
+        ((EXPRESSION, ANY), "other", "/in/x", "b"),
+        ((WILD, EXACT), "x.w", "/", "b"),
+        ((WILD, EXACT), "y.w", "/", "a"),
+        ((WILD, EXACT), "z.y.w", "/", "404"),
+    ],
+)
+async def test_a_host_leads_by_its_own_rules_and_is_no_part_of_the_path(
+    bench: Bench, ingresses: Sequence[Any], host: str, path: str, word: str
+) -> None:
+    async with serving("a") as one, serving("b") as two:
+        targets = {"default_a_80": one, "default_b_80": two}
+        rendered = bench.rendered(*ingresses, ports=targets)
+        await started(bench, rendered)
+        if bench.real:
+            status, said = await bench.answer(host, path)
+            assert (said if status == 200 else str(status)) == word
 
 
 async def test_endpoints_change_in_the_running_process(bench: Bench) -> None:

@@ -141,12 +141,14 @@ def test_maps_hold_the_routes() -> None:
 
 def test_only_the_lookups_that_routes_need_are_made() -> None:
     plain = render(WEB).files["haproxy.cfg"]
-    assert "map_str(hosts.map)" in plain
-    assert not [name for name in ("wildcards.map", "exact.map", "str(*)") if name in plain]
+    assert not [name for name in ("hosts.map", "wildcards.map", "exact.map", "str(*)") if name in plain]
     whole = render(make("i", rule("*.w", path("/", "a", "Exact")), rule("", path("/", "b")))).files[
         "haproxy.cfg"
     ]
-    assert all(name in whole for name in ("wildcards.map", "exact.map", "str(*)"))
+    assert all(name in whole for name in ("hosts.map", "wildcards.map", "exact.map", "str(*)"))
+    bare = render(make("i", rule("", path("/", "b")))).files["haproxy.cfg"]
+    assert "str(*)" in bare
+    assert "wildcards.map" not in bare
 
 
 def test_a_refusal_is_traced_to_the_ingresses_behind_it() -> None:
