@@ -170,3 +170,14 @@ async def test_stub_domains_are_asked_of_their_own_servers(
                 answer = await dns.asyncquery.udp(query, ADDRESS, port=ours, timeout=5)
                 assert [rdata.address for rrset in answer.answer for rdata in rrset] == wanted
                 assert answer.rcode() == (dns.rcode.NOERROR if wanted else dns.rcode.NXDOMAIN)
+
+
+@pytest.mark.parametrize("told", [True, False])
+async def test_questions_are_told_only_on_request(tmp_path: Path, told: bool) -> None:
+    with running(tmp_path, log=told) as port:
+        await answering(BindServers(SECRET, port=port))
+        for way in (dns.asyncquery.udp, dns.asyncquery.tcp):
+            query = dns.message.make_query("asked-for.cluster.local.", "A")
+            assert (await way(query, ADDRESS, port=port, timeout=5)).rcode() == dns.rcode.NXDOMAIN
+    lines = [line for line in (tmp_path / "log").read_text().splitlines() if "asked-for" in line]
+    assert len(lines) == (2 if told else 0)

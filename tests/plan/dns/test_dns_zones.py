@@ -69,7 +69,7 @@ def test_some_zones_are_asked_for_elsewhere_and_questions_are_told() -> None:
     text = dns_zones.named_conf(replace(CONFIG, stubs=(("corp.example", ("192.0.2.1",)),), log=True))
     assert 'zone "corp.example" { type forward; forward only; forwarders { 192.0.2.1; }; };' in text
     assert "querylog yes;" in text
-    assert "querylog" not in dns_zones.named_conf(CONFIG)
+    assert "querylog no;" in dns_zones.named_conf(CONFIG)
 
 
 def test_with_forwarders_other_names_are_asked_for_there_only() -> None:
