@@ -17,6 +17,29 @@ SERVERS = {
     "GRPCS": "ssl verify none alpn h2",
 }
 """What a server line gets for each protocol."""
+BODY_LIMIT_FILE = "body-limit.lua"
+BODY_LIMIT = """\
+-- Ends a request whose body grows beyond a limit; what has no Content-Length can be judged by no rule.
+local Limit = {id = "body-limit", flags = filter.FLT_CFG_FL_HTX}
+Limit.__index = Limit
+function Limit:new()
+  return setmetatable({left = self.most}, Limit)
+end
+function Limit:start_analyze(txn, channel)
+  if not channel:is_resp() then filter.register_data_filter(self, channel) end
+end
+function Limit:http_payload(txn, message)
+  self.left = self.left - #(message:body() or "")
+  if self.left >= 0 then return end
+  txn:set_var("txn.too_large", true)
+  return filter.ERROR
+end
+core.register_filter("body-limit", Limit, function(class, words)
+  class.most = tonumber(words[1])
+  return class
+end)
+"""
+"""A filter for HAProxy, in Lua."""
 _CAPTURE = re.compile(r"\$(\d)")
 
 
@@ -73,6 +96,8 @@ def _guards(one: Backend) -> Iterator[str]:
         yield f"http-request auth realm {realm} if !{{ http_auth(users_{one.name}) }} !METH_OPTIONS"
     if options.body_limit:
         yield f"http-request deny deny_status 413 if {{ req.body_size gt {options.body_limit} }}"
+        yield f"filter lua.body-limit {options.body_limit}"
+        yield "http-after-response set-status 413 if { var(txn.too_large) -m found }"
 
 
 def _redirects(one: Backend) -> Iterator[str]:

@@ -44,6 +44,7 @@ def render(
     text = {
         CERTIFICATE_LIST: certificate_list(routing.secrets),
         **maps(routing),
+        **({ingress_backends.BODY_LIMIT_FILE: ingress_backends.BODY_LIMIT} if _is_limited(routing) else {}),
     }
     bare = configuration(routing, haproxy.emptied(assigned), place)
     structure = haproxy.digest(sorted(text.items()), sorted(pems), bare)
@@ -92,14 +93,19 @@ def certificate_list(secrets: Mapping[Key, tuple[str, ...]]) -> str:
 
 def configuration(routing: Routing, slots: Slots, place: Place) -> str:
     """Return haproxy.cfg."""
+    script = (f"lua-load-per-thread {ingress_backends.BODY_LIMIT_FILE}",) if _is_limited(routing) else ()
     parts = [
-        haproxy.process(place.sockets, place.threads, *PROCESS),
+        haproxy.process(place.sockets, place.threads, *PROCESS, *script),
         section("defaults", DEFAULTS),
         frontend(place, routing),
         metrics(place),
     ]
     parts += [ingress_backends.render(routing.backends[name], slots[name]) for name in sorted(slots)]
     return "\n".join(parts)
+
+
+def _is_limited(routing: Routing) -> bool:
+    return any(one.options.body_limit for one in routing.backends.values())
 
 
 PROCESS = (

@@ -171,7 +171,7 @@ def test_the_pod_sees_who_asked_and_how(site: Site) -> None:
 
 def test_large_and_chunked_bodies_arrive_whole(site: Site) -> None:
     size = 5_000_000
-    for words in ((), ("-H", "Transfer-Encoding: chunked")):
+    for words in ((), CHUNKED):
         argv = ["curl", "-sS", "-m", "20", "--resolve", f"one.test:80:{site.address}", "-X", "POST"]
         done = subprocess.run(
             [*argv, *words, "--data-binary", "@-", "http://one.test/"],
@@ -187,9 +187,12 @@ def test_http2_with_tls_and_without(site: Site) -> None:
     assert site.ask("one.test", "/", "--http2-prior-knowledge")[2].startswith("HTTP/2 200")
 
 
-def test_a_websocket_stays_open_both_ways(site: Site) -> None:
+@pytest.mark.parametrize("host", ["one.test", "small.test"])
+def test_a_websocket_stays_open_both_ways(site: Site, host: str) -> None:
+    site.apply(annotated("small", {"proxy-body-size": "1"}))
+    site.settled("small")
     with socket.create_connection((site.address, 80), 5) as connection:
-        head = "GET / HTTP/1.1\r\nHost: one.test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+        head = f"GET / HTTP/1.1\r\nHost: {host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
         key = "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
         connection.sendall((head + key).encode())
         assert b" 101 " in connection.recv(1000)
@@ -253,6 +256,7 @@ def test_other_classes_and_resource_backends_are_left_or_told(site: Site) -> Non
     assert not site.field("ingress", "foreign")["status"].get("loadBalancer")
 
 
+CHUNKED = ("-H", "Transfer-Encoding: chunked")
 SIMPLE: list[tuple[str, dict[str, str], str, tuple[str, ...], int, str]] = [
     ("redirect", {"permanent-redirect": "https://new.test/"}, "/", (), 301, "location: https://new.test/"),
     ("temporal", {"temporal-redirect": "http://t.test/x"}, "/", (), 302, "location: http://t.test/x"),
@@ -261,6 +265,8 @@ SIMPLE: list[tuple[str, dict[str, str], str, tuple[str, ...], int, str]] = [
     ("sslonly", {"ssl-redirect": "true"}, "/", (), 200, ""),
     ("bodysize", {"proxy-body-size": "1k"}, "/", ("-d", "x" * 2000), 413, ""),
     ("smallbody", {"proxy-body-size": "1m"}, "/", ("-d", "x" * 2000), 200, ""),
+    ("chunked", {"proxy-body-size": "40k"}, "/", (*CHUNKED, "-d", "x" * 40961), 413, ""),
+    ("smallchunked", {"proxy-body-size": "40k"}, "/", (*CHUNKED, "-d", "x" * 40960), 200, ""),
     ("allow", {"whitelist-source-range": "192.0.2.0/24"}, "/", (), 403, ""),
     ("allowed", {"allowlist-source-range": "0.0.0.0/0"}, "/", (), 200, ""),
     ("deny", {"denylist-source-range": "0.0.0.0/0"}, "/", (), 403, ""),

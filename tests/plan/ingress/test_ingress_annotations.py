@@ -111,6 +111,7 @@ def annotated(*rules: Any, **given: str) -> Any:
         ({"allowlist_source_range": "10.0.0.1"}, "deny_status 403 if !{ src 10.0.0.1/32 }"),
         ({"limit_connections": "3"}, "deny_status 503 if { sc_conn_cur(0) gt 3 }"),
         ({"limit_rps": "3"}, "{ sc_http_req_rate(0) gt 15 }"),
+        ({"proxy_body_size": "1m"}, "  filter lua.body-limit 1048576\n"),
         ({"proxy_body_size": "1m"}, "deny_status 413 if { req.body_size gt 1048576 }"),
         ({"force_ssl_redirect": "true"}, "redirect scheme https code 308 if !{ ssl_fc }"),
         ({"permanent_redirect": "/a%b"}, "redirect location '/a%%b' code 301"),

@@ -151,6 +151,15 @@ def test_only_the_lookups_that_routes_need_are_made() -> None:
     assert "wildcards.map" not in bare
 
 
+def test_the_script_that_counts_bodies_is_loaded_where_a_limit_asks_for_it() -> None:
+    plain = render(WEB).files
+    notes = {"nginx.ingress.kubernetes.io/proxy-body-size": "1m"}
+    limited = render(make("i", rule("h", path("/", "a")), annotations=notes)).files
+    for files, wanted in ((plain, False), (limited, True)):
+        assert ("lua-load-per-thread body-limit.lua" in files["haproxy.cfg"]) is wanted
+        assert ("body-limit.lua" in files) is wanted
+
+
 def test_a_refusal_is_traced_to_the_ingresses_behind_it() -> None:
     tls = [{"hosts": ["h"], "secretName": "s"}]
     one, two = make("one", rule("h", path("/", "a")), tls=tls), make("two", rule("i", path("/", "b")))
