@@ -1,8 +1,9 @@
 """Network namespaces programmed through the agent container.
 
-The agent needs ``CAPABILITIES`` and the machine's pid namespace, nothing else.  A few shells are kept open in
-it, because starting one costs a tenth of a second: each change is a piece of script that a shell reads,
-followed by a line that tells how it went.
+The agent needs ``CAPABILITIES`` and the machine's pid namespace, nothing else.  Changes of rules go to a
+program that stays there (``drivers.resident``).  Other commands are run by a few shells that are kept open,
+because starting one costs a tenth of a second: each is a piece of script that a shell reads, followed by a
+line that tells how it went.
 """
 
 from __future__ import annotations
@@ -12,13 +13,13 @@ import contextlib
 import logging
 import secrets
 import shlex
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from minikctl import errors
 from minikctl.drivers import engine as engines
 from minikctl.drivers.netns import NetnsChange
-from minikctl.drivers.rule_watch import OWNED, RuleWatch
+from minikctl.drivers.resident import Resident
 
 log = logging.getLogger(__name__)
 
@@ -27,8 +28,17 @@ FindAgent = Callable[[], Awaitable[str | None]]
 """Returns the id of the agent's running container, None while there is none."""
 
 _SHELLS = 3
-_CHANGES_PER_SHELL = 4
-CHANGE_SECONDS = 10.0
+COMMAND_SECONDS = 10.0
+
+# The namespace is opened first and its owner looked at then: a pid that still is the container's now was its
+# own when the namespace was opened, too, so a reused number never leads into a stranger's namespace.
+OWNED = """
+owned() {
+    { while read -r line; do case $line in *"$1"*) return 0 ;; esac; done < "/proc/$2/cgroup"; } 2>/dev/null
+    return 1
+}
+"""
+"""The shell function that tells whether process $2 belongs to container $1."""
 
 _PRELUDE = f"""{OWNED}
 enter() {{
@@ -47,7 +57,7 @@ class Job:
     pid: int
     argv: tuple[str, ...]
     stdin: str = ""
-    seconds: float = CHANGE_SECONDS
+    seconds: float = COMMAND_SECONDS
     """How long it may take."""
 
 
@@ -57,19 +67,6 @@ class Outcome:
 
     status: int
     output: str
-
-
-def job_of(change: NetnsChange) -> Job | None:
-    """Return the job that makes a change, None when there is nothing to do."""
-    steps = [shlex.join(command) for command in change.commands]
-    if change.ruleset:
-        steps.append("nft -f -")
-    if not steps:
-        return None
-    # What runs before nft must not read its rules.
-    words = [f"{step} </dev/null" for step in steps[: len(change.commands)]] + steps[len(change.commands) :]
-    argv = ("nft", "-f", "-") if not change.commands else ("sh", "-c", " && ".join(words))
-    return Job(change.sandbox, change.pid, argv, change.ruleset)
 
 
 class Answers:
@@ -149,25 +146,45 @@ class AgentNetns:
     def __init__(self, engine: engines.Engine, find_agent: FindAgent) -> None:
         self._engine = engine
         self._find_agent = find_agent
+        self._resident: Resident | None = None
+        self._starting = asyncio.Lock()
         self._idle: list[Shell] = []
         self._places = asyncio.Semaphore(_SHELLS)
 
     async def apply(self, changes: Sequence[NetnsChange]) -> Mapping[str, str]:
         """Apply all; return what failed as {sandbox: words of the tool}; ``DriverError`` without agent."""
-        jobs = [job for job in map(job_of, changes) if job is not None]
-        if not jobs:
+        wanted = [change for change in changes if change.commands or change.ruleset]
+        if not wanted:
             return {}
-        shares = min(_SHELLS, -(-len(jobs) // _CHANGES_PER_SHELL))
-        parts = [jobs[start::shares] for start in range(shares)]
-        answers = await asyncio.gather(*map(self._run, parts), return_exceptions=True)
-        failures: dict[str, str] = {}
-        for part, answer in zip(parts, answers, strict=True):
-            if isinstance(answer, BaseException):
-                raise answer
-            for job, outcome in zip(part, answer, strict=True):
-                if outcome.status:
-                    failures.setdefault(job.sandbox, _words(outcome))
-        return failures
+        resident = await self._present()
+        try:
+            return await resident.apply(wanted)
+        except errors.DriverError as error:
+            # An agent that was replaced shows only now; changes may be made twice.
+            log.debug("the network agent is asked again: %s", error)
+            await self._drop(resident)
+        return await (await self._present()).apply(wanted)
+
+    async def disturbed(self) -> AsyncIterator[tuple[str, str]]:
+        """Yield (container id, table) of each change by others, until it cannot be heard any more.
+
+        Heard is what happens in namespaces where rules were applied.  ``DriverError`` without agent.
+        """
+        async for found in (await self._present()).disturbed():
+            yield found
+
+    async def _present(self) -> Resident:
+        async with self._starting:
+            if self._resident is not None and self._resident.over:
+                await self._drop(self._resident)
+            if self._resident is None:
+                self._resident = await Resident.start(self._engine, await self._agent())
+            return self._resident
+
+    async def _drop(self, resident: Resident) -> None:
+        if self._resident is resident:
+            self._resident = None
+        await resident.close()
 
     async def read(self, sandbox: str, pid: int, argv: Sequence[str]) -> str:
         """Return the output of a command run in that namespace; ``DriverError`` when it fails."""
@@ -181,12 +198,13 @@ class AgentNetns:
         (outcome,) = await self._run([job])
         return outcome
 
-    async def watch(self, chains: Collection[str]) -> RuleWatch:
-        """Return what hears of rules deleted from these chains, in no namespace yet."""
-        return await RuleWatch.open(self._engine, await self._agent(), chains)
-
     async def close(self) -> None:
-        """End the shells in the agent."""
+        """End what runs in the agent."""
+        if self._resident is not None:
+            await self._drop(self._resident)
+        await self._end_shells()
+
+    async def _end_shells(self) -> None:
         for shell in self._idle:
             await shell.close()
         self._idle.clear()
@@ -197,7 +215,7 @@ class AgentNetns:
             outcomes = await self._with_shell(jobs)
             if len(outcomes) < len(jobs):
                 # The shells of an agent that is gone are all gone.
-                await self.close()
+                await self._end_shells()
                 outcomes += await self._with_shell(jobs[len(outcomes) :])
         if len(outcomes) < len(jobs):
             raise errors.DriverError("the network agent ended while it was at work")

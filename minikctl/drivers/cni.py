@@ -76,7 +76,7 @@ class AgentPlugins:
         words = [f"{key}={value}" for key, value in {**parameters, "CNI_PATH": self._path}.items()]
         argv = ("unshare", "-m", "sh", "-c", SCRIPT, "cni", self._path, plugin, *words)
         outcome = await self._netns.run(
-            agent.Job(place.container_id, place.pid, argv, stdin or "{}", SECONDS + agent.CHANGE_SECONDS)
+            agent.Job(place.container_id, place.pid, argv, stdin or "{}", SECONDS + agent.COMMAND_SECONDS)
         )
         out, _, said = outcome.output.partition(f"\n{_MARK}\n")
         head = f'plugin type="{plugin}" failed ({parameters["CNI_COMMAND"].lower()})'

@@ -4,42 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import shlex
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 
 from minikctl import errors
 from minikctl.drivers import engine as engines
 from minikctl.drivers import fake_nft
 from minikctl.drivers.netns import NetnsChange
-
-
-class FakeWatch:
-    """Hears what ``heard`` is given; ``places`` is where it listens, ``chains`` what for."""
-
-    def __init__(self, chains: Collection[str] = ()) -> None:
-        self.chains = frozenset(chains)
-        self.places: set[tuple[str, int]] = set()
-        self.heard: asyncio.Queue[str | None] = asyncio.Queue()
-
-    async def follow(self, places: Collection[tuple[str, int]]) -> None:
-        """Listen in these namespaces and no others."""
-        self.places = set(places)
-
-    async def deleted(self) -> AsyncIterator[str]:
-        """Yield what is put into ``heard``, until that is None."""
-        while (table := await self.heard.get()) is not None:
-            yield table
-
-    def hear(self, words: Sequence[str]) -> None:
-        """Take a line of a transaction; each table that is deleted or flushed counts as one with rules."""
-        match words:
-            case ["delete" | "flush", "table", _, table]:
-                self.heard.put_nowait(table)
-            case ["flush", "chain", _, table, chain] if chain in self.chains:
-                self.heard.put_nowait(table)
-
-    async def close(self) -> None:
-        """Listen nowhere."""
-        self.places = set()
 
 
 class FakeNetns:
@@ -54,15 +24,24 @@ class FakeNetns:
         self._engine = engine
         self._checking = checking
         self.available = True
-        self.watches: list[FakeWatch] = []
+        self.heard: asyncio.Queue[tuple[str, str] | None] = asyncio.Queue()
         self.commands: dict[str, list[tuple[str, ...]]] = {}
         self.rules: dict[str, fake_nft.Rules] = {}
 
-    async def watch(self, chains: Collection[str]) -> FakeWatch:
-        """Return what hears of deleted rules; ``DriverError`` without agent."""
+    async def disturbed(self) -> AsyncIterator[tuple[str, str]]:
+        """Yield what is put into ``heard``, until that is None; ``DriverError`` without agent."""
         self._check_agent()
-        self.watches.append(FakeWatch(chains))
-        return self.watches[-1]
+        while (found := await self.heard.get()) is not None:
+            yield found
+
+    async def disturb(self, sandbox: str, command: str) -> None:
+        """Change a namespace's rules as others would; each table that the command is about is heard of."""
+        rules = self.rules.setdefault(sandbox, fake_nft.Rules())
+        before = set(rules.tables)
+        rules.apply(f"{command}\n")
+        touched = before if command == "flush ruleset" else {command.split()[3]}
+        for table in sorted(each.rpartition(" ")[2] for each in touched):
+            self.heard.put_nowait((sandbox, table))
 
     async def apply(self, changes: Sequence[NetnsChange]) -> Mapping[str, str]:
         """Apply all; return what failed as {sandbox: words of the tool}; ``DriverError`` without agent."""
@@ -88,10 +67,6 @@ class FakeNetns:
             _check_command(command)
             done.append(command)
         self.rules.setdefault(change.sandbox, fake_nft.Rules()).apply(change.ruleset)
-        for watch in self.watches:
-            if (change.sandbox, change.pid) in watch.places:
-                for line in change.ruleset.splitlines():
-                    watch.hear(line.split())
 
     async def _enter(self, sandbox: str, pid: int) -> None:
         if self._engine is None:

@@ -119,6 +119,9 @@ def _table_block(table: str, body: str) -> Iterator[str]:
 
 def _command(tables: dict[str, Table], text: str) -> None:
     words = text.split()
+    if words == ["flush", "ruleset"]:
+        tables.clear()
+        return
     verb = words.pop(0) if words[0] in ("add", "create", "delete", "destroy", "flush", "insert") else "add"
     if len(words) < 3:
         raise Refused(f"Error: syntax error: {text}")

@@ -17,7 +17,7 @@ from typing import Protocol
 
 from minikctl import errors
 from minikctl.drivers import engine as engines
-from minikctl.drivers import rootfs
+from minikctl.drivers import netns_program, rootfs
 
 INFRA = "minikctl-infra"
 DEMO = "minikctl-demo"
@@ -58,6 +58,7 @@ class _Kind:
     directories: tuple[tuple[str, int], ...]
     changes: tuple[str, ...]
     modules: tuple[str, ...] = ()
+    python: tuple[str, ...] = ()
 
     @property
     def folder(self) -> Path:
@@ -67,7 +68,13 @@ class _Kind:
         files = {path: (text.encode(), 0o644) for path, text in _ETC.items()}
         files |= {name: ((self.folder / name).read_bytes(), mode) for name, mode in self.files}
         return rootfs.Recipe(
-            self.programs, self.extras, files, dict(self.directories), self.changes, self.modules
+            self.programs,
+            self.extras,
+            files,
+            dict(self.directories),
+            self.changes,
+            self.modules,
+            self.python,
         )
 
 
@@ -85,6 +92,7 @@ _INFRA = _Kind(
     ),
     changes=("ENV PATH=/usr/sbin:/usr/bin:/sbin:/bin", 'ENTRYPOINT ["/pause"]'),
     modules=("/usr/lib/*/xtables/*.so",),
+    python=netns_program.MODULES,
 )
 _DEMO = _Kind(
     name=DEMO,

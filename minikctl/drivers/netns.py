@@ -6,7 +6,7 @@ that refuses what nft would refuse.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -27,22 +27,6 @@ class NetnsChange:
     ruleset: str = ""
 
 
-class Watch(Protocol):
-    """Hears of rules that are deleted in namespaces, told as (container id, pid)."""
-
-    async def follow(self, places: Collection[tuple[str, int]]) -> None:
-        """Listen in these namespaces and no others; ``DriverError`` when listening is over."""
-        ...
-
-    def deleted(self) -> AsyncIterator[str]:
-        """Yield the table of each rule that is deleted, by whom ever, until listening is over."""
-        ...
-
-    async def close(self) -> None:
-        """Stop listening."""
-        ...
-
-
 class Netns(Protocol):
     """Applies changes; many namespaces in one call."""
 
@@ -54,6 +38,10 @@ class Netns(Protocol):
         """Return the output of a command run in that namespace; ``DriverError`` when it fails."""
         ...
 
-    async def watch(self, chains: Collection[str]) -> Watch:
-        """Return what hears of rules deleted from these chains, nowhere yet; else ``DriverError``."""
+    def disturbed(self) -> AsyncIterator[tuple[str, str]]:
+        """Yield (container id, table) of each change by others where rules were applied.
+
+        The table is "" where more happened than could be heard.  It ends, or raises ``DriverError``, when
+        nothing can be heard any more: what happens from then on is not known.
+        """
         ...

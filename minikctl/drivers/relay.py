@@ -14,8 +14,7 @@ from typing import Protocol
 
 from minikctl import errors
 from minikctl.drivers import engine as engines
-from minikctl.drivers.agent import FindAgent
-from minikctl.drivers.rule_watch import OWNED
+from minikctl.drivers.agent import OWNED, FindAgent
 
 _WAITING = 2
 _ANSWER_SECONDS = 20.0

@@ -14,6 +14,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from minikctl.drivers import interpreter
+
 _SEARCH = os.pathsep.join(("/usr/local/sbin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"))
 _LIBRARY = re.compile(r"(?:=>\s+)?(/\S+)\s+\(0x")
 # Old and new places of programs and libraries are the same directories, as on the machines they come from.
@@ -39,6 +41,8 @@ class Recipe:
     changes: tuple[str, ...] = ()
     modules: tuple[str, ...] = ()
     """Patterns of paths: what the programs load while they run, which they do not say beforehand."""
+    python: tuple[str, ...] = ()
+    """Modules of Python: with any, ``python3`` is there and can import these, and no others."""
 
 
 class Sources:
@@ -50,6 +54,9 @@ class Sources:
         found = {name: shutil.which(name, path=_SEARCH) for name in (*needed, *recipe.extras)}
         self.missing = [name for name in needed if not found[name]]
         self._programs = {name: path for name, path in found.items() if path}
+        self._python = interpreter.find(recipe.python) if recipe.python else None
+        if recipe.python and self._python is None:
+            self.missing.append("python3")
 
     def fingerprint(self) -> str:
         """Return a short text that changes when any program, library or file does, or this module's ways."""
@@ -65,7 +72,10 @@ class Sources:
     def _paths(self) -> list[str]:
         programs = sorted(self._programs.values())
         modules = sorted(path for pattern in self.recipe.modules for path in glob.glob(pattern))
-        return programs + libraries(programs) + modules
+        if self._python is None:
+            return programs + libraries(programs) + modules
+        loading = [*programs, *self._python.libraries_of]
+        return [*programs, self._python.program, *libraries(loading), *modules, *self._python.files]
 
     def write(self, archive: Path) -> None:
         """Write the root filesystem to a tar file."""
@@ -81,6 +91,8 @@ class Sources:
             for path in self._paths():
                 taken.file(path)
             taken.link("usr/bin/sh", os.path.relpath(inside(self._programs["dash"]), "usr/bin"))
+            if self._python is not None:
+                taken.link("usr/bin/python3", os.path.relpath(inside(self._python.program), "usr/bin"))
             for applet in _applets(self._programs["busybox"]):
                 if not self._programs.get(applet):
                     taken.link(f"usr/bin/{applet}", "busybox")
@@ -128,6 +140,8 @@ class _Taken:
             status = os.stat(path)
             # No set-user-id bits: nothing in these images is meant to gain rights.
             entry.mode, entry.size = status.st_mode & 0o755, status.st_size
+            # By it Python knows whether what it has compiled is of this source.
+            entry.mtime = int(status.st_mtime)
             with open(path, "rb") as source:
                 self._tar.addfile(entry, source)
 

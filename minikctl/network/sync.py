@@ -64,10 +64,14 @@ class _Target:
 
 @dataclass
 class _State:
-    """What a namespace is known to hold; ``compiled`` None when that is not known."""
+    """What a namespace is known to hold; ``compiled`` None when that is not known.
+
+    ``doubted``: somebody changed it since it was last written; an update that is under way settles nothing.
+    """
 
     member: Member
     compiled: proxy.Compiled | None = None
+    doubted: bool = False
     policy: proxy.Ruleset | None = None
     stale_chains: set[str] = field(default_factory=set)
     stale_clients: set[str] = field(default_factory=set)
@@ -153,26 +157,21 @@ class RuleSync:
         self._all = True
         self._wake.set()
 
-    def suspect(self) -> None:
-        """Have everything written anew: what the namespaces hold is not to be relied on."""
+    def suspect(self, container_id: str) -> bool:
+        """Have a namespace written anew: what it holds is not to be relied on.  Tell whether that is news."""
+        state = self._states.get(container_id)
+        if state is None or state.doubted:
+            return False
+        state.doubted = True
+        self._entered.add(container_id)
+        self._wake.set()
+        return True
+
+    def suspect_all(self) -> None:
+        """Have all namespaces written anew."""
         for state in self._states.values():
-            state.compiled = None
+            state.doubted = True
         self.changed()
-
-    def places(self) -> set[tuple[str, int]]:
-        """Return the (container id, pid) of all namespaces that have rules or are about to."""
-        return {(each, state.member.pid) for each, state in self._states.items()}
-
-    async def verify(self) -> set[str]:
-        """Have the namespaces that lack a table written anew, and return them."""
-        looked = {each: state for each, state in self._states.items() if state.compiled is not None}
-        changes = [NetnsChange(each, state.member.pid, _look(state)) for each, state in looked.items()]
-        missed = set(await self._netns.apply(changes)) if changes else set()
-        for each in missed:
-            looked[each].compiled = None
-        if missed:
-            self.changed()
-        return missed
 
     async def run(self) -> None:
         """Keep all namespaces up to date until cancelled."""
@@ -191,7 +190,7 @@ class RuleSync:
         while True:
             await self._clock.sleep(RESYNC_SECONDS)
             await self._rediscover()
-            self.suspect()
+            self.suspect_all()
 
     async def _rediscover(self) -> None:
         try:
@@ -244,6 +243,8 @@ class RuleSync:
         """Bring all namespaces up to date, those that fail excepted."""
         wanted: dict[str, tuple[_State, _Target]] = {}
         for container_id, state in self._due():
+            if state.doubted:
+                state.doubted, state.compiled = False, None
             target = self._target(state.member)
             if state.compiled is not target.services or state.policy is not target.policy:
                 wanted[container_id] = (state, target)
@@ -374,12 +375,6 @@ def _refuse(state: _State, error: errors.DriverError) -> None:
     for waiter in state.waiters:
         if not waiter.done():
             waiter.set_exception(error)
-
-
-def _look(state: _State) -> tuple[tuple[str, ...], ...]:
-    """Return the commands that fail where a table is not what it was: each looks for one chain."""
-    rules = (state.compiled.ruleset if state.compiled else None, state.policy)
-    return tuple(proxy_nft.look(each) for each in rules if each is not None and each.chains)
 
 
 def _purge(state: _State, target: _Target) -> list[NetnsChange]:

@@ -20,19 +20,6 @@ def remove(table: str) -> str:
     return f"table {family(table)} {{}}\ndelete table {family(table)}\n"
 
 
-COUNT = r"""table=$1 wanted=$2; shift 2
-for chain; do nft list chain inet "$table" "$chain"; done |
-awk -v wanted="$wanted" '/^\t\t[^\t ]/ && !/ hook / { found++ } END { exit found < wanted }'"""
-"""nft lists one chain a call; there a rule begins with two tabs, the lines that it goes on with have more."""
-
-
-def look(rules: Ruleset) -> tuple[str, ...]:
-    """Return the command that fails when the chains at the hooks lack a rule, or are not there."""
-    hooked = {name: chain for name, chain in rules.chains.items() if chain.hook}
-    wanted = sum(len(chain.rules) for chain in hooked.values())
-    return ("sh", "-c", COUNT, "look", rules.table, str(wanted), *hooked)
-
-
 def replace(rules: Ruleset) -> str:
     """Return the transaction after which the table holds these rules and nothing else."""
     return remove(rules.table) + refresh(rules, flush=False)

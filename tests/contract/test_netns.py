@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import os
+import signal
 import subprocess
 from collections.abc import AsyncIterator
 
@@ -57,6 +59,15 @@ class Lab:
         self.agent_id = None
         if isinstance(self.netns, fake_netns.FakeNetns):
             self.netns.available = False
+
+    async def disturb(self, sandbox: engine.Container, command: str) -> None:
+        """Have somebody else change a namespace's rules."""
+        if self.bench.real:
+            argv = ["nsenter", f"--net=/proc/{sandbox.pid}/ns/net", "nft", command]
+            await asyncio.to_thread(subprocess.run, argv, check=True)
+            return
+        assert isinstance(self.netns, fake_netns.FakeNetns)
+        await self.netns.disturb(sandbox.id, command)
 
     async def tables(self, sandbox: engine.Container) -> list[str]:
         """Return the nft tables of a namespace."""
@@ -183,29 +194,69 @@ async def test_an_agent_that_is_replaced_is_followed(lab: Lab) -> None:
     assert await lab.netns.apply([dataclasses.replace(change, ruleset=TABLE(2))]) == {}
 
 
-async def test_rules_that_are_deleted_are_heard_of_where_one_listens(lab: Lab) -> None:
+async def test_what_others_change_is_heard_and_what_we_change_is_not(lab: Lab) -> None:
     sandbox, other = await lab.sandbox(), await lab.sandbox("b")
     for each in (sandbox, other):
         assert await lab.netns.apply([NetnsChange(each.id, each.pid, (), TABLE(1))]) == {}
-    watch = await lab.netns.watch({"output"})
-    heard = watch.deleted()
-    try:
-        await watch.follow({(sandbox.id, sandbox.pid), (other.id, other.pid), ("none", 2**22 - 1)})
-        await asyncio.sleep(2 if lab.bench.real else 0)
-        await lab.netns.apply([NetnsChange(sandbox.id, sandbox.pid, (), "delete table inet contract\n")])
-        assert await asyncio.wait_for(anext(heard), 5) == "contract"
-        await watch.follow({(sandbox.id, sandbox.pid)})
-        await asyncio.sleep(1 if lab.bench.real else 0)
-        await lab.netns.apply([NetnsChange(other.id, other.pid, (), "delete table inet contract\n")])
-        last = TABLE(1).replace("inet contract", "inet last")
-        await lab.netns.apply([NetnsChange(sandbox.id, sandbox.pid, (), last)])
-        await lab.netns.apply([NetnsChange(sandbox.id, sandbox.pid, (), "flush chain inet last one\n")])
-        await lab.netns.apply([NetnsChange(sandbox.id, sandbox.pid, (), "flush chain inet last output\n")])
-        assert await asyncio.wait_for(anext(heard), 5) == "last"
-    finally:
-        await watch.close()
+    heard = lab.netns.disturbed()
+    told: asyncio.Future[tuple[str, str]] = asyncio.ensure_future(anext(aiter(heard)))
+    refused = NetnsChange(sandbox.id, sandbox.pid, (), "flush ruleset\ndelete table inet none\n")
+    assert set(await lab.netns.apply([refused])) == {sandbox.id}
+    for text in ("flush chain inet contract output\n", "delete table inet contract\n", TABLE(2)):
+        assert await lab.netns.apply([NetnsChange(sandbox.id, sandbox.pid, (), text)]) == {}
+    await asyncio.sleep(0.2 if lab.bench.real else 0)
+    assert not told.done()
+    await lab.disturb(other, "delete element inet contract services { 10.96.0.1 . tcp . 80 }")
+    assert await asyncio.wait_for(told, 5) == (other.id, "contract")
+    for text in ("flush chain inet contract one", "add table inet strange", "flush ruleset"):
+        await lab.disturb(sandbox, text)
+    found = [await asyncio.wait_for(anext(heard), 5) for _ in range(4)]
+    assert found[:2] == [(sandbox.id, "contract"), (sandbox.id, "strange")]
+    assert sorted(found[2:]) == [(sandbox.id, "contract"), (sandbox.id, "strange")]
+
+
+async def test_a_namespace_that_ended_is_let_go(lab: Lab) -> None:
+    sandbox, other = await lab.sandbox(), await lab.sandbox("b")
+    for each in (sandbox, other):
+        assert await lab.netns.apply([NetnsChange(each.id, each.pid, (), TABLE(1))]) == {}
+    if not lab.bench.real:
+        return
+    inode = os.stat(f"/proc/{sandbox.pid}/ns/net").st_ino
+    program = _program(str(lab.agent_id))
+    assert inode in _held(program)
+    await lab.bench.engine.remove(sandbox.id)
+    async with asyncio.timeout(5):
+        while inode in _held(program):
+            await asyncio.sleep(0.05)
+    assert os.stat(f"/proc/{other.pid}/ns/net").st_ino in _held(program)
+
+
+def _program(agent_id: str) -> int:
+    """Return the process that writes rules in the agent."""
+    shown = subprocess.check_output(["docker", "top", agent_id, "-o", "pid,args"], text=True)
+    (found,) = [line.split()[0] for line in shown.splitlines() if "mk-rules-" in line]
+    return int(found)
+
+
+def _held(pid: int) -> set[int]:
+    """Return the inodes of the files that a process has open."""
+    return {os.stat(f"/proc/{pid}/fd/{name}").st_ino for name in os.listdir(f"/proc/{pid}/fd")}
+
+
+async def test_a_program_that_dies_is_started_anew_and_that_shows(lab: Lab) -> None:
+    sandbox = await lab.sandbox()
+    change = NetnsChange(sandbox.id, sandbox.pid, (), TABLE(1))
+    assert await lab.netns.apply([change]) == {}
+    listening = asyncio.ensure_future(_all(lab.netns.disturbed()))
+    await asyncio.sleep(0)
     if lab.bench.real:
-        # Those that go on listening would hold the namespaces of pods that have ended.
-        async with asyncio.timeout(5):
-            while "nft monitor" in subprocess.check_output(["docker", "top", str(lab.agent_id)], text=True):
-                await asyncio.sleep(0.1)
+        os.kill(_program(str(lab.agent_id)), signal.SIGKILL)
+    else:
+        assert isinstance(lab.netns, fake_netns.FakeNetns)
+        lab.netns.heard.put_nowait(None)
+    assert await lab.netns.apply([dataclasses.replace(change, ruleset=TABLE(2))]) == {}
+    assert await asyncio.wait_for(listening, 5) == []
+
+
+async def _all(heard: AsyncIterator[tuple[str, str]]) -> list[tuple[str, str]]:
+    return [each async for each in heard]

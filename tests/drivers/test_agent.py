@@ -14,22 +14,6 @@ from minikctl.runtime import clock
 COMMAND = ("ip", "route", "replace", "10.96.0.0/16", "dev", "eth 0")
 
 
-def test_rules_alone_need_no_shell() -> None:
-    job = agent.job_of(NetnsChange("c", 7, (), "add table inet x\n"))
-    assert job == agent.Job("c", 7, ("nft", "-f", "-"), "add table inet x\n")
-
-
-def test_commands_run_first_and_leave_the_rules_unread() -> None:
-    job = agent.job_of(NetnsChange("c", 7, (COMMAND, ("true",)), "rules"))
-    assert job is not None
-    words = "ip route replace 10.96.0.0/16 dev 'eth 0' </dev/null && true </dev/null && nft -f -"
-    assert job.argv == ("sh", "-c", words)
-
-
-def test_nothing_to_do_is_no_job() -> None:
-    assert agent.job_of(NetnsChange("c", 7)) is None
-
-
 def test_a_script_opens_the_namespace_before_it_asks_whose_it_is() -> None:
     text = agent.script(agent.Job("c", 7, ("nft", "-f", "-"), "rules"), "mark")
     call, *rest = text.splitlines()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import http.client
 import json
+import re
 import socket
 import ssl
 import subprocess
@@ -17,7 +18,6 @@ from typing import Any
 
 import pytest
 
-from minikctl.network.guard import LOOK_SECONDS
 from tests.e2e.conftest import Cluster, curl, docker, eventually
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
@@ -300,19 +300,27 @@ def test_changing_rules_costs_no_connection(world: World) -> None:
         "delete table inet minikctl",
         "flush table inet minikctl",
         "flush chain inet minikctl nat-output",
+        "flush map inet minikctl services",
+        "flush chain inet minikctl {chain}",
+        "delete element inet minikctl services {{ {key} }}",
     ],
 )
-def test_rules_that_are_deleted_by_hand_are_back_within_seconds(world: World, how: str) -> None:
+def test_rules_that_are_changed_by_hand_are_back_at_once(world: World, how: str) -> None:
     """Long before the minute after which everything is written again."""
     (found,) = world.cluster.containers("label=minikctl.dev/pod-name=client", "label=minikctl.dev/role=pause")
     inside = ["nsenter", "-t", docker("inspect", "-f", "{{.State.Pid}}", found), "-n", "nft"]
+
+    def rules() -> str:
+        listed = [*inside, "list", "table", "inet", "minikctl"]
+        return subprocess.run(listed, capture_output=True, text=True, check=False).stdout
+
     assert "says: hello" in world.get("http://web/")
-    time.sleep(LOOK_SECONDS)
-    subprocess.run([*inside, *how.split()], check=True)
-    words = [*inside, "list", "chain", "inet", "minikctl", "nat-output"]
-    eventually(
-        lambda: "vmap" in subprocess.run(words, capture_output=True, text=True, check=False).stdout, 10
-    )
+    key = f"{world.cluster_ip('web')} . tcp . 80"
+    led = re.search(re.escape(key) + r" : goto ([\w-]+)", rules())
+    assert led, rules()
+    before = rules()
+    subprocess.run([*inside, *how.format(chain=led[1], key=key).split()], check=True)
+    eventually(lambda: sorted(rules().split()) == sorted(before.split()), 10)
     assert "says: hello" in world.get(f"http://{world.cluster_ip('web')}/")
 
 

@@ -25,7 +25,7 @@ test_retries = services.test_an_endpoint_that_refuses_costs_connections_unless_a
 test_node_port = services.test_a_node_port_answers_on_the_host_and_on_the_nodes_address_in_pods
 test_balancer = services.test_a_load_balancer_answers_at_its_own_address_outside_and_inside
 test_changes = services.test_changing_rules_costs_no_connection
-test_deleted_rules = services.test_rules_that_are_deleted_by_hand_are_back_within_seconds
+test_deleted_rules = services.test_rules_that_are_changed_by_hand_are_back_at_once
 
 
 @pytest.fixture(scope="module")

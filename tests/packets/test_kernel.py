@@ -107,22 +107,3 @@ def test_other_tables_are_left_alone() -> None:
     words = ["unshare", "--net", "sh", "-c", script, "sh", foreign, proxy_nft.replace(STATES["plain"])]
     done = subprocess.run(words, capture_output=True, text=True, check=True)
     assert "accept" in done.stdout
-
-
-def looked(state: str, harm: str) -> bool:
-    """Tell whether the look at a state's table finds all rules after ``harm`` was done to it."""
-    script = 'printf "%s" "$1" | nft -f - && { [ -z "$2" ] || nft $2; } && shift 2 && exec "$@"'
-    words = [proxy_nft.replace(STATES[state]), harm, *proxy_nft.look(STATES[state])]
-    done = subprocess.run(
-        ["unshare", "--net", "sh", "-c", script, "sh", *words], capture_output=True, check=False
-    )
-    return done.returncode == 0
-
-
-@pytest.mark.parametrize("state", STATES)
-def test_a_look_finds_what_is_missing(state: str) -> None:
-    assert looked(state, "")
-    assert not looked(state, "delete table inet minikctl")
-    assert not looked(state, "flush table inet minikctl")
-    hooked = [name for name, chain in STATES[state].chains.items() if chain.hook]
-    assert not any(looked(state, f"flush chain inet minikctl {name}") for name in hooked)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
 from minikctl.model import objects
-from minikctl.plan import netpol, netpol_nft, proxy_nft
+from minikctl.plan import netpol, netpol_nft
 from minikctl.plan.proxy import Ruleset
 from tests.packets.lab import Lab, lab, possible
 from tests.plan.netpol import generated
@@ -124,18 +124,3 @@ def test_known_connections_stay_and_udp_flows_are_forgotten(real: Lab) -> None:
     finally:
         client.kill()
         client.communicate()
-
-
-def test_a_look_finds_an_emptied_policy(real: Lab) -> None:
-    ingress = [{"from": [{"podSelector": {}}], "ports": [{"port": 80}]}]
-    grid = Grid(policies=[policy(policyTypes=["Ingress", "Egress"], ingress=ingress)])
-    program(real, grid)
-    table = netpol.Compiler(grid.state()).table(("x", "a"))
-    assert table is not None
-    real.run("x/a", *proxy_nft.look(table))
-    try:
-        real.nft("x/a", f"flush chain inet {netpol.TABLE} egress\n")
-        with pytest.raises(AssertionError):
-            real.run("x/a", *proxy_nft.look(table))
-    finally:
-        real.nft("x/a", netpol_nft.change(None, table))

@@ -1,0 +1,347 @@
+"""The program that runs in the agent: it writes rules in network namespaces and hears who else does.
+
+It is started there by ``python3 -c``, so it uses Python's own modules only, and libnftables, which is what
+``nft`` itself is made of: a transaction costs a system call or two instead of a process.  A line of JSON on
+standard input is a request; it ends with its input.
+
+    {"id": 1, "texts": ["add rule …"], "changes": [["CONTAINER", PID, [["ip", "route", …], …], 0], …]}
+
+Each change names the container that owns the namespace and a process of it, the commands to run first, and
+which of the texts is the transaction (-1: none).  The answer on standard output has what failed:
+
+    {"id": 1, "failed": {"CONTAINER": "words of the tool"}}
+
+Unasked it tells of tables that someone else changed, "" where the kernel had more to tell than fitted:
+
+    {"disturbed": [["CONTAINER", "TABLE"], …]}
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import queue
+import select
+import signal
+import socket
+import struct
+import sys
+import threading
+
+MODULES = (
+    *("__future__", "ctypes", "json", "os", "queue", "select", "signal", "socket", "struct", "sys"),
+    "threading",
+)
+"""All that is imported here."""
+COMMAND_SECONDS = 10.0
+MAX_WORDS = 65536
+CLONE_NEWNET = 0x40000000
+PR_SET_NAME = 15
+NETLINK_NETFILTER = 12
+SOL_NETLINK, NETLINK_ADD_MEMBERSHIP = 270, 1
+SO_RCVBUFFORCE = 33
+GROUP_NFTABLES = 7
+NEWGEN = 10 << 8 | 15
+GEN_PROC_NAME, TABLE = 3, 1
+"""Attributes: who made a generation; the name of the table, of all other messages."""
+HEADER = struct.Struct("=IHHII4x")
+"""Of a netlink message and of nf_tables in it: length and type are what counts."""
+ATTRIBUTE = struct.Struct("=HH")
+HEARD_BYTES = 8 << 20
+PIECE_BYTES = 1 << 18
+
+
+class Refused(Exception):
+    """What a change could not do, in words for the user."""
+
+
+class Kernel:
+    """What Python does not have by itself."""
+
+    def __init__(self) -> None:
+        self._libc = ctypes.CDLL(None, use_errno=True)
+        lib = self.nftables = ctypes.CDLL("libnftables.so.1")
+        lib.nft_ctx_new.restype = ctypes.c_void_p
+        lib.nft_ctx_get_error_buffer.restype = ctypes.c_char_p
+        for name in ("buffer_error", "free", "get_error_buffer"):
+            getattr(lib, f"nft_ctx_{name}").argtypes = (ctypes.c_void_p,)
+        lib.nft_run_cmd_from_buffer.argtypes = (ctypes.c_void_p, ctypes.c_char_p)
+
+    def enter(self, namespace: int) -> None:
+        """Have this thread be in the network namespace behind a descriptor."""
+        if self._libc.setns(namespace, CLONE_NEWNET):
+            raise Refused(f"setns: {os.strerror(ctypes.get_errno())}")
+
+    def call_me(self, name: bytes) -> None:
+        """Set the name by which the kernel says who changed rules, at most 15 bytes."""
+        self._libc.prctl(PR_SET_NAME, ctypes.c_char_p(name), 0, 0, 0)
+
+
+class Nft:
+    """Transactions in the namespace where the thread is when this is made.
+
+    It is kept: the kernel lets go of one only after a pause that is longer than any change.
+    """
+
+    def __init__(self, kernel: Kernel) -> None:
+        self._lib = kernel.nftables
+        self._context = self._lib.nft_ctx_new(0)
+        self._lib.nft_ctx_buffer_error(self._context)
+
+    def run(self, text: bytes) -> None:
+        """Make one transaction; ``Refused`` in nft's words, with nothing changed."""
+        if self._lib.nft_run_cmd_from_buffer(self._context, text):
+            words = self._lib.nft_ctx_get_error_buffer(self._context) or b"nft failed"
+            raise Refused(words.decode(errors="replace").strip())
+
+    def close(self) -> None:
+        """Let go of the namespace."""
+        self._lib.nft_ctx_free(self._context)
+
+
+def run_command(argv: list[str]) -> None:
+    """Run a command to its end; ``Refused`` in its words when it fails, or takes too long."""
+    reading, writing = os.pipe()
+    try:
+        with open("/dev/null", "rb") as nothing:
+            files = [(os.POSIX_SPAWN_DUP2, nothing.fileno(), 0)]
+            files += [(os.POSIX_SPAWN_DUP2, writing, each) for each in (1, 2)]
+            try:
+                pid = os.posix_spawnp(argv[0], argv, os.environ, file_actions=files)
+            except OSError as error:
+                raise Refused(f"{argv[0]}: not found") from error
+            finally:
+                os.close(writing)
+        words = _output(reading, pid)
+    finally:
+        os.close(reading)
+    _, status = os.waitpid(pid, 0)
+    if status:
+        code = os.waitstatus_to_exitcode(status)
+        raise Refused(words.decode(errors="replace").strip() or f"exit code {code}")
+
+
+def _output(reading: int, pid: int) -> bytes:
+    words = b""
+    while select.select([reading], [], [], COMMAND_SECONDS)[0]:
+        piece = os.read(reading, MAX_WORDS)
+        if not piece:
+            return words
+        words = (words + piece)[-MAX_WORDS:]
+    os.kill(pid, signal.SIGKILL)
+    return words + b"\ndid not end in time"
+
+
+class Namespace:
+    """A container's network namespace: entered for changes, listened to until its process ends.
+
+    The namespace is opened first and its owner looked at then: a pid that still is the container's now was
+    its own when the namespace was opened, too, so a reused number never leads into a stranger's namespace.
+    """
+
+    def __init__(self, kernel: Kernel, container: str, pid: int, name: bytes) -> None:
+        self.container = container
+        self.pid = pid
+        self._kernel = kernel
+        self._name = name
+        self._unfinished: list[bytes] = []
+        self.door = _opened(f"/proc/{pid}/ns/net")
+        self.life = -1
+        try:
+            self.life = os.pidfd_open(pid)
+            with open(f"/proc/{pid}/cgroup", encoding="utf-8") as source:
+                owned = container in source.read()
+            if not owned:
+                raise Refused(f"process {pid} no longer belongs to container {container}")
+            kernel.enter(self.door)
+            self.ear = _listening()
+            self.nft = Nft(kernel)
+        except OSError as error:
+            self._leave()
+            raise Refused(f"process {pid} no longer belongs to container {container}") from error
+        except Refused:
+            self._leave()
+            raise
+
+    def enter(self) -> None:
+        """Have the thread be there."""
+        self._kernel.enter(self.door)
+
+    def heard(self, *, wrote: bool) -> set[str]:
+        """Return the tables that others changed since the last time, "" for those that nobody knows.
+
+        With ``wrote`` more than fits may have come from our own transaction, and says nothing.
+        """
+        found: set[str] = set()
+        while True:
+            try:
+                message = self.ear.recv(PIECE_BYTES)
+            except BlockingIOError:
+                return found
+            except OSError:
+                self._unfinished.clear()
+                found |= set() if wrote else {""}
+                continue
+            if HEADER.unpack_from(message)[1] != NEWGEN:
+                self._unfinished.append(message)
+                continue
+            # A transaction's messages come before the one that tells of its end and its author.
+            if attribute(message, GEN_PROC_NAME) != self._name:
+                found |= {table for piece in self._unfinished for table in tables(piece)}
+            self._unfinished.clear()
+
+    def close(self) -> None:
+        """Let the namespace go: what is kept open here would keep it alive."""
+        self.ear.close()
+        self.nft.close()
+        self._leave()
+
+    def _leave(self) -> None:
+        for each in (self.door, self.life):
+            if each >= 0:
+                os.close(each)
+
+
+def _opened(path: str) -> int:
+    try:
+        return os.open(path, os.O_RDONLY)
+    except OSError as error:
+        raise Refused(f"{path}: {error.strerror}") from error
+
+
+def _listening() -> socket.socket:
+    ear = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_NETFILTER)
+    ear.setblocking(False)
+    ear.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, HEARD_BYTES)
+    ear.bind((0, 0))
+    ear.setsockopt(SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, GROUP_NFTABLES)
+    return ear
+
+
+def attribute(message: bytes, wanted: int, start: int = 0) -> bytes:
+    """Return the text of an attribute of the netlink message at ``start``, b"" without it."""
+    end = start + HEADER.unpack_from(message, start)[0]
+    position = start + HEADER.size
+    while position + ATTRIBUTE.size <= end:
+        length, kind = ATTRIBUTE.unpack_from(message, position)
+        if length < ATTRIBUTE.size:
+            break
+        if kind & 0x3FFF == wanted:
+            return message[position + ATTRIBUTE.size : position + length].rstrip(b"\0")
+        position += (length + 3) & ~3
+    return b""
+
+
+def tables(piece: bytes) -> set[str]:
+    """Return the tables that the messages in a piece are about."""
+    found, position = set(), 0
+    while position + HEADER.size <= len(piece):
+        length = HEADER.unpack_from(piece, position)[0]
+        if length < HEADER.size:
+            break
+        found.add(attribute(piece, TABLE, position).decode(errors="replace"))
+        position += (length + 3) & ~3
+    return found
+
+
+class Program:
+    """Serves requests until its input ends."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name.encode()
+        self._kernel = Kernel()
+        self._home = os.open("/proc/self/ns/net", os.O_RDONLY)
+        self._places: dict[str, Namespace] = {}
+        self._by_descriptor: dict[int, Namespace] = {}
+        self._poll = select.epoll()
+        self._rest = b""
+        self._left: queue.SimpleQueue[Namespace] = queue.SimpleQueue()
+
+    def run(self) -> None:
+        """Serve until the input ends."""
+        self._kernel.call_me(self._name)
+        self._poll.register(0, select.EPOLLIN)
+        threading.Thread(target=self._close, daemon=True).start()
+        while True:
+            for descriptor, _ in self._poll.poll():
+                if descriptor == 0:
+                    if not self._read():
+                        return
+                elif place := self._by_descriptor.get(descriptor):
+                    self._look(place, descriptor)
+
+    def _read(self) -> bool:
+        piece = os.read(0, PIECE_BYTES)
+        *lines, self._rest = (self._rest + piece).split(b"\n") if b"\n" in piece else (self._rest + piece,)
+        for line in lines:
+            self._serve(json.loads(line))
+        return bool(piece)
+
+    def _serve(self, request: dict[str, object]) -> None:
+        texts = [text.encode() for text in request["texts"]]  # type: ignore[attr-defined]
+        failed: dict[str, str] = {}
+        disturbed: list[tuple[str, str]] = []
+        for container, pid, commands, text in request["changes"]:  # type: ignore[attr-defined]
+            try:
+                place = self._place(container, pid)
+                disturbed += self._change(place, commands, texts[text] if text >= 0 else b"")
+            except Refused as refusal:
+                failed.setdefault(container, str(refusal))
+        self._kernel.enter(self._home)
+        self._tell({"id": request["id"], "failed": failed})
+        if disturbed:
+            self._tell({"disturbed": disturbed})
+
+    def _change(self, place: Namespace, commands: list[list[str]], text: bytes) -> list[tuple[str, str]]:
+        place.enter()
+        for command in commands:
+            run_command(command)
+        if not text:
+            return []
+        try:
+            place.nft.run(text)
+        finally:
+            # Also what a refused transaction made was heard, and undone.
+            heard = place.heard(wrote=True)
+        return [(place.container, table) for table in heard]
+
+    def _place(self, container: str, pid: int) -> Namespace:
+        found = self._places.get(container)
+        if found is not None and found.pid == pid and not select.select([found.life], [], [], 0)[0]:
+            return found
+        if found is not None:
+            self._forget(found)
+        place = Namespace(self._kernel, container, pid, self._name)
+        self._places[container] = place
+        for descriptor in (place.ear.fileno(), place.life):
+            self._by_descriptor[descriptor] = place
+            self._poll.register(descriptor, select.EPOLLIN)
+        return place
+
+    def _look(self, place: Namespace, descriptor: int) -> None:
+        if descriptor == place.life:
+            self._forget(place)
+        elif heard := place.heard(wrote=False):
+            self._tell({"disturbed": [(place.container, table) for table in sorted(heard)]})
+
+    def _forget(self, place: Namespace) -> None:
+        for descriptor in (place.ear.fileno(), place.life):
+            self._poll.unregister(descriptor)
+            del self._by_descriptor[descriptor]
+        del self._places[place.container]
+        # It takes the kernel a while each time, which others need not wait for.
+        self._left.put(place)
+
+    def _close(self) -> None:
+        while True:
+            self._left.get().close()
+
+    def _tell(self, what: object) -> None:
+        line = json.dumps(what, separators=(",", ":")).encode() + b"\n"
+        while line:
+            line = line[os.write(1, line) :]
+
+
+if __name__ == "__main__":
+    Program(sys.argv[1]).run()

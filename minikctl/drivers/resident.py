@@ -1,0 +1,120 @@
+"""The control plane's side of the program that runs in the agent (``drivers.netns_program``)."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+import secrets
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from minikctl import errors
+from minikctl.drivers import engine as engines
+from minikctl.drivers import netns_program
+from minikctl.drivers.netns import NetnsChange
+
+CHANGE_SECONDS = 10.0
+"""How long one change may take."""
+ENDED = "the network agent ended while it was at work"
+
+
+class Resident:
+    """The program in one agent: it ends with its session, and the session with the agent."""
+
+    def __init__(self, session: engines.ExecSession) -> None:
+        self._session = session
+        self._numbers = itertools.count(1)
+        self._waiting: dict[int, asyncio.Future[dict[str, str]]] = {}
+        self._told: asyncio.Queue[tuple[str, str] | None] = asyncio.Queue()
+        self._words = ""
+        self.over = False
+        self._hearing = asyncio.ensure_future(self._hear())
+
+    @classmethod
+    async def start(cls, engine: engines.Engine, agent: str) -> Resident:
+        """Start the program in the agent."""
+        # The name tells its own transactions from those of all others, an earlier one of ours included.
+        argv = ["python3", "-I", "-S", "-c", _source(), f"mk-rules-{secrets.token_hex(3)}"]
+        return cls(await engine.exec(agent, argv, engines.ExecOptions(stdin=True)))
+
+    async def apply(self, changes: Sequence[NetnsChange]) -> dict[str, str]:
+        """Make the changes in their order; return what failed as {container id: words of the tool}.
+
+        ``DriverError`` when the program ends meanwhile or takes too long: what was done is not known then.
+        """
+        number = next(self._numbers)
+        answer: asyncio.Future[dict[str, str]] = asyncio.get_running_loop().create_future()
+        self._waiting[number] = answer
+        try:
+            async with asyncio.timeout(CHANGE_SECONDS * len(changes)):
+                await self._session.write(request(number, changes))
+                if self.over:
+                    raise errors.DriverError(self._words or ENDED)
+                return await answer
+        except TimeoutError as error:
+            raise errors.DriverError("the network agent did not answer in time") from error
+        finally:
+            self._waiting.pop(number, None)
+
+    async def disturbed(self) -> AsyncIterator[tuple[str, str]]:
+        """Yield (container id, table) of what others change, until the program is over."""
+        while (found := await self._told.get()) is not None:
+            yield found
+
+    async def close(self) -> None:
+        """End the program."""
+        self._hearing.cancel()
+        await asyncio.gather(self._hearing, return_exceptions=True)
+        await self._session.close()
+
+    async def _hear(self) -> None:
+        rest = b""
+        try:
+            async for stream, piece in self._session.output():
+                if stream == 2:
+                    self._words = piece.decode(errors="replace").strip()
+                    continue
+                *lines, rest = (rest + piece).split(b"\n")
+                for line in lines:
+                    self._take(json.loads(line))
+        except (errors.DriverError, ValueError) as error:
+            self._words = str(error)
+        finally:
+            self._end()
+
+    def _take(self, told: dict[str, Any]) -> None:
+        for container, table in told.get("disturbed", ()):
+            self._told.put_nowait((container, table))
+        answer = self._waiting.get(told.get("id", 0))
+        if answer is not None and not answer.done():
+            answer.set_result(told["failed"])
+
+    def _end(self) -> None:
+        if self.over:
+            return
+        self.over = True
+        self._told.put_nowait(None)
+        for answer in self._waiting.values():
+            if not answer.done():
+                answer.set_exception(errors.DriverError(self._words or ENDED))
+
+
+def _source() -> str:
+    return Path(netns_program.__file__).read_text(encoding="utf-8")
+
+
+def request(number: int, changes: Sequence[NetnsChange]) -> bytes:
+    """Return the line that asks for the changes; a text that many of them need is in it once."""
+    texts: dict[str, int] = {}
+    wanted = [
+        (
+            change.sandbox,
+            change.pid,
+            change.commands,
+            texts.setdefault(change.ruleset, len(texts)) if change.ruleset else -1,
+        )
+        for change in changes
+    ]
+    return json.dumps({"id": number, "texts": list(texts), "changes": wanted}).encode() + b"\n"
