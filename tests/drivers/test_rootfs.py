@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import subprocess
 import tarfile
 from pathlib import Path
 
@@ -83,3 +85,25 @@ def test_a_written_filesystem_is_whole(tmp_path: Path) -> None:
     assert members["usr/bin/ls"].isfile()
     assert any(name.startswith("usr/lib") and "libc.so" in name for name in members)
     assert not [name for name, member in members.items() if member.mode & 0o6000]
+
+
+def test_a_python_is_there_that_runs_without_the_machines(tmp_path: Path) -> None:
+    sources = rootfs.Sources(dataclasses.replace(recipe(), python=("ctypes", "json")))
+    assert not sources.missing
+    sources.write(tmp_path / "root.tar")
+    root = tmp_path / "root"
+    with tarfile.open(tmp_path / "root.tar") as tar:
+        tar.extractall(root, filter="tar")
+    program = "import ctypes, json; ctypes.CDLL(None); print(json.dumps([1]))"
+    words = ["unshare", "--mount", "--root", str(root), "python3", "-I", "-S", "-c", program]
+    assert subprocess.run(words, capture_output=True, text=True, check=True).stdout == "[1]\n"
+    compiled = list(root.rglob("__pycache__/*.pyc"))
+    assert compiled
+    assert (
+        sum(each.stat().st_size for each in root.rglob("*") if each.is_file() and not each.is_symlink())
+        < 25 << 20
+    )
+
+
+def test_a_python_without_the_modules_is_missing() -> None:
+    assert "python3" in rootfs.Sources(dataclasses.replace(recipe(), python=("no_such_module",))).missing
