@@ -310,17 +310,20 @@ def test_rules_that_are_changed_by_hand_are_back_at_once(world: World, how: str)
     (found,) = world.cluster.containers("label=minikctl.dev/pod-name=client", "label=minikctl.dev/role=pause")
     inside = ["nsenter", "-t", docker("inspect", "-f", "{{.State.Pid}}", found), "-n", "nft"]
 
-    def rules() -> str:
-        listed = [*inside, "list", "table", "inet", "minikctl"]
-        return subprocess.run(listed, capture_output=True, text=True, check=False).stdout
+    def listed(what: str) -> str:
+        words = [*inside, "list", *what.split()]
+        return subprocess.run(words, capture_output=True, text=True, check=False).stdout
 
     assert "says: hello" in world.get("http://web/")
     key = f"{world.cluster_ip('web')} . tcp . 80"
-    led = re.search(re.escape(key) + r" : goto ([\w-]+)", rules())
-    assert led, rules()
-    before = rules()
+    led = re.search(re.escape(key) + r" : goto ([^\s,]+)", listed("map inet minikctl services"))
+    assert led
+    chains = [f"chain inet minikctl {name}" for name in ("nat-output", led[1])]
+    before = [listed(each) for each in chains]
+    assert all(before)
     subprocess.run([*inside, *how.format(chain=led[1], key=key).split()], check=True)
-    eventually(lambda: sorted(rules().split()) == sorted(before.split()), 10)
+    eventually(lambda: [listed(each) for each in chains] == before, 10)
+    assert led[0] in listed("map inet minikctl services")
     assert "says: hello" in world.get(f"http://{world.cluster_ip('web')}/")
 
 
