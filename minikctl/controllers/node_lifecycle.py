@@ -125,23 +125,29 @@ class TaintEvictionController(base.CachedController[taint_eviction.View]):
 
         def node_changed(old: Object | None, new: Object | None) -> None:
             before, after = (taint_eviction.no_execute(each or {}) for each in (old, new))
-            if before != after:
-                self._since.pop(objects.name(new or old or {}), None)
-                if after:
-                    self._since[objects.name(new or {})] = {}
-                    enqueue(objects.key(new or {}))
+            name = objects.name(new or old or {})
+            if new is None:
+                self._since.pop(name, None)
+            elif before != after:
+                self._since.setdefault(name, {})
+                enqueue(objects.key(new))
 
         self.caches.of(kinds.POD).subscribe(pod_changed)
         self.caches.of(kinds.NODE).subscribe(node_changed)
 
     def view(self, key: Key) -> taint_eviction.View | None:
-        """Return the node and its pods, if it has taints that drive pods out."""
-        node, seen = self.caches.of(kinds.NODE).get(*key), self._since.get(key[1])
+        """Return the node and its pods, if it has taints that drive pods out, or had some just now."""
+        node, seen = self.caches.of(kinds.NODE).get(*key), self._since.pop(key[1], None)
         if node is None or seen is None:
             return None
-        pods, now = self._pods.on(key[1]), self._clock.now()
-        self._since[key[1]] = {objects.uid(pod): seen.get(objects.uid(pod), now) for pod in pods}
-        return taint_eviction.View(node, pods, self._since[key[1]])
+        pods, now, taints = self._pods.on(key[1]), self._clock.now(), taint_eviction.no_execute(node)
+        counting = [objects.uid(pod) for pod in pods if taint_eviction.bears_for_a_time(pod, taints)]
+        since = {uid: seen.get(uid, now) for uid in counting}
+        if taints:
+            self._since[key[1]] = since
+        gone = seen.keys() - since.keys()
+        spared = (pod for pod in pods if objects.uid(pod) in gone and taint_eviction.is_spared(pod, taints))
+        return taint_eviction.View(node, pods, since, tuple(spared))
 
     def desired(self, view: taint_eviction.View, now: datetime) -> Plan:
         """Return the plan."""

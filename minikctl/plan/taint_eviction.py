@@ -18,11 +18,13 @@ COMPONENT = "taint-eviction-controller"
 
 @dataclass(frozen=True)
 class View:
-    """A node, the pods on it, and since when each has been seen there with the present taints, by uid."""
+    """A node, its pods, since when those that bear its taints for a time do so, and who may stay after all."""
 
     object: Object
     pods: tuple[Object, ...] = ()
     since: Mapping[str, datetime] = field(default_factory=dict)
+    """By uid. Other taints do not begin it anew, as long as the pod bears them for a time only."""
+    spared: tuple[Object, ...] = ()
 
 
 def no_execute(node: Object) -> list[Mapping[str, Any]]:
@@ -30,13 +32,27 @@ def no_execute(node: Object) -> list[Mapping[str, Any]]:
     return [each for each in objects.spec(node).get("taints") or () if each.get("effect") == "NoExecute"]
 
 
+def bears_for_a_time(pod: Object, taints: list[Mapping[str, Any]]) -> bool:
+    """Tell whether the pod is to leave for the taints, but not yet."""
+    return _remains(pod) and bool(_stays(pod, taints))
+
+
+def is_spared(pod: Object, taints: list[Mapping[str, Any]]) -> bool:
+    """Tell whether the pod may stay for ever."""
+    return _remains(pod) and _stays(pod, taints) is None
+
+
+def _remains(pod: Object) -> bool:
+    return not objects.is_deleting(pod) and not readiness.is_finished(pod)
+
+
 def desired(view: View, now: datetime) -> Plan:
     """Return the pods to delete now, and when the next one's time is up."""
     taints = no_execute(view.object)
-    actions: list[ApiAction] = []
+    actions: list[ApiAction] = [_told(pod, "Cancelling deletion of") for pod in view.spared]
     waits: list[float] = []
     for pod in view.pods if taints else ():
-        if objects.is_deleting(pod) or readiness.is_finished(pod):
+        if not _remains(pod):
             continue
         stays = _stays(pod, taints)
         if stays is None:
@@ -74,9 +90,13 @@ def _eviction(pod: Object, now: datetime) -> list[ApiAction]:
     message = "Taint manager: deleting due to NoExecute taint"
     target = conditions.new("DisruptionTarget", "True", "DeletionByTaintManager", message, now)
     told = conditions.refreshed(objects.status(pod).get("conditions") or (), target)
-    text = f"Marking for deletion Pod {namespace}/{name}"
     return [
         Patch(kinds.POD, namespace, name, {"status": {"conditions": told}}, "status"),
         Delete(kinds.POD, namespace, name, objects.uid(pod)),
-        RecordEvent(pod, "Normal", "TaintManagerEviction", text, COMPONENT),
+        _told(pod, "Marking for deletion"),
     ]
+
+
+def _told(pod: Object, what: str) -> RecordEvent:
+    text = f"{what} Pod {'/'.join(objects.key(pod))}"
+    return RecordEvent(pod, "Normal", "TaintManagerEviction", text, COMPONENT)

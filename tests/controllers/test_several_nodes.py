@@ -62,3 +62,39 @@ async def test_a_busy_process_does_not_take_its_own_nodes_for_lost(cluster: Clus
         found = await cluster.client.get(kinds.NODE, "one")
         assert (objects.condition(found, "Ready") or {})["status"] == "True"
         assert not objects.spec(found).get("taints")
+
+
+async def test_pods_that_bear_a_taint_for_a_time_are_told_when_it_goes_and_count_on_when_it_changes(
+    cluster: Cluster,
+) -> None:
+    several(cluster)
+
+    async def taint(*keys: str) -> None:
+        taints = [{"key": key, "effect": "NoExecute"} for key in keys]
+        await cluster.client.patch(kinds.NODE, "one", "", {"spec": {"taints": taints or None}})
+        await cluster.settle()
+
+    async def told() -> list[str]:
+        found = [each for each in await cluster.all(kinds.EVENT) if each["reason"] == "TaintManagerEviction"]
+        return [each["message"] for each in found]
+
+    bears = [{"operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 60}]
+    pod = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "web", "namespace": "default"},
+        "spec": {"nodeName": "one", "tolerations": bears, "containers": [{"name": "a", "image": "b"}]},
+    }
+    async with cluster.running():
+        await cluster.apply(pod)
+        await taint("bad")
+        await cluster.turn(40)
+        await taint()
+        await cluster.turn(30)
+        assert await told() == ["Cancelling deletion of Pod default/web"]
+        await taint("bad")
+        await cluster.turn(40)
+        await taint("worse")
+        await cluster.turn(30)
+        assert "Marking for deletion Pod default/web" in await told()
+        assert not await nodes_of_pods(cluster)

@@ -12,6 +12,7 @@ from minikctl.model.validation import addresses, affinity, containers, podlevel,
 NAMESERVERS_LIMIT = 3
 SEARCHES_LIMIT = 32
 SEARCH_LENGTH_LIMIT = 2048
+HOSTNAME_LIMIT = 64
 
 Spec = dict[str, Any]
 
@@ -143,6 +144,7 @@ def _named(spec: Spec, path: str) -> Iterator[Cause]:
     """Yield what is wrong with the names in the spec."""
     rules = {
         "hostname": names.dns_label,
+        "hostnameOverride": names.dns_subdomain,
         "subdomain": names.dns_label,
         "nodeName": names.dns_subdomain,
         "serviceAccountName": names.dns_subdomain,
@@ -153,10 +155,21 @@ def _named(spec: Spec, path: str) -> Iterator[Cause]:
         if value := spec.get(field):
             for fault in rule(value):
                 yield causes.invalid(f"{path}.{field}", value, fault)
+    yield from _override(spec, path)
     yield from metadata.labels(spec.get("nodeSelector") or {}, f"{path}.nodeSelector")
     for index, secret in enumerate(spec.get("imagePullSecrets") or ()):
         if not secret.get("name"):
             yield causes.required(f"{path}.imagePullSecrets[{index}].name")
+
+
+def _override(spec: Spec, path: str) -> Iterator[Cause]:
+    override = str(spec.get("hostnameOverride") or "")
+    if len(override) > HOSTNAME_LIMIT:
+        yield causes.too_long(f"{path}.hostnameOverride", HOSTNAME_LIMIT)
+    for field in ("setHostnameAsFQDN", "hostNetwork") if override else ():
+        if spec.get(field):
+            detail = "may not be set to true when `hostnameOverride` is set"
+            yield causes.forbidden(f"{path}.{field}", detail)
 
 
 def _aliases(aliases: Iterable[dict[str, Any]], path: str) -> Iterator[Cause]:

@@ -11,8 +11,8 @@ from minikctl.plan.pod.draft import Draft
 from minikctl.plan.pod.state import PodState
 
 REASON = "NotEnforced"
-_POD_FIELDS = ("overhead",)
-_CONTEXT_FIELDS = ("seLinuxOptions", "windowsOptions")
+_POD_FIELDS = ("overhead", "schedulingGroup")
+_CONTEXT_FIELDS = ("seLinuxChangePolicy", "seLinuxOptions", "windowsOptions")
 _CONTAINER_FIELDS = ("volumeDevices",)
 
 

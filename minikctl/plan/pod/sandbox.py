@@ -99,7 +99,12 @@ def _sysctls(state: PodState) -> tuple[tuple[str, str], ...]:
 
 
 def hostname(state: PodState) -> str:
-    """Return the pod's host name: the chosen one, else the pod's name as far as it fits."""
+    """Return the pod's host name: the chosen one, else the pod's name as far as it fits.
+
+    ``hostnameOverride`` is taken as it is, and nothing is added to it (KEP-4762).
+    """
+    if override := state.spec.get("hostnameOverride"):
+        return str(override)
     name = str(state.spec.get("hostname") or state.view.name)[:MAX_HOSTNAME].rstrip("-.")
     if state.spec.get("setHostnameAsFQDN") and state.spec.get("subdomain"):
         return f"{name}.{_domain(state)}"
@@ -135,11 +140,14 @@ def hosts(state: PodState) -> str:
             f"{line}\n" for line in (MANAGED_HOST, state.view.node.hosts.rstrip(), *_aliases(state))
         )
     lines = [MANAGED, *_LOCAL_HOSTS]
-    name = hostname(state).partition(".")[0]
-    if state.spec.get("subdomain"):
+    name = hostname(state)
+    if state.spec.get("hostnameOverride"):
+        lines.append(f"{state.ip}\t{name}")
+    elif state.spec.get("subdomain"):
+        name = name.partition(".")[0]
         lines.append(f"{state.ip}\t{name}.{_domain(state)}\t{name}")
     else:
-        lines.append(f"{state.ip}\t{name}")
+        lines.append(f"{state.ip}\t{name.partition('.')[0]}")
     return "".join(f"{line}\n" for line in (*lines, *_aliases(state)))
 
 

@@ -678,6 +678,9 @@ def test_names_of_hosts() -> None:
     assert sandbox.hostname(running({"hostname": "x" * 62 + "-y"})) == "x" * 62
     whole = {"hostname": "a", "subdomain": "s", "setHostnameAsFQDN": True}
     assert sandbox.hostname(running(whole)) == "a.s.default.svc.cluster.local"
+    other = running({"hostname": "a", "subdomain": "s", "hostnameOverride": "db.example.com"})
+    assert sandbox.hostname(other) == "db.example.com"
+    assert sandbox.hosts(other).endswith("\tdb.example.com\n")
     assert "10.201.0.5\ta.s.default.svc.cluster.local\ta\n" in sandbox.hosts(running(whole))
 
 
@@ -846,6 +849,7 @@ def test_fields_that_are_not_enforced() -> None:
     spec = {
         "hostUsers": False,
         "securityContext": {"seLinuxOptions": {"level": "x"}, "supplementalGroupsPolicy": "Strict"},
+        "schedulingGroup": {"podGroupName": "all"},
         "volumes": [{"name": "v", "emptyDir": {"sizeLimit": "1Mi", "medium": "Memory"}}, {"name": "w"}],
         "initContainers": [
             {
@@ -869,6 +873,7 @@ def test_fields_that_are_not_enforced() -> None:
         "spec.hostUsers",
         "spec.initContainers{one}.securityContext.appArmorProfile",
         "spec.initContainers{one}.securityContext.procMount",
+        "spec.schedulingGroup",
         "spec.securityContext.seLinuxOptions",
         "spec.securityContext.supplementalGroupsPolicy",
         "spec.volumes{v}.emptyDir.medium",
