@@ -18,7 +18,7 @@ COMPONENT = "taint-eviction-controller"
 
 @dataclass(frozen=True)
 class View:
-    """A node, its pods, since when those that bear its taints for a time do so, and who may stay after all."""
+    """A node, its pods, since when those that bear its taints for a time do so, and who may stay now."""
 
     object: Object
     pods: tuple[Object, ...] = ()

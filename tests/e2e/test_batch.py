@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+import time
 import uuid
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -99,3 +101,61 @@ def test_a_node_is_drained_as_its_budget_allows(three: Cluster) -> None:
     used = three.kubectl("top", "pods", "--no-headers").stdout.splitlines()
     assert len(used) == 3
     assert three.kubectl("top", "nodes", "--no-headers").stdout.count("minikctl-") == 3
+
+
+BUSY = """
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: busy}
+spec:
+  selector: {matchLabels: {app: busy}}
+  template:
+    metadata: {labels: {app: busy}}
+    spec:
+      terminationGracePeriodSeconds: 0
+      containers:
+      - name: main
+        image: minikctl-infra:latest
+        imagePullPolicy: Never
+        command: [sh, -c, "while [ ! -e /calm/down ]; do :; done; exec sleep 10000"]
+        resources: {requests: {cpu: 20m}, limits: {cpu: 50m}}
+        volumeMounts: [{name: calm, mountPath: /calm}]
+      volumes: [{name: calm, configMap: {name: calm, optional: true}}]
+---
+apiVersion: autoscaling/v2
+kind: HorizontalPodAutoscaler
+metadata: {name: busy}
+spec:
+  scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: busy}
+  maxReplicas: 3
+  metrics: [{type: Resource, resource: {name: cpu, target: {type: Utilization, averageUtilization: 60}}}]
+  behavior: {scaleDown: {stabilizationWindowSeconds: 20}}
+"""
+
+
+@pytest.mark.timeout(240)
+def test_busy_pods_get_company_that_leaves_once_all_are_calm_for_long_enough(three: Cluster) -> None:
+    """Processors are really used: twice what is asked for. Nothing counts of a pod's first half minute."""
+
+    def autoscaler() -> dict[str, Any]:
+        return dict(three.json("hpa", "busy")["status"])
+
+    def told() -> list[str]:
+        found = three.json("events", "--field-selector=involvedObject.name=busy,reason=SuccessfulRescale")
+        return [event["message"] for event in found["items"]]
+
+    three.kubectl("apply", "-f", "-", stdin=BUSY)
+    eventually(lambda: autoscaler().get("desiredReplicas") == 3, 90)
+    above = "New size: 3; reason: cpu resource utilization (percentage of request) above target"
+    assert above in eventually(told)
+    eventually(lambda: three.json("deployment", "busy")["status"].get("readyReplicas") == 3, 60)
+    used = autoscaler()["currentMetrics"][0]["resource"]["current"]["averageUtilization"]
+    assert used > 60
+
+    three.kubectl("create", "configmap", "calm", "--from-literal=down=1")
+    calm = time.monotonic()
+    eventually(lambda: autoscaler()["desiredReplicas"] == 1, 90)
+    assert time.monotonic() - calm >= 20, "what was wanted last counts on for as long"
+    assert "New size: 1; reason: All metrics below target" in eventually(told)
+    eventually(lambda: len(three.json("pods", "-l", "app=busy")["items"]) == 1)
+    three.kubectl("delete", "hpa/busy", "deployment/busy", "configmap/calm")
