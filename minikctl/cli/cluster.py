@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import minikctl
 from minikctl import errors
-from minikctl.cli import founding, snapshot
+from minikctl.cli import founding, snapshot, starting
 from minikctl.cli.commands import Command
 from minikctl.cli.flags import Options, flag
 from minikctl.cli.output import printers, table
@@ -101,7 +101,6 @@ def _truth(text: str) -> bool | None:
 
 
 def _await_system(session: Session, progress: _Progress) -> None:
-    path = "/api/v1/namespaces/kube-system/pods"
     begun = time.monotonic()
     seen: set[str] = set()
     while time.monotonic() < begun + READY_SECONDS:
@@ -111,17 +110,15 @@ def _await_system(session: Session, progress: _Progress) -> None:
                 f"error: the control plane runs, but {problem}; "
                 "what is asked for waits, and goes on by itself when that is over"
             )
-        found = session.client.request("GET", path).json().get("items") or []
+        found = session.client.request("GET", starting.PODS).json().get("items") or []
+        # What is stored of pods is from before, as long as the node cannot look at them.
+        ready = [] if problem else [*map(starting.name_of, filter(starting.is_ready, found))]
         for pod in found:
-            name = (pod["metadata"].get("labels") or {}).get("app.kubernetes.io/name") or pod["metadata"][
-                "name"
-            ]
-            progress.step(name)
-            # What is stored of pods is from before, as long as the node cannot look at them.
-            if _is_ready(pod) and not problem and name not in seen:
+            progress.step(name := starting.name_of(pod))
+            if name in ready and name not in seen:
                 seen.add(name)
                 progress.done(name)
-        if found and not problem and all(_is_ready(pod) for pod in found):
+        if found and not problem and _is_enough(found, session):
             return
         if session.home.settings().runtime == "sim" and not found:
             return
@@ -132,19 +129,25 @@ def _await_system(session: Session, progress: _Progress) -> None:
     )
 
 
+def _is_enough(found: list[dict[str, Any]], session: Session) -> bool:
+    """Tell whether nothing is to be waited for: all pods are ready, but for those whose ports others have."""
+    waiting = [pod for pod in found if not starting.is_ready(pod)]
+    told = {starting.name_of(pod): starting.taken_port(pod, session) for pod in waiting}
+    if not all(told.values()) or len(waiting) == len(found):
+        return False
+    for name, words in told.items():
+        session.io.warn(f"warning: {name} cannot run: {words}; it starts by itself once that is free")
+    return True
+
+
 def _nodes_problem(session: Session) -> str:
     """Return why the first node that is not ready is not, "" if all are."""
     for node in session.client.request("GET", "/api/v1/nodes").json().get("items") or ():
-        if not _is_ready(node):
+        if not starting.is_ready(node):
             conditions = (node.get("status") or {}).get("conditions") or ()
             told = next((c.get("message") for c in conditions if c["type"] == "Ready"), "")
             return f"node {node['metadata']['name']} is not ready: {told or 'it has said nothing yet'}"
     return ""
-
-
-def _is_ready(thing: dict[str, Any]) -> bool:
-    conditions = (thing.get("status") or {}).get("conditions") or ()
-    return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
 
 
 def stop(options: Options, session: Session) -> int:
@@ -207,6 +210,7 @@ def _status(session: Session) -> dict[str, Any]:
             if ready and ready[0]["status"] == "True"
             else (ready or [{}])[0].get("message", "unknown")
         )
+    found["systemPods"] = starting.states(session)
     found["ingress"] = settings.ingress_ip
     found["serviceProxy"] = {"tcp": settings.proxy_mode, "udp": "nftables", "sctp": "nftables"}
     return found

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 DEFAULT_CLUSTER = "default"
 SLOTS = 254
+NOBODYS = "127.0.255.1"
+"""An address of this machine that no cluster has."""
+INGRESS_PORTS = (80, 443)
 _MEMORY = "/dev/shm"
 _SOCKET_PATH_BYTES = 100
 _LONGEST_NAME = 32
@@ -225,17 +228,26 @@ def _free_slot(root: str) -> int:
     for name in list_clusters(root):
         found = ClusterHome(name, root).read_json("cluster.json") or {}
         taken.add(found.get("slot"))
+    port = _telling_port()
     first = 0 if root == root_directory() and "MINIKCTL_HOME" not in os.environ else zlib.crc32(root.encode())
     for number in range(SLOTS):
         slot = (first + number) % SLOTS + 1
-        if slot not in taken and not _answers(f"127.0.{slot}.1"):
+        if slot not in taken and not (port and _answers(f"127.0.{slot}.1", port)):
             return slot
     raise errors.UsageError(f"{SLOTS} clusters are the most that fit on one machine; delete one")
 
 
-def _answers(address: str) -> bool:
+def _telling_port() -> int:
+    """Return a port of the Ingress at which an answer tells of a cluster; 0 when others have both everywhere.
+
+    A web server of this machine usually listens at all addresses.
+    """
+    return next((port for port in INGRESS_PORTS if not _answers(NOBODYS, port)), 0)
+
+
+def _answers(address: str, port: int) -> bool:
     import socket
 
     with socket.socket() as probe:
         probe.settimeout(0.2)
-        return probe.connect_ex((address, 80)) == 0
+        return probe.connect_ex((address, port)) == 0

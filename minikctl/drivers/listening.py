@@ -42,10 +42,13 @@ def listeners(table: str) -> Iterator[tuple[str, int]]:
                 yield found, int(port, 16)
 
 
-def holder(port: int) -> str:
-    """Return who listens on a port of this machine, ``nginx (process 12)``; "" if that cannot be seen."""
+def holder(port: int, address: str = "") -> str:
+    """Return who listens on a port of this machine, ``nginx (process 12)``; "" if that cannot be seen.
+
+    With an ``address`` it is who is met there: at that address or at any.
+    """
     tables = [table.read_text() for table in _TABLES if table.exists()]
-    sockets = {f"socket:[{inode}]" for table in tables for inode in inodes(table, port)}
+    sockets = {f"socket:[{inode}]" for table in tables for inode in inodes(table, port, address)}
     for folder in Path("/proc").glob("[0-9]*") if sockets else ():
         try:
             if any(os.readlink(each) in sockets for each in (folder / "fd").iterdir()):
@@ -55,11 +58,17 @@ def holder(port: int) -> str:
     return ""
 
 
-def inodes(table: str, port: int) -> Iterator[str]:
-    """Yield the sockets, by inode, that listen on the port, of a table in the form of ``/proc/net/tcp``."""
+def inodes(table: str, port: int, address: str = "") -> Iterator[str]:
+    """Yield the sockets, by inode, that listen on the port, of a table in the form of ``/proc/net/tcp``.
+
+    With an ``address`` they are those that listen there, or at any.
+    """
     for line in table.splitlines()[1:]:
         fields = line.split()
-        if len(fields) > 9 and fields[3] == LISTEN and int(fields[1].partition(":")[2], 16) == port:
+        if len(fields) <= 9 or fields[3] != LISTEN:
+            continue
+        place, _, number = fields[1].partition(":")
+        if int(number, 16) == port and (not address or _ipv4(place) in (address, ANY)):
             yield fields[9]
 
 

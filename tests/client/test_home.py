@@ -75,6 +75,23 @@ def test_an_address_at_which_something_answers_is_not_taken() -> None:
     assert ClusterHome("a").settings().slot == wanted.slot
 
 
+@pytest.mark.parametrize(
+    ("everywhere", "here", "moves"),
+    [({80}, set(), False), ({80}, {443}, True), ({80, 443}, set(), False), (set(), {443}, False)],
+)
+def test_who_answers_everywhere_takes_no_address(
+    everywhere: set[int], here: set[int], moves: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a web server of this machine does: a port that it leaves tells of clusters then, if there is one."""
+    wanted = ClusterHome("a").settings()
+
+    def answers(address: str, port: int) -> bool:
+        return port in everywhere or (address == wanted.ingress_ip and port in here)
+
+    monkeypatch.setattr(homes, "_answers", answers)
+    assert (ClusterHome("a").settings().slot != wanted.slot) is moves
+
+
 def test_listing_knows_only_made_clusters() -> None:
     for name in ("a", "c"):
         ClusterHome(name).save(ClusterHome(name).settings())

@@ -30,6 +30,11 @@ def test_ipv6_listeners_that_take_ipv4_clients_count_too() -> None:
 def test_a_port_is_somebodys() -> None:
     assert list(listening.inodes(TABLE, 80)) == ["2"]
     assert list(listening.inodes(TABLE, 30001)) == []
+    assert [list(listening.inodes(TABLE, 30000, place)) for place in ("127.0.0.1", "127.0.0.2")] == [
+        ["1"],
+        [],
+    ]
+    assert list(listening.inodes(TABLE, 80, "127.0.0.2")) == ["2"], "who listens at any address is met there"
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
         assert listening.holder(port).endswith(f"(process {os.getpid()})")
