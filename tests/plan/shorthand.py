@@ -247,7 +247,7 @@ def _storage_class(fields: Fields, now: datetime) -> Object:
         "provisioner": fields.get("provisioner", "minikctl.dev/host-path"),
         "reclaimPolicy": fields.get("policy", "Delete"),
         "volumeBindingMode": "WaitForFirstConsumer" if fields.get("waits") else "Immediate",
-        **({"mountOptions": fields["mountOptions"]} if "mountOptions" in fields else {}),
+        **{name: fields[name] for name in ("mountOptions", "allowedTopologies") if name in fields},
     }
 
 

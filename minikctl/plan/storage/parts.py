@@ -102,6 +102,20 @@ def fits_node(volume: Object, node: Object) -> bool:
     return demands.matches_node({"spec": {"affinity": wanted}}, node)
 
 
+def topology(storage_class: Object) -> dict[str, Any]:
+    """Return the node affinity of volumes of the class: its ``allowedTopologies``, {} for every node."""
+    terms = [
+        {
+            "matchExpressions": [
+                {"key": each.get("key"), "operator": "In", "values": list(each.get("values") or ())}
+                for each in term.get("matchLabelExpressions") or ()
+            ]
+        }
+        for term in storage_class.get("allowedTopologies") or ()
+    ]
+    return {"required": {"nodeSelectorTerms": terms}} if terms else {}
+
+
 def best(claim: Object, volumes: Iterable[Object], node: Object | None = None) -> Object | None:
     """Return the volume for the claim: one reserved for it, else the smallest free one that fits.
 

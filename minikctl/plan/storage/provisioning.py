@@ -45,6 +45,8 @@ def volume(claim: Object, storage_class: Object, directory: str) -> Object:
     }
     if storage_class.get("mountOptions"):
         spec["mountOptions"] = list(storage_class["mountOptions"])
+    if reach := parts.topology(storage_class):
+        spec["nodeAffinity"] = reach
     return {
         "apiVersion": "v1",
         "kind": "PersistentVolume",

@@ -75,6 +75,9 @@ def refusal(pod: Object, node: Object, storage: Storage) -> str:
             chosen = storage.classes.get(parts.class_name(claim)) or {}
             if chosen.get("provisioner") in (None, "kubernetes.io/no-provisioner"):
                 return NOTHING_TO_BIND
+            made = {"spec": {"nodeAffinity": parts.topology(chosen)}}
+            if not parts.fits_node(made, node):
+                return NOTHING_TO_BIND
     return ""
 
 
