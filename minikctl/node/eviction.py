@@ -69,7 +69,8 @@ class Evictor:
 async def written(engine: engines.Engine, pod: Object) -> dict[str, int]:
     """Return the bytes that the containers have written, by name; who is not there yet is left out."""
     found = {}
-    for status in objects.status(pod).get("containerStatuses") or ():
+    told = objects.status(pod)
+    for status in (*(told.get("containerStatuses") or ()), *(told.get("initContainerStatuses") or ())):
         container_id = str(status.get("containerID") or "").partition("://")[2]
         if container_id:
             with contextlib.suppress(errors.NoSuchContainer):

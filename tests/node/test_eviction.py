@@ -23,8 +23,9 @@ def test_what_a_directory_takes_on_the_disk(tmp_path: Path) -> None:
 async def test_only_containers_that_are_there_are_measured() -> None:
     class Engine(FakeEngine):
         async def written(self, container_id: str) -> int:
-            return {"abc": 5}[container_id]
+            return {"abc": 5, "def": 7}[container_id]
 
     statuses: list[dict[str, Any]] = [{"name": "a", "containerID": "docker://abc"}, {"name": "b"}]
-    pod = {"status": {"containerStatuses": statuses}}
-    assert await eviction.written(Engine(FakeClock()), pod) == {"a": 5}
+    sidecars = [{"name": "proxy", "containerID": "docker://def"}]
+    pod = {"status": {"containerStatuses": statuses, "initContainerStatuses": sidecars}}
+    assert await eviction.written(Engine(FakeClock()), pod) == {"a": 5, "proxy": 7}

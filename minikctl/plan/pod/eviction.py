@@ -117,4 +117,10 @@ def _scratch(pod: Object) -> dict[str, Any]:
 
 
 def _containers(pod: Object) -> list[Any]:
-    return list(objects.spec(pod).get("containers") or ())
+    """Return the containers that stay: those of the app, and sidecars."""
+    spec = objects.spec(pod)
+    init = spec.get("initContainers") or ()
+    return [
+        *(spec.get("containers") or ()),
+        *(each for each in init if each.get("restartPolicy") == "Always"),
+    ]

@@ -53,6 +53,21 @@ def test_what_is_too_much(volumes: dict[str, int], containers: dict[str, int], m
     assert eviction.verdict(pod(), found, eviction.Usage(volumes, containers)) == message
 
 
+def test_sidecars_count_too() -> None:
+    limited = {"resources": {"limits": {"ephemeral-storage": "1Mi"}}}
+    given = pod(
+        initContainers=[
+            {"name": "proxy", "restartPolicy": "Always", **limited},
+            {"name": "once", **limited},
+        ]
+    )
+    found = eviction.limits(given)
+    assert found is not None
+    assert set(found.containers) == {"app", "side", "proxy"}
+    said = eviction.verdict(given, found, eviction.Usage({}, {"proxy": 2 * MI}))
+    assert said == 'Container proxy exceeded its local ephemeral storage limit "1Mi". '
+
+
 def test_without_limits_of_containers_only_volumes_count() -> None:
     limited = pod(containers=[{"name": "app"}])
     found = eviction.limits(limited)
