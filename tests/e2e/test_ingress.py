@@ -8,7 +8,7 @@ import socket
 import ssl
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import h2.config
@@ -16,87 +16,21 @@ import h2.connection
 import h2.events
 import pytest
 
-from tests.e2e import echo
 from tests.e2e.conftest import Cluster, eventually
-from tests.e2e.test_network import NAMESPACE, World, idle, meta, service
+from tests.e2e.site import Site, annotated, ingress, opened, path, rule
+from tests.e2e.test_network import NAMESPACE, meta, service
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
-NGINX = "nginx.ingress.kubernetes.io/"
-BACKENDS = "abcd"
 USER_HASH = subprocess.run(
     ["openssl", "passwd", "-5", "secret"], capture_output=True, text=True, check=False
 ).stdout.strip()
 
 
-def path(text: str, target: str, type: str = "Prefix", port: Any = 80) -> dict[str, Any]:
-    number = {"number": port} if isinstance(port, int) else {"name": port}
-    return {"path": text, "pathType": type, "backend": {"service": {"name": target, "port": number}}}
-
-
-def rule(host: str, *paths: Any) -> dict[str, Any]:
-    found: dict[str, Any] = {"http": {"paths": list(paths)}}
-    return {"host": host, **found} if host else found
-
-
-def ingress(
-    name: str, *rules: Any, annotations: Mapping[str, str] | None = None, **spec: Any
-) -> dict[str, Any]:
-    metadata = {**meta(name), "annotations": {NGINX + key: text for key, text in (annotations or {}).items()}}
-    head = {"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": metadata}
-    return {**head, "spec": {**({"rules": list(rules)} if rules else {}), **spec}}
-
-
-def annotated(name: str, annotations: Mapping[str, str], *paths: Any, **spec: Any) -> dict[str, Any]:
-    return ingress(name, rule(f"{name}.test", *(paths or [path("/", "a")])), annotations=annotations, **spec)
-
-
-class Site(World):
-    """A cluster with four echoing pods, each behind its Service, and a way to ask the Ingress."""
-
-    address = ""
-
-    def ask(self, host: str, path: str = "/", *words: str, scheme: str = "http") -> tuple[int, Any, str]:
-        """Return status, what the pod says it was asked (or the text), and the headers."""
-        port = 443 if scheme == "https" else 80
-        resolve = f"{host}:{port}:{self.address}"
-        argv = ["curl", "-sSk", "-m", "10", "-i", "--resolve", resolve, "--path-as-is", *words]
-        done = subprocess.run(
-            [*argv, f"{scheme}://{host}{path}"], capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, done.stderr
-        pieces = done.stdout.replace("\r\n", "\n").split("\n\n")
-        while len(pieces) > 2 and pieces[0].startswith(("HTTP/1.1 100", "HTTP/2 100")):
-            pieces.pop(0)
-        head, body = pieces[0], "\n\n".join(pieces[1:])
-        status = int(head.split()[1])
-        try:
-            return status, json.loads(body), head
-        except ValueError:
-            return status, body, head
-
-    def to(self, host: str, path: str = "/", *words: str) -> str:
-        """Return the pod that answered, else the status."""
-        status, said, _ = self.ask(host, path, *words)
-        return str(said["pod"]) if isinstance(said, dict) else str(status)
-
-    def settled(self, name: str) -> None:
-        """Return once the routes of an Ingress are served."""
-        self.address = self.balancer("ingress", name)
-
-
 @pytest.fixture(scope="module")
 def site(cluster: Cluster) -> Iterator[Site]:
-    made = Site(cluster)
-    ports = [
-        {"name": "http", "port": 80, "targetPort": 8080},
-        {"name": "grpc", "port": 81, "targetPort": 8081, "appProtocol": "kubernetes.io/h2c"},
-        {"name": "plain", "port": 82, "targetPort": 8081},
-    ]
-    made.apply(
-        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}},
-        *(idle(name) for name in BACKENDS),
-        *(service(name, name, ports=ports) for name in BACKENDS),
+    with opened(
+        cluster,
         ingress(
             "paths",
             rule(
@@ -112,20 +46,8 @@ def site(cluster: Cluster) -> Iterator[Site]:
             rule("exact.wild.test", path("/", "c")),
         ),
         ingress("fallback", rule("back.test", path("/x", "b")), defaultBackend=path("/", "d")["backend"]),
-    )
-    for name in BACKENDS:
-        cluster.ready(f"app={name}", NAMESPACE, 90)
-    servers = [made.inside(echo.SCRIPT, name, pod=name) for name in BACKENDS]
-    for server in servers:
-        assert server.stdout is not None
-        assert server.stdout.readline() == "ready\n"
-    made.settled("paths")
-    try:
+    ) as made:
         yield made
-    finally:
-        for server in servers:
-            with server:
-                server.kill()
 
 
 @pytest.mark.parametrize(
