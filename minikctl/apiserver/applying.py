@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from minikctl import errors
-from minikctl.apiserver import patching
+from minikctl.apiserver import patching, strategy
 from minikctl.model import decoding, objects
 from minikctl.model.apply import managers, migration, ownership
 from minikctl.model.kinds.base import Kind
@@ -20,11 +20,12 @@ def check(kind: Kind, key: Key, config: Object) -> None:
         )
     if objects.meta(config).get("managedFields") is not None:
         raise errors.bad_request("metadata.managedFields must be nil")
-    name = objects.name(config)
-    if name and name != key[1]:
+    if config.get("kind") != kind.kind:
         raise errors.bad_request(
-            f"the name of the object ({name}) does not match the name on the URL ({key[1]})"
+            f'{config.get("kind")} in version "{kind.version}" cannot be handled as a {kind.kind}'
         )
+    if objects.name(config):
+        strategy.same_name(config, key[1])
 
 
 def check_new(kind: Kind, name: str, config: Object) -> None:

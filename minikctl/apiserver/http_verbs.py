@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from typing import Any
 
 import orjson
@@ -163,6 +163,7 @@ def _pretty(exchange: Exchange, data: bytes) -> bytes:
 
 def _list_options(exchange: Exchange) -> ListOptions:
     query = exchange.query
+    exchange.number("timeoutSeconds")  # a list has no time of its own, but what is no number is refused
     return ListOptions(
         labels=query.get("labelSelector", ""),
         fields=query.get("fieldSelector", ""),
@@ -176,21 +177,21 @@ def _list_options(exchange: Exchange) -> ListOptions:
 # --- writing --------------------------------------------------------------------------------------------
 
 
-def _dry_run(values: list[str]) -> bool:
-    for value in values:
-        if value != "All":
-            cause = {
-                "reason": "FieldValueNotSupported",
-                "field": "dryRun",
-                "message": f'Unsupported value: "{value}": supported values: "All"',
-            }
-            raise errors.invalid("CreateOptions", "meta.k8s.io", "", [cause])
+_OPTIONS = {"PUT": "UpdateOptions", "PATCH": "PatchOptions", "DELETE": "DeleteOptions"}
+"""What the options of a request are called when they are refused; those of all others are CreateOptions."""
+
+
+def _dry_run(exchange: Exchange, more: Iterable[str] = ()) -> bool:
+    values = [*exchange.queries.get("dryRun", []), *more]
+    unknown = [causes.unsupported("dryRun", value, ("All",)) for value in values if value != "All"]
+    if unknown:
+        raise errors.invalid(_OPTIONS.get(exchange.method, "CreateOptions"), "meta.k8s.io", "", unknown[:1])
     return bool(values)
 
 
 def _write_options(exchange: Exchange) -> WriteOptions:
     return WriteOptions(
-        dry_run=_dry_run(exchange.queries.get("dryRun", [])),
+        dry_run=_dry_run(exchange),
         manager=http_managers.manager(exchange),
         caller=exchange.caller,
     )
@@ -218,7 +219,7 @@ async def _update(registry: Registry, exchange: Exchange, target: Target) -> Non
     if not target.subresource and strategy.makes_what_is_missing(target.kind, obj):
         key = (target.namespace, target.name)
         if registry.feed.collection(kinds.stored(target.kind)).get(key) is None:
-            strategy.name_by_url(obj, target.name)
+            strategy.same_name(obj, target.name)
             made = await registry.create(target.kind, target.namespace, obj, options)
             await _answer(registry, exchange, target.kind, made, 201)
             return
@@ -250,7 +251,7 @@ async def _read_patch(exchange: Exchange, subresource: str) -> tuple[Any, PatchO
     options = PatchOptions(
         type=type,
         subresource=subresource,
-        dry_run=_dry_run(exchange.queries.get("dryRun", [])),
+        dry_run=_dry_run(exchange),
         strict=http_bodies.field_validation(exchange) == "Strict",
         manager=http_managers.manager(exchange),
         force=exchange.flag("force"),
@@ -318,7 +319,7 @@ async def _delete_options(exchange: Exchange, kind: Kind) -> tuple[DeleteOptions
         raise errors.bad_request(
             "json: cannot unmarshal into Go struct field DeleteOptions.dryRun of type []string"
         )
-    dry_run = _dry_run([*exchange.queries.get("dryRun", []), *map(str, listed)])
+    dry_run = _dry_run(exchange, map(str, listed))
     return subresources.delete_options(body), WriteOptions(dry_run, caller=exchange.caller)
 
 

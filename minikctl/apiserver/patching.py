@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 
 from minikctl import errors
+from minikctl.apiserver import strategy
 from minikctl.apiserver.options import PatchOptions, PatchType
 from minikctl.model import causes, decoding, objects, patches, schema
 from minikctl.model.kinds.base import Kind
@@ -30,8 +31,7 @@ def wanted_version(body: Any, type: PatchType) -> str:
     """Return the resourceVersion that a patch insists on; a JSON patch can only test it."""
     if type == "json" or not isinstance(body, dict):
         return ""
-    meta = body.get("metadata")
-    return str(meta.get("resourceVersion") or "") if isinstance(meta, dict) else ""
+    return strategy.expected_version(body) if isinstance(body.get("metadata"), dict) else ""
 
 
 def apply(kind: Kind, current: Object, body: Any, options: PatchOptions) -> Object:
@@ -103,16 +103,15 @@ def _same_name(patched: Object, current: Object) -> None:
     meta = patched.get("metadata")
     if not isinstance(meta, dict):
         raise unprocessable("metadata cannot be removed")
-    given, name = meta.get("name"), current["metadata"]["name"]
-    if given != name:
-        raise errors.bad_request(
-            f"the name of the object ({given}) does not match the name on the URL ({name})"
-        )
+    before = current["metadata"]
+    strategy.same_name(patched, before["name"])
+    if meta.get("namespace"):
+        strategy.same_namespace(meta["namespace"], before.get("namespace") or meta["namespace"])
 
 
 def _same_version(kind: Kind, patched: Object, current: Object) -> None:
     """Refuse a patch that, whatever its type, sets another resourceVersion than the one that it met."""
-    given = objects.resource_version(patched)
+    given = strategy.expected_version(patched)
     if given and given != objects.resource_version(current):
         raise errors.conflict(kind.plural, kind.group, objects.name(current), STALE)
 

@@ -236,15 +236,11 @@ class Registry:
     ) -> Object:
         """Replace the object, or one part of it, as it was read; a stale resourceVersion is a conflict."""
         strategy.place(kind, obj, namespace)
-        given = objects.name(obj) or name
-        if given != name:
-            raise errors.bad_request(
-                f"the name of the object ({given}) does not match the name on the URL ({name})"
-            )
+        strategy.same_name(obj, name)
         if not subresource:
             self.entry(kind, namespace, name)
             strategy.need_version(kind, obj)
-        version = objects.resource_version(obj)
+        version = strategy.expected_version(obj)
 
         def change(_: Object) -> Object:
             return obj if version else patching.copied(obj)
@@ -288,12 +284,14 @@ class Registry:
         while True:
             writing = options.writing(applied=True)
             if options.subresource or self.feed.collection(kinds.stored(kind)).get((namespace, name)):
-                version = objects.resource_version(config)
+                version = strategy.expected_version(config)
                 key, part = (namespace, name), options.subresource
                 return await self.modify(kind, key, change, writing, subresource=part, version=version), False
             applying.check_new(kind, name, config)
+            made = change(None)
+            strategy.same_name(made, name)
             try:
-                return await self.create(kind, namespace, change(None), writing), True
+                return await self.create(kind, namespace, made, writing), True
             except errors.StatusError as error:
                 if error.reason != "AlreadyExists":
                     raise

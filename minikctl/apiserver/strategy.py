@@ -94,18 +94,28 @@ def makes_what_is_missing(kind: Kind, obj: Object) -> bool:
     return (kind.group, kind.kind) in _MADE_BY_UPDATE and not objects.resource_version(obj)
 
 
-def name_by_url(obj: Object, name: str) -> None:
-    """Give an object without a name that of its URL; another one is refused."""
-    given = metadata_of(obj).setdefault("name", name)
+def same_name(obj: Object, name: str) -> None:
+    """Raise 400 unless the object says the name that its URL has (apiserver's checkName)."""
+    given = objects.name(obj)
+    if not given:
+        raise errors.bad_request(
+            f"the name of the object ({name} based on URL) was undeterminable: name must be provided"
+        )
     if given != name:
         raise errors.bad_request(
             f"the name of the object ({given}) does not match the name on the URL ({name})"
         )
 
 
+def expected_version(obj: Object) -> str:
+    """Return the resourceVersion that a write is meant for; "", which "0" means too, is any."""
+    given = objects.resource_version(obj)
+    return "" if given == "0" else given
+
+
 def need_version(kind: Kind, obj: Object) -> None:
     """Raise 422 for an update without a resourceVersion of a kind that does not take them."""
-    if (kind.group, kind.kind) in _CONDITIONAL and not objects.resource_version(obj):
+    if (kind.group, kind.kind) in _CONDITIONAL and not expected_version(obj):
         cause = {
             "reason": "FieldValueInvalid",
             "message": "Invalid value: 0: must be specified for an update",
@@ -121,11 +131,16 @@ def place(kind: Kind, obj: Object, namespace: str) -> None:
         meta.pop("namespace", None)
         return
     given = meta.get("namespace") or namespace
+    same_namespace(given, namespace)
+    meta["namespace"] = namespace
+
+
+def same_namespace(given: str, namespace: str) -> None:
+    """Raise 400 when an object is of another namespace than its request."""
     if given != namespace:
         raise errors.bad_request(
             "the namespace of the provided object does not match the namespace sent on the request"
         )
-    meta["namespace"] = namespace
 
 
 def initial_status(kind: Kind, obj: Object) -> dict[str, Any]:

@@ -127,7 +127,9 @@ def delete_options(body: Object) -> DeleteOptions:
     conditions = part(body, "preconditions", "DeleteOptions.preconditions of type v1.Preconditions")
     policy, orphan = body.get("propagationPolicy"), body.get("orphanDependents")
     if policy is not None and orphan is not None:
-        raise _bad_options("propagationPolicy", "orphanDependents and deletionPropagation cannot be both set")
+        detail = "orphanDependents and deletionPropagation cannot be both set"
+        cause = causes.invalid("propagationPolicy", policy, detail)
+        raise errors.invalid("DeleteOptions", "meta.k8s.io", "", [cause])
     if policy not in (None, "Background", "Foreground", "Orphan"):
         known = ("Foreground", "Background", "Orphan", "nil")
         cause = causes.unsupported("propagationPolicy", policy, known, in_order=True)
@@ -152,11 +154,6 @@ def part(body: Object, name: str, wanted: str) -> Object:
         said = {str: "string", bool: "bool", list: "array"}.get(type(found), "number")
         raise errors.bad_request(f"json: cannot unmarshal {said} into Go struct field {wanted}")
     return found
-
-
-def _bad_options(field: str, detail: str) -> errors.StatusError:
-    cause = {"reason": "FieldValueInvalid", "field": field, "message": detail}
-    return errors.invalid("DeleteOptions", "meta.k8s.io", "", [cause])
 
 
 def success(details: Object | None = None, code: int = 0) -> Object:

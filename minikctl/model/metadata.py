@@ -12,6 +12,8 @@ from minikctl.model.objects import Object
 
 ANNOTATIONS_LIMIT = 256 * 1024
 STANDARD_FINALIZERS = frozenset({"kubernetes", "orphan", "foregroundDeletion"})
+_GENERIC_GROUPS = frozenset({"apiextensions.k8s.io", "apiregistration.k8s.io"})
+"""Groups whose finalizers, like those of custom kinds, need no domain: core's rule is not theirs."""
 _IMMUTABLE = (
     "name",
     "namespace",
@@ -25,7 +27,9 @@ _IMMUTABLE = (
 def validate(kind: Kind, obj: Object, old: Object | None) -> list[Cause]:
     """Return what breaks the rules for names, labels, annotations, finalizers and owners."""
     meta = obj.get("metadata") or {}
-    found = [*_names(kind, meta), *_labels(meta), *annotation_map(meta), *_finalizers(meta), *_owners(meta)]
+    found = [*_names(kind, meta), *_labels(meta), *annotation_map(meta), *_owners(meta), *_finalizers(meta)]
+    if not kind.is_custom and kind.group not in _GENERIC_GROUPS:
+        found += _unqualified(meta)
     return found if old is None else [*found, *_update(meta, objects.meta(old))]
 
 
@@ -44,8 +48,8 @@ def embedded(meta: dict[str, Any], path: str) -> Iterator[Cause]:
             yield from (causes.invalid(f"{path}.{field}", said, fault) for fault in rule(said))
     yield from labels(meta.get("labels") or {}, f"{path}.labels")
     yield from annotation_map(meta, f"{path}.annotations")
-    yield from _finalizers(meta, path)
     yield from _owners(meta, path)
+    yield from _finalizers(meta, path)
 
 
 def _prefix_of_segment(value: str) -> list[str]:
@@ -96,24 +100,48 @@ def annotation_map(meta: dict[str, Any], path: str = "metadata.annotations") -> 
 
 
 def _finalizers(meta: dict[str, Any], where: str = "metadata") -> Iterator[Cause]:
+    path, held = f"{where}.finalizers", meta.get("finalizers") or ()
+    for finalizer in held:
+        yield from (causes.invalid(path, finalizer, fault) for fault in names.qualified_name(finalizer))
+    if "orphan" in held and "foregroundDeletion" in held:
+        yield causes.invalid(path, held, "finalizer orphan and foregroundDeletion cannot be both set")
+
+
+def is_unqualified(finalizer: str) -> bool:
+    """Tell whether a finalizer is neither one of Kubernetes' own nor says whose it is."""
+    return "/" not in finalizer and finalizer not in STANDARD_FINALIZERS
+
+
+def _unqualified(meta: dict[str, Any]) -> Iterator[Cause]:
     for index, finalizer in enumerate(meta.get("finalizers") or ()):
-        path = f"{where}.finalizers[{index}]"
-        faults = names.qualified_name(finalizer)
-        for fault in faults:
-            yield causes.invalid(path, finalizer, fault)
-        if not faults and "/" not in finalizer and finalizer not in STANDARD_FINALIZERS:
+        if is_unqualified(finalizer):
             detail = "name is neither a standard finalizer name nor is it fully qualified"
-            yield causes.invalid(path, finalizer, detail)
+            yield causes.invalid(f"metadata.finalizers[{index}]", finalizer, detail)
+
+
+_OWNER_FIELDS = ("kind", "name", "uid")
 
 
 def _owners(meta: dict[str, Any], where: str = "metadata") -> Iterator[Cause]:
+    """Yield faults of owner references, whose paths have no index (apimachinery's validateOwnerReference)."""
+    path, first = f"{where}.ownerReferences", ""
     references = meta.get("ownerReferences") or ()
-    controllers = [each.get("name", "") for each in references if each.get("controller")]
-    if len(controllers) > 1:
-        detail = 'Only one reference can have Controller set to true. Found "true" in references for '
-        yield causes.invalid(
-            f"{where}.ownerReferences", references, f"{detail}{controllers[0]} and {controllers[1]}"
-        )
+    for each in references:
+        if not str(each.get("apiVersion") or "").rpartition("/")[2]:
+            yield causes.invalid(
+                f"{path}.apiVersion", each.get("apiVersion") or "", "version must not be empty"
+            )
+        for field in _OWNER_FIELDS:
+            if not each.get(field):
+                yield causes.invalid(f"{path}.{field}", "", "must not be empty")
+        if (each.get("apiVersion"), each.get("kind")) == ("v1", "Event"):
+            yield causes.invalid(path, each, "/v1, Kind=Event is disallowed from being an owner")
+        if each.get("controller"):
+            named = f"{each.get('kind')}/{each.get('name')}"
+            if first:
+                detail = 'Only one reference can have Controller set to true. Found "true" in references for '
+                yield causes.invalid(path, references, f"{detail}{first} and {named}")
+            first = first or named
 
 
 def _update(meta: dict[str, Any], old: Any) -> Iterator[Cause]:

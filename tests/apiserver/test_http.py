@@ -38,6 +38,18 @@ async def test_objects_are_made_read_changed_and_deleted(client: Client) -> None
     assert (missing.status, missing.json()["message"]) == (404, 'configmaps "settings" not found')
 
 
+async def test_a_resource_version_of_zero_means_any(client: Client) -> None:
+    await client("POST", MAPS, samples.config_map(a="1"))
+    body = samples.config_map(a="2")
+    body["metadata"]["resourceVersion"] = "0"
+    assert (await client("PUT", f"{MAPS}/settings", body)).json()["data"] == {"a": "2"}
+    patch = {"metadata": {"resourceVersion": "0"}, "data": {"a": "3"}}
+    patched = await client(
+        "PATCH", f"{MAPS}/settings", patch, {"content-type": "application/merge-patch+json"}
+    )
+    assert patched.json()["data"] == {"a": "3"}
+
+
 async def test_a_wrong_token_is_refused_whatever_is_asked(registry: Registry) -> None:
     client = Client(build_app(registry, authenticate=TokenAuthenticator(TOKEN)), "wrong")
     for path in (PODS, "/version", "/healthz"):

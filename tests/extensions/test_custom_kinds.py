@@ -57,6 +57,23 @@ async def test_refusals_are_in_kubernetes_words(api: Api) -> None:
     )
 
 
+async def test_finalizers_without_a_domain_are_kept_and_warned_of_once(api: Api) -> None:
+    path = await api.define(crd(SPEC))
+    mine = {**crontab(schedule="hourly"), "metadata": {"name": "x", "finalizers": ["resources.example.com"]}}
+    made = await api("POST", path, mine)
+    assert (made.status, made.json()["metadata"]["finalizers"]) == (201, ["resources.example.com"])
+    assert made.header("warning") == (
+        '299 - "metadata.finalizers: \\"resources.example.com\\": prefer a domain-qualified finalizer name '
+        'including a path (/) to avoid accidental conflicts with other finalizer writers"'
+    )
+    more = {**made.json(), "spec": {"schedule": "daily"}}
+    assert (await api("PUT", f"{path}/x", more)).header("warning") == ""
+    told = {**more, "metadata": {"name": "x", "finalizers": ["resources.example.com", "a.b/c"]}}
+    assert (
+        await api("PUT", f"{path}/x", {**told, "metadata": {**told["metadata"], "resourceVersion": "0"}})
+    ).header("warning") == ""
+
+
 async def test_status_is_a_part_of_its_own_only_where_the_definition_says_so(api: Api) -> None:
     path = await api.define(crd(SPEC, subresources={"status": {}}))
     made = await api.ok("POST", path, {**crontab(schedule="hourly"), "status": {"phase": "x"}})

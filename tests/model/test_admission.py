@@ -23,7 +23,7 @@ def load() -> list[Any]:
     for path in sorted((Path(__file__).parent / "cases").glob("*.yaml")):
         content = yaml.safe_load(path.read_text())
         for case in content["cases"]:
-            case["base"] = content["base"]
+            case.setdefault("base", content["base"])
             found.append(pytest.param(case, id=f"{path.stem}: {case['name']}"))
     return found
 

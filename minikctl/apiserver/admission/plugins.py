@@ -5,6 +5,7 @@ from __future__ import annotations
 from minikctl.apiserver.admission.certificates import CertificateRequests
 from minikctl.apiserver.admission.chain import Plugin
 from minikctl.apiserver.admission.escalation import BindingEscalation, RoleEscalation
+from minikctl.apiserver.admission.finalizer_warnings import FinalizerWarnings
 from minikctl.apiserver.admission.ingress_class import DefaultIngressClass
 from minikctl.apiserver.admission.limit_ranger import LimitRanger
 from minikctl.apiserver.admission.mutating import MutatingPolicies
@@ -44,6 +45,7 @@ def build(world: World, roles: Rbac, client: WebhookClient) -> list[Plugin]:
         MutatingPolicies(world, roles),
         MutatingWebhooks(world, roles, client),
         ServiceWarnings(),
+        FinalizerWarnings(),
         PolicyNotices(),
         ValidatingPolicies(world, roles),
         ValidatingWebhooks(world, roles, client),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from minikctl.model import cells, names
-from minikctl.model.kind import Column, Kind
+from minikctl.model.kind import VERBS, Column, Kind
 
 KIND = Kind(
     "",
@@ -16,5 +16,6 @@ KIND = Kind(
     short_names=("ns",),
     subresources=frozenset({"status", "finalize"}),
     selectable=cells.selectable("status.phase"),
+    verbs=tuple(verb for verb in VERBS if verb != "deletecollection"),
     columns=(cells.NAME, Column("Status", cells.text("status.phase")), cells.AGE),
 )
