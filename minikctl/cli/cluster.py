@@ -210,6 +210,7 @@ def _status(session: Session) -> dict[str, Any]:
             if ready and ready[0]["status"] == "True"
             else (ready or [{}])[0].get("message", "unknown")
         )
+        found["node"] += starting.collision(node)
     found["systemPods"] = starting.states(session)
     found["ingress"] = settings.ingress_ip
     found["serviceProxy"] = {"tcp": settings.proxy_mode, "udp": "nftables", "sctp": "nftables"}

@@ -26,6 +26,14 @@ def is_ready(thing: dict[str, Any]) -> bool:
     return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
 
 
+def collision(node: dict[str, Any]) -> str:
+    """Return what a node says of a route that leads past its pods, as the end of a sentence; "" if nothing."""
+    for each in (node.get("status") or {}).get("conditions") or ():
+        if each["type"] == "RouteCollision" and each["status"] == "True":
+            return f", but {each.get('message')}"
+    return ""
+
+
 def taken_port(pod: dict[str, Any], session: Session) -> str:
     """Return whose port a pod waits for, in a sentence's half; "" when that is not why it waits."""
     places = [*_host_ports(pod)]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from minikctl import errors
 from minikctl.client.settings import ClusterSettings
 from minikctl.controllers import node as node_controller
-from minikctl.drivers import bind, haproxy, listening
+from minikctl.drivers import bind, haproxy, listening, routes
 from minikctl.drivers import engine as engines
 from minikctl.drivers import netns as netnses
 from minikctl.drivers import relay as relays
@@ -28,7 +28,7 @@ class Runtime:
 
     ``known`` are the facts before the engine answers, None if it always does.
     ``name_servers`` needs the key that their updates are signed with, ``proxy`` the directory that it shares
-    with a proxy.  ``listening`` tells which ports of this machine are taken.
+    with a proxy.  ``listening`` tells which ports of this machine are taken, ``routes`` where it sends what.
     """
 
     engine: engines.Engine
@@ -40,6 +40,7 @@ class Runtime:
     name_servers: Callable[[str], bind.NameServers]
     proxy: Callable[[str], haproxy.Proxy]
     listening: listening.Listening
+    routes: routes.Routes
     usage: UsageSource
     files: host_files.HostFiles
     prober: checks.Prober | None = None
@@ -72,6 +73,7 @@ def docker(settings: ClusterSettings) -> Runtime:
         name_servers=bind.BindServers,
         proxy=lambda directory: haproxy.HaproxyContainer(engine, directory),
         listening=listening.of_this_machine,
+        routes=routes.KernelRoutes(),
         usage=engine,
         files=host_files.RealFiles(),
     )
@@ -106,6 +108,7 @@ def simulated(clock: clocks.Clock) -> Runtime:
         name_servers=lambda _: FakeNameServers(),
         proxy=lambda _: FakeProxy(),
         listening=listening.nobody,
+        routes=routes.NoRoutes(),
         usage=IdleUsage(clock),
         files=host_files.NoFiles(),
         prober=checks.PassingProber(clock),

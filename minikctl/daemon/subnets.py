@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import ipaddress
 import logging
-import socket
-import struct
 from collections.abc import Iterator, Sequence
 
 from minikctl import errors
 from minikctl.client.settings import ClusterSettings
 from minikctl.drivers import engine as engines
 from minikctl.drivers import ownership
+from minikctl.drivers import routes as route_tables
 from minikctl.plan.cni import ranges
 
 logger = logging.getLogger(__name__)
@@ -19,13 +18,12 @@ logger = logging.getLogger(__name__)
 Subnet = ipaddress.IPv4Network
 
 FIRST, LAST, PREFIX = 201, 250, 20
-ROUTES = "/proc/net/route"
 SIMULATED = "10.128.0.0/10"
 """Of a simulated cluster, whose pods are many and reach nobody: it collides with nothing."""
 
 
 async def ensure(
-    engine: engines.Engine, settings: ClusterSettings, state: str, routes: str = ROUTES
+    engine: engines.Engine, settings: ClusterSettings, state: str, routes: route_tables.Routes
 ) -> engines.Network:
     """Return the cluster's network, made if need be; ``DriverError`` says why there is none.
 
@@ -42,7 +40,7 @@ async def ensure(
         return await _make(engine, settings, state, chosen)
     taken = [subnet for network in present if (subnet := parsed(network.subnet))]
     problem: errors.DriverError | None = None
-    for candidate in free(taken + host_routes(routes), length):
+    for candidate in free(taken + route_tables.ranges(routes), length):
         try:
             return await _make(engine, settings, state, str(candidate))
         except errors.EngineUnavailable:
@@ -79,17 +77,26 @@ def parsed(text: str) -> Subnet | None:
         return None
 
 
-def host_routes(path: str) -> list[Subnet]:
-    """Return the ranges to which the host has routes of its own, the default route aside."""
-    try:
-        with open(path, encoding="ascii") as source:
-            lines = source.read().splitlines()[1:]
-    except OSError:
-        return []
-    found = []
-    for line in lines:
-        fields = line.split()
-        address, mask = (socket.inet_ntoa(struct.pack("=I", int(fields[n], 16))) for n in (1, 7))
-        if mask != "0.0.0.0":
-            found.append(ipaddress.IPv4Network((address, mask)))
-    return found
+def collision(routes: route_tables.Routes, network: engines.Network) -> str:
+    """Return which route of this machine leads past the cluster's network, in words; "" if none.
+
+    Routes that came after the network may do so: those of a VPN.  Where the network is no bridge of this
+    machine there is nothing to tell.
+    """
+    whole = ipaddress.IPv4Network(network.subnet)
+    found = routes.all()
+    own = ipaddress.IPv4Network(network.gateway)
+    bridge = next((route.interface for route in found if route.local and route.subnet == own), 0)
+    if not bridge:
+        return ""
+    others = [r.subnet for r in found if r.interface != bridge and not r.local and r.subnet.overlaps(whole)]
+    for subnet in (whole, *others):
+        inside = subnet if subnet.prefixlen > whole.prefixlen else whole
+        # Near its end: the bridge's own address is at the beginning.
+        leads = routes.interface(str(inside[-2 if inside.num_addresses > 1 else 0]))
+        if leads != bridge:
+            return (
+                f"this machine's route to {subnet} leads to {route_tables.name(leads)}, although pods have "
+                f"addresses of {network.subnet}: published ports, Ingress and probes do not reach them"
+            )
+    return ""

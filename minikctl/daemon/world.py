@@ -80,7 +80,8 @@ class World:
         """Return what the machine is; ``DriverError`` says why the node is not ready."""
         if self._place is None or self.problem:
             raise errors.EngineUnavailable(self.problem)
-        return await self._runtime.facts(self._place.network.gateway)()
+        found = await self._runtime.facts(self._place.network.gateway)()
+        return replace(found, collision=subnets.collision(self._runtime.routes, self._place.network))
 
     @property
     def known(self) -> node_plan.Facts | None:
@@ -186,7 +187,8 @@ class World:
         engine = self._runtime.engine
         info = await engine.info()
         network, image = await asyncio.gather(
-            subnets.ensure(engine, self._core.settings, self._core.home.path), self._runtime.infra_image()
+            subnets.ensure(engine, self._core.settings, self._core.home.path, self._runtime.routes),
+            self._runtime.infra_image(),
         )
         logger.info("engine %s, network %s, image %s", info.version, network.subnet, image)
         return Place(network, image, info)

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from minikctl.model import kinds, objects, quantity
-from minikctl.model.actions.api import ApiAction, Create, Patch, Plan
+from minikctl.model.actions.api import ApiAction, Create, Patch, Plan, RecordEvent
 from minikctl.model.objects import Object
 from minikctl.plan import conditions
 
@@ -24,13 +24,15 @@ LEASE_RENEWALS = 4
 ZONE = "topology.kubernetes.io/zone"
 REPORT = timedelta(minutes=5)
 """A status that does not change is written again after this time, with a new heartbeat."""
+COLLISION = "RouteCollision"
+"""A condition that is there once a route of the machine has led past the pods, as those of VPNs may."""
 SILENCED = "minikctl.dev/silenced"
 """An annotation: "true" has a node report nothing any more, as if its machine were lost."""
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What the machine and its engine are."""
+    """What the machine and its engine are; ``collision`` says which route leads past the pods, "" if none."""
 
     cpus: int
     memory_bytes: int
@@ -42,6 +44,7 @@ class Facts:
     address: str
     storage_bytes: int = 0
     max_pods: int = 110
+    collision: str = ""
 
 
 @dataclass(frozen=True)
@@ -87,7 +90,7 @@ def desired(view: View, now: datetime) -> Plan:
         return Plan((Create(kinds.NODE, _registration(view, view.facts, now)),), wake_in=RENEW_SECONDS)
     if objects.annotations(view.node).get(SILENCED) == "true":
         return Plan(wake_in=None)
-    actions = [*_labels(view), *_renewal(view, now)]
+    actions = [*_labels(view), *_renewal(view, now), *_warning(view)]
     renewed = _renewed_at(view.lease) if not any(_is_renewal(each) for each in actions) else now
     pause = timedelta(seconds=view.place.renew_seconds)
     next_renewal = (renewed + pause - now).total_seconds() if renewed else 0.0
@@ -152,6 +155,7 @@ def _conditions(view: View, now: datetime) -> list[dict[str, Any]]:
         ("PIDPressure", "KubeletHasSufficientPID", "kubelet has sufficient PID available"),
     )
     found = [conditions.new(kind, "False", reason, message, now) for kind, reason, message in healthy]
+    found += _collision(view, now)
     if view.trouble:
         message = f"container runtime is down: {view.trouble}"
         return [*found, conditions.new("Ready", "False", "KubeletNotReady", message, now)]
@@ -159,6 +163,25 @@ def _conditions(view: View, now: datetime) -> list[dict[str, Any]]:
         *found,
         conditions.new("Ready", "True", "KubeletReady", "kubelet is posting ready status", now),
     ]
+
+
+def _collision(view: View, now: datetime) -> list[dict[str, Any]]:
+    """Return the condition that tells of a route past the pods, once there has been one."""
+    words = view.facts.collision if view.facts else ""
+    if words:
+        return [conditions.new(COLLISION, "True", "RouteLeadsElsewhere", words, now)]
+    known = conditions.find(objects.status(view.object).get("conditions") or (), COLLISION)
+    message = "no route of the machine leads past the pods"
+    return [conditions.new(COLLISION, "False", "RoutesLeadToPods", message, now)] if known else []
+
+
+def _warning(view: View) -> list[ApiAction]:
+    """Return the event of a route past the pods, when it has just come."""
+    words = view.facts.collision if view.facts else ""
+    known = conditions.find(objects.status(view.object).get("conditions") or (), COLLISION) or {}
+    if not words or (known.get("status"), known.get("message")) == ("True", words):
+        return []
+    return [RecordEvent(view.object, "Warning", COLLISION, words, "kubelet")]
 
 
 def _described(view: View, facts: Facts, present: Mapping[str, Any]) -> dict[str, Any]:

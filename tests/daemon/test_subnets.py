@@ -10,30 +10,54 @@ from minikctl import errors
 from minikctl.client.settings import ClusterSettings
 from minikctl.daemon import subnets
 from minikctl.drivers import ownership
+from minikctl.drivers.engine import Network
 from minikctl.drivers.fake_engine import FakeEngine
+from minikctl.drivers.routes import Route
 from tests.fakes.clock import FakeClock
 
 SETTINGS = ClusterSettings("lab")
 STATE = "/somewhere/clusters/lab"
 
-ROUTES = """\
-Iface	Destination	Gateway 	Flags	RefCnt	Use	Metric	Mask		MTU	Window	IRTT
-eth0	00000000	0100A8C0	0003	0	0	0	00000000	0	0	0
-eth0	0000A8C0	00000000	0001	0	0	0	00FFFFFF	0	0	0
-tun0	0000C90A	00000000	0001	0	0	0	0000FFFF	0	0	0
-"""
+
+class FakeRoutes:
+    """Fits ``Routes``: the routes that a test gives, of which the longest prefix counts, then the first."""
+
+    def __init__(self, *found: tuple[str, int, bool]) -> None:
+        self.found = [Route(ipaddress.IPv4Network(text), number, local) for text, number, local in found]
+
+    def all(self) -> list[Route]:
+        return self.found
+
+    def interface(self, address: str) -> int:
+        at = ipaddress.IPv4Address(address)
+        fitting = [route for route in self.found if at in route.subnet]
+        return max(fitting, key=lambda route: route.subnet.prefixlen).interface if fitting else 0
 
 
 @pytest.fixture
-def routes(tmp_path: Path) -> str:
-    path = tmp_path / "route"
-    path.write_text(ROUTES)
-    return str(path)
+def routes() -> FakeRoutes:
+    return FakeRoutes(("192.168.0.0/24", 2, False), ("10.201.0.0/16", 3, False), ("10.202.0.9/32", 1, True))
 
 
-def test_routes_of_the_host_are_read(routes: str) -> None:
-    assert [str(each) for each in subnets.host_routes(routes)] == ["192.168.0.0/24", "10.201.0.0/16"]
-    assert subnets.host_routes("/nonexistent") == []
+BRIDGE = [("10.202.0.1/32", 7, True), ("10.202.0.0/20", 7, False)]
+
+
+@pytest.mark.parametrize(
+    ("others", "said"),
+    [
+        ([], ""),
+        ([("10.0.0.0/8", 1, False), ("10.203.0.0/24", 1, False)], ""),
+        ([("10.202.3.0/24", 1, False)], "this machine's route to 10.202.3.0/24 leads to lo, "),
+        ([("10.202.3.4/32", 0, False)], "this machine's route to 10.202.3.4/32 leads to nowhere, "),
+        ([("10.202.8.0/21", 1, False)], "this machine's route to 10.202.0.0/20 leads to lo, "),
+    ],
+)
+def test_a_route_that_leads_past_pods_is_told(others: list[tuple[str, int, bool]], said: str) -> None:
+    network = Network("n", "minikctl-lab", "10.202.0.0/20", "10.202.0.1", {})
+    found = subnets.collision(FakeRoutes(*BRIDGE, *others), network)
+    assert found.startswith(said)
+    assert bool(found) is bool(said)
+    assert subnets.collision(FakeRoutes(*others), network) == "", "it is no bridge of this machine"
 
 
 def test_the_first_range_that_nobody_has() -> None:
@@ -47,7 +71,7 @@ def test_only_ipv4_counts(text: str, known: bool) -> None:
     assert (subnets.parsed(text) is not None) is known
 
 
-async def test_clusters_get_ranges_of_their_own_and_find_them_again(routes: str) -> None:
+async def test_clusters_get_ranges_of_their_own_and_find_them_again(routes: FakeRoutes) -> None:
     engine = FakeEngine(FakeClock())
     first = await subnets.ensure(engine, SETTINGS, STATE, routes)
     assert (first.name, first.subnet, first.labels) == (
@@ -60,7 +84,7 @@ async def test_clusters_get_ranges_of_their_own_and_find_them_again(routes: str)
     assert other.subnet == "10.203.0.0/20"
 
 
-async def test_a_range_that_the_user_chose(routes: str) -> None:
+async def test_a_range_that_the_user_chose(routes: FakeRoutes) -> None:
     engine = FakeEngine(FakeClock())
     chosen = replace(SETTINGS, pod_cidr="10.99.0.0/24")
     assert (await subnets.ensure(engine, chosen, STATE, routes)).subnet == "10.99.0.0/24"
@@ -68,13 +92,13 @@ async def test_a_range_that_the_user_chose(routes: str) -> None:
         await subnets.ensure(engine, replace(chosen, name="other"), STATE, routes)
 
 
-async def test_a_range_that_turns_out_to_be_taken_is_passed_over(routes: str) -> None:
+async def test_a_range_that_turns_out_to_be_taken_is_passed_over(routes: FakeRoutes) -> None:
     engine = FakeEngine(FakeClock())
     engine.fail("create_network", errors.DriverError("Pool overlaps with other one on this address space"))
     assert (await subnets.ensure(engine, SETTINGS, STATE, routes)).subnet == "10.203.0.0/20"
 
 
-async def test_an_engine_that_goes_away_is_no_reason_to_try_others(routes: str) -> None:
+async def test_an_engine_that_goes_away_is_no_reason_to_try_others(routes: FakeRoutes) -> None:
     engine = FakeEngine(FakeClock())
     engine.fail("create_network", errors.EngineUnavailable("gone"))
     with pytest.raises(errors.EngineUnavailable):
@@ -82,7 +106,7 @@ async def test_an_engine_that_goes_away_is_no_reason_to_try_others(routes: str) 
 
 
 async def test_a_cluster_of_that_name_with_other_state_is_refused_while_that_is_there(
-    routes: str, tmp_path: Path
+    routes: FakeRoutes, tmp_path: Path
 ) -> None:
     engine = FakeEngine(FakeClock())
     (tmp_path / "store.db").touch()
@@ -94,6 +118,6 @@ async def test_a_cluster_of_that_name_with_other_state_is_refused_while_that_is_
     assert (await subnets.ensure(engine, SETTINGS, STATE, routes)) == made
 
 
-async def test_a_simulated_cluster_has_room_for_a_million_pods(routes: str) -> None:
+async def test_a_simulated_cluster_has_room_for_a_million_pods(routes: FakeRoutes) -> None:
     made = await subnets.ensure(FakeEngine(FakeClock()), replace(SETTINGS, runtime="sim"), STATE, routes)
     assert made.subnet == subnets.SIMULATED
