@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import socket
 import ssl
@@ -18,13 +17,8 @@ import pytest
 
 from tests.e2e.conftest import Cluster, eventually
 from tests.e2e.site import Site, annotated, ingress, opened, path, rule
-from tests.e2e.test_network import NAMESPACE, meta, service
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
-
-USER_HASH = subprocess.run(
-    ["openssl", "passwd", "-5", "secret"], capture_output=True, text=True, check=False
-).stdout.strip()
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +87,7 @@ def test_the_pod_sees_who_asked_and_how(site: Site) -> None:
 
 def test_large_and_chunked_bodies_arrive_whole(site: Site) -> None:
     size = 5_000_000
-    for words in ((), CHUNKED):
+    for words in ((), ("-H", "Transfer-Encoding: chunked")):
         argv = ["curl", "-sS", "-m", "20", "--resolve", f"one.test:80:{site.address}", "-X", "POST"]
         done = subprocess.run(
             [*argv, *words, "--data-binary", "@-", "http://one.test/"],
@@ -178,162 +172,14 @@ def test_other_classes_and_resource_backends_are_left_or_told(site: Site) -> Non
     assert not site.field("ingress", "foreign")["status"].get("loadBalancer")
 
 
-CHUNKED = ("-H", "Transfer-Encoding: chunked")
-SIMPLE: list[tuple[str, dict[str, str], str, tuple[str, ...], int, str]] = [
-    ("redirect", {"permanent-redirect": "https://new.test/"}, "/", (), 301, "location: https://new.test/"),
-    ("temporal", {"temporal-redirect": "http://t.test/x"}, "/", (), 302, "location: http://t.test/x"),
-    ("approot", {"app-root": "/start"}, "/", (), 302, "location: /start"),
-    ("forced", {"force-ssl-redirect": "true"}, "/p?q=1", (), 308, "location: https://forced.test/p?q=1"),
-    ("sslonly", {"ssl-redirect": "true"}, "/", (), 200, ""),
-    ("bodysize", {"proxy-body-size": "1k"}, "/", ("-d", "x" * 2000), 413, ""),
-    ("smallbody", {"proxy-body-size": "1m"}, "/", ("-d", "x" * 2000), 200, ""),
-    ("chunked", {"proxy-body-size": "40k"}, "/", (*CHUNKED, "-d", "x" * 40961), 413, ""),
-    ("smallchunked", {"proxy-body-size": "40k"}, "/", (*CHUNKED, "-d", "x" * 40960), 200, ""),
-    ("allow", {"whitelist-source-range": "192.0.2.0/24"}, "/", (), 403, ""),
-    ("allowed", {"allowlist-source-range": "0.0.0.0/0"}, "/", (), 200, ""),
-    ("deny", {"denylist-source-range": "0.0.0.0/0"}, "/", (), 403, ""),
-    ("timeout", {"proxy-read-timeout": "1"}, "/slow", (), 504, ""),
-    ("authurl", {"auth-url": "http://auth.test"}, "/", (), 503, ""),
-    ("badrange", {"whitelist-source-range": "nonsense"}, "/", (), 503, ""),
-    (
-        "cors",
-        {"enable-cors": "true", "cors-allow-origin": "https://a.test"},
-        "/",
-        ("-H", "Origin: https://a.test"),
-        200,
-        "access-control-allow-origin: https://a.test",
-    ),
-    (
-        "preflight",
-        {"enable-cors": "true", "cors-allow-methods": "GET, PUT"},
-        "/",
-        ("-X", "OPTIONS", "-H", "Origin: https://b.test"),
-        204,
-        "access-control-allow-methods: get, put",
-    ),
-]
-
-
-@pytest.mark.parametrize(
-    ("name", "annotations", "target", "words", "status", "header"), SIMPLE, ids=[s[0] for s in SIMPLE]
-)
-def test_annotations(
-    site: Site,
-    name: str,
-    annotations: dict[str, str],
-    target: str,
-    words: tuple[str, ...],
-    status: int,
-    header: str,
-) -> None:
-    site.apply(annotated(name, annotations))
-    site.settled(name)
-    found, _, head = site.ask(f"{name}.test", target, *words)
-    assert found == status, head
-    assert header in head.lower()
-
-
-def test_paths_are_rewritten(site: Site) -> None:
+def test_a_default_backend_serves_hosts_without_paths_and_what_the_paths_leave(site: Site) -> None:
     site.apply(
-        annotated("rewrite", {"rewrite-target": "/$2"}, path("/app(/|$)(.*)", "a", "ImplementationSpecific")),
-        annotated("flat", {"rewrite-target": "/fixed"}, path("/any", "b")),
-        annotated(
-            "regex", {"use-regex": "true"}, path("/v[0-9]+/x", "c", "ImplementationSpecific"), path("/", "d")
-        ),
+        ingress("bare", {"host": "bare.test"}, defaultBackend=path("/", "c")["backend"]),
+        ingress("alone", defaultBackend=path("/", "b")["backend"]),
     )
-    site.settled("regex")
-    assert site.ask("rewrite.test", "/app/one/two?q=1")[1]["path"] == "/one/two?q=1"
-    assert site.ask("rewrite.test", "/app")[1]["path"] == "/"
-    assert site.ask("flat.test", "/any/thing")[1]["path"] == "/fixed"
-    assert [site.to("regex.test", path) for path in ("/v12/x", "/V1/x", "/vv/x")] == ["c", "c", "d"]
-
-
-def test_the_host_and_a_prefix_may_be_set_and_other_names_given(site: Site) -> None:
-    more = {"upstream-vhost": "inner.test", "x-forwarded-prefix": "/out", "server-alias": "alias.test"}
-    site.apply(annotated("vhost", more))
-    site.settled("vhost")
-    for host in ("vhost.test", "alias.test"):
-        headers = site.ask(host)[1]["headers"]
-        assert (headers["host"], headers["x-forwarded-prefix"]) == ("inner.test", "/out")
-
-
-def test_basic_auth(site: Site) -> None:
-    users = base64.b64encode(f"tim:{USER_HASH}\n".encode()).decode()
-    site.apply(
-        {"apiVersion": "v1", "kind": "Secret", "metadata": meta("users"), "data": {"auth": users}},
-        annotated("auth", {"auth-type": "basic", "auth-secret": "users", "auth-realm": "Here"}),
-        annotated("nobody", {"auth-type": "basic", "auth-secret": "missing"}),
-    )
-    site.settled("nobody")
-    status, _, head = site.ask("auth.test")
-    assert status == 401
-    assert 'basic realm="here"' in head.lower()
-    assert site.ask("auth.test", "/", "-u", "tim:wrong")[0] == 401
-    assert site.to("auth.test", "/", "-u", "tim:secret") == "a"
-    assert site.ask("nobody.test")[0] == 503
-    eventually(lambda: "Shut" in site.reasons("nobody"))
-
-
-def test_a_cookie_keeps_the_endpoint(site: Site) -> None:
-    both = service("both", ports=[{"port": 80, "targetPort": 8080}])
-    both["spec"]["selector"] = {"pair": "yes"}
-    site.apply(
-        both,
-        annotated("cookie", {"affinity": "cookie", "session-cookie-name": "sid"}, path("/", "both")),
-    )
-    site.cluster.run("label", "pod", "a", "b", "pair=yes", "-n", NAMESPACE)
-    site.settled("cookie")
-    eventually(lambda: len({site.to("cookie.test") for _ in range(8)}) == 2)
-    _, said, head = site.ask("cookie.test")
-    (cookie,) = [
-        line.split(": ")[1].split(";")[0]
-        for line in head.splitlines()
-        if line.lower().startswith("set-cookie: sid=")
-    ]
-    assert {site.to("cookie.test", "/", "-b", cookie) for _ in range(8)} == {said["pod"]}
-
-
-def test_a_canary_by_header_cookie_and_weight(site: Site) -> None:
-    site.apply(
-        ingress("main", rule("can.test", path("/", "a"), path("/other", "a"))),
-        ingress(
-            "canary",
-            rule("can.test", path("/", "b")),
-            annotations={
-                "canary": "true",
-                "canary-by-header": "X-Try",
-                "canary-by-cookie": "try",
-                "canary-weight": "50",
-            },
-        ),
-        annotated("lonely", {"canary": "true", "canary-weight": "50"}),
-    )
-    site.settled("lonely")
-    assert {site.to("can.test", "/", "-H", "X-Try: always") for _ in range(5)} == {"b"}
-    assert {site.to("can.test", "/", "-H", "X-Try: never") for _ in range(5)} == {"a"}
-    assert {site.to("can.test", "/", "-b", "try=always") for _ in range(5)} == {"b"}
-    assert {site.to("can.test") for _ in range(20)} == {"a", "b"}
-    assert {site.to("can.test", "/other") for _ in range(10)} == {"a"}
-    eventually(lambda: "NoPrimary" in site.reasons("lonely"))
-
-
-def test_rates_are_limited(site: Site) -> None:
-    site.apply(annotated("rate", {"limit-rps": "1", "limit-burst-multiplier": "3"}))
-    site.settled("rate")
-    found = [site.ask("rate.test")[0] for _ in range(6)]
-    assert found.count(200) == 3
-    assert found[-1] == 503
-
-
-def test_what_is_not_done_is_told_and_the_rest_is_served(site: Site) -> None:
-    site.apply(
-        annotated(
-            "odd", {"configuration-snippet": "deny all;", "proxy-buffer-size": "8k", "limit-rps": "many"}
-        )
-    )
-    site.settled("odd")
-    assert site.to("odd.test") == "a"
-    eventually(lambda: {"UnsupportedAnnotation", "InvalidAnnotation"} <= site.reasons("odd"))
+    site.settled("alone")
+    assert [site.to("bare.test", one) for one in ("/", "/any")] == ["c", "c"]
+    assert site.to("nobody.test") == "d", "of Ingresses that answer for all other hosts, the oldest does"
 
 
 def test_a_configuration_that_the_proxy_refuses_harms_nobody_else(site: Site) -> None:

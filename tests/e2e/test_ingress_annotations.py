@@ -1,0 +1,386 @@
+"""Annotations of ingress-nginx on an Ingress, each by real requests."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.conftest import Cluster, eventually
+from tests.e2e.site import Site, annotated, ingress, opened, path, rule
+from tests.e2e.test_network import NAMESPACE, meta, self_signed, service
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+
+USER_HASH = subprocess.run(
+    ["openssl", "passwd", "-5", "secret"], capture_output=True, text=True, check=False
+).stdout.strip()
+
+
+@pytest.fixture(scope="module")
+def site(cluster: Cluster) -> Iterator[Site]:
+    with opened(cluster, ingress("main", rule("one.test", path("/", "a")))) as made:
+        yield made
+
+
+CHUNKED = ("-H", "Transfer-Encoding: chunked")
+SIMPLE: list[tuple[str, dict[str, str], str, tuple[str, ...], int, str]] = [
+    ("redirect", {"permanent-redirect": "https://new.test/"}, "/", (), 301, "location: https://new.test/"),
+    (
+        "moved",
+        {"permanent-redirect": "http://new.test/", "permanent-redirect-code": "308"},
+        "/",
+        (),
+        308,
+        "location: http://new.test/",
+    ),
+    ("temporal", {"temporal-redirect": "http://t.test/x"}, "/", (), 302, "location: http://t.test/x"),
+    ("approot", {"app-root": "/start"}, "/", (), 302, "location: /start"),
+    ("forced", {"force-ssl-redirect": "true"}, "/p?q=1", (), 308, "location: https://forced.test/p?q=1"),
+    ("sslonly", {"ssl-redirect": "true"}, "/", (), 200, ""),
+    ("bodysize", {"proxy-body-size": "1k"}, "/", ("-d", "x" * 2000), 413, ""),
+    ("smallbody", {"proxy-body-size": "1m"}, "/", ("-d", "x" * 2000), 200, ""),
+    ("chunked", {"proxy-body-size": "40k"}, "/", (*CHUNKED, "-d", "x" * 40961), 413, ""),
+    ("smallchunked", {"proxy-body-size": "40k"}, "/", (*CHUNKED, "-d", "x" * 40960), 200, ""),
+    ("allow", {"whitelist-source-range": "192.0.2.0/24"}, "/", (), 403, ""),
+    ("allowed", {"allowlist-source-range": "0.0.0.0/0"}, "/", (), 200, ""),
+    ("deny", {"denylist-source-range": "0.0.0.0/0"}, "/", (), 403, ""),
+    ("timeout", {"proxy-read-timeout": "1"}, "/slow", (), 504, ""),
+    ("sendtimeout", {"proxy-send-timeout": "1"}, "/slow", (), 504, ""),
+    ("longer", {"proxy-read-timeout": "1", "proxy-send-timeout": "30"}, "/slow", (), 200, ""),
+    ("authurl", {"auth-url": "http://auth.test"}, "/", (), 503, ""),
+    ("badrange", {"whitelist-source-range": "nonsense"}, "/", (), 503, ""),
+    (
+        "cors",
+        {"enable-cors": "true", "cors-allow-origin": "https://a.test"},
+        "/",
+        ("-H", "Origin: https://a.test"),
+        200,
+        "access-control-allow-origin: https://a.test",
+    ),
+    (
+        "corsother",
+        {"enable-cors": "true", "cors-allow-credentials": "false", "cors-expose-headers": "X-One"},
+        "/",
+        ("-H", "Origin: https://a.test"),
+        200,
+        "access-control-expose-headers: x-one",
+    ),
+    (
+        "corsage",
+        {"enable-cors": "true", "cors-max-age": "60", "cors-allow-headers": "X-Two"},
+        "/",
+        ("-X", "OPTIONS", "-H", "Origin: https://a.test"),
+        204,
+        "access-control-max-age: 60",
+    ),
+    (
+        "preflight",
+        {"enable-cors": "true", "cors-allow-methods": "GET, PUT"},
+        "/",
+        ("-X", "OPTIONS", "-H", "Origin: https://b.test"),
+        204,
+        "access-control-allow-methods: get, put",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "annotations", "target", "words", "status", "header"), SIMPLE, ids=[s[0] for s in SIMPLE]
+)
+def test_annotations(
+    site: Site,
+    name: str,
+    annotations: dict[str, str],
+    target: str,
+    words: tuple[str, ...],
+    status: int,
+    header: str,
+) -> None:
+    site.apply(annotated(name, annotations))
+    site.settled(name)
+    found, _, head = site.ask(f"{name}.test", target, *words)
+    assert found == status, head
+    assert header in head.lower()
+
+
+def test_paths_are_rewritten(site: Site) -> None:
+    site.apply(
+        annotated("rewrite", {"rewrite-target": "/$2"}, path("/app(/|$)(.*)", "a", "ImplementationSpecific")),
+        annotated("flat", {"rewrite-target": "/fixed"}, path("/any", "b")),
+        annotated(
+            "regex", {"use-regex": "true"}, path("/v[0-9]+/x", "c", "ImplementationSpecific"), path("/", "d")
+        ),
+    )
+    site.settled("regex")
+    assert site.ask("rewrite.test", "/app/one/two?q=1")[1]["path"] == "/one/two?q=1"
+    assert site.ask("rewrite.test", "/app")[1]["path"] == "/"
+    assert site.ask("flat.test", "/any/thing")[1]["path"] == "/fixed"
+    assert [site.to("regex.test", path) for path in ("/v12/x", "/V1/x", "/vv/x")] == ["c", "c", "d"]
+
+
+def test_the_host_and_a_prefix_may_be_set_and_other_names_given(site: Site) -> None:
+    more = {"upstream-vhost": "inner.test", "x-forwarded-prefix": "/out", "server-alias": "alias.test"}
+    site.apply(annotated("vhost", more))
+    site.settled("vhost")
+    for host in ("vhost.test", "alias.test"):
+        headers = site.ask(host)[1]["headers"]
+        assert (headers["host"], headers["x-forwarded-prefix"]) == ("inner.test", "/out")
+
+
+def test_basic_auth(site: Site) -> None:
+    users = base64.b64encode(f"tim:{USER_HASH}\n".encode()).decode()
+    site.apply(
+        {"apiVersion": "v1", "kind": "Secret", "metadata": meta("users"), "data": {"auth": users}},
+        annotated("auth", {"auth-type": "basic", "auth-secret": "users", "auth-realm": "Here"}),
+        annotated("nobody", {"auth-type": "basic", "auth-secret": "missing"}),
+    )
+    site.settled("nobody")
+    status, _, head = site.ask("auth.test")
+    assert status == 401
+    assert 'basic realm="here"' in head.lower()
+    assert site.ask("auth.test", "/", "-u", "tim:wrong")[0] == 401
+    assert site.to("auth.test", "/", "-u", "tim:secret") == "a"
+    assert site.ask("nobody.test")[0] == 503
+    eventually(lambda: "Shut" in site.reasons("nobody"))
+
+
+def test_a_cookie_keeps_the_endpoint(site: Site) -> None:
+    both = service("both", ports=[{"port": 80, "targetPort": 8080}])
+    both["spec"]["selector"] = {"pair": "yes"}
+    site.apply(
+        both,
+        annotated("cookie", {"affinity": "cookie", "session-cookie-name": "sid"}, path("/", "both")),
+    )
+    site.cluster.run("label", "pod", "a", "b", "pair=yes", "-n", NAMESPACE)
+    site.settled("cookie")
+    eventually(lambda: len({site.to("cookie.test") for _ in range(8)}) == 2)
+    _, said, head = site.ask("cookie.test")
+    (cookie,) = [
+        line.split(": ")[1].split(";")[0]
+        for line in head.splitlines()
+        if line.lower().startswith("set-cookie: sid=")
+    ]
+    assert {site.to("cookie.test", "/", "-b", cookie) for _ in range(8)} == {said["pod"]}
+
+
+def test_a_canary_by_header_cookie_and_weight(site: Site) -> None:
+    site.apply(
+        ingress("main", rule("can.test", path("/", "a"), path("/other", "a"))),
+        ingress(
+            "canary",
+            rule("can.test", path("/", "b")),
+            annotations={
+                "canary": "true",
+                "canary-by-header": "X-Try",
+                "canary-by-cookie": "try",
+                "canary-weight": "50",
+            },
+        ),
+        annotated("lonely", {"canary": "true", "canary-weight": "50"}),
+    )
+    site.settled("lonely")
+    assert {site.to("can.test", "/", "-H", "X-Try: always") for _ in range(5)} == {"b"}
+    assert {site.to("can.test", "/", "-H", "X-Try: never") for _ in range(5)} == {"a"}
+    assert {site.to("can.test", "/", "-b", "try=always") for _ in range(5)} == {"b"}
+    assert {site.to("can.test") for _ in range(20)} == {"a", "b"}
+    assert {site.to("can.test", "/other") for _ in range(10)} == {"a"}
+    eventually(lambda: "NoPrimary" in site.reasons("lonely"))
+
+
+def test_rates_are_limited(site: Site) -> None:
+    site.apply(annotated("rate", {"limit-rps": "1", "limit-burst-multiplier": "3"}))
+    site.settled("rate")
+    found = [site.ask("rate.test")[0] for _ in range(6)]
+    assert found.count(200) == 3
+    assert found[-1] == 503
+
+
+def test_what_is_not_done_is_told_and_the_rest_is_served(site: Site) -> None:
+    site.apply(
+        annotated(
+            "odd", {"configuration-snippet": "deny all;", "proxy-buffer-size": "8k", "limit-rps": "many"}
+        )
+    )
+    site.settled("odd")
+    assert site.to("odd.test") == "a"
+    eventually(lambda: {"UnsupportedAnnotation", "InvalidAnnotation"} <= site.reasons("odd"))
+
+
+def test_https_is_asked_for_where_the_ingress_has_it(site: Site) -> None:
+    site.apply(annotated("secured", {"ssl-redirect": "true"}, tls=[{"hosts": ["secured.test"]}]))
+    site.settled("secured")
+    status, _, head = site.ask("secured.test", "/p?q=1")
+    assert (status, "location: https://secured.test/p?q=1" in head.lower()) == (308, True)
+    assert site.ask("secured.test", "/", scheme="https")[0] == 200
+
+
+def test_an_origin_that_may_not_ask_is_not_named(site: Site) -> None:
+    site.apply(annotated("origin", {"enable-cors": "true", "cors-allow-origin": "https://a.test"}))
+    site.settled("origin")
+    status, _, head = site.ask("origin.test", "/", "-H", "Origin: https://b.test")
+    assert (status, "access-control" in head.lower()) == (200, False)
+
+
+def test_an_endpoint_that_does_not_answer_is_given_up_after_the_time_to_connect(site: Site) -> None:
+    nobody = site.field("pod", "a")["status"]["podIP"].rpartition(".")[0] + ".250"
+    nowhere = {
+        "apiVersion": "discovery.k8s.io/v1",
+        "kind": "EndpointSlice",
+        "metadata": {**meta("nowhere"), "labels": {"kubernetes.io/service-name": "nowhere"}},
+        "addressType": "IPv4",
+        "ports": [{"name": "http", "port": 8080}],
+        "endpoints": [{"addresses": [nobody]}],
+    }
+    site.apply(service("nowhere", ""), nowhere)
+    site.apply(
+        annotated("soon", {"proxy-connect-timeout": "1"}, path("/", "nowhere")),
+        ingress("late", rule("late.test", path("/", "nowhere"))),
+    )
+    site.settled("late")
+    taken = {}
+    for name in ("soon", "late"):
+        begun = time.monotonic()
+        assert site.ask(f"{name}.test")[0] == 503
+        taken[name] = time.monotonic() - begun
+    assert taken["soon"] < taken["late"] - 2
+
+
+TLS = """
+import http.server, ssl, sys
+class Answer(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"over TLS")
+server = http.server.HTTPServer(("0.0.0.0", 8443), Answer)
+context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+context.load_cert_chain(sys.argv[1], sys.argv[2])
+server.socket = context.wrap_socket(server.socket, server_side=True)
+print("ready", flush=True)
+server.serve_forever()
+"""
+
+
+@contextlib.contextmanager
+def serving_tls(site: Site, folder: Path) -> Iterator[None]:
+    """Have pod a serve TLS with a certificate that nobody knows."""
+    self_signed(folder, "inner.test")
+    files = [str(folder / f"inner.test.{kind}") for kind in ("crt", "key")]
+    with site.inside(TLS, *files, pod="a") as server:
+        assert server.stdout is not None
+        assert server.stdout.readline() == "ready\n"
+        try:
+            yield
+        finally:
+            server.kill()
+
+
+def test_the_endpoint_may_speak_tls(site: Site, tmp_path: Path) -> None:
+    by_name = {"name": "secure", "port": 443, "targetPort": 8443, "appProtocol": "https"}
+    site.apply(
+        service("inner", "a", ports=[{"name": "plain", "port": 444, "targetPort": 8443}, by_name]),
+        annotated("inner", {"backend-protocol": "HTTPS"}, path("/", "inner", port="plain")),
+        ingress("byname", rule("byname.test", path("/", "inner", port="secure"))),
+    )
+    site.settled("byname")
+    with serving_tls(site, tmp_path):
+        for host in ("inner.test", "byname.test"):
+            assert site.ask(host)[:2] == (200, "over TLS")
+
+
+def test_the_cookie_is_as_asked_for(site: Site) -> None:
+    asked = {"path": "/p", "samesite": "Strict", "secure": "true", "max-age": "60", "name": "sid"}
+    more = {f"session-cookie-{key}": text for key, text in asked.items()}
+    site.apply(annotated("cookies", {"affinity": "cookie", **more}))
+    site.settled("cookies")
+    (line,) = [
+        line
+        for line in site.ask("cookies.test")[2].splitlines()
+        if line.lower().startswith("set-cookie: sid=")
+    ]
+    assert all(word in line for word in ("Path=/p", "SameSite=Strict", "Secure", "Max-Age=60", "HttpOnly"))
+
+
+def test_a_canary_by_a_headers_value_and_by_a_share_of_its_own_total(site: Site) -> None:
+    by_value = {"canary": "true", "canary-by-header": "X-Region", "canary-by-header-value": "north"}
+    by_share = {"canary": "true", "canary-weight": "1", "canary-weight-total": "2"}
+    site.apply(
+        ingress("primary", rule("value.test", path("/", "a")), rule("share.test", path("/", "a"))),
+        ingress("value", rule("value.test", path("/", "b")), annotations=by_value),
+        ingress("share", rule("share.test", path("/", "c")), annotations=by_share),
+    )
+    site.settled("share")
+    found = [site.to("value.test", "/", "-H", f"X-Region: {one}") for one in ("north", "south", "always")]
+    assert found == ["b", "a", "a"]
+    seen = [site.to("share.test") for _ in range(40)]
+    assert 5 <= seen.count("c") <= 35
+    assert set(seen) == {"a", "c"}
+
+
+def test_connections_and_requests_in_a_minute_are_limited(site: Site) -> None:
+    site.apply(
+        annotated("few", {"limit-connections": "1"}),
+        annotated("minute", {"limit-rpm": "2", "limit-burst-multiplier": "1"}),
+    )
+    site.settled("minute")
+    argv = ["curl", "-s", "-m", "10", "--resolve", f"few.test:80:{site.address}", "http://few.test/slow"]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as first:
+        eventually(lambda: site.ask("few.test")[0] == 503, seconds=2.5, pause=0.05)
+        said, _ = first.communicate()
+    assert json.loads(said)["pod"] == "a"
+    eventually(lambda: site.ask("few.test")[0] == 200)
+    assert [site.ask("minute.test")[0] for _ in range(4)] == [200, 200, 503, 503]
+
+
+def test_requests_are_spread_as_asked_for(site: Site) -> None:
+    every = service("every", ports=[{"port": 80, "targetPort": 8080}])
+    every["spec"]["selector"] = {"every": "yes"}
+    site.apply(
+        every,
+        annotated("hashed", {"upstream-hash-by": "$request_uri"}, path("/", "every")),
+        annotated("client", {"upstream-hash-by": "$remote_addr"}, path("/", "every")),
+        annotated("least", {"load-balance": "ewma"}, path("/", "every")),
+    )
+    site.cluster.run("label", "pod", "c", "d", "every=yes", "-n", NAMESPACE)
+    site.settled("least")
+    eventually(lambda: {site.to("least.test") for _ in range(8)} == {"c", "d"})
+    paths = [f"/{number}" for number in range(12)]
+    first = [site.to("hashed.test", one) for one in paths]
+    assert set(first) == {"c", "d"}
+    assert [site.to("hashed.test", one) for one in paths] == first
+    assert len({site.to("client.test", one) for one in paths}) == 1
+
+
+def test_the_class_may_be_named_by_the_older_annotation(site: Site) -> None:
+    found = {}
+    for name, wanted in (("ours", "minikctl"), ("second", "second"), ("theirs", "nginx")):
+        found[name] = ingress(name, rule(f"{name}.test", path("/", "b")))
+        found[name]["metadata"]["annotations"] = {"kubernetes.io/ingress.class": wanted}
+    controllers = {"second": "minikctl.dev/ingress", "nginx": "k8s.io/ingress-nginx"}
+    site.apply(
+        *(
+            {
+                "apiVersion": "networking.k8s.io/v1",
+                "kind": "IngressClass",
+                "metadata": {"name": name},
+                "spec": {"controller": controller},
+            }
+            for name, controller in controllers.items()
+        ),
+        *found.values(),
+        ingress("third", rule("third.test", path("/", "c")), ingressClassName="second"),
+        ingress("fourth", rule("fourth.test", path("/", "c")), ingressClassName="nginx"),
+    )
+    for name in ("ours", "second", "third"):
+        site.settled(name)
+    hosts = ("ours", "second", "theirs", "third", "fourth")
+    assert [site.to(f"{name}.test") for name in hosts] == ["b", "b", "404", "c", "404"]
+    for name in ("theirs", "fourth"):
+        assert not site.field("ingress", name)["status"].get("loadBalancer")
