@@ -35,6 +35,8 @@ MODULES = (
 )
 """All that is imported here."""
 COMMAND_SECONDS = 10.0
+IDLE_SECONDS = 5.0
+"""After so long without a request memory is given back."""
 MAX_WORDS = 65536
 CLONE_NEWNET = 0x40000000
 PR_SET_NAME = 15
@@ -77,11 +79,17 @@ class Kernel:
         """Set the name by which the kernel says who changed rules, at most 15 bytes."""
         self._libc.prctl(PR_SET_NAME, ctypes.c_char_p(name), 0, 0, 0)
 
+    def trim(self) -> None:
+        """Give memory that is free back to the machine, where the library can."""
+        if hasattr(self._libc, "malloc_trim"):
+            self._libc.malloc_trim(0)
+
 
 class Nft:
     """Transactions in the namespace where the thread is when this is made.
 
-    It is kept: the kernel lets go of one only after a pause that is longer than any change.
+    It is kept from change to change: the kernel lets go of one only after a pause that is longer than any
+    change.  While it is there it remembers what it read of the rules, which takes memory.
     """
 
     def __init__(self, kernel: Kernel) -> None:
@@ -146,6 +154,7 @@ class Namespace:
         self._kernel = kernel
         self._name = name
         self._unfinished: list[bytes] = []
+        self._nft: Nft | None = None
         self.door = _opened(f"/proc/{pid}/ns/net")
         self.life = -1
         try:
@@ -156,7 +165,6 @@ class Namespace:
                 raise Refused(f"process {pid} no longer belongs to container {container}")
             kernel.enter(self.door)
             self.ear = _listening()
-            self.nft = Nft(kernel)
         except OSError as error:
             self._leave()
             raise Refused(f"process {pid} no longer belongs to container {container}") from error
@@ -167,6 +175,16 @@ class Namespace:
     def enter(self) -> None:
         """Have the thread be there."""
         self._kernel.enter(self.door)
+
+    def change(self, text: bytes) -> None:
+        """Make a transaction there, with the thread in it; ``Refused`` in nft's words."""
+        self._nft = self._nft or Nft(self._kernel)
+        self._nft.run(text)
+
+    def rest(self) -> Nft | None:
+        """Return what made transactions, for somebody to close; the next one makes its own."""
+        found, self._nft = self._nft, None
+        return found
 
     def heard(self, *, wrote: bool) -> set[str]:
         """Return the tables that others changed since the last time, "" for those that nobody knows.
@@ -194,7 +212,8 @@ class Namespace:
     def close(self) -> None:
         """Let the namespace go: what is kept open here would keep it alive."""
         self.ear.close()
-        self.nft.close()
+        if self._nft is not None:
+            self._nft.close()
         self._leave()
 
     def _leave(self) -> None:
@@ -255,8 +274,9 @@ class Program:
         self._places: dict[str, Namespace] = {}
         self._by_descriptor: dict[int, Namespace] = {}
         self._poll = select.epoll()
-        self._rest = b""
-        self._left: queue.SimpleQueue[Namespace] = queue.SimpleQueue()
+        self._begun = b""
+        self._worked = False
+        self._left: queue.SimpleQueue[Namespace | Nft] = queue.SimpleQueue()
 
     def run(self) -> None:
         """Serve until the input ends."""
@@ -264,22 +284,32 @@ class Program:
         self._poll.register(0, select.EPOLLIN)
         threading.Thread(target=self._close, daemon=True).start()
         while True:
-            for descriptor, _ in self._poll.poll():
+            told = self._poll.poll(IDLE_SECONDS if self._worked else None)
+            if not told:
+                self._rest()
+            for descriptor, _ in told:
                 if descriptor == 0:
                     if not self._read():
                         return
                 elif place := self._by_descriptor.get(descriptor):
                     self._look(place, descriptor)
 
+    def _rest(self) -> None:
+        self._worked = False
+        for place in self._places.values():
+            if (idle := place.rest()) is not None:
+                self._left.put(idle)
+
     def _read(self) -> bool:
         piece = os.read(0, PIECE_BYTES)
-        *lines, self._rest = (self._rest + piece).split(b"\n") if b"\n" in piece else (self._rest + piece,)
+        *lines, self._begun = (self._begun + piece).split(b"\n") if b"\n" in piece else (self._begun + piece,)
         for line in lines:
             self._serve(json.loads(line))
         return bool(piece)
 
     def _serve(self, request: dict[str, object]) -> None:
         texts = [text.encode() for text in request["texts"]]  # type: ignore[attr-defined]
+        self._worked = True
         failed: dict[str, str] = {}
         disturbed: list[tuple[str, str]] = []
         for container, pid, commands, text in request["changes"]:  # type: ignore[attr-defined]
@@ -300,7 +330,7 @@ class Program:
         if not text:
             return []
         try:
-            place.nft.run(text)
+            place.change(text)
         finally:
             # Also what a refused transaction made was heard, and undone.
             heard = place.heard(wrote=True)
@@ -336,6 +366,8 @@ class Program:
     def _close(self) -> None:
         while True:
             self._left.get().close()
+            if self._left.empty():
+                self._kernel.trim()
 
     def _tell(self, what: object) -> None:
         line = json.dumps(what, separators=(",", ":")).encode() + b"\n"
