@@ -28,6 +28,11 @@ from tests.node.harness import Bench, eventually, node_info
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(90)]
 
 IMAGE = "minikctl-infra:latest"
+CGROUP = (
+    "cd /sys/fs/cgroup; echo $(cat memory.max cpu.max 2>/dev/null || "
+    "cat memory/memory.limit_in_bytes cpu/cpu.cfs_quota_us cpu/cpu.cfs_period_us)"
+)
+"""Prints the limits that a container sees, by either version of control groups: memory, quota, period."""
 SERVE = "mkdir -p /tmp/www; echo ok > /tmp/www/ok; exec httpd -f -p 8080 -h /tmp/www"
 
 
@@ -168,8 +173,7 @@ async def test_configuration_reaches_the_container_and_follows_its_source(bench:
         said = await run(bench, "web", "echo $BOTH $S_key $MEM; cat /all/color /all/private/key /all/labels")
         assert said == f'red@{address} s3cr3t 32\nreds3cr3tapp="web"'
         assert await run(bench, "web", "stat -Lc %a /all/private/key") == "400"
-        limits = "cat /sys/fs/cgroup/memory.max /sys/fs/cgroup/cpu.max 2>/dev/null || true"
-        assert await run(bench, "web", limits) in ("33554432\n25000 100000", "")
+        assert await run(bench, "web", CGROUP) == "33554432 25000 100000"
         bench.client.put({**config, "data": {"color": "blue"}})
         async with asyncio.timeout(5):
             while await run(bench, "web", "cat /all/color") != "blue":

@@ -155,6 +155,8 @@ def test_a_running_container_gets_other_limits(cluster: Cluster) -> None:
     assert (status()["containerID"], status()["restartCount"]) == (before["containerID"], 0)
     limit = docker("inspect", "-f", "{{.HostConfig.Memory}}", before["containerID"].removeprefix("docker://"))
     assert int(limit) == 96 << 20
+    seen = "cd /sys/fs/cgroup; cat memory.max 2>/dev/null || cat memory/memory.limit_in_bytes"
+    assert int(cluster.out("exec", "sized", "--", "sh", "-c", seen)) == 96 << 20
     told = cluster.json("events", "--field-selector=involvedObject.name=sized")["items"]
     said = {event["reason"]: event["message"] for event in told if event["reason"].startswith("Resize")}
     assert said["ResizeStarted"].startswith('Pod resize started: {"containers":[{"name":"main","resources":')
