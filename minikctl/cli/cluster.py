@@ -16,6 +16,8 @@ from minikctl.client import home as homes
 from minikctl.client import launcher
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from minikctl.cli.session import Session
 
 READY_SECONDS = 120.0
@@ -104,7 +106,8 @@ def _await_system(session: Session, progress: _Progress) -> None:
     begun = time.monotonic()
     seen: set[str] = set()
     while time.monotonic() < begun + READY_SECONDS:
-        problem = _nodes_problem(session)
+        nodes = session.client.request("GET", "/api/v1/nodes").json().get("items") or ()
+        problem = _nodes_problem(nodes)
         if problem and time.monotonic() > begun + ENGINE_SECONDS:
             raise errors.UsageError(
                 f"error: the control plane runs, but {problem}; "
@@ -120,7 +123,8 @@ def _await_system(session: Session, progress: _Progress) -> None:
                 progress.done(name)
         if found and not problem and _is_enough(found, session):
             return
-        if session.home.settings().runtime == "sim" and not found:
+        settings = session.home.settings()
+        if settings.runtime == "sim" and not found and not problem and len(nodes) >= settings.nodes:
             return
         time.sleep(POLL_SECONDS)
     raise errors.UsageError(
@@ -140,9 +144,9 @@ def _is_enough(found: list[dict[str, Any]], session: Session) -> bool:
     return True
 
 
-def _nodes_problem(session: Session) -> str:
+def _nodes_problem(nodes: Iterable[dict[str, Any]]) -> str:
     """Return why the first node that is not ready is not, "" if all are."""
-    for node in session.client.request("GET", "/api/v1/nodes").json().get("items") or ():
+    for node in nodes:
         if not starting.is_ready(node):
             conditions = (node.get("status") or {}).get("conditions") or ()
             told = next((c.get("message") for c in conditions if c["type"] == "Ready"), "")

@@ -122,10 +122,11 @@ class _Reader:
         return found
 
     def events(self, obj: dict[str, Any]) -> list[dict[str, Any]]:
-        """Return the object's events."""
-        metadata = obj["metadata"]
-        chosen = f"involvedObject.name={metadata['name']},involvedObject.uid={metadata.get('uid', '')}"
-        return self.listed("events", metadata.get("namespace", ""), fieldSelector=chosen)
+        """Return the object's events; a kubelet's about its node have the node's name for a uid."""
+        name, namespace = obj["metadata"]["name"], obj["metadata"].get("namespace", "")
+        uids = [obj["metadata"].get("uid", ""), *([name] if obj.get("kind") == "Node" else [])]
+        chosen = [f"involvedObject.name={name},involvedObject.uid={uid}" for uid in uids]
+        return [each for one in chosen for each in self.listed("events", namespace, fieldSelector=one)]
 
 
 COMMANDS = {

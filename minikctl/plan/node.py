@@ -5,7 +5,7 @@ One machine may play several nodes, each with its share.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,6 +15,8 @@ from minikctl.model.actions.api import ApiAction, Create, Patch, Plan, RecordEve
 from minikctl.model.objects import Object
 from minikctl.plan import conditions
 
+KUBELET = "kubelet"
+"""Who tells what becomes of a node."""
 LEASE_NAMESPACE = "kube-node-lease"
 RENEW_SECONDS = 10.0
 RENEWALS_PER_SECOND = 10
@@ -87,14 +89,38 @@ def desired(view: View, now: datetime) -> Plan:
     if view.node is None:
         if view.facts is None:
             return Plan(wake_in=RENEW_SECONDS)
-        return Plan((Create(kinds.NODE, _registration(view, view.facts, now)),), wake_in=RENEW_SECONDS)
+        return Plan(_beginning(_registration(view, view.facts, now)), wake_in=RENEW_SECONDS)
     if objects.annotations(view.node).get(SILENCED) == "true":
         return Plan(wake_in=None)
     actions = [*_labels(view), *_renewal(view, now), *_warning(view)]
     renewed = _renewed_at(view.lease) if not any(_is_renewal(each) for each in actions) else now
     pause = timedelta(seconds=view.place.renew_seconds)
     next_renewal = (renewed + pause - now).total_seconds() if renewed else 0.0
-    return Plan(tuple(actions), _status(view, view.node, now), max(next_renewal, 0.1))
+    status = _status(view, view.node, now)
+    actions += _turned(view.node, objects.status(view.node), status)
+    return Plan(tuple(actions), status, max(next_renewal, 0.1))
+
+
+def _beginning(node: Object) -> tuple[ApiAction, ...]:
+    """Return the registration and what is told of it; a kubelet's events have a node's name for its uid."""
+    name = objects.name(node)
+    known = {**node, "metadata": {"name": name, "uid": name}}
+    text = f"Node {name} event: Registered Node {name} in Controller"
+    told = RecordEvent(known, "Normal", "RegisteredNode", text, "node-controller")
+    return (Create(kinds.NODE, node), told, *_turned(known, {}, objects.status(node)))
+
+
+def _turned(node: Object, before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[RecordEvent]:
+    """Yield that the node got ready, or is so no more."""
+    was, now = (
+        (conditions.find(each.get("conditions") or (), "Ready") or {}).get("status")
+        for each in (before, after)
+    )
+    if (was == "True") == (now == "True"):
+        return
+    reason = "NodeReady" if now == "True" else "NodeNotReady"
+    text = f"Node {objects.name(node)} status is now: {reason}"
+    yield RecordEvent(node, "Normal", reason, text, KUBELET)
 
 
 def _registration(view: View, facts: Facts, now: datetime) -> Object:

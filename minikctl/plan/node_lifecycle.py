@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -10,6 +11,7 @@ from minikctl.model import kinds, objects
 from minikctl.model.actions.api import ApiAction, Patch, Plan, RecordEvent, Update
 from minikctl.model.objects import Object
 from minikctl.plan import conditions, readiness
+from minikctl.plan.node import KUBELET
 
 COMPONENT = "node-controller"
 GRACE_SECONDS = 50.0
@@ -112,11 +114,31 @@ def _taints(view: View, now: datetime) -> list[ApiAction]:
         return []
     name, version = objects.name(view.object), objects.resource_version(view.object)
     body = {"metadata": {"resourceVersion": version}, "spec": {"taints": wanted or None}}
-    found: list[ApiAction] = [Patch(kinds.NODE, "", name, body)]
-    if any(_identity(each) not in known and each["key"] in (NOT_READY, UNREACHABLE) for each in wanted):
-        text = f"Node {name} status is now: NodeNotReady"
-        found.append(RecordEvent(view.object, "Normal", "NodeNotReady", text, COMPONENT))
-    return found
+    keys = [{str(each.get("key")) for each in some} for some in (present, wanted)]
+    return [Patch(kinds.NODE, "", name, body), *_events(view.object, *keys)]
+
+
+def _events(node: Object, before: set[str], after: set[str]) -> Iterator[RecordEvent]:
+    """Yield what is told when these taints come or go, in the words of kubelet and node controller."""
+
+    def told(reason: str, component: str) -> RecordEvent:
+        text = f"Node {objects.name(node)} status is now: {reason}"
+        return RecordEvent(node, "Normal", reason, text, component)
+
+    lost = {NOT_READY, UNREACHABLE}
+    if after & lost and not before & lost and _was_ready(node):
+        yield told("NodeNotReady", COMPONENT)
+    if UNSCHEDULABLE in after - before:
+        yield told("NodeNotSchedulable", KUBELET)
+    if UNSCHEDULABLE in before - after:
+        yield told("NodeSchedulable", KUBELET)
+
+
+def _was_ready(node: Object) -> bool:
+    """Tell whether a node that is not ready was ready before: one that is new never was."""
+    since = objects.parse_time((objects.condition(node, "Ready") or {}).get("lastTransitionTime"))
+    created = objects.parse_time(objects.meta(node).get("creationTimestamp"))
+    return since is None or created is None or since > created
 
 
 def _following(view: View, now: datetime) -> list[dict[str, Any]]:

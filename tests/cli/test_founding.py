@@ -9,6 +9,7 @@ import pytest
 from minikctl import errors
 from minikctl.cli import founding
 from minikctl.client.home import ClusterHome
+from tests.cli.conftest import call
 
 
 @pytest.fixture
@@ -42,3 +43,18 @@ def test_what_cannot_be_is_refused_and_nothing_is_made(
     with pytest.raises(errors.UsageError, match=words):
         founding.settle(home, asked)
     assert not home.exists()
+
+
+def test_simulated_nodes_are_there_once_the_cluster_is_started(home: ClusterHome) -> None:
+    try:
+        started = call("--cluster", "lab", "cluster", "start", "--runtime", "sim", "--nodes", "3")
+        assert started.code == 0, started.err
+        nodes = call("--cluster", "lab", "get", "nodes", "--no-headers").out.splitlines()
+        assert [line.split()[1] for line in nodes] == ["Ready"] * 3
+        name = nodes[1].split()[0]
+        assert call("--cluster", "lab", "cordon", name).code == 0
+        events = call("--cluster", "lab", "events", "--for", f"node/{name}", "--no-headers").out
+        assert "RegisteredNode" in events
+        assert f"Node {name} status is now: NodeReady" in events
+    finally:
+        call("--cluster", "lab", "cluster", "delete")
