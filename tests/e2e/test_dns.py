@@ -4,48 +4,17 @@ from __future__ import annotations
 
 import ipaddress
 import json
-import subprocess
-import sys
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
-from tests.e2e.conftest import Cluster, docker, eventually
+from tests.e2e.conftest import Cluster, eventually
+from tests.e2e.lookups import SERVER, Asker
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
 NAMESPACE = "names"
 ZONE = f"{NAMESPACE}.svc.cluster.local"
-SERVER = "10.96.0.10"
-TTL = 5
-ASK = """
-import dns.message, dns.query, dns.rcode, json, sys
-server, name, type, way = sys.argv[1:]
-answer = getattr(dns.query, way)(dns.message.make_query(name, type), server, timeout=5)
-lines = lambda sets: [[str(one.name), one.ttl, data.rdtype.name, str(data)] for one in sets for data in one]
-print(json.dumps([dns.rcode.to_text(answer.rcode()), lines(answer.answer), lines(answer.authority)]))
-"""
-
-
-@dataclass
-class Answer:
-    """What the name server said: lines are [name, TTL, type, data]."""
-
-    rcode: str
-    lines: list[list[Any]]
-    authority: list[list[Any]]
-
-    def data(self, type: str) -> list[str]:
-        assert all(line[1] == TTL for line in self.lines), self.lines
-        return sorted(line[3] for line in self.lines if line[2] == type)
-
-    def denies(self, rcode: str) -> bool:
-        """Tell whether it says that there is nothing, with the zone's SOA so that it is remembered for as long."""
-        (soa,) = self.authority
-        start, end = "ns.dns.cluster.local. hostmaster.cluster.local. ", f" 7200 1800 86400 {TTL}"
-        told = soa[2] == "SOA" and soa[3].startswith(start) and soa[3].endswith(end)
-        return (self.rcode, self.lines, told) == (rcode, [], True)
 
 
 class Names:
@@ -53,9 +22,8 @@ class Names:
 
     def __init__(self, cluster: Cluster) -> None:
         self.cluster = cluster
-        (self._client,) = cluster.containers(
-            "label=minikctl.dev/pod-name=client", "label=minikctl.dev/role=pause"
-        )
+        self.client = Asker(cluster, "client", NAMESPACE)
+        self.ask = self.client.ask
         self.address = {
             **{
                 item["metadata"]["name"]: item["spec"].get("clusterIP", "") for item in self.items("services")
@@ -65,14 +33,6 @@ class Names:
 
     def items(self, kind: str) -> list[Any]:
         return list(self.cluster.json(kind, "-n", NAMESPACE)["items"])
-
-    def ask(self, name: str, type: str = "A", way: str = "udp") -> Answer:
-        """Ask in a pod at the Service's address, as the pods' resolvers do."""
-        pid = docker("inspect", "-f", "{{.State.Pid}}", self._client)
-        words = ["nsenter", "-t", pid, "-n", sys.executable, "-c", ASK, SERVER, name, type, way]
-        done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=30)
-        assert done.returncode == 0, done.stderr
-        return Answer(*json.loads(done.stdout))
 
     def dashed(self, pod: str) -> str:
         return self.address[pod].replace(".", "-")
@@ -254,12 +214,7 @@ def test_zones_are_not_given_away(names: Names) -> None:
         "except dns.query.TransferError as error:\n"
         "    print(error)\n"
     )
-    (client,) = names.cluster.containers(
-        "label=minikctl.dev/pod-name=client", "label=minikctl.dev/role=pause"
-    )
-    pid = docker("inspect", "-f", "{{.State.Pid}}", client)
-    words = ["nsenter", "-t", pid, "-n", sys.executable, "-c", script, SERVER]
-    assert "REFUSED" in subprocess.run(words, capture_output=True, text=True, check=True).stdout
+    assert "REFUSED" in names.client.run(script, SERVER)
 
 
 def test_resolvers_by_policy(names: Names) -> None:
