@@ -66,10 +66,12 @@ class _Target:
 class _State:
     """What a namespace is known to hold; ``compiled`` None when that is not known.
 
-    ``doubted``: somebody changed it since it was last written; an update that is under way settles nothing.
+    ``doubted``: somebody changed it since; an update that is under way settles nothing.  ``written`` is when
+    all of it was last written, on the monotonic clock.
     """
 
     member: Member
+    written: float
     compiled: proxy.Compiled | None = None
     doubted: bool = False
     policy: proxy.Ruleset | None = None
@@ -127,7 +129,9 @@ class RuleSync:
         state = self._states.get(member.container_id)
         if state is None or state.member != member:
             waiters = state.waiters if state else []
-            state = self._states[member.container_id] = _State(member, waiters=waiters)
+            state = self._states[member.container_id] = _State(
+                member, self._clock.monotonic(), waiters=waiters
+            )
         if state.compiled is None:
             self._entered.add(member.container_id)
         return state
@@ -185,12 +189,22 @@ class RuleSync:
             group.create_task(self._work(), name="network rules")
             group.create_task(self._retry(), name="network rules that failed")
             group.create_task(self._resync(), name="network rules again")
+            group.create_task(self._look(), name="network namespaces")
 
     async def _resync(self) -> None:
+        """Write each namespace anew once a minute, whatever is known of it: one after the other.
+
+        All at once they would keep a change waiting for longer than it takes to reach every namespace.
+        """
+        while True:
+            await self._clock.sleep(RESYNC_SECONDS / max(len(self._states), 1))
+            if self._states:
+                self.suspect(min(self._states, key=lambda each: self._states[each].written))
+
+    async def _look(self) -> None:
         while True:
             await self._clock.sleep(RESYNC_SECONDS)
             await self._rediscover()
-            self.suspect_all()
 
     async def _rediscover(self) -> None:
         try:
@@ -245,6 +259,7 @@ class RuleSync:
         for container_id, state in self._due():
             if state.doubted:
                 state.doubted, state.compiled = False, None
+                state.written = self._clock.monotonic()
             target = self._target(state.member)
             if state.compiled is not target.services or state.policy is not target.policy:
                 wanted[container_id] = (state, target)
