@@ -10,13 +10,13 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from minikctl.model import objects
 from minikctl.model.objects import Key, Object
-from minikctl.plan import ingress_annotations, ingress_options, ingress_secrets, proxy_view
+from minikctl.plan import ingress_annotations, ingress_auth, ingress_options, ingress_secrets, proxy_view
 from minikctl.plan.ingress_options import Canary, Options
 from minikctl.plan.proxy_view import Target
 
@@ -167,8 +167,9 @@ def routing(view: View) -> Routing:
     ours = [one for one in sorted(view.ingresses, key=_seniority) if is_ours(one, view.classes)]
     draft = _Draft(view)
     taken = [one for one in ours if objects.key(one) not in view.refused]
+    known = {host for ingress in taken for host in _hosts(ingress)}
     for ingress in taken:
-        draft.options[objects.key(ingress)] = _options(draft, ingress)
+        draft.options[objects.key(ingress)] = _options(draft, ingress, known)
     # A canary needs what it stands beside.
     for ingress in sorted(taken, key=lambda one: draft.options[objects.key(one)].canary is not None):
         _rules(draft, ingress)
@@ -197,10 +198,19 @@ def is_ours(ingress: Object, classes: Iterable[Object]) -> bool:
     return any(objects.annotations(one).get(DEFAULT_ANNOTATION) == "true" for one in own)
 
 
-def _options(draft: _Draft, ingress: Object) -> Options:
+def _hosts(ingress: Object) -> Iterator[str]:
+    for rule in objects.spec(ingress).get("rules") or ():
+        yield str(rule.get("host") or ANY_HOST).lower()
+
+
+def _options(draft: _Draft, ingress: Object, hosts: Collection[str]) -> Options:
     found = objects.annotations(ingress)
     secret = ingress_annotations.secret_of(found, objects.namespace(ingress))
     options = ingress_annotations.read(found, draft.view.users.get(secret) if secret else None)
+    if options.auth is not None:
+        where, problem = ingress_auth.address(options.auth, draft.view.services, hosts)
+        asked = dataclasses.replace(options.auth, address=where)
+        options = dataclasses.replace(options, auth=asked, shut=options.shut or problem)
     for reason, message in options.problems:
         draft.problem(ingress, reason, message)
     if options.shut:

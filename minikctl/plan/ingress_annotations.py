@@ -12,7 +12,8 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
-from minikctl.plan.ingress_options import Canary, Cookie, Cors, Options
+from minikctl.plan import ingress_auth
+from minikctl.plan.ingress_options import Canary, Cookie, Cors, ExternalAuth, Options
 
 Value = TypeVar("Value")
 
@@ -21,7 +22,6 @@ NOTHING: tuple[str, ...] = ()
 ANYBODY: tuple[str, ...] = ("*",)
 PROTOCOLS = ("HTTP", "HTTPS", "GRPC", "GRPCS", "AUTO_HTTP")
 GUARDS = (
-    "auth-url",
     "auth-tls-secret",
     "auth-tls-verify-client",
     "enable-modsecurity",
@@ -155,6 +155,10 @@ def _words(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(one.strip() for one in text.split(",") if one.strip()))
 
 
+def _tokens(text: str) -> tuple[str, ...]:
+    return tuple(_token(one) for one in _words(text))
+
+
 def _balance(text: str) -> str:
     known = {
         "round_robin": "roundrobin", "ewma": "leastconn", "least_conn": "leastconn",
@@ -178,10 +182,11 @@ def read(annotations: Mapping[str, str], users: Sequence[tuple[str, str]] | None
     if len(found.problems) > before:
         shut = "a source range cannot be read"
     realm, listed, no_users = _auth(found, users)
+    external, no_server = _external(found)
     rate, seconds = _rate(found)
     location, code = _redirect(found)
     return Options(
-        shut=shut or no_users,
+        shut=shut or no_users or no_server,
         https=_https(found),
         location=location,
         code=code,
@@ -197,6 +202,7 @@ def read(annotations: Mapping[str, str], users: Sequence[tuple[str, str]] | None
         cors=_cors(found),
         realm=realm,
         users=listed,
+        auth=external,
         cookie=_cookie(found),
         rate=rate,
         rate_seconds=seconds,
@@ -254,6 +260,17 @@ def _auth(
         words = f"{PREFIX}auth-secret: users {left} are refused: {known}"
         found.problems.append(("InvalidAnnotation", words))
     return realm, usable, "" if usable else "no user of auth-secret can be let in"
+
+
+def _external(found: Reader) -> tuple[ExternalAuth | None, str]:
+    """Return who is asked about requests, and what is wrong with that."""
+    texts = (found.text("auth-url"), found.text("auth-method", "GET"), found.text("auth-signin"))
+    parameter = found.read("auth-signin-redirect-param", _token, "rd")
+    passed = found.read("auth-response-headers", _tokens, NOTHING)
+    if not found.has("auth-url"):
+        return None, ""
+    parsed = ingress_auth.parse(*texts, parameter, passed)
+    return (None, PREFIX + parsed) if isinstance(parsed, str) else (parsed, "")
 
 
 def _usable(name: str, given: str) -> bool:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
-from minikctl.plan import haproxy
+from minikctl.plan import haproxy, ingress_auth
 from minikctl.plan.ingress import Backend, CanaryRoute
 from minikctl.plan.ingress_options import Cookie, Cors, Options
 from minikctl.plan.proxy_view import Target
@@ -53,9 +53,9 @@ def literal(text: str) -> str:
     return quoted(text.replace("%", "%%"))
 
 
-def render(one: Backend, slots: Sequence[Target | None]) -> str:
-    """Return the backend, behind its list of users if it has one."""
-    settings = list(_lines(one))
+def render(one: Backend, slots: Sequence[Target | None], own: Mapping[str, int]) -> str:
+    """Return the backend, behind its list of users if it has one; ``own`` are the proxy's ports by scheme."""
+    settings = list(_lines(one, own))
     server = SERVERS.get(one.options.protocol or one.protocol, "")
     users = ""
     if one.options.users:
@@ -64,14 +64,18 @@ def render(one: Backend, slots: Sequence[Target | None]) -> str:
     return users + haproxy.backend(one.name, slots, *settings, server=server)
 
 
-def _lines(one: Backend) -> Iterator[str]:
+def _lines(one: Backend, own: Mapping[str, int]) -> Iterator[str]:
     options = one.options
     if options.shut:
         yield REFUSAL
         return
     yield from _guards(one)
     yield from _redirects(one)
+    # A question before the request is answered to everybody, as browsers ask it without credentials.
     yield from _cors(options.cors) if options.cors else ()
+    if options.users:
+        yield f"http-request auth realm {quoted(options.realm)} if !{{ http_auth(users_{one.name}) }}"
+    yield from ingress_auth.lines(options.auth, own) if options.auth else ()
     yield from _changes(one)
     yield from _transport(options)
 
@@ -91,9 +95,6 @@ def _guards(one: Backend) -> Iterator[str]:
         yield f"http-request deny deny_status 503 if {{ sc_http_req_rate(0) gt {options.rate} }}"
     if options.connections:
         yield f"http-request deny deny_status 503 if {{ sc_conn_cur(0) gt {options.connections} }}"
-    if options.users:
-        realm = quoted(options.realm)
-        yield f"http-request auth realm {realm} if !{{ http_auth(users_{one.name}) }} !METH_OPTIONS"
     if options.body_limit:
         yield f"http-request deny deny_status 413 if {{ req.body_size gt {options.body_limit} }}"
         yield f"filter lua.body-limit {options.body_limit}"

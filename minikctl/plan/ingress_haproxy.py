@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from minikctl.model.objects import Key
-from minikctl.plan import haproxy, ingress_backends
+from minikctl.plan import haproxy, ingress_auth, ingress_backends
 from minikctl.plan.haproxy import CONFIG, Rendered, Slots, section
 from minikctl.plan.ingress import ANY_HOST, Certificate, Routing
 
@@ -44,7 +44,7 @@ def render(
     text = {
         CERTIFICATE_LIST: certificate_list(routing.secrets),
         **maps(routing),
-        **({ingress_backends.BODY_LIMIT_FILE: ingress_backends.BODY_LIMIT} if _is_limited(routing) else {}),
+        **scripts(routing),
     }
     bare = configuration(routing, haproxy.emptied(assigned), place)
     structure = haproxy.digest(sorted(text.items()), sorted(pems), bare)
@@ -93,25 +93,35 @@ def certificate_list(secrets: Mapping[Key, tuple[str, ...]]) -> str:
 
 def configuration(routing: Routing, slots: Slots, place: Place) -> str:
     """Return haproxy.cfg."""
-    script = (f"lua-load-per-thread {ingress_backends.BODY_LIMIT_FILE}",) if _is_limited(routing) else ()
+    needed = [f"lua-load-per-thread {name}" for name in scripts(routing)]
+    needed += ingress_auth.SETTINGS if ingress_auth.SCRIPT_FILE in scripts(routing) else ()
+    own = {"http": place.http_port, "https": place.https_port}
     parts = [
-        haproxy.process(place.sockets, place.threads, *PROCESS, *script),
+        haproxy.process(place.sockets, place.threads, *PROCESS, *needed),
         section("defaults", DEFAULTS),
         frontend(place, routing),
         metrics(place),
     ]
-    parts += [ingress_backends.render(routing.backends[name], slots[name]) for name in sorted(slots)]
+    parts += [ingress_backends.render(routing.backends[name], slots[name], own) for name in sorted(slots)]
     return "\n".join(parts)
 
 
-def _is_limited(routing: Routing) -> bool:
-    return any(one.options.body_limit for one in routing.backends.values())
+def scripts(routing: Routing) -> dict[str, str]:
+    """Return the Lua files that these routes need."""
+    options = [one.options for one in routing.backends.values()]
+    found = {}
+    if any(one.body_limit for one in options):
+        found[ingress_backends.BODY_LIMIT_FILE] = ingress_backends.BODY_LIMIT
+    if any(one.auth for one in options):
+        found[ingress_auth.SCRIPT_FILE] = ingress_auth.SCRIPT
+    return found
 
 
 PROCESS = (
     "hard-stop-after 1h",
     "ssl-default-bind-options ssl-min-ver TLSv1.2",
-    "log stdout format raw local0 info",
+    # What the process itself has to say; what it asks for Ingresses (``auth-url``) is no access.
+    "log stdout format raw local0 notice",
 )
 ACCESS_LOG = "log-format '%ci %[var(txn.host)] \"%HM %HPO%HQ %HV\" %ST %B %b/%s %Ta ms'"
 """Client, host, request, status, bytes, Ingress backend and endpoint, duration."""
@@ -126,7 +136,7 @@ SAMPLING = (
 )
 DEFAULTS = (
     "mode http",
-    "log global",
+    "log stdout format raw local0 info",
     "option dontlognull",
     "option forwardfor",
     ACCESS_LOG,

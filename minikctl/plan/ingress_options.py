@@ -43,6 +43,24 @@ class Canary:
 
 
 @dataclass(frozen=True)
+class ExternalAuth:
+    """Who is asked whether a request may pass; no ``host``: that of the request.
+
+    ``signin`` is where those are sent who are not known, ``passed`` which headers of the answer the
+    application gets.  ``address`` is where the server answers, "" the Ingress itself.
+    """
+
+    scheme: str
+    host: str
+    port: int
+    path: str
+    method: str = "GET"
+    signin: str = ""
+    passed: tuple[str, ...] = ()
+    address: str = ""
+
+
+@dataclass(frozen=True)
 class Options:
     """What is to be done with the requests of an Ingress; times in seconds, sizes in bytes; 0, "": nothing.
 
@@ -66,6 +84,7 @@ class Options:
     cors: Cors | None = None
     realm: str = ""
     users: tuple[tuple[str, str], ...] = ()
+    auth: ExternalAuth | None = None
     cookie: Cookie | None = None
     rate: int = 0
     rate_seconds: int = 0

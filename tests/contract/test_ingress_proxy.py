@@ -207,16 +207,21 @@ async def again(bench: Bench, rendered: Rendered) -> None:
     raise AssertionError("the proxy does not answer")
 
 
-REGEX = {"nginx.ingress.kubernetes.io/use-regex": "true"}
+ANNOTATION = "nginx.ingress.kubernetes.io/"
+REGEX = {ANNOTATION + "use-regex": "true"}
 EXPRESSION = make("r", rule("r", path("/in/.*", "a", "ImplementationSpecific")), annotations=REGEX)
 ANY = make("any", rule("", path("/", "b")))
 WILD = make("w", rule("*.w", path("/.*", "a", "ImplementationSpecific")), annotations=REGEX)
 EXACT = make("x", rule("x.w", path("/", "b")))
+ASKING = make("q", rule("q", path("/", "a")), annotations={ANNOTATION + "auth-url": "http://$host/may"})
+ASKED = make("m", rule("q", path("/may", "b")))
 
 
 @pytest.mark.parametrize(
     ("ingresses", "host", "path", "word"),
     [
+        ((ASKING, ASKED), "q", "/x", "a"),
+        ((ASKING,), "q", "/x", "500"),
         ((WEB,), "H:80", "/x", "a"),
         ((make("in", rule("h", path("/in", "a"))),), "h/in", "/out", "404"),
         ((make("in", rule("h", path("/in", "a", "Exact"))),), "h/in", "/out", "404"),

@@ -54,7 +54,7 @@ SIMPLE: list[tuple[str, dict[str, str], str, tuple[str, ...], int, str]] = [
     ("timeout", {"proxy-read-timeout": "1"}, "/slow", (), 504, ""),
     ("sendtimeout", {"proxy-send-timeout": "1"}, "/slow", (), 504, ""),
     ("longer", {"proxy-read-timeout": "1", "proxy-send-timeout": "30"}, "/slow", (), 200, ""),
-    ("authurl", {"auth-url": "http://auth.test"}, "/", (), 503, ""),
+    ("authurl", {"auth-url": "http://nobody.example"}, "/", (), 503, ""),
     ("badrange", {"whitelist-source-range": "nonsense"}, "/", (), 503, ""),
     (
         "cors",
@@ -146,9 +146,64 @@ def test_basic_auth(site: Site) -> None:
     assert status == 401
     assert 'basic realm="here"' in head.lower()
     assert site.ask("auth.test", "/", "-u", "tim:wrong")[0] == 401
+    assert site.ask("auth.test", "/", "-X", "OPTIONS")[0] == 401
     assert site.to("auth.test", "/", "-u", "tim:secret") == "a"
     assert site.ask("nobody.test")[0] == 503
     eventually(lambda: "Shut" in site.reasons("nobody"))
+
+
+GATEKEEPER = """
+import http.server
+class Gatekeeper(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    def do_GET(self):
+        known, asked = self.headers.get("Cookie"), self.headers["X-Original-URL"]
+        self.send_response(403 if asked.endswith("/forbidden") else 202 if known else 401)
+        self.send_header("Content-Length", "0")
+        self.send_header("X-User", f"{known} {self.headers['X-Original-Method']} {asked}")
+        self.send_header("Set-Cookie", "seen=yes")
+        self.send_header("WWW-Authenticate", "Bearer")
+        self.end_headers()
+print("ready", flush=True)
+http.server.ThreadingHTTPServer(("0.0.0.0", 4180), Gatekeeper).serve_forever()
+"""
+
+
+def test_another_server_says_who_may_pass(site: Site) -> None:
+    """Asked at its Service, and through the Ingress itself, as oauth2-proxy is set up."""
+    ports = [{"port": 4180, "targetPort": 4180}]
+    shared = {"auth-response-headers": "X-User"}
+    through = {"auth-url": "https://$host/oauth2/auth", "auth-signin": "https://$host/oauth2/start"}
+    site.apply(
+        service("gatekeeper", "d", ports=ports),
+        annotated(
+            "guarded", {"auth-url": f"http://gatekeeper.{NAMESPACE}.svc.cluster.local:4180/", **shared}
+        ),
+        annotated("login", {**through, **shared}),
+        ingress("oauth", rule("login.test", path("/oauth2", "gatekeeper", port=4180))),
+    )
+    site.settled("oauth")
+    with site.inside(GATEKEEPER, pod="d") as server:
+        assert server.stdout is not None
+        assert server.stdout.readline() == "ready\n"
+        try:
+            status, _, head = site.ask("guarded.test", "/x")
+            assert (status, "www-authenticate: bearer" in head.lower()) == (401, True)
+            status, _, head = site.ask("login.test", "/x?a=b")
+            assert status == 302
+            assert (
+                "location: https://login.test/oauth2/start?rd=http://login.test%2Fx%3Fa%3Db\n" in head + "\n"
+            )
+            for name in ("guarded", "login"):
+                words = ("-b", "who=tim", "-H", "X-User: root", "-d", "body")
+                status, said, head = site.ask(f"{name}.test", "/x", *words)
+                assert (status, said["size"], said["verb"]) == (200, 4, "POST")
+                assert said["headers"]["x-user"] == f"who=tim POST http://{name}.test/x"
+                assert "set-cookie: seen=yes" in head.lower()
+                assert site.ask(f"{name}.test", "/forbidden", "-b", "who=tim")[0] == 403
+        finally:
+            server.kill()
+    eventually(lambda: site.ask("guarded.test", "/x", "-b", "who=tim")[0] == 500)
 
 
 def test_a_cookie_keeps_the_endpoint(site: Site) -> None:

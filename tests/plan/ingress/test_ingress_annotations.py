@@ -29,6 +29,9 @@ def read(users: Any = None, **given: str) -> Options:
     )
 
 
+OWN = {"http": 80, "https": 443}
+
+
 @pytest.mark.parametrize(
     ("name", "text"),
     [
@@ -61,7 +64,7 @@ def test_what_is_not_known_is_told() -> None:
 @pytest.mark.parametrize(
     ("given", "users", "why"),
     [
-        ({"auth_url": "http://x"}, None, "auth-url is not done"),
+        ({"auth_tls_secret": "x"}, None, "auth-tls-secret is not done"),
         ({"whitelist_source_range": "x"}, None, "cannot be read"),
         ({"auth_type": "digest"}, None, "digest is not done"),
         ({"auth_type": "basic"}, None, "no key auth"),
@@ -72,7 +75,7 @@ def test_what_would_let_in_too_many_shuts_the_ingress(given: dict[str, str], use
     found = read(users, **given)
     assert why in found.shut
     one = ingress.Backend("b", options=found)
-    assert "status 503" in ingress_backends.render(one, (None,))
+    assert "status 503" in ingress_backends.render(one, (None,), OWN)
 
 
 def test_values_are_understood() -> None:
@@ -142,7 +145,7 @@ def test_users_have_a_list_of_their_own() -> None:
     one = annotated(auth_type="basic", auth_secret="s")
     text = rendered(one, users={("default", "s"): [("tim", HASH)]})
     assert f"userlist users_default_a_80:i\n  user tim password '{HASH}'\n" in text
-    assert "if !{ http_auth(users_default_a_80:i) } !METH_OPTIONS" in text
+    assert "if !{ http_auth(users_default_a_80:i) }\n" in text
 
 
 def test_expressions_of_a_host_are_tried_longest_first() -> None:
@@ -196,7 +199,7 @@ def test_the_services_protocol_counts_unless_an_annotation_says_otherwise() -> N
     spoken = service("a", ports=[{"port": 80, "appProtocol": "kubernetes.io/h2c"}])
     one = make("i", rule("h", path("/", "a")))
     found = ingress.routing(view(one, services=[spoken]))
-    assert "proto h2" in ingress_backends.render(found.backends["default_a_80"], (None,))
+    assert "proto h2" in ingress_backends.render(found.backends["default_a_80"], (None,), OWN)
 
 
 def test_hosts_with_certificates_of_our_own() -> None:
@@ -236,7 +239,7 @@ def test_a_refusal_is_traced_to_the_line_it_names() -> None:
 def test_redirects_have_the_code_that_is_asked_for() -> None:
     found = read(permanent_redirect="https://x/", permanent_redirect_code="308")
     assert found.problems == ()
-    assert "308" in ingress_backends.render(ingress.Backend("b", options=found), (None,))
+    assert "308" in ingress_backends.render(ingress.Backend("b", options=found), (None,), OWN)
 
 
 def test_what_is_wrong_with_annotations_is_told_of_the_ingress() -> None:
