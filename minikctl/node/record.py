@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from minikctl.model import objects
-from minikctl.model.actions.node import ActionKey, Volume
+from minikctl.model.actions.node import RESIZE, ActionKey, Volume
 from minikctl.model.containers import Container
 from minikctl.model.objects import Object
 from minikctl.plan.pod import names, references
@@ -83,6 +83,8 @@ class PodRecord:
         self.containers.pop(container_id, None)
         self.messages.pop(container_id, None)
         self.resized.pop(container_id, None)
+        for key in [key for key in self.failures if key[:2] == (*RESIZE, container_id)]:
+            del self.failures[key]
         self.attached.discard(container_id)
         self.stopping.discard(container_id)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,9 @@ from minikctl.client.base import DeleteOptions
 from minikctl.drivers.engine import ContainerSpec
 from minikctl.model import kinds, objects
 from minikctl.model.actions.node import ExecCheck, Sleep
+from minikctl.node import record
 from minikctl.plan.pod import names
+from minikctl.plan.pod.view import Failure
 from tests.node.harness import Bench, container, pod
 
 FOREVER = ("sh", "-c", "trap 'exit 0' TERM; sleep infinity")
@@ -128,6 +131,15 @@ async def test_larger_requests_wait_until_their_neighbours_leave_room(bench: Ben
         await bench.until(lambda: bench.events.texts("ResizeCompleted"))
         assert bench.container("one")["resources"] == {"requests": {"memory": "800Mi"}}
         assert objects.condition(bench.pod("one"), "PodResizePending") is None
+
+
+def test_changes_that_failed_are_forgotten_with_their_container() -> None:
+    found = record.of_pod(pod("web", container()))
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    failure = Failure("Error", "busy", 1, now, now)
+    found.failures = {("resize", "a", "1-0-2"): failure, ("resize", "b", "1-0-2"): failure}
+    found.drop_container("a")
+    assert list(found.failures) == [("resize", "b", "1-0-2")]
 
 
 async def test_a_deleted_pod_leaves_nothing(bench: Bench) -> None:

@@ -14,6 +14,8 @@ from minikctl.model.actions import api
 from minikctl.model.containers import ContainerSpec, Limits
 
 ActionKey = tuple[str, ...]
+RESIZE = ("resize",)
+"""The keys of changes of running containers begin so; the container's id follows."""
 ProbeKind = Literal["startup", "liveness", "readiness"]
 PullPolicy = Literal["Always", "IfNotPresent", "Never"]
 
@@ -274,8 +276,13 @@ class ResizeContainer:
 
     @property
     def key(self) -> ActionKey:
-        """One change at a time per container."""
-        return ("resize", self.container_id)
+        """Each change has its own, so that what comes after one that failed does not wait for it."""
+        given = self.limits
+        return (
+            *RESIZE,
+            self.container_id,
+            f"{given.memory_bytes}-{given.cpu_quota_us}-{given.cpu_shares}",
+        )
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from minikctl.model import objects, quantity
-from minikctl.model.actions.node import ResizeContainer
+from minikctl.model.actions.node import RESIZE, ResizeContainer
 from minikctl.model.containers import Container
 from minikctl.model.objects import Object
 from minikctl.plan.pod import events, resources, room
@@ -143,15 +143,18 @@ def _effective(given: Object, name: str) -> list[Any]:
 
 
 def resize(state: PodState, draft: Draft, container: ContainerState, running: Container) -> None:
-    """Add the change of the running container's limits."""
-    draft.add(
-        ResizeContainer(
-            container=container.name,
-            container_id=running.id,
-            limits=resources.of(container.spec, state.spec),
-            resources=of(container.spec, state.spec),
-            field_path=events.container_path(container.name, container.role),
-        )
+    """Add the change of the running container's limits, one at a time."""
+    if not any(key[:2] == (*RESIZE, running.id) for key in draft.view.busy):
+        draft.add(_change(state, container, running))
+
+
+def _change(state: PodState, container: ContainerState, running: Container) -> ResizeContainer:
+    return ResizeContainer(
+        container=container.name,
+        container_id=running.id,
+        limits=resources.of(container.spec, state.spec),
+        resources=of(container.spec, state.spec),
+        field_path=events.container_path(container.name, container.role),
     )
 
 
@@ -183,9 +186,7 @@ def report(state: PodState, draft: Draft) -> None:
         draft.report(f"resize started/{generation}", begun)
         if failure:
             message = _message(state, "error", failure)
-            draft.report(
-                f"resize error/{generation}/{failure}", events.warning(state.pod, "ResizeError", message)
-            )
+            draft.report(f"resize error/{generation}", events.warning(state.pod, "ResizeError", message))
     elif was_under_way:
         done = events.normal(state.pod, "ResizeCompleted", _message(state, "completed"))
         draft.report(f"resize completed/{generation}", done)
@@ -200,7 +201,15 @@ def _under_way(state: PodState) -> bool:
 
 
 def _failure(state: PodState) -> str:
-    return next((found.message for key, found in state.view.failures.items() if key[0] == "resize"), "")
+    """Return why a change that is wanted now has failed, "" if none has."""
+    for container in state.all:
+        running = container.running
+        if running is None or not changed(state, container) or needs_restart(state, container):
+            continue
+        failure = state.view.failures.get(_change(state, container, running).key)
+        if failure is not None:
+            return failure.message
+    return ""
 
 
 def _message(state: PodState, word: str, error: str = "") -> str:
