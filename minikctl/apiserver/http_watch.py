@@ -23,6 +23,9 @@ Emit = Callable[[list[bytes]], Awaitable[None]]
 LONGEST_SECONDS = (1800, 3600)
 """A watch without a timeout of its own ends somewhere in between, so that not all end together."""
 
+PART_BYTES = 64 * 1024
+"""So many bytes of events are sent at a time."""
+
 MOST_SECONDS = 10_000_000
 """What is asked for beyond that is no time any more that a loop could wait."""
 
@@ -92,9 +95,22 @@ async def _send(emit: Emit, batches: Batches, encoder: _Encoder) -> None:
         async with contextlib.aclosing(batches) as open_batches:
             async for batch in open_batches:
                 await encoder.ready(batch)
-                await emit([encoder.line(step) for step in batch])
+                await _emit_in_parts(emit, encoder, batch)
     except errors.StatusError as error:
         await emit([_line("ERROR", orjson.dumps(error.status()))])
+
+
+async def _emit_in_parts(emit: Emit, encoder: _Encoder, batch: list[watching.Step]) -> None:
+    """Emit a batch, which may be all that happened while the client did not read, a little at a time."""
+    lines, size = list[bytes](), 0
+    for step in batch:
+        lines.append(encoder.line(step))
+        size += len(lines[-1])
+        if size >= PART_BYTES:
+            await emit(lines)
+            lines, size = [], 0
+    if lines:
+        await emit(lines)
 
 
 class _Encoder:

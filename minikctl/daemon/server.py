@@ -17,6 +17,7 @@ import uvicorn
 from minikctl import errors
 from minikctl.apiserver.http_exchange import CERTIFICATE
 from minikctl.apiserver.pki import Pki
+from minikctl.daemon import memory
 from minikctl.daemon.upgrades import UpgradingProtocol
 
 logger = logging.getLogger(__name__)
@@ -25,6 +26,8 @@ HOST = "127.0.0.1"
 BACKLOG = 512
 CLOSE_SECONDS = 3
 """So long open requests may take to end when the server stops."""
+UNREAD_BYTES = 64 * 1024
+"""So much of an answer is held for a client that does not read it: what makes the rest waits."""
 FLUSH_SECONDS = 0.05
 """So long their last bytes have to leave."""
 
@@ -90,12 +93,19 @@ class _Uvicorn(uvicorn.Server):
 class _Protocol(UpgradingProtocol):
     """Hands a connection's client certificate on to its requests, WebSockets included."""
 
+    trimmer: memory.Trimmer
+
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        transport.set_write_buffer_limits(UNREAD_BYTES)
         secured = transport.get_extra_info("ssl_object")
         certificate = secured.getpeercert(binary_form=True) if secured is not None else None
         if certificate is not None:
             self.app_state = {**self.app_state, CERTIFICATE: certificate}
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self.trimmer.ended()
 
 
 class Server:
@@ -123,8 +133,10 @@ class Server:
             "ssl_ca_certs": pki.ca_file,
             "ssl_cert_reqs": ssl.CERT_OPTIONAL,
         }
-        spoken = {"is_others": lambda _, path: is_others(path)} if is_others is not None else {}
-        protocol = type("_Protocol", (_Protocol,), spoken)
+        told: dict[str, Any] = {"trimmer": memory.Trimmer()}
+        if is_others is not None:
+            told["is_others"] = lambda _, path: is_others(path)
+        protocol = type("_Protocol", (_Protocol,), told)
         self._tls = _Uvicorn(_config(app, protocol, **tls))
         self._local = _Uvicorn(_config(app, protocol, uds=path)) if path else None
         self._relay = _Uvicorn(_config(app, protocol, uds=relay, **tls)) if relay else None
@@ -134,6 +146,10 @@ class Server:
         """Return the URL that clients use."""
         host, port = self._sock.getsockname()[:2]
         return f"https://{host}:{port}"
+
+    def transports(self) -> list[asyncio.Transport]:
+        """Return the open connections of the loopback port, to look at what they hold."""
+        return [each.transport for each in self._tls.server_state.connections]
 
     async def run(self, on_started: Callable[[], None]) -> None:
         """Serve until ``stop``; ``on_started`` is called as soon as requests are answered."""

@@ -40,8 +40,9 @@ class Outcome:
 class Served:
     """A running API server."""
 
-    def __init__(self, address: str, folder: Path, keys: pki.Pki) -> None:
-        self.address = address
+    def __init__(self, server: Server, folder: Path, keys: pki.Pki) -> None:
+        self.server = server
+        self.address = address = server.address
         self.folder = folder
         self.token = keys.token
         self.ca = folder / "ca.crt"
@@ -108,7 +109,7 @@ async def served(
     running = asyncio.create_task(server.run(started.set))
     try:
         await started.wait()
-        yield Served(server.address, folder, keys)
+        yield Served(server, folder, keys)
     finally:
         server.stop()
         await running

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from minikctl.apiserver import discovery, reviews
+from minikctl.apiserver import discovery, http_watch, reviews
 from minikctl.apiserver.auth import TokenAuthenticator
 from minikctl.apiserver.http import build_app
 from minikctl.apiserver.registry import Registry
@@ -48,6 +48,18 @@ async def test_a_resource_version_of_zero_means_any(client: Client) -> None:
         "PATCH", f"{MAPS}/settings", patch, {"content-type": "application/merge-patch+json"}
     )
     assert patched.json()["data"] == {"a": "3"}
+
+
+async def test_a_watch_sends_what_it_has_missed_in_small_parts(client: Client) -> None:
+    start = (await client("GET", MAPS)).json()["metadata"]["resourceVersion"]
+    for number in range(20):
+        await client("POST", MAPS, samples.config_map(f"big-{number}", a="x" * 20_000))
+    watch = await client.stream(f"{MAPS}?watch=1&resourceVersion={start}")
+    parts = list[bytes]()
+    while b"".join(parts).count(b"\n") < 20:
+        parts.append(await asyncio.wait_for(watch.sent.get(), 3) or b"")
+    assert max(map(len, parts)) < http_watch.PART_BYTES + 25_000
+    await watch.leave()
 
 
 async def test_a_wrong_token_is_refused_whatever_is_asked(registry: Registry) -> None:
