@@ -38,8 +38,8 @@ def of_containers(spec: Object, side: str) -> dict[str, str]:
         step = total([sidecars, of(each)])
         if each.get("restartPolicy") == "Always":
             sidecars = step
-        peak = _larger(peak, step)
-    return _larger(total([running, sidecars]), peak)
+        peak = larger(peak, step)
+    return larger(total([running, sidecars]), peak)
 
 
 def default(spec: Object) -> None:
@@ -61,7 +61,8 @@ def total(all_of: Iterable[dict[str, str]]) -> dict[str, str]:
     return {name: quantity.total(each[name] for each in lists if name in each) for name in names}
 
 
-def _larger(left: dict[str, str], right: dict[str, str]) -> dict[str, str]:
+def larger(left: dict[str, str], right: dict[str, str]) -> dict[str, str]:
+    """Return the larger amount of each name."""
     return {
         **left,
         **{name: value for name, value in right.items() if quantity.compare(value, left.get(name, "0")) > 0},

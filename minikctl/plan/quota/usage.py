@@ -9,10 +9,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from minikctl import errors
-from minikctl.model import objects, quantity
+from minikctl.model import objects, podresources, quantity
 from minikctl.model.kind import Kind
 from minikctl.model.objects import Object
 from minikctl.plan import limits
+from minikctl.plan.scheduler import requests
 from minikctl.plan.storage import parts
 
 Amounts = Mapping[str, str]
@@ -83,13 +84,24 @@ def of_pod(pod: Object) -> dict[str, str]:
     if is_over(pod):
         return {}
     found = {"pods": "1"}
-    for name, amount in limits.pod_total(pod, "requests").items():
+    for name, amount in _held(pod, "requests").items():
         found[_EXTENDED + name] = amount
         if name in _BARE or name.startswith("hugepages-"):
             found[name] = amount
-    for name, amount in limits.pod_total(pod, "limits").items():
+    for name, amount in _held(pod, "limits").items():
         found[f"limits.{name}"] = amount
     return found
+
+
+def _held(pod: Object, side: str) -> dict[str, str]:
+    """Return the largest of what the pod asks for, was granted and has: they differ while it is resized.
+
+    What its node can never give does not count.
+    """
+    had = limits.pod_total(requests.as_it_has(pod), side)
+    if side == "requests":
+        had = podresources.larger(limits.pod_total(requests.as_granted(pod), side), had)
+    return had if requests.is_infeasible(pod) else podresources.larger(limits.pod_total(pod, side), had)
 
 
 def _of_service(service: Object) -> dict[str, str]:

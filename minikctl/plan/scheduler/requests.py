@@ -116,6 +116,20 @@ def amounts(texts: Mapping[str, Any] | None) -> Amounts:
     }
 
 
+def as_it_has(pod: Object) -> Object:
+    """Return the pod asking for what its containers and itself really have."""
+    given = {str(each.get("name")): each["resources"] for each in _statuses(pod) if each.get("resources")}
+    spec = dict(objects.spec(pod))
+    if spec.get("resources"):
+        spec["resources"] = objects.status(pod).get("resources") or spec["resources"]
+    for field in ("containers", "initContainers"):
+        spec[field] = [
+            {**each, "resources": given[each["name"]]} if each.get("name") in given else each
+            for each in spec.get(field) or ()
+        ]
+    return {**pod, "spec": spec}
+
+
 def _of_containers(spec: Object, told: Given, floor: Amounts) -> Amounts:
     """Return the sum of the containers; what is ``told`` of one stands for what its spec asks for."""
     running = _total(_of_container(each, told, floor) for each in spec.get("containers") or ())

@@ -243,3 +243,23 @@ def test_claims_are_chosen_by_their_attributes(operator: str, values: list[str],
     assert {name for name, obj in claims.items() if scopes.selects(quota, kind, obj)} == chosen
     assert not scopes.selects(quota, kinds.POD, pod())
     assert not scopes.selects({"spec": {"scopes": ["BestEffort"]}}, kind, claim())
+
+
+def resized(reason: str = "") -> Object:
+    """Return a pod that asks for more CPU and less memory than it has."""
+    told = [{"name": "c", "allocatedResources": {"cpu": "1", "memory": "1Gi"}}]
+    told[0] |= resources({"cpu": "1", "memory": "2Gi"}, {"memory": "2Gi"})
+    conditions = [{"type": "PodResizePending", "status": "True", "reason": reason}] if reason else []
+    asks = {"name": "c", **resources({"cpu": "3", "memory": "1Gi"}, {"memory": "1Gi"})}
+    return {**pod(containers=[asks]), "status": {"containerStatuses": told, "conditions": conditions}}
+
+
+@pytest.mark.parametrize(("reason", "cpu"), [("", "3"), ("Deferred", "3"), ("Infeasible", "1")])
+def test_a_pod_that_is_resized_counts_for_what_it_asks_for_and_what_it_has(reason: str, cpu: str) -> None:
+    found = usage.of_pod(resized(reason))
+    assert (found["requests.cpu"], found["requests.memory"], found["limits.memory"]) == (cpu, "2Gi", "2Gi")
+
+
+def test_a_pod_as_a_whole_counts_for_what_it_has_too() -> None:
+    whole = {**pod(**resources({"cpu": "1"})), "status": {"resources": {"requests": {"cpu": "2"}}}}
+    assert usage.of_pod(whole)["requests.cpu"] == "2"
