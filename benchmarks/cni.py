@@ -67,9 +67,9 @@ async def _plugged(bare: DockerEngine, name: str, home: str) -> CniEngine:
     """Return an engine that attaches as the control plane does."""
     settings = ClusterHome(name, home).settings()
     found = next(each for each in await bare.networks() if each.name == settings.network)
-    leases = str(pathlib.Path(home, "clusters", name, "cni", "leases"))
+    state = str(pathlib.Path(home, "clusters", name, "cni"))
     find = networking.agent_finder(bare, name)
-    plugins = cni.AgentPlugins(agent.AgentNetns(bare, find), settings.cni_path)
+    plugins = cni.AgentPlugins(agent.AgentNetns(bare, find), settings.cni_path, state)
     layout = cni_nodes.Layout(
         cluster=name,
         engine_network=settings.network,
@@ -77,7 +77,7 @@ async def _plugged(bare: DockerEngine, name: str, home: str) -> CniEngine:
         image="minikctl-infra:latest",
         nodes=settings.node_names,
         ranges=ranges.split(found.subnet, settings.nodes),
-        config=conflist.default(settings.network, leases),
+        config=conflist.default(settings.network),
     )
     nodes = cni_nodes.NodeContainers(bare, plugins, find, SystemClock(), layout)
     await nodes.ensure()

@@ -52,7 +52,7 @@ def _check_plugins(wanted: ClusterSettings) -> None:
             f"error: there are no CNI plugins in {wanted.cni_path}: install them with "
             "`apt-get install containernetworking-plugins`, or name their directory with --cni-path"
         )
-    cni_files.read(wanted.cni_conf, wanted.network, "")
+    cni_files.read(wanted.cni_conf, wanted.network)
     ranges.split(wanted.pod_cidr or f"10.0.0.0/{ranges.prefix(wanted.nodes)}", wanted.nodes)
 
 

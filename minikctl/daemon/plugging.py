@@ -73,13 +73,15 @@ class Plugged:
                 await self._guarded(self.engine.collect(), "detaching")
 
     async def _look(self) -> None:
-        first, *_ = self.core.settings.node_names
-        place = await self.nodes.ready(first)
-        calls = cni_calls.Calls(self.plugins, place, self.nodes.network)
-        await calls.versions()
-        await calls.status()
+        names = self.core.settings.node_names
+        places = [await self.nodes.ready(name) for name in names]
+        each_node = [cni_calls.Calls(self.plugins, place, self.nodes.network) for place in places]
+        await each_node[0].versions()
+        for calls in each_node:
+            await calls.status()
         await self.engine.collect()
-        await calls.collect(self.engine.attached())
+        for calls in each_node:
+            await calls.collect(self.engine.attached())
         await self.tell()
         await self.engine.check()
 
@@ -104,7 +106,8 @@ def build(core: Core, runtime: Runtime, subnet: str, image: str) -> Plugged | No
     if settings.pod_network != "cni":
         return None
     find = networking.agent_finder(runtime.engine, settings.name)
-    plugins = cni.AgentPlugins(agent.AgentNetns(runtime.engine, find), settings.cni_path)
+    directory = core.home.file(DIRECTORY)
+    plugins = cni.AgentPlugins(agent.AgentNetns(runtime.engine, find), settings.cni_path, directory)
     layout = cni_nodes.Layout(
         cluster=settings.name,
         engine_network=settings.network,
@@ -112,7 +115,7 @@ def build(core: Core, runtime: Runtime, subnet: str, image: str) -> Plugged | No
         image=image,
         nodes=settings.node_names,
         ranges=ranges.split(subnet, settings.nodes),
-        config=cni_files.read(settings.cni_conf, settings.network, core.home.file(DIRECTORY, "leases")),
+        config=cni_files.read(settings.cni_conf, settings.network),
     )
     nodes = cni_nodes.NodeContainers(runtime.engine, plugins, find, core.clock, layout)
     records = cni_records.Records(core.home.file(DIRECTORY, "results"))

@@ -20,6 +20,8 @@ _KILLED = 137
 _MISSING = 127
 # Plugins write sysctls, read-only in a container, but not in a mount namespace of the plugin's own.
 _CALL = """
+mkdir -p "$1" {kept} && mount --bind "$1" {kept} || exit 1
+shift
 found=
 for place in $(echo "$1" | tr : " "); do [ -x "$place/$2" ] && {{ found=$place/$2; break; }}; done
 [ -n "$found" ] || exit {missing}
@@ -36,15 +38,21 @@ rm -f "$errors" "$errors.pid"
 exit $status
 """
 _MARK = "---- stderr"
-SCRIPT = _CALL.format(missing=_MISSING, killed=_KILLED, seconds=SECONDS, mark=_MARK)
+_KEPT = "/var/lib/cni"
+SCRIPT = _CALL.format(missing=_MISSING, killed=_KILLED, seconds=SECONDS, mark=_MARK, kept=_KEPT)
 
 
 @dataclass(frozen=True)
 class Place:
-    """A node's container and the host's number of its process, whose network namespace plugins run in."""
+    """A node's container and the host's number of its process, whose network namespace plugins run in.
+
+    ``state`` is where plugins keep what they have lent, below the directory of such state.
+    """
 
     container_id: str
     pid: int
+    node: str = ""
+    state: str = "shared"
 
 
 class Plugins(Protocol):
@@ -64,17 +72,22 @@ class Plugins(Protocol):
 class AgentPlugins:
     """Fits ``Plugins`` by the agent that has the plugins' directories mounted."""
 
-    def __init__(self, netns: agent.AgentNetns, path: str) -> None:
-        """``path`` are the directories of programs, as CNI_PATH has them."""
+    def __init__(self, netns: agent.AgentNetns, path: str, directory: str) -> None:
+        """``path`` are the directories of programs, as CNI_PATH has them.
+
+        Plugins find what they keep in ``/var/lib/cni``, which is a directory below ``directory``.
+        """
         self._netns = netns
         self._path = path
+        self._directory = directory
 
     async def call(
         self, place: Place, plugin: str, parameters: Mapping[str, str], stdin: str
     ) -> protocol.Answer:
         """Return how the plugin ended."""
         words = [f"{key}={value}" for key, value in {**parameters, "CNI_PATH": self._path}.items()]
-        argv = ("unshare", "-m", "sh", "-c", SCRIPT, "cni", self._path, plugin, *words)
+        state = f"{self._directory}/{place.state}"
+        argv = ("unshare", "-m", "sh", "-c", SCRIPT, "cni", state, self._path, plugin, *words)
         outcome = await self._netns.run(
             agent.Job(place.container_id, place.pid, argv, stdin or "{}", SECONDS + agent.COMMAND_SECONDS)
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from minikctl.drivers.cni import Place, Plugins
 from minikctl.plan.cni import protocol
@@ -68,7 +68,8 @@ class Calls:
     async def _call(self, index: int, parameters: dict[str, str], told: _Told) -> Json:
         kind = str(self.network.plugins[index]["type"])
         text = protocol.stdin(self.network, index, told.runtime, told.previous, told.more)
-        answer = await self.plugins.call(self.place, kind, parameters, text)
+        place = replace(self.place, state=self.network.state_of(self.place.node))
+        answer = await self.plugins.call(place, kind, parameters, text)
         return protocol.result(answer, kind, parameters["CNI_COMMAND"])
 
 

@@ -97,6 +97,15 @@ class CniEngine:
                 f'failed to setup network for sandbox "{container.id}": {error}'
             ) from error
         self._records.keep(dataclasses.replace(attachment, result=result))
+        await self._announce(container, protocol.address(result))
+
+    async def _announce(self, container: Container, address: str) -> None:
+        """Have those nearby forget who had the address before: to that one they would send for seconds."""
+        place = cni.Place(container.id, container.pid)
+        with contextlib.suppress(errors.DriverError):
+            await self._plugins.prepare(
+                place, [("arping", "-q", "-U", "-c", "1", "-I", protocol.INTERFACE, address)]
+            )
 
     async def remove(self, container_id: str) -> None:
         """Detach the container, then remove it; ``DriverError`` when a plugin refuses: try again."""

@@ -88,7 +88,7 @@ class NodeContainers:
 
     async def _ensure(self, name: str, found: Container | None) -> bool:
         if found is not None and found.status == "running":
-            place = cni.Place(found.id, found.pid)
+            place = cni.Place(found.id, found.pid, name)
             if self._places.get(name) != place:
                 self._places[name] = place
                 self._ready.discard(name)
@@ -98,7 +98,7 @@ class NodeContainers:
         made = await self._engine.create(self._spec(name))
         await self._engine.start(made)
         started = await self._engine.inspect(made)
-        self._places[name] = cni.Place(made, started.pid if started else 0)
+        self._places[name] = cni.Place(made, started.pid if started else 0, name)
         self._ready.discard(name)
         return True
 

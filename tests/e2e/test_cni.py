@@ -8,6 +8,7 @@ import pathlib
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import uuid
 from collections.abc import Iterator
@@ -164,6 +165,120 @@ def test_host_ports_and_limits_are_those_of_plugins(cni: Cluster) -> None:
     assert "9090" in inside(cni, node, "iptables", "-t", "nat", "-S")
 
 
+SEND = """
+import socket, sys
+address, count = sys.argv[1], int(sys.argv[2])
+with socket.create_connection((address, 7777), timeout=50) as out:
+    for _ in range(count):
+        out.sendall(bytes(1 << 20))
+    out.shutdown(socket.SHUT_WR)
+    out.recv(1)
+"""
+TAKE = """
+import socket, time
+listener = socket.create_server(("", 7777))
+print("ready", flush=True)
+connection, _ = listener.accept()
+began = time.monotonic()
+while connection.recv(1 << 20):
+    pass
+print(time.monotonic() - began, flush=True)
+"""
+BURST = (2**31 - 1) // 8
+"""So many bytes pass at once before a limit holds: as kubelets ask for."""
+
+
+def within(cluster: Cluster, name: str) -> list[str]:
+    """Return what a command has to begin with to run in a pod's network."""
+    pid = docker("inspect", "-f", "{{.State.Pid}}", running(cluster, f"pod-name={name}", "role=pause"))
+    return ["nsenter", f"--net=/proc/{pid}/ns/net"]
+
+
+def seconds_of(cluster: Cluster, source: str, target: str, megabytes: int) -> float:
+    """Return how long so much takes from one pod to another."""
+    argv = [*within(cluster, target), sys.executable, "-c", TAKE]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as taking:
+        assert taking.stdout is not None
+        assert taking.stdout.readline() == "ready\n"
+        words = [sys.executable, "-c", SEND, ip(cluster, target), str(megabytes)]
+        subprocess.run([*within(cluster, source), *words], check=True, timeout=60)
+        return float(taking.stdout.readline())
+
+
+@pytest.mark.usefixtures("pods")
+def test_a_pod_gets_and_sends_no_more_than_its_limits(cni: Cluster) -> None:
+    rate = 25_000_000
+    limits = {"kubernetes.io/ingress-bandwidth": "200M", "kubernetes.io/egress-bandwidth": "200M"}
+    apply(cni, pod("slow", f"minikctl-{cni.name}", limits))
+    cni.ready("app=slow")
+    megabytes = 340
+    least = ((megabytes << 20) - BURST) / rate
+    assert least > 3
+    for source, target in (("two", "slow"), ("slow", "two")):
+        assert seconds_of(cni, source, target, megabytes) > least * 0.9
+    cni.run("delete", "pod", "slow")
+
+
+@pytest.mark.usefixtures("pods")
+def test_an_address_that_is_lent_again_leads_to_the_new_pod_at_once(cni: Cluster) -> None:
+    """Nodes and pods nearby remember for half a minute which interface had the address."""
+    node = f"minikctl-{cni.name}-2"
+    leases = pathlib.Path(
+        cni.home, "clusters", cni.name, "cni", "nodes", node, "networks", f"minikctl-{cni.name}"
+    )
+    last = leases / "last_reserved_ip.0"
+    before = last.read_text()
+    addresses = set()
+    for _ in range(3):
+        last.write_text(before)
+        apply(cni, pod("again", node))
+        cni.ready("app=again")
+        addresses.add(address := ip(cni, "again"))
+        for client in ("one", "two"):
+            said = cni.out("exec", client, "--", "curl", "-sS", "-m", "2", f"http://{address}:8080/")
+            assert "again says" in said
+        cni.run("delete", "pod", "again")
+    assert len(addresses) == 1
+
+
+@pytest.mark.usefixtures("pods")
+def test_nodes_lend_their_addresses_one_after_the_other(cni: Cluster) -> None:
+    """Each has a place of its own for what it lent last; one that came from another node's would begin anew."""
+    addresses = []
+    for _ in range(3):
+        for number, node in enumerate((f"minikctl-{cni.name}", f"minikctl-{cni.name}-2")):
+            apply(cni, pod(f"turn-{number}", node))
+        for number in range(2):
+            cni.ready(f"app=turn-{number}")
+            addresses.append(ip(cni, f"turn-{number}"))
+        cni.run("delete", "pod", "turn-0", "turn-1")
+    assert len(set(addresses)) == len(addresses)
+
+
+@pytest.mark.usefixtures("pods")
+def test_a_pod_whose_interface_somebody_removed_gets_a_new_sandbox_by_check(cni: Cluster) -> None:
+    apply(cni, pod("cut", f"minikctl-{cni.name}"))
+    cni.ready("app=cut")
+    sandbox = running(cni, "pod-name=cut", "role=pause")
+    kept = running(cni, "pod-name=one")
+    subprocess.run([*within(cni, "cut"), "ip", "link", "delete", "eth0"], check=True)
+    cni.run("cluster", "stop")
+    cni.run("cluster", "start")
+    eventually(lambda: running(cni, "pod-name=cut", "role=pause") not in ("", sandbox))
+    eventually(
+        lambda: (
+            "cut says"
+            in cni.run(
+                "exec", "two", "--", "curl", "-sS", "-m", "2", f"http://{ip(cni, 'cut')}:8080/", code=None
+            ).stdout
+        )
+    )
+    events = cni.json("events", "--field-selector=involvedObject.name=cut")["items"]
+    assert "SandboxChanged" in {event["reason"] for event in events}
+    assert running(cni, "pod-name=one") == kept, "whose network is whole is left alone"
+    cni.run("delete", "pod", "cut")
+
+
 @pytest.mark.usefixtures("pods")
 def test_a_refusal_is_an_event_in_the_words_of_the_plugin(cni: Cluster) -> None:
     apply(cni, pod("taken", f"minikctl-{cni.name}", {"kubernetes.io/ingress-bandwidth": "1"}))
@@ -175,10 +290,11 @@ def test_a_refusal_is_an_event_in_the_words_of_the_plugin(cni: Cluster) -> None:
 
 @pytest.mark.usefixtures("pods")
 def test_a_killed_control_plane_detaches_what_went_meanwhile(cni: Cluster) -> None:
-    apply(cni, pod("gone"))
+    apply(cni, pod("gone", f"minikctl-{cni.name}"))
     cni.ready("app=gone")
     address = ip(cni, "gone")
-    leases = pathlib.Path(cni.home, "clusters", cni.name, "cni", "leases", f"minikctl-{cni.name}")
+    leases = pathlib.Path(cni.home, "clusters", cni.name, "cni", "nodes", f"minikctl-{cni.name}")
+    leases = leases / "networks" / f"minikctl-{cni.name}"
     assert (leases / address).exists()
     os.kill(cni.status()["pid"], signal.SIGKILL)
     docker("rm", "-f", *running(cni, "pod-name=gone").split())

@@ -43,12 +43,13 @@ class FakePlugins:
     def __init__(self) -> None:
         self.calls: list[tuple[str, str, dict[str, Any], str]] = []
         self.refuse: set[tuple[str, str]] = set()
-        self.prepared = 0
+        self.prepared: list[tuple[str, tuple[str, ...]]] = []
+        self.states: set[str] = set()
 
     async def call(
         self, place: cni.Place, plugin: str, parameters: Mapping[str, str], stdin: str
     ) -> protocol.Answer:
-        del place
+        self.states.add(place.state)
         command = parameters["CNI_COMMAND"]
         config = json.loads(stdin)
         self.calls.append((command, plugin, config, parameters.get("CNI_NETNS", "")))
@@ -65,8 +66,7 @@ class FakePlugins:
         return protocol.Answer(0, json.dumps({**result, "by": plugin}))
 
     async def prepare(self, place: cni.Place, commands: list[tuple[str, ...]]) -> None:
-        del place, commands
-        self.prepared += 1
+        self.prepared += [(place.container_id, command) for command in commands]
 
     def commands(self) -> list[tuple[str, str]]:
         return [(command, plugin) for command, plugin, _, _ in self.calls]
@@ -135,7 +135,9 @@ async def test_a_sandbox_that_has_started_has_the_address_that_plugins_gave(benc
     assert first["runtimeConfig"]["portMappings"][0]["hostPort"] == 8080
     assert "runtimeConfig" not in second
     assert second["prevResult"]["by"] == "first"
-    assert bench.plugins.prepared == 1
+    assert bench.plugins.states == {"nodes/n1"}
+    *_, last = bench.plugins.prepared
+    assert last == (made, ("arping", "-q", "-U", "-c", "1", "-I", "eth0", "10.201.1.2"))
 
 
 async def test_a_refusal_undoes_what_was_done_and_is_told(bench: Bench) -> None:

@@ -36,6 +36,15 @@ class NetworkList:
         """Tell whether plugins may be asked to CHECK."""
         return not self.disable_check and order(self.version) >= order(CHECKS)
 
+    def state_of(self, node: str) -> str:
+        """Return where plugins keep what they have lent on a node, as a path below a directory for all nodes.
+
+        Each node has a place of its own, as a machine has, if each is told its own range; otherwise they have
+        one range in common, and have to know what the others lent.
+        """
+        told = any("ipRanges" in each for each in self.capabilities)
+        return f"nodes/{node}" if told and node else "shared"
+
     @property
     def collects(self) -> bool:
         """Tell whether plugins know GC and STATUS."""
@@ -47,9 +56,9 @@ def order(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in version.split("."))
 
 
-def default(name: str, directory: str) -> str:
-    """Return the list that a cluster has when its user gives none; leases are kept in ``directory``."""
-    ipam = {"type": "host-local", "dataDir": directory, "routes": [{"dst": "0.0.0.0/0"}]}
+def default(name: str) -> str:
+    """Return the list that a cluster has when its user gives none."""
+    ipam = {"type": "host-local", "routes": [{"dst": "0.0.0.0/0"}]}
     bridge = {
         "type": "bridge",
         "bridge": "cni0",

@@ -41,8 +41,15 @@ def test_checks_can_be_turned_off_in_quotes() -> None:
 
 
 def test_the_built_in_list_is_valid() -> None:
-    found = conflist.parse(conflist.default("minikctl-a", "/leases"), "x")
+    found = conflist.parse(conflist.default("minikctl-a"), "x")
     assert [plugin["type"] for plugin in found.plugins] == ["bridge", "portmap", "bandwidth"]
+
+
+def test_a_node_keeps_what_it_lent_by_itself_unless_all_lend_of_one_range() -> None:
+    own = conflist.parse(conflist.default("minikctl-a"), "x")
+    assert (own.state_of("n1"), own.state_of("")) == ("nodes/n1", "shared")
+    single = conflist.parse('{"cniVersion": "1.0.0", "name": "one", "type": "macvlan"}', "x")
+    assert single.state_of("n1") == "shared"
 
 
 @pytest.mark.parametrize(
