@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
+from tests.e2e import sctp
 from tests.e2e.conftest import Cluster, docker, eventually
 from tests.packets.lab import PROCESS
 from tests.plan.netpol import generated, grid
@@ -45,6 +46,7 @@ class World:
     def __init__(self, cluster: Cluster) -> None:
         self.cluster = cluster
         self.grid = Grid()
+        self.pids: dict[str, int] = {}
         self.processes: dict[str, subprocess.Popen[str]] = {}
 
     def apply(self, *objects: Any) -> None:
@@ -71,6 +73,7 @@ class World:
         labels = ("role=pause", f"pod-namespace={space}", f"pod-name={own}")
         (found,) = self.cluster.containers(*(f"label=minikctl.dev/{label}" for label in labels))
         pid = docker("inspect", "-f", "{{.State.Pid}}", found)
+        self.pids[name] = int(pid)
         argv = ["nsenter", "-t", pid, "-n", sys.executable, "-c", PROCESS, "[80, 81]", DNS]
         process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.processes[name] = process
@@ -97,6 +100,14 @@ class World:
 
     def allowed(self, source: str, target: str, port: int = 80) -> bool:
         return self.probe({source: [(self.grid.ip(target), port, "tcp")]})[source][0]
+
+    def reached(self, source: str, target: str) -> set[str]:
+        """Return what the target gets from the source, of both ports by each protocol, as ``80/tcp``."""
+        probes = [(self.grid.ip(target), port, protocol) for port in (80, 81) for protocol in ("tcp", "udp")]
+        opened = self.probe({source: probes})[source]
+        found = {f"{probe[1]}/{probe[2]}" for probe, one in zip(probes, opened, strict=True) if one}
+        ends = (self.pids[source], self.pids[target])
+        return found | {f"{port}/sctp" for port in sctp.arriving(*ends, self.grid.ip(target), (80, 81))}
 
     def enforce(self, policies: list[dict[str, Any]]) -> None:
         """Have these policies and no others."""
@@ -173,6 +184,82 @@ def test_generated_policies(world: World, grid: Grid) -> None:
     world.enforce(grid.policies)
     time.sleep(0.3)
     assert differences(world) == []
+
+
+ALL = {f"{port}/{protocol}" for port in (80, 81) for protocol in ("tcp", "udp", "sctp")}
+
+
+@pytest.mark.parametrize("direction", ["ingress", "egress"])
+@pytest.mark.parametrize(
+    ("ports", "reached"),
+    [
+        ([], ALL),
+        ([{"port": 80}], {"80/tcp"}),
+        ([{"protocol": "UDP"}], {"80/udp", "81/udp"}),
+        ([{"protocol": "SCTP", "port": 80}], {"80/sctp"}),
+        ([{"port": 80, "endPort": 81}], {"80/tcp", "81/tcp"}),
+        ([{"protocol": "SCTP", "port": 70, "endPort": 80}], {"80/sctp"}),
+        ([{"protocol": "UDP", "port": "serve-81-udp"}], {"81/udp"}),
+        ([{"protocol": "SCTP", "port": "serve-81-sctp"}, {"port": "serve-80-tcp"}], {"81/sctp", "80/tcp"}),
+        ([{"protocol": "UDP", "port": "serve-80-tcp"}], set()),
+    ],
+)
+def test_ports_of_every_protocol(world: World, direction: str, ports: list[Any], reached: set[str]) -> None:
+    eventually(lambda: world.allowed("y/a", "x/a"), 5)
+    space, peer, end = ("x", "y", "from") if direction == "ingress" else ("y", "x", "to")
+    rule: dict[str, Any] = {end: [{"namespaceSelector": {"matchLabels": {"ns": peer}}}], "ports": ports}
+    spec: dict[str, Any] = {"podSelector": {"matchLabels": {"pod": "a"}}, direction: [rule]}
+    world.enforce([policy(namespace=space, policyTypes=[direction.capitalize()], **spec)])
+    eventually(lambda: world.reached("y/a", "x/a") == reached, 5)
+    assert world.allowed("z/a", "x/a") == (direction == "egress")
+
+
+FLOWS = """
+import socket, sys
+tcp = socket.create_connection((sys.argv[1], int(sys.argv[2])), 2)
+udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+udp.connect((sys.argv[1], 80))
+for one in (tcp, udp):
+    one.settimeout(0.5)
+while True:
+    said = []
+    for one in (tcp, udp):
+        try:
+            one.send(b"?")
+            said.append("answered" if one.recv(9) else "ended")
+        except OSError:
+            said.append("silent")
+    print(*said, flush=True)
+    sys.stdin.readline()
+"""
+ECHO = """
+import socket
+server = socket.create_server(("", 0))
+print(server.getsockname()[1], flush=True)
+peer, _ = server.accept()
+while data := peer.recv(9):
+    peer.send(data)
+"""
+
+
+def test_connections_outlive_a_policy_and_udp_flows_do_not(world: World) -> None:
+    inside = [["nsenter", "-t", str(world.pids[name]), "-n", sys.executable, "-c"] for name in ("x/a", "y/a")]
+    with subprocess.Popen([*inside[0], ECHO], stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        words = [*inside[1], FLOWS, world.grid.ip("x/a"), server.stdout.readline().strip()]
+        with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as client:
+            try:
+                assert client.stdin is not None
+                assert client.stdout is not None
+                assert client.stdout.readline() == "answered answered\n"
+                world.enforce([policy(podSelector={"matchLabels": {"pod": "a"}}, policyTypes=["Ingress"])])
+                eventually(lambda: not world.allowed("y/a", "x/a"), 2, 0.05)
+                client.stdin.write("\n")
+                client.stdin.flush()
+                assert client.stdout.readline() == "answered silent\n"
+            finally:
+                client.kill()
+                server.kill()
 
 
 def test_changes_arrive_within_milliseconds(world: World) -> None:
