@@ -60,6 +60,28 @@ class Caches(Protocol):
         ...
 
 
+class Index:
+    """The objects of a cache by the keys that they lead to, kept up to date: nobody looks through all."""
+
+    def __init__(self, cache: Cache, keys: Callable[[Object], Iterator[Key]]) -> None:
+        self._keys = keys
+        self._found: dict[Key, dict[Key, Object]] = {}
+        cache.subscribe(self._changed)
+
+    def of(self, key: Key) -> list[Object]:
+        """Return the objects that lead to the key, by name."""
+        return [found for _, found in sorted(self._found.get(key, {}).items())]
+
+    def _changed(self, old: Object | None, new: Object | None) -> None:
+        for key in () if old is None else self._keys(old):
+            there = self._found[key]
+            del there[objects.key(old or {})]
+            if not there:
+                del self._found[key]
+        for key in () if new is None else self._keys(new):
+            self._found.setdefault(key, {})[objects.key(new or {})] = new or {}
+
+
 class ApiController(ABC, Generic[V]):
     """A controller whose plans are API actions and the status of one object.
 

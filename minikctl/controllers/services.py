@@ -9,7 +9,9 @@ from minikctl.controllers import base
 from minikctl.model import kinds, objects, selectors
 from minikctl.model.actions.api import Plan
 from minikctl.model.objects import Key, Object
-from minikctl.plan import endpoints, endpointslice, endpointslicemirroring
+from minikctl.plan import children, endpoints, endpointslice, endpointslicemirroring
+from minikctl.runtime import clock as clocks
+from minikctl.runtime.executor import ApiExecutor
 
 ZONE = "topology.kubernetes.io/zone"
 
@@ -21,10 +23,16 @@ class EndpointSliceController(base.CachedController[endpointslice.View]):
     kind = kinds.SERVICE
     reads = (kinds.SERVICE, kinds.POD, kinds.ENDPOINT_SLICE, kinds.NODE)
 
+    def __init__(self, caches: base.Caches, executor: ApiExecutor, clock: clocks.Clock) -> None:
+        super().__init__(caches, executor, clock)
+        self._selection = Selection(caches)
+        self._slices = base.Index(caches.of(kinds.ENDPOINT_SLICE), _service_of)
+        self._names = base.Index(caches.of(kinds.ENDPOINT_SLICE), _prefix)
+
     def subscribe(self, enqueue: base.Enqueue) -> None:
         """Follow Services, the pods that they select, their slices, and nodes that come and go."""
         base.on_change(self.caches.of(kinds.SERVICE), base.own_key, enqueue)
-        follow_pods(self.caches, enqueue)
+        self._selection.follow(enqueue)
         base.on_change(self.caches.of(kinds.ENDPOINT_SLICE), _service_of, enqueue)
 
         def node_changed(old: Object | None, new: Object | None) -> None:
@@ -39,19 +47,13 @@ class EndpointSliceController(base.CachedController[endpointslice.View]):
         service = self.caches.of(kinds.SERVICE).get(*key)
         if service is None:
             return None  # its slices go with their owner
-        slices, taken = [], set()
-        for each in self.caches.of(kinds.ENDPOINT_SLICE).items(key[0]):
-            if key in _service_of(each):
-                slices.append(each)
-            else:
-                taken.add(objects.name(each))
         zones = {objects.name(node): _zone(node) for node in self.caches.of(kinds.NODE).items()}
         return endpointslice.View(
             service,
-            selected(self.caches, service),
-            tuple(sorted(slices, key=objects.name)),
+            self._selection.pods(service),
+            tuple(self._slices.of(key)),
             zones,
-            frozenset(taken),
+            taken(self._names, service),
         )
 
     def desired(self, view: endpointslice.View, now: datetime) -> Plan:
@@ -66,10 +68,14 @@ class EndpointsController(base.CachedController[endpoints.View]):
     kind = kinds.SERVICE
     reads = (kinds.SERVICE, kinds.POD, kinds.ENDPOINTS)
 
+    def __init__(self, caches: base.Caches, executor: ApiExecutor, clock: clocks.Clock) -> None:
+        super().__init__(caches, executor, clock)
+        self._selection = Selection(caches)
+
     def subscribe(self, enqueue: base.Enqueue) -> None:
         """Follow Services, the pods that they select, and Endpoints."""
         base.on_change(self.caches.of(kinds.SERVICE), base.own_key, enqueue)
-        follow_pods(self.caches, enqueue)
+        self._selection.follow(enqueue)
         base.on_change(self.caches.of(kinds.ENDPOINTS), base.own_key, enqueue)
 
     def view(self, key: Key) -> endpoints.View | None:
@@ -78,7 +84,7 @@ class EndpointsController(base.CachedController[endpoints.View]):
         present = self.caches.of(kinds.ENDPOINTS).get(*key)
         if service is None and present is None:
             return None
-        pods = selected(self.caches, service) if service is not None else ()
+        pods = self._selection.pods(service) if service is not None else ()
         return endpoints.View(service, present, pods)
 
     def desired(self, view: endpoints.View, now: datetime) -> Plan:
@@ -93,6 +99,11 @@ class EndpointSliceMirroringController(base.CachedController[endpointslicemirror
     kind = kinds.ENDPOINTS
     reads = (kinds.ENDPOINTS, kinds.SERVICE, kinds.ENDPOINT_SLICE)
 
+    def __init__(self, caches: base.Caches, executor: ApiExecutor, clock: clocks.Clock) -> None:
+        super().__init__(caches, executor, clock)
+        self._slices = base.Index(caches.of(kinds.ENDPOINT_SLICE), _mirrors)
+        self._names = base.Index(caches.of(kinds.ENDPOINT_SLICE), _prefix)
+
     def subscribe(self, enqueue: base.Enqueue) -> None:
         """Follow Endpoints, the Services of their names, and the slices that mirror them."""
         base.on_change(self.caches.of(kinds.ENDPOINTS), base.own_key, enqueue)
@@ -102,43 +113,67 @@ class EndpointSliceMirroringController(base.CachedController[endpointslicemirror
     def view(self, key: Key) -> endpointslicemirroring.View | None:
         """Return the Endpoints with their Service and slices."""
         present, service = self.caches.of(kinds.ENDPOINTS).get(*key), self.caches.of(kinds.SERVICE).get(*key)
-        listed = list(self.caches.of(kinds.ENDPOINT_SLICE).items(key[0]))
-        slices = [each for each in listed if key in _mirrors(each)]
+        slices = tuple(self._slices.of(key))
         if present is None and not slices:
             return None
-        return endpointslicemirroring.View(
-            present,
-            service,
-            tuple(sorted(slices, key=objects.name)),
-            frozenset(map(objects.name, listed)),
-        )
+        return endpointslicemirroring.View(present, service, slices, taken(self._names, present or {}))
 
     def desired(self, view: endpointslicemirroring.View, now: datetime) -> Plan:
         """Return the plan."""
         return endpointslicemirroring.desired(view, now)
 
 
-def selected(caches: base.Caches, service: Object) -> tuple[Object, ...]:
-    """Return the pods that the Service selects, by name."""
-    selector = selectors.of_map(objects.spec(service).get("selector"))
-    pods = caches.of(kinds.POD).items(objects.namespace(service))
-    found = (pod for pod in pods if selector.matches(objects.labels(pod)))
-    return tuple(sorted(found, key=objects.name))
+def taken(names: base.Index, owner: Object) -> frozenset[str]:
+    """Return the names of slices that could be those of another one of this owner."""
+    found = names.of((objects.namespace(owner), children.prefix_of(owner)))
+    return frozenset(map(objects.name, found))
 
 
-def follow_pods(caches: base.Caches, enqueue: Callable[[Key], None]) -> None:
-    """Enqueue the Services that select a pod, when something of it changes that endpoints show."""
+class Selection:
+    """Services and the pods that they select, each found from the other by its labels."""
 
-    def changed(old: Object | None, new: Object | None) -> None:
-        if old is not None and new is not None and _shown(old) == _shown(new):
-            return
-        namespace = objects.namespace(new or old or {})
-        for service in caches.of(kinds.SERVICE).items(namespace):
-            selector = selectors.of_map(objects.spec(service).get("selector"))
-            if any(selector.matches(objects.labels(pod)) for pod in (old, new) if pod is not None):
-                enqueue(objects.key(service))
+    def __init__(self, caches: base.Caches) -> None:
+        self._caches = caches
+        self._pods = base.Index(caches.of(kinds.POD), _pairs)
+        self._services = base.Index(caches.of(kinds.SERVICE), _wanted)
 
-    caches.of(kinds.POD).subscribe(changed)
+    def pods(self, service: Object) -> tuple[Object, ...]:
+        """Return the pods that the Service selects, by name."""
+        selector = _selector(service)
+        found = (pod for key in _wanted(service) for pod in self._pods.of(key))
+        return tuple(pod for pod in found if selector.matches(objects.labels(pod)))
+
+    def follow(self, enqueue: Callable[[Key], None]) -> None:
+        """Enqueue the Services that select a pod, when something of it changes that endpoints show."""
+
+        def changed(old: Object | None, new: Object | None) -> None:
+            if old is not None and new is not None and _shown(old) == _shown(new):
+                return
+            for key in sorted({key for pod in (old, new) if pod is not None for key in self._of(pod)}):
+                enqueue(key)
+
+        self._caches.of(kinds.POD).subscribe(changed)
+
+    def _of(self, pod: Object) -> Iterator[Key]:
+        for pair in _pairs(pod):
+            for service in self._services.of(pair):
+                if _selector(service).matches(objects.labels(pod)):
+                    yield objects.key(service)
+
+
+def _selector(service: Object) -> selectors.Selector:
+    return selectors.of_map(objects.spec(service).get("selector"))
+
+
+def _pairs(pod: Object) -> Iterator[Key]:
+    for name, value in objects.labels(pod).items():
+        yield objects.namespace(pod), f"{name}={value}"
+
+
+def _wanted(service: Object) -> Iterator[Key]:
+    """Yield one label of all that pods must have to be selected: the first in order."""
+    for name, value in sorted((objects.spec(service).get("selector") or {}).items())[:1]:
+        yield objects.namespace(service), f"{name}={value}"
 
 
 def _shown(pod: Object) -> tuple[object, ...]:
@@ -146,6 +181,10 @@ def _shown(pod: Object) -> tuple[object, ...]:
     ready = (objects.condition(pod, "Ready") or {}).get("status")
     addresses = (status.get("podIP"), status.get("podIPs"), status.get("phase"), ready)
     return (objects.uid(pod), objects.labels(pod), objects.is_deleting(pod), spec.get("nodeName"), addresses)
+
+
+def _prefix(each: Object) -> Iterator[Key]:
+    yield objects.namespace(each), objects.name(each)[: -children.LETTERS]
 
 
 def _service_of(each: Object) -> Iterator[Key]:
