@@ -12,9 +12,8 @@ from minikctl.cli import (
     lastapplied,
     manifests,
     newkinds,
-    parsing,
     printing,
-    report,
+    refusals,
     selection,
 )
 from minikctl.cli.commands import Command
@@ -87,7 +86,9 @@ class ApplyOptions(changing.Reported, filing.Filing):
         default=False,
         help="Wait until it all runs (and what was deleted is gone); say why if it does not.",
     )
-    timeout: str = flag("--timeout", default="0s", help="With --wait: how long; 0s: 5 minutes.")
+    timeout: str = flag(
+        "--timeout", default="0s", duration=True, help="With --wait: how long; 0s: 5 minutes."
+    )
     words: tuple[str, ...] = rest(default=())
 
 
@@ -106,7 +107,7 @@ def run(options: ApplyOptions, session: Session) -> int:
         applyset = pruning.ApplySet(options.applyset, session)
         applyset.begin(options)
         documents = [document.replaced(object=applyset.labelled(document.object)) for document in documents]
-        targets = [selection.target_of(document.object, session) for document in documents]
+        targets = [selection.target_of(document.object, session, document.source) for document in documents]
         applyset.record(options, targets, keeps_old=True)
     results, trouble = _apply_all(options, documents, session)
     failed = failed or trouble
@@ -147,7 +148,8 @@ def _documents(options: ApplyOptions, session: Session) -> tuple[list[manifests.
     for document in manifests.read(options.files, options.recursive, session.io.stdin):
         if isinstance(document, manifests.BadDocument):
             failed = True
-            session.io.warn(f"error: {document}")
+            for line in refusals.of_bad_document(document, options.validate):
+                session.io.warn(line)
         else:
             documents.append(document)
     if options.labels:
@@ -172,7 +174,7 @@ def _apply_all(
             fresh.wait_for(document.object)
             results.append(_apply_one(options, document, session))
         except errors.MinikctlError as error:
-            session.io.warn(_complaint(error, document))
+            session.io.warn(refusals.of_document(error, document))
             failed = True
             continue
         if options.dry_run == "none":
@@ -189,6 +191,10 @@ def _validate(options: ApplyOptions) -> None:
     if options.words:
         raise BadArguments(f"Unexpected args: [{' '.join(options.words)}]")
     changing.check_dry_run(options.dry_run)
+    if options.cascade not in ("background", "foreground", "orphan"):
+        raise errors.UsageError(
+            f'error: invalid cascade value ({options.cascade}). Must be "background", "foreground", or "orphan"'
+        )
     if options.prune or options.applyset or options.all:
         from minikctl.cli import pruning
 
@@ -221,34 +227,15 @@ def _print(options: ApplyOptions, found: list[dict[str, Any]], session: Session)
 def _apply_one(
     options: ApplyOptions, document: manifests.Document, session: Session
 ) -> tuple[Target, str, dict[str, Any]]:
-    target = selection.target_of(document.object, session)
+    target = selection.target_of(document.object, session, document.source)
     if not target.name:
-        raise errors.UsageError("metadata.name: Required value: apply needs the object's name")
+        prefix = (document.object.get("metadata") or {}).get("generateName")
+        raise errors.UsageError(
+            f"error: from {prefix}: cannot use generate name with apply"
+            if prefix
+            else "error: resource name may not be empty"
+        )
     return target, *_send(options, _completed(document.object, target), target, session)
-
-
-def _complaint(error: errors.MinikctlError, document: manifests.Document) -> str:
-    """Return what is wrong, and with which document of which file."""
-    where = f"{document.place}{_object_name(document.object)}"
-    if isinstance(error, errors.StatusError):
-        return f"{_sentence(error, document)}\n  in {where}"
-    if isinstance(error, parsing.Verbatim):
-        return f"{error}\n  in {where}"
-    if isinstance(error, errors.UsageError):
-        return f"error: {where}: {str(error).removeprefix('error: ')}"
-    raise error
-
-
-def _sentence(error: errors.StatusError, document: manifests.Document) -> str:
-    if error.reason == "Invalid":
-        return report.status_sentence(error)
-    return report.status_sentence(error, f'error when applying "{document.source}"')
-
-
-def _object_name(obj: dict[str, Any]) -> str:
-    metadata = obj.get("metadata")
-    name = metadata.get("name") if isinstance(metadata, dict) else None
-    return f", {obj.get('kind')} {name}" if name else ""
 
 
 def _completed(obj: dict[str, Any], target: Target) -> dict[str, Any]:
@@ -267,7 +254,7 @@ def _send(
             current = session.client.request("GET", target.path()).json()
         except errors.StatusError as error:
             if error.code != 404:
-                raise
+                raise refusals.retrieving(error, target, target.resource.kind) from error
             return "created", _create(options, wanted, target, session)
         try:
             return _change(options, wanted, current, target, session)
@@ -338,7 +325,10 @@ def _create(
     stamped = lastapplied.annotated(wanted)
     if options.dry_run == "client":
         return stamped
-    response = session.client.request("POST", target.collection.path(), stamped, query=_query(options))
+    try:
+        response = session.client.request("POST", target.collection.path(), stamped, query=_query(options))
+    except errors.StatusError as error:
+        raise refusals.creating(error) from error
     created: dict[str, Any] = response.json()
     return created
 
@@ -363,13 +353,16 @@ def _change(
     if options.dry_run == "client":
         return "configured", current
     media = "application/strategic-merge-patch+json" if kind else "application/merge-patch+json"
-    response = session.client.request(
-        "PATCH",
-        target.path(),
-        json.dumps(patch).encode(),
-        query=_query(options),
-        headers={"Content-Type": media},
-    )
+    try:
+        response = session.client.request(
+            "PATCH",
+            target.path(),
+            json.dumps(patch).encode(),
+            query=_query(options),
+            headers={"Content-Type": media},
+        )
+    except errors.StatusError as error:
+        raise refusals.patching(error, target, target.resource.kind, patch) from error
     result: dict[str, Any] = response.json()
     same = result["metadata"].get("resourceVersion") == current["metadata"].get("resourceVersion")
     return ("unchanged" if same and options.dry_run == "none" else "configured"), result

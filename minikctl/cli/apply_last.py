@@ -16,11 +16,6 @@ if TYPE_CHECKING:
     from minikctl.cli.selection import Target
     from minikctl.cli.session import Session
 
-NOTHING = (
-    "error: You must provide one or more resources by argument or filename.\n"
-    "Example resource specifications include:\n   '-f rsrc.yaml'\n   '--filename=rsrc.json'\n"
-    "   '<resource> <name>'\n   '<resource>'"
-)
 MANAGER = "kubectl-client-side-apply"
 
 
@@ -42,7 +37,7 @@ def view(options: ViewOptions, session: Session) -> int:
             f"Unexpected -o output mode: {options.output}, the flag 'output' must be one of yaml|json"
         )
     if not options.files and not options.arguments:
-        raise errors.UsageError(NOTHING)
+        raise errors.UsageError(selection.NOTHING)
     chosen = changing.Chosen(
         arguments=options.arguments,
         files=options.files,
@@ -86,7 +81,7 @@ def set_last(options: SetOptions, session: Session) -> int:
     """Put what files say into the annotation, without changing the objects; return the exit code."""
     changing.check_dry_run(options.dry_run)
     if not options.files:
-        raise errors.UsageError(NOTHING)
+        raise errors.UsageError(selection.NOTHING)
     failed = False
     for document in manifests.sound(options.files, False, session.io):
         try:
@@ -141,7 +136,7 @@ def edit_last(options: EditOptions, session: Session) -> int:
     from minikctl.cli.output import printers
 
     if not options.files and not options.arguments:
-        raise errors.UsageError(NOTHING)
+        raise errors.UsageError(selection.NOTHING)
     for target in changing.targets(options, session):
         current = session.client.request("GET", target.path()).json()
         before = lastapplied.of(current)

@@ -32,7 +32,9 @@ class AttachOptions(Options):
     stdin: bool = flag("--stdin", "-i", default=False, help="Pass standard input on.")
     tty: bool = flag("--tty", "-t", default=False, help="Standard input is a terminal.")
     quiet: bool = flag("--quiet", "-q", default=False, help="Only the process's own output.")
-    timeout: str = flag("--pod-running-timeout", default="1m0s", help="How long to wait for a pod that runs.")
+    timeout: str = flag(
+        "--pod-running-timeout", default="1m0s", duration=True, help="How long to wait for a pod that runs."
+    )
     detach_keys: str = flag(
         "--detach-keys", default=DETACH_KEYS, help="The keys that leave the process running."
     )

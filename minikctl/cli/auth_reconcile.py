@@ -51,7 +51,7 @@ def run(options: ReconcileOptions, session: Session) -> int:
         if not str(document.object.get("apiVersion")).startswith(f"{GROUP}/") or kind not in ROLES + BINDINGS:
             continue  # as kubectl: what is neither is left alone
         try:
-            target = selection.target_of(document.object, session)
+            target = selection.target_of(document.object, session, document.source)
             result = _one(options, document.object, target, session)
         except errors.MinikctlError as error:
             session.io.warn(report.sentence(error))

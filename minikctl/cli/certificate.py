@@ -113,7 +113,7 @@ def _decided(decision: _Decision, current: dict[str, Any]) -> dict[str, Any]:
 def _targets(options: CertificateOptions, session: Session) -> list[Target]:
     if options.files:
         documents = manifests.sound(options.files, options.recursive, session.io)
-        return [selection.target_of(document.object, session) for document in documents]
+        return [selection.target_of(document.object, session, document.source) for document in documents]
     resource = session.discovery.find("certificatesigningrequests")
     return [selection.Target(resource, name) for name in options.names]
 

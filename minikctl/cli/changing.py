@@ -65,7 +65,9 @@ def targets(chosen: Chosen, session: Session, *, takes_all: bool = False) -> lis
     check_dry_run(chosen.dry_run)
     if chosen.files:
         documents = manifests.sound(chosen.files, chosen.recursive, session.io)
-        return [selection.target_of(document.object, session) for document in documents]
+        return [selection.target_of(document.object, session, document.source) for document in documents]
+    if not chosen.arguments:
+        raise errors.UsageError(selection.NOTHING)
     everywhere = getattr(chosen, "all_namespaces", False)
     fields = getattr(chosen, "fields", "")
     namespace = "" if everywhere else session.namespace
@@ -133,7 +135,9 @@ def _patch(
     if not body:
         return current, False
     if chosen.dry_run == "client":
-        return current, True
+        from minikctl.model import json_patches
+
+        return dict(json_patches.merge(current, body)), True
     result = send_patch(target, body, MERGE, chosen, session)
     before = current["metadata"].get("resourceVersion")
     after = result["metadata"].get("resourceVersion")

@@ -13,7 +13,8 @@ from minikctl.cli import (
     flags,
     generators,
     manifests,
-    report,
+    raw,
+    refusals,
     selection,
 )
 from minikctl.cli.commands import Command
@@ -21,8 +22,6 @@ from minikctl.cli.flags import flag, rest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
     from minikctl.cli.session import Session
 
 
@@ -44,24 +43,27 @@ def create(options: CreateOptions, session: Session) -> int:
         raise errors.UsageError("error: must specify one of -f and -k")
     if options.raw:
         return _raw(options, session)
-    failed = False
+    failed = found = False
     for document in manifests.read(options.files, options.recursive, session.io.stdin):
         if isinstance(document, manifests.BadDocument):
-            session.io.warn(f"error: {document}")
+            for line in refusals.of_bad_document(document, options.validate):
+                session.io.warn(line)
             failed = True
             continue
+        found = True
         try:
-            _one(options, document.object, session)
-        except errors.StatusError as error:
-            session.io.warn(report.status_sentence(error, f'error when creating "{document.source}"'))
+            _one(options, document, session)
+        except errors.MinikctlError as error:
+            told = refusals.creating(error) if isinstance(error, errors.StatusError) else error
+            session.io.warn(refusals.of_document(told, document))
             failed = True
-        except errors.UsageError as error:
-            session.io.warn(f"error: {document.place}: {str(error).removeprefix('error: ')}")
-            failed = True
+    if not found and not failed:
+        raise errors.UsageError("error: no objects passed to create")
     return 1 if failed else 0
 
 
-def _one(options: CreateOptions, obj: dict[str, Any], session: Session) -> None:
+def _one(options: CreateOptions, document: manifests.Document, session: Session) -> None:
+    obj = document.object
     if options.labels:
         from minikctl.model import objects, selectors
 
@@ -72,7 +74,10 @@ def _one(options: CreateOptions, obj: dict[str, Any], session: Session) -> None:
         from minikctl.cli.output import printers
 
         obj = edit.parsed(edit.content(edit.opened(printers.to_yaml(obj))))
-    creating.send(options, selection.target_of(obj, session), obj, session)
+    target = selection.target_of(obj, session, document.source)
+    if target.namespace:
+        obj = {**obj, "metadata": {**(obj.get("metadata") or {}), "namespace": target.namespace}}
+    creating.send(options, target, obj, session)
 
 
 def _raw(options: CreateOptions, session: Session) -> int:
@@ -81,7 +86,7 @@ def _raw(options: CreateOptions, session: Session) -> int:
         raise errors.UsageError("error: --raw can only use a single local file or stdin")
     path = options.files[0]
     body = session.io.stdin.read().encode() if path == "-" else generators.read(path)
-    session.io.out.write(session.client.request("POST", options.raw, body).body.decode())
+    session.io.out.write(session.client.request("POST", raw.path(options.raw), body).body.decode())
     return 0
 
 

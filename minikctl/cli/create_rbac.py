@@ -189,7 +189,7 @@ class TokenOptions(printing.Printing):
     names: tuple[str, ...] = rest("SERVICE_ACCOUNT_NAME", default=(), complete="names:serviceaccounts")
     audiences: tuple[str, ...] = flag("--audience", default=(), help="Who is to accept it; may repeat.")
     duration: str = flag(
-        "--duration", default="0s", help="How long it is to be valid; 0: the server decides."
+        "--duration", default="0s", duration=True, help="How long it is to be valid; 0: the server decides."
     )
     kind: str = flag(
         "--bound-object-kind",
@@ -206,7 +206,7 @@ def token(options: TokenOptions, session: Session) -> int:
     name = flags.one(options.names)
     spec: dict[str, Any] = {
         "audiences": list(options.audiences),
-        "expirationSeconds": _seconds(options.duration),
+        "expirationSeconds": int(timespan.seconds(options.duration)),
     }
     if not spec["expirationSeconds"]:
         del spec["expirationSeconds"]
@@ -227,14 +227,6 @@ def token(options: TokenOptions, session: Session) -> int:
     printer = printing.printer(options, lambda _: f"tokenrequest.authentication.k8s.io/{name}")
     session.io.out.write(printer([found], False) if printer else f"{found['status']['token']}\n")
     return 0
-
-
-def _seconds(text: str) -> int:
-    try:
-        return int(timespan.seconds(text))
-    except errors.UsageError:
-        wrong = f'invalid argument "{text}" for "--duration" flag: time: invalid duration "{text}"'
-        raise parsing.BadCommandLine(wrong, "minikctl create token --help") from None
 
 
 def _bound_object(options: TokenOptions) -> dict[str, str]:

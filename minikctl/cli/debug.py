@@ -131,7 +131,7 @@ def _targets(options: DebugOptions, session: Session) -> list[Target]:
         from minikctl.cli import manifests
 
         documents = manifests.sound(options.files, False, session.io)
-        return [selection.target_of(document.object, session) for document in documents]
+        return [selection.target_of(document.object, session, document.source) for document in documents]
     found = []
     for argument in options.arguments:
         if "/" in argument:

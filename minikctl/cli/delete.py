@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from minikctl.cli.session import Session
 
 WEEK_SECONDS = 7 * 24 * 3600.0
+AT_ONCE = (
+    "Warning: Immediate deletion does not wait for confirmation that the running resource has been terminated. "
+    "The resource may continue to run on the cluster indefinitely."
+)
 CASCADES = {"background": "Background", "foreground": "Foreground", "orphan": "Orphan"}
 
 
@@ -32,7 +36,9 @@ class DeleteOptions(selection.Selecting):
         "--force", default=False, help="Remove at once, without waiting for the containers' end."
     )
     wait: bool = flag("--wait", default=True, help="Wait until the objects are gone.")
-    timeout: str = flag("--timeout", default="0s", help="How long to wait; 0s: as long as it takes.")
+    timeout: str = flag(
+        "--timeout", default="0s", duration=True, help="How long to wait; 0s: as long as it takes."
+    )
     cascade: str = flag(
         "--cascade",
         default="background",
@@ -56,22 +62,26 @@ class DeleteOptions(selection.Selecting):
 def run(options: DeleteOptions, session: Session) -> int:
     """Delete what was named; return the exit code."""
     if options.raw:
-        session.io.out.write(session.client.request("DELETE", options.raw).body.decode())
+        from minikctl.cli import raw
+
+        session.io.out.write(session.client.request("DELETE", raw.path(options.raw)).body.decode())
         return 0
-    _validate(options)
+    _validate(options, session)
     failed = False
     pending: list[tuple[Target, str]] = []
-    targets = _targets(options, session)
+    sources, targets = _targets(options, session)
     if options.interactive and targets and not _confirmed(targets, session):
         session.io.say("deletion is cancelled")
         return 0
-    for target in targets:
+    if session.settings.namespace and any(not target.resource.namespaced for target in targets):
+        session.io.warn("Warning: deleting cluster-scoped resources, not scoped to the provided namespace")
+    for number, target in enumerate(targets):
         try:
             uid = _delete(options, target, session)
         except errors.StatusError as error:
             if error.code == 404 and (options.ignore_not_found or options.all or options.labels):
                 continue
-            session.io.warn(report.status_sentence(error, _context(options)))
+            session.io.warn(report.status_sentence(error, _context(sources, number)))
             failed = True
             continue
         pending.append((target, uid))
@@ -94,11 +104,11 @@ def _confirmed(targets: list[Target], session: Session) -> bool:
     return str(session.io.stdin.readline()).strip().lower() == "y"
 
 
-def _context(options: DeleteOptions) -> str:
-    return f'error when deleting "{options.files[0]}"' if options.files else ""
+def _context(sources: list[str], number: int) -> str:
+    return f'error when deleting "{sources[number]}"' if sources else ""
 
 
-def _validate(options: DeleteOptions) -> None:
+def _validate(options: DeleteOptions, session: Session) -> None:
     if options.cascade not in CASCADES:
         raise errors.UsageError(
             f'error: invalid cascade value ({options.cascade}). Must be "background", "foreground", or "orphan"'
@@ -110,26 +120,32 @@ def _validate(options: DeleteOptions) -> None:
         raise errors.UsageError(
             "error: --force and --grace-period greater than 0 cannot be specified together"
         )
+    if options.force and options.grace_period <= 0:
+        session.io.warn(AT_ONCE)
     if options.all and options.labels:
         raise errors.UsageError("error: setting 'all' parameter but found a non empty selector. ")
     if options.output not in ("", "name"):
         raise errors.UsageError(
             f"error: unexpected -o output mode: {options.output}. We only support '-o name'"
         )
+    if not options.files and not options.arguments and (options.all or options.labels or options.fields):
+        raise errors.UsageError("error: at least one resource must be specified to use a selector")
     if not options.files and not options.arguments:
-        raise errors.UsageError(
-            "error: You must provide one or more resources by argument or filename.\n"
-            "Example resource specifications include:\n   '-f rsrc.yaml'\n   '--filename=rsrc.json'\n"
-            "   '<resource> <name>'\n   '<resource>'"
-        )
+        raise errors.UsageError(selection.NOTHING)
 
 
-def _targets(options: DeleteOptions, session: Session) -> list[Target]:
-    if options.files:
-        from minikctl.cli import manifests
+def _targets(options: DeleteOptions, session: Session) -> tuple[list[str], list[Target]]:
+    """Return what is to go, and for what files name the files."""
+    if not options.files:
+        return [], _named(options, session)
+    from minikctl.cli import manifests
 
-        documents = manifests.sound(options.files, options.recursive, session.io)
-        return [selection.target_of(document.object, session) for document in documents]
+    documents = manifests.sound(options.files, options.recursive, session.io)
+    targets = [selection.target_of(document.object, session, document.source) for document in documents]
+    return [document.source for document in documents], targets
+
+
+def _named(options: DeleteOptions, session: Session) -> list[Target]:
     if options.all_namespaces:
         parsed = selection.parse(options.arguments, session.discovery, "")
     else:
@@ -151,6 +167,8 @@ def _targets(options: DeleteOptions, session: Session) -> list[Target]:
 
 def _delete(options: DeleteOptions, target: Target, session: Session) -> str:
     if options.dry_run == "client":
+        if options.files:
+            return ""
         found = session.client.request("GET", target.path()).json()
         return str(found["metadata"].get("uid", ""))
     body: dict[str, Any] = {

@@ -61,7 +61,7 @@ def _targets(options: DescribeOptions, session: Session) -> list[Target]:
         from minikctl.cli import manifests
 
         documents = manifests.sound(options.files, options.recursive, session.io)
-        return [selection.target_of(document.object, session) for document in documents]
+        return [selection.target_of(document.object, session, document.source) for document in documents]
     if not options.arguments:
         raise errors.UsageError(
             'You must specify the type of resource to describe. Use "minikctl api-resources" '

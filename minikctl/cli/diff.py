@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 
 from minikctl import errors
-from minikctl.cli import apply, filing, manifests, report, selection
+from minikctl.cli import apply, filing, manifests, refusals, report, selection
 from minikctl.cli.commands import Command
 from minikctl.cli.flags import BadArguments, flag, rest
 from minikctl.cli.output import printers
@@ -84,7 +84,8 @@ def _run(options: DiffOptions, session: Session) -> int:
         meant = []
         for document in manifests.read(options.files, options.recursive, session.io.stdin):
             if isinstance(document, manifests.BadDocument):
-                session.io.warn(f"error: {document}")
+                for line in refusals.of_bad_document(document):
+                    session.io.warn(line)
                 failed = True
             elif _is_chosen(options, document):
                 meant.append(document)
@@ -107,7 +108,9 @@ def _write_all(
     from concurrent.futures import ThreadPoolExecutor
 
     for document in documents:
-        selection.target_of(document.object, session)  # finds out about all kinds before there are threads
+        selection.target_of(
+            document.object, session, document.source
+        )  # finds out about all kinds before there are threads
 
     def write(document: Document) -> None:
         own = session.beside()
@@ -127,7 +130,7 @@ def _write_pruned(
     from minikctl.cli import pruning
 
     asked = apply.ApplyOptions(labels=options.labels, allowlist=options.allowlist)
-    named = [selection.target_of(document.object, session) for document in documents]
+    named = [selection.target_of(document.object, session, document.source) for document in documents]
     present = [(target, _live(target, session)) for target in named]
     kept = [(target, obj or {"metadata": {}}) for target, obj in present]
     for target in pruning.by_label(asked, kept, session):
@@ -180,7 +183,7 @@ def _is_chosen(options: DiffOptions, document: Document) -> bool:
 
 def _write(options: DiffOptions, document: Document, places: tuple[str, str], session: Session) -> None:
     """Write the object as it is and as it would be, each to a file of the same name."""
-    target = selection.target_of(document.object, session)
+    target = selection.target_of(document.object, session, document.source)
     _write_pair(options, target, _versions(options, document, target, session), places)
 
 

@@ -39,7 +39,7 @@ class DrainOptions(changing.Reported):
         "--delete-emptydir-data", default=False, help="Also pods with emptyDir volumes, whose data are lost."
     )
     grace: int = flag("--grace-period", default=-1, help="Seconds that pods get to end; -1: their own.")
-    timeout: str = flag("--timeout", default="0s", help="How long to try; 0s: for ever.")
+    timeout: str = flag("--timeout", default="0s", duration=True, help="How long to try; 0s: for ever.")
     skip_after: int = flag(
         "--skip-wait-for-delete-timeout",
         default=0,

@@ -35,7 +35,10 @@ class ExecOptions(Options):
         "--filename", "-f", default=(), split=True, help="A file that names the pod.", complete="files"
     )
     timeout: str = flag(
-        "--pod-running-timeout", default="1m0s", help="How long to wait for a workload's first pod."
+        "--pod-running-timeout",
+        default="1m0s",
+        duration=True,
+        help="How long to wait for a workload's first pod.",
     )
     user: str = flag("--user", default="", help="As this user of the container: a name or UID, with :GROUP.")
 
@@ -88,7 +91,7 @@ def _named(options: ExecOptions, session: Session) -> str:
     documents = manifests.sound(options.files, False, session.io)
     if len(documents) != 1:
         raise errors.UsageError("error: the file is to name one object")
-    target = selection.target_of(documents[0].object, session)
+    target = selection.target_of(documents[0].object, session, documents[0].source)
     return f"{target.resource.qualified}/{target.name}"
 
 

@@ -22,7 +22,9 @@ else:  # ``typing`` is not needed at run time and would be imported by every com
 class Flag:
     """One flag, or (``names`` empty) the arguments that belong to no flag."""
 
-    __slots__ = ("bare", "complete", "default", "dest", "help", "hidden", "kind", "metavar", "names", "split")
+    __slots__ = (
+        "bare", "complete", "default", "dest", "duration", "help", "hidden", "kind", "metavar", "names", "split"
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -39,6 +41,7 @@ class Flag:
         self.complete: str = extras.get("complete", "")
         self.metavar: str = extras.get("metavar", "")
         self.hidden: bool = extras.get("hidden", False)
+        self.duration: bool = extras.get("duration", False)
         self.dest = ""
         self.kind = ""
 
@@ -66,7 +69,8 @@ class Flag:
 def flag(*names: str, default: Any = "", help: str = "", **extras: Any) -> Any:
     """Declare a flag; its annotation (str, bool, int, tuple) says how its value is read.
 
-    ``bare``: the value when none is given; ``split``: commas separate values; ``complete``: what completes it.
+    ``bare``: the value when none is given; ``split``: commas separate values; ``complete``: what completes it;
+    ``duration``: the text is a duration, as Go writes them.
     """
     return Flag(names, default, help, extras)
 

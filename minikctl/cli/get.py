@@ -60,7 +60,10 @@ class GetOptions(selection.Selecting, printing.Printing):
 def run(options: GetOptions, session: Session) -> int:
     """Print what was asked for; return the exit code."""
     if options.raw:
-        session.io.out.write(session.client.request("GET", options.raw).body.decode())
+        from minikctl.cli import raw
+
+        raw.check_get(options)
+        session.io.out.write(session.client.request("GET", raw.path(options.raw)).body.decode())
         return 0
     _check(options)
     targets = list(_targets(options, session))
@@ -102,13 +105,15 @@ def _targets(options: GetOptions, session: Session) -> Iterator[Target]:
         from minikctl.cli import manifests
 
         for document in manifests.sound(options.files, options.recursive, session.io):
-            yield selection.target_of(document.object, session)
+            yield selection.target_of(document.object, session, document.source)
         return
     for target in selection.parse(options.arguments, session.discovery, ""):
         if target.name and options.all_namespaces:
             raise errors.UsageError("error: a resource cannot be retrieved by name across all namespaces")
         if target.name and options.labels:
             raise errors.UsageError("error: name cannot be provided when a selector is specified")
+        if options.subresource and not target.name:
+            raise errors.UsageError("error: subresource cannot be used when bulk resources are specified")
         for namespace in _namespaces(options, session) if target.resource.namespaced else ("",):
             yield selection.Target(target.resource, target.name, namespace)
 

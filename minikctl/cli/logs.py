@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 
 from minikctl import errors
-from minikctl.cli import parsing, pods, terminal, timespan
+from minikctl.cli import pods, terminal, timespan
 from minikctl.cli.commands import Command
 from minikctl.cli.flags import BadArguments, Options, flag, rest
 from minikctl.client import http
@@ -32,7 +32,7 @@ class LogsOptions(Options):
     follow: bool = flag("--follow", "-f", default=False, help="Go on as more is written.")
     previous: bool = flag("--previous", "-p", default=False, help="Of the run before the last restart.")
     tail: int = flag("--tail", default=-1, help="Only the last lines; -1 for all, but 10 with a selector.")
-    since: str = flag("--since", default="", help="Only what is younger, such as 5m.")
+    since: str = flag("--since", default="", duration=True, help="Only what is younger, such as 5m.")
     since_time: str = flag("--since-time", default="", help="Only what is after this RFC 3339 time.")
     timestamps: bool = flag("--timestamps", default=False, help="Put the time before each line.")
     labels: str = flag(
@@ -59,7 +59,10 @@ class LogsOptions(Options):
         help="Let the server not check the kubelet's certificate.",
     )
     timeout: str = flag(
-        "--pod-running-timeout", default="20s", help="How long to wait for a workload's first pod."
+        "--pod-running-timeout",
+        default="20s",
+        duration=True,
+        help="How long to wait for a workload's first pod.",
     )
     max_requests: int = flag(
         "--max-log-requests", default=MAX_FOLLOWED, help="How many streams may be followed."
@@ -72,7 +75,6 @@ def run(options: LogsOptions, session: Session) -> int:
         raise errors.UsageError("error: at most one of `sinceTime` or `sinceSeconds` may be specified")
     if options.tail < -1:
         raise errors.UsageError("error: --tail must be greater than or equal to -1")
-    _check_since(options)
     pods.check_timeout(options.timeout)
     sources = _sources(options, session)
     if options.follow and (options.labels or options.all_pods) and _follows_new(options, session):
@@ -101,18 +103,6 @@ def run(options: LogsOptions, session: Session) -> int:
 
 def _follows_new(options: LogsOptions, session: Session) -> bool:
     return session.io.out.isatty() if options.follow_new is None else options.follow_new
-
-
-def _check_since(options: LogsOptions) -> None:
-    try:
-        timespan.seconds(options.since or "0s")
-    except errors.UsageError:
-        unit = options.since.lstrip("+-0123456789.") or options.since
-        cause = f'time: unknown unit "{unit}" in duration "{options.since}"'
-        if unit == options.since:
-            cause = f'time: invalid duration "{options.since}"'
-        wrong = f'invalid argument "{options.since}" for "--since" flag: {cause}'
-        raise parsing.BadCommandLine(wrong, "minikctl logs --help") from None
 
 
 def _sources(options: LogsOptions, session: Session) -> list[tuple[dict[str, Any], str]]:

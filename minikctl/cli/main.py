@@ -41,6 +41,7 @@ def run(argv: Sequence[str], io: session.Io) -> int:
             settings, parsed = read(path, command, rest)
             verbosity = settings.verbosity
             code = _dispatch(path, command, settings, parsed, io)
+            code = code or int(io.troubled)
         io.out.flush()
         io.err.flush()
     except KeyboardInterrupt:

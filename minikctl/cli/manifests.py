@@ -5,6 +5,7 @@ Each document knows where it stands, so that a complaint can name file, document
 
 from __future__ import annotations
 
+import json
 import os
 
 import yaml
@@ -34,12 +35,25 @@ class Document(Record):
 
     @property
     def place(self) -> str:
-        """Return how messages name the document."""
-        return f"{self.source} (document {self.index}, line {self.line})"
+        """Return how hints name the document: its file and line, and its object's kind and name."""
+        found = self.object if isinstance(self.object, dict) else {}
+        metadata = found.get("metadata")
+        name = metadata.get("name") if isinstance(metadata, dict) else None
+        title = f", {found.get('kind')} {name}" if name else ""
+        return f"{self.source}, document {self.index}, line {self.line}{title}"
 
 
 class BadDocument(errors.MinikctlError):
-    """A document cannot be read; the text says where and why."""
+    """A document cannot be read; the text says why in kubectl's words, ``place`` where.
+
+    ``missing`` is what a validation says first, before the text: "" for what is not even YAML.
+    """
+
+    def __init__(self, text: str, source: str, place: str, missing: str = "") -> None:
+        super().__init__(text)
+        self.source = source
+        self.place = place
+        self.missing = missing
 
 
 def read(paths: Sequence[str], recursive: bool, stdin: TextIO) -> Iterator[Document | BadDocument]:
@@ -50,11 +64,15 @@ def read(paths: Sequence[str], recursive: bool, stdin: TextIO) -> Iterator[Docum
 
 
 def sound(paths: Sequence[str], recursive: bool, io: Io) -> list[Document]:
-    """Return the documents that can be read; complain of the others."""
+    """Return the documents that can be read; complain of the others, which makes the command fail."""
     found = []
     for document in read(paths, recursive, io.stdin):
         if isinstance(document, BadDocument):
-            io.warn(f"error: {document}")
+            from minikctl.cli import refusals
+
+            for line in refusals.of_bad_document(document):
+                io.warn(line)
+            io.troubled = True
         else:
             found.append(document)
     return found
@@ -120,7 +138,7 @@ def parse(text: str, source: str) -> Iterator[Document | BadDocument]:
         try:
             found = yamlload.load(part)
         except yaml.YAMLError as error:
-            yield BadDocument(_syntax(error, source, index, line))
+            yield _syntax(error, source, index, line)
             continue
         if found is None:
             continue
@@ -129,12 +147,9 @@ def parse(text: str, source: str) -> Iterator[Document | BadDocument]:
 
 def _objects(found: Any, source: str, index: int, line: int) -> Iterator[Document | BadDocument]:
     document = Document(found, source, index, line)
-    if not isinstance(found, dict):
-        yield BadDocument(f"{document.place}: expected an object, found {type(found).__name__}")
-    elif not isinstance(found.get("kind"), str):
-        yield BadDocument(f"{document.place}: kind: Required value")
-    elif not isinstance(found.get("apiVersion"), str):
-        yield BadDocument(f"{document.place}: apiVersion: Required value")
+    wrong = _wrong(found)
+    if wrong:
+        yield BadDocument(f'unable to decode "{source}": {wrong[0]}', source, document.place, wrong[1])
     elif found["kind"].endswith("List") and isinstance(found.get("items"), list):
         for item in found["items"]:
             yield from _objects(item, source, index, line)
@@ -157,10 +172,29 @@ def _split(text: str) -> Iterator[tuple[int, str]]:
         yield start, "".join(lines)
 
 
-def _syntax(error: yaml.YAMLError, source: str, index: int, line: int) -> str:
+def _wrong(found: Any) -> tuple[str, str] | None:
+    """Return what decoding and what validation say of a document that is no object; None for an object."""
+    if not isinstance(found, dict):
+        what = {list: "array", str: "string", bool: "bool"}.get(type(found), "number")
+        text = f"json: cannot unmarshal {what} into Go value of type unstructured.detector"
+        return text, "invalid object to validate"
+    gone = [field for field in ("apiVersion", "kind") if not isinstance(found.get(field), str)]
+    if not gone:
+        return None
+    text = json.dumps(found, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    lacks = [f"{field} not set" for field in gone]
+    said = lacks[0] if len(lacks) == 1 else f"[{', '.join(lacks)}]"
+    return f"Object '{'Kind' if 'kind' in gone else 'apiVersion'}' is missing in '{text}'", said
+
+
+def _syntax(error: yaml.YAMLError, source: str, index: int, line: int) -> BadDocument:
+    """Return the complaint in kubectl's words; it counts lines in its own way, so the hint names the place."""
     mark = getattr(error, "problem_mark", None)
     problem = getattr(error, "problem", None) or str(error)
-    if mark is None:
-        return f"error parsing {source} (document {index}): {problem}"
-    where = f"line {line + mark.line}, column {mark.column + 1}"
-    return f"error parsing {source} (document {index}): {where}: {problem}"
+    place, counted = f"{source}, document {index}", ""
+    if mark is not None:
+        place += f", line {line + mark.line}, column {mark.column + 1}"
+        number = mark.line + isinstance(error, yaml.scanner.ScannerError) if mark.line else 0
+        counted = f"line {number}: " if number else ""
+    text = f"error parsing {source}: error converting YAML to JSON: yaml: {counted}{problem}"
+    return BadDocument(text, source, place)

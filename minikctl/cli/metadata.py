@@ -9,6 +9,7 @@ from minikctl.cli.flags import flag
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Any
 
     from minikctl.cli.session import Session
@@ -54,15 +55,15 @@ _WORDS = {"labels": ("label", "labeled"), "annotations": ("annotation", "annotat
 
 def _run(options: MetadataOptions, session: Session, field: str) -> int:
     word, said = _WORDS[field]
-    names = tuple(argument for argument in options.arguments if not _is_change(argument))
-    changes = _changes([argument for argument in options.arguments if _is_change(argument)])
+    names, pairs = _apart(options.arguments, word)
+    changes = _changes(pairs, field)
     chosen = type(options)(**{**options.as_dict(), "arguments": names})
     if not names and not options.files:
         raise errors.UsageError(
             "error: one or more resources must be specified as <resource> <name> or <resource>/<name>"
         )
     if options.shows:
-        return _list(chosen, session, field)
+        return _list(chosen, session, field, changes)
     if not changes:
         raise errors.UsageError(f"error: at least one {word} update is required")
 
@@ -100,24 +101,59 @@ def _clash(field: str, taken: dict[str, str]) -> str:
 
 
 def _is_change(argument: str) -> bool:
-    return ("=" in argument and "/" not in argument.partition("=")[0].partition("/")[0]) or (
-        argument.endswith("-")
-    )
+    return ("=" in argument and not argument.startswith("=")) or (argument.endswith("-") and argument != "-")
 
 
-def _changes(pairs: list[str]) -> dict[str, str | None]:
+def _apart(arguments: Sequence[str], word: str) -> tuple[tuple[str, ...], list[str]]:
+    """Return the arguments that name objects and, behind them, those that are changes."""
+    names: list[str] = []
+    pairs: list[str] = []
+    for argument in arguments:
+        if _is_change(argument):
+            pairs.append(argument)
+        elif pairs:
+            raise errors.UsageError(
+                f"error: all resources must be specified before {word} changes: {argument}"
+            )
+        else:
+            names.append(argument)
+    return tuple(names), pairs
+
+
+def _changes(pairs: Sequence[str], field: str) -> dict[str, str | None]:
+    """Return what becomes of each key, None where it is to go; refuse, in kubectl's words, what cannot be."""
     changes: dict[str, str | None] = {}
+    both: list[str] = []
     for pair in pairs:
         key, equals, value = pair.partition("=")
-        changes[key if equals else key.removesuffix("-")] = value if equals else None
+        if equals and field == "labels":
+            _check_label(pair, value)
+        key = key if equals else key.removesuffix("-")
+        if key in changes and (changes[key] is None) == bool(equals):
+            both.append(key)
+        changes[key] = value if equals else None
+    if both:
+        which = "a label" if field == "labels" else "the following annotation(s)"
+        named = "" if field == "labels" else f": {', '.join(both)}"
+        raise errors.UsageError(f"error: can not both modify and remove {which} in the same command{named}")
     return changes
 
 
-def _list(options: MetadataOptions, session: Session, field: str) -> int:
+def _check_label(pair: str, value: str) -> None:
+    from minikctl.model import names
+
+    for cause in names.label_value(value):
+        raise errors.UsageError(f'error: invalid label value: "{pair}": {cause}')
+
+
+def _list(options: MetadataOptions, session: Session, field: str, changes: dict[str, str | None]) -> int:
+    """Print what there is, and would be with the changes that were given; nothing is changed."""
     for target in changing.targets(options, session):
         current = session.client.request("GET", target.path()).json()
-        for key, value in sorted((current["metadata"].get(field) or {}).items()):
-            session.io.say(f"{key}={value}")
+        present = {**(current["metadata"].get(field) or {}), **changes}
+        for key, value in sorted(present.items()):
+            if value is not None:
+                session.io.say(f"{key}={value}")
     return 0
 
 

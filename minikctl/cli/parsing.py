@@ -15,6 +15,10 @@ _TRUE = frozenset(("1", "t", "T", "TRUE", "true", "True"))
 _FALSE = frozenset(("0", "f", "F", "FALSE", "false", "False"))
 
 
+_DRY_RUNS = {"true": "client", "false": "none"}
+"""What --dry-run said before it had more than two values."""
+
+
 class BadCommandLine(errors.UsageError):
     """The command line cannot be read; ``see`` is what to look at, such as ``minikctl get --help``."""
 
@@ -156,7 +160,19 @@ def _store(flag: Flag, value: str, parsed: Parsed) -> None:
         values = tuple(part for part in value.split(",") if part) if flag.split else (value,)
         parsed.given[flag] = parsed.given.get(flag, ()) + values
     else:
+        if flag.long == "dry-run":
+            value = _DRY_RUNS.get(value, value)
+        if flag.duration:
+            _check_duration(flag, value)
         parsed.given[flag] = value
+
+
+def _check_duration(flag: Flag, value: str) -> None:
+    from minikctl.cli import timespan
+
+    wrong = timespan.complaint(value)
+    if wrong:
+        raise _invalid(flag, value, wrong)
 
 
 def _invalid(flag: Flag, value: str, cause: str) -> BadCommandLine:

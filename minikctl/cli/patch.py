@@ -5,16 +5,17 @@ from __future__ import annotations
 from minikctl import errors
 from minikctl.cli import changing, report
 from minikctl.cli.commands import Command
+from minikctl.cli.discovery import Resource
 from minikctl.cli.flags import flag
-from minikctl.cli.output import printers
+from minikctl.cli.selection import Target
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from minikctl.cli.selection import Target
     from minikctl.cli.session import Session
 
+SCALE = Resource("autoscaling", "v1", "scales", "scale", "Scale", namespaced=True)
 MEDIA = {
     "json": "application/json-patch+json",
     "merge": changing.MERGE,
@@ -57,20 +58,25 @@ def run(options: PatchOptions, session: Session) -> int:
 
 def _local(options: PatchOptions, body: Any, session: Session) -> int:
     from minikctl.cli import manifests, printing
-    from minikctl.model import json_patches, kinds, strategic
 
     for document in manifests.sound(options.files, options.recursive, session.io):
-        found, kind = document.object, kinds.of(document.object)
-        if options.type == "json":
-            found = dict(json_patches.json_patch(found, body))
-        elif options.type == "strategic" and kind is not None:
-            found = strategic.strategic(kind, found, body)
-        else:
-            found = dict(json_patches.merge(found, body))
+        found = _merged(options, document.object, body)
         title = f"{found['kind'].lower()}/{found['metadata'].get('name', '')}"
         printer = printing.printer(options, printing.named(title))
         session.io.out.write(printer([found], False) if printer else f"{title} patched\n")
     return 0
+
+
+def _merged(options: PatchOptions, found: dict[str, Any], body: Any) -> dict[str, Any]:
+    """Return what the object would be with the patch."""
+    from minikctl.model import json_patches, kinds, strategic
+
+    kind = kinds.of(found)
+    if options.type == "json":
+        return dict(json_patches.json_patch(found, body))
+    if options.type == "strategic" and kind is not None:
+        return strategic.strategic(kind, found, body)
+    return dict(json_patches.merge(found, body))
 
 
 def _quoted(text: str) -> str:
@@ -78,13 +84,18 @@ def _quoted(text: str) -> str:
 
 
 def _patch(options: PatchOptions, target: Target, body: Any, session: Session) -> None:
-    current = session.client.request("GET", target.path()).json()
+    current = session.client.request("GET", target.path(options.subresource)).json()
     result, same = current, False
-    if options.dry_run != "client":
+    if options.dry_run == "client":
+        result = _merged(options, current, body)
+        same = result == current
+    else:
         result = changing.send_patch(target, body, MEDIA[options.type], options, session, options.subresource)
         same = options.dry_run == "none" and _is_same(current, result, options.subresource)
     said = "patched (no change)" if same else "patched"
-    if options.dry_run == "server":  # kubectl says so of a client's dry run only
+    if options.subresource == "scale":
+        target = Target(SCALE, target.name, target.namespace)
+    if options.dry_run == "server" or same:  # kubectl says so of a client's dry run only, and of a change
         options = PatchOptions(output=options.output)
     changing.tell(options, target, result, said, session)
 
@@ -110,16 +121,25 @@ def _body(text: str, path: str) -> Any:
 
     from minikctl.cli import yamlload
 
-    if bool(text) == bool(path):
+    if text and path:
+        raise errors.UsageError("error: cannot specify --patch and --patch-file together")
+    if not text and not path:
         raise errors.UsageError(
             "error: must specify --patch or --patch-file containing the contents of the patch"
         )
     if path:
-        text = printers.read_template(path)
+        try:
+            with open(path, encoding="utf-8") as source:
+                text = source.read()
+        except OSError as error:
+            reason = (error.strerror or "").lower()
+            raise errors.UsageError(f"error: unable to read patch file: open {path}: {reason}") from error
     try:
         return yamlload.load(text)
     except yaml.YAMLError as error:
-        raise errors.UsageError(f"error: unable to parse {_quoted(text)}: {error}") from error
+        mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None) or str(error)
+        line = f"line {max(mark.line, 1)}: " if mark is not None else ""
+        raise errors.UsageError(f"error: unable to parse {_quoted(text)}: yaml: {line}{problem}") from error
 
 
 COMMANDS = {

@@ -32,6 +32,7 @@ class PortForwardOptions(Options):
     timeout: str = flag(
         "--pod-running-timeout",
         default="1m0s",
+        duration=True,
         help="How long to wait for a pod that runs, at first and after one was lost.",
     )
     once: bool = flag("--once", default=False, help="End when the pod is lost, as kubectl does.")

@@ -48,7 +48,7 @@ def printer(
         managed_fields=options.managed_fields,
         template=options.template,
         strict=not options.missing_keys,
-        columns=columns,
+        columns="" if not columns else "bare" if getattr(options, "no_headers", False) else "headed",
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from minikctl import errors
-from minikctl.cli import changing, filing, lastapplied, manifests, report, selection, timespan
+from minikctl.cli import changing, filing, lastapplied, manifests, raw, refusals, report, selection, timespan
 from minikctl.cli.commands import Command
 from minikctl.cli.flags import BadArguments, flag, rest
 
@@ -35,7 +35,9 @@ class ReplaceOptions(changing.Reported, filing.Filing):
     )
     force: bool = flag("--force", default=False, help="Delete and make anew what cannot be changed.")
     grace_period: int = flag("--grace-period", default=-1, help="With --force: seconds to end in.")
-    timeout: str = flag("--timeout", default="0s", help="With --force: how long to wait for the end.")
+    timeout: str = flag(
+        "--timeout", default="0s", duration=True, help="With --force: how long to wait for the end."
+    )
     subresource: str = flag("--subresource", default="", help="status or scale.", complete="status scale")
     raw: str = flag("--raw", default="", help="Put the file to this path of the server.")
     save_config: bool = flag("--save-config", default=False, help="Remember the configuration for apply.")
@@ -57,7 +59,8 @@ def run(options: ReplaceOptions, session: Session) -> int:
     failed = False
     for document in manifests.read(options.files, options.recursive, session.io.stdin):
         if isinstance(document, manifests.BadDocument):
-            session.io.warn(f"error: {document}")
+            for line in refusals.of_bad_document(document, options.validate):
+                session.io.warn(line)
             failed = True
             continue
         try:
@@ -67,7 +70,7 @@ def run(options: ReplaceOptions, session: Session) -> int:
             session.io.warn(report.status_sentence(error, context))
             failed = True
         except errors.UsageError as error:
-            session.io.warn(f"error: {document.place}: {str(error).removeprefix('error: ')}")
+            session.io.warn(refusals.of_document(error, document))
             failed = True
     return 1 if failed else 0
 
@@ -100,14 +103,18 @@ def _raw(options: ReplaceOptions, session: Session) -> int:
     else:
         with open(options.files[0], "rb") as source:
             body = source.read()
-    answer = session.client.request("PUT", options.raw, body, headers={"Content-Type": "application/json"})
+    answer = session.client.request(
+        "PUT", raw.path(options.raw), body, headers={"Content-Type": "application/json"}
+    )
     session.io.out.write(answer.body.decode())
     return 0
 
 
 def _replace(options: ReplaceOptions, document: Document, session: Session) -> None:
-    target = selection.target_of(document.object, session)
+    target = selection.target_of(document.object, session, document.source)
     obj = document.object
+    if target.namespace:
+        obj = {**obj, "metadata": {**obj["metadata"], "namespace": target.namespace}}
     if options.save_config:
         obj = lastapplied.annotated(obj)
     result: dict[str, Any] = obj

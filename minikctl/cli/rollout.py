@@ -40,7 +40,9 @@ class StatusOptions(RolloutOptions):
     """What ``rollout status`` was asked."""
 
     watch: bool = flag("--watch", "-w", default=True, help="Go on until the rollout is done.")
-    timeout: str = flag("--timeout", default="0s", help="How long to wait; 0s: as long as it takes.")
+    timeout: str = flag(
+        "--timeout", default="0s", duration=True, help="How long to wait; 0s: as long as it takes."
+    )
     revision: int = flag("--revision", default=0, help="Follow this revision only; 0: the newest.")
 
 

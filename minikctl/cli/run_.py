@@ -60,7 +60,9 @@ class RunOptions(creating.Overridden):
         "--detach-keys", default="ctrl-p,ctrl-q", help="The keys that leave the process running."
     )
     expose: bool = flag("--expose", default=False, help="Make a ClusterIP Service for --port too.")
-    timeout: str = flag("--pod-running-timeout", default="1m0s", help="How long to wait for the pod to run.")
+    timeout: str = flag(
+        "--pod-running-timeout", default="1m0s", duration=True, help="How long to wait for the pod to run."
+    )
 
 
 def run(options: RunOptions, session: Session) -> int:

@@ -30,7 +30,10 @@ class ScaleOptions(changing.Chosen):
     replicas: int = flag("--replicas", default=NOT_GIVEN, help="How many there shall be.")
     current: int = flag("--current-replicas", default=-1, help="Only if there are so many now.")
     timeout: str = flag(
-        "--timeout", default="0s", help="How long to wait until there are so many; 0s: not at all."
+        "--timeout",
+        default="0s",
+        duration=True,
+        help="How long to wait until there are so many; 0s: not at all.",
     )
     resource_version: str = flag(
         "--resource-version", default="", help="Only if the object is at this version."

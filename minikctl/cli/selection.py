@@ -56,16 +56,23 @@ class Target:
         return Target(self.resource, "", self.namespace)
 
 
+NOTHING = (
+    "error: You must provide one or more resources by argument or filename.\n"
+    "Example resource specifications include:\n   '-f rsrc.yaml'\n   '--filename=rsrc.json'\n"
+    "   '<resource> <name>'\n   '<resource>'"
+)
+"""What kubectl says when nothing is named."""
+
 METADATA_ONLY = "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io,application/json"
 
 
 def parse(arguments: Sequence[str], discovery: Discovery, namespace: str) -> list[Target]:
     """Return what TYPE, TYPE NAME… or TYPE/NAME… arguments mean; errors are kubectl's."""
     if not arguments:
-        raise errors.UsageError("error: You must provide one or more resources by argument or filename.")
+        raise errors.UsageError(NOTHING)
     if any("/" in argument for argument in arguments):
         return [_pair(argument, discovery, namespace) for argument in arguments]
-    resources = [r for name in arguments[0].split(",") if name for r in _types(name, discovery)]
+    resources = [r for name in arguments[0].split(",") for r in _types(name, discovery)]
     names = arguments[1:]
     if not names:
         return [Target(resource, "", namespace) for resource in resources]
@@ -163,18 +170,20 @@ def list_failure(error: errors.StatusError, target: Target, labels: str, fields:
     return errors.StatusError(error.code, error.reason, f"{head}: {error.message}", details=error.details)
 
 
-def target_of(obj: dict[str, Any], session: Session) -> Target:
-    """Return the object that a manifest describes as a target."""
+def target_of(obj: dict[str, Any], session: Session, source: str = "") -> Target:
+    """Return the object that a manifest, read from ``source``, describes as a target."""
     api_version, kind = str(obj.get("apiVersion") or ""), str(obj.get("kind") or "")
     resource = session.discovery.by_kind(api_version, kind)
     if resource is None:
-        raise errors.UsageError(f'no matches for kind "{kind}" in version "{api_version}"')
+        from minikctl.cli import refusals
+
+        raise errors.UsageError(f"error: {refusals.no_match(obj, source)}")
     metadata = obj.get("metadata") or {}
     own = metadata.get("namespace") or ""
     asked = session.settings.namespace
     if resource.namespaced and own and asked and own != asked:
         raise errors.UsageError(
-            f'the namespace from the provided object "{own}" does not match the namespace "{asked}". '
+            f'error: the namespace from the provided object "{own}" does not match the namespace "{asked}". '
             f"You must pass '--namespace={own}' to perform this operation."
         )
     namespace = (own or session.namespace) if resource.namespaced else ""

@@ -23,6 +23,12 @@ TOLD_VERBOSITY = 6
 """From here on requests are shown."""
 
 
+REQUEST_TIMEOUT = (
+    "error: Invalid timeout value. Timeout must be a single integer in seconds, or an integer followed by a "
+    "corresponding time unit (e.g. 1s | 2m | 3h)"
+)
+
+
 class Io:
     """The terminal or pipes of a command."""
 
@@ -30,6 +36,8 @@ class Io:
         self.out = out
         self.err = err
         self.stdin = stdin
+        self.troubled = False
+        """Whether something was told that makes the command fail in the end."""
 
     @classmethod
     def standard(cls) -> Io:
@@ -91,6 +99,7 @@ class Session:
         """The API server to ask; the local one is started if it does not run."""
         if self._endpoint is None:
             found = self._local_endpoint() if self.is_local else self._named_endpoint()
+            found = _overridden(found, self.settings)
             self._endpoint = _impersonating(found, self.settings)
         return self._endpoint
 
@@ -104,7 +113,7 @@ class Session:
             if self.settings.request_timeout not in ("", "0"):
                 from minikctl.cli import timespan
 
-                timeout = timespan.seconds(self.settings.request_timeout)
+                timeout = timespan.seconds(self.settings.request_timeout, REQUEST_TIMEOUT)
             observer = None
             if self.settings.verbosity >= TOLD_VERBOSITY:
                 from minikctl.cli import tracing
@@ -191,6 +200,10 @@ class Session:
             address = launcher.ensure_running(self.home, self.io.warn if self.io.err.isatty() else None)
         else:
             address = (launcher.status(self.home) or {}).get("address", "")
+        if self.settings.user:
+            from minikctl.client import kubeconfig
+
+            return kubeconfig.resolve(kubeconfig.load(self.home.kubeconfig), user=self.settings.user)
         with open(self.home.file("pki", "ca.crt"), "rb") as source:
             authority = source.read()
         with open(self.home.file("pki", "admin.token"), encoding="ascii") as source_text:
@@ -214,8 +227,7 @@ class Session:
         config = self._config()
         if self.settings.server:
             config = _with_server(config, self.settings)
-        found = kubeconfig.resolve(config, self.context, user=self.settings.user)
-        return _overridden(found, self.settings)
+        return kubeconfig.resolve(config, self.context, user=self.settings.user)
 
     def _config(self) -> Config:
         from minikctl.client import kubeconfig
@@ -269,6 +281,9 @@ def _with_server(config: Config, settings: Settings) -> Config:
     }
 
 
+_OF_TLS = frozenset(("server_name", "insecure", "ca_data", "cert_data", "key_data"))
+
+
 def _overridden(found: Endpoint, settings: Settings) -> Endpoint:
     """Return the endpoint with what flags say in place of what the file says."""
     changes: dict[str, Any] = {}
@@ -292,6 +307,8 @@ def _overridden(found: Endpoint, settings: Settings) -> Endpoint:
                     changes[field] = source.read()
             except OSError as error:
                 raise errors.UsageError(f"error: unable to read {path}: {error.strerror}") from error
+    if found.socket and changes.keys() & _OF_TLS:
+        changes["socket"] = ""  # what is asked about certificates shows with TLS only
     return found.replaced(**changes) if changes else found
 
 

@@ -97,7 +97,7 @@ def objects_of(
     changing.check_dry_run(options.dry_run)
     if options.files:
         found = [
-            (selection.target_of(document.object, session), document.object)
+            (selection.target_of(document.object, session, document.source), document.object)
             for document in manifests.sound(options.files, options.recursive, session.io)
         ]
         if options.local:

@@ -8,8 +8,34 @@ _UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, 
 _PART = r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h)"
 
 
-def seconds(text: str) -> float:
-    """Return the seconds of a duration; a bare number counts as seconds."""
+def complaint(text: str) -> str:
+    """Return what Go's ParseDuration says of a text that is no duration; "" when it is one."""
+    import re
+
+    body = re.sub(r"^[-+]", "", text)
+    if body == "0":
+        return ""
+    if not body:
+        return f'time: invalid duration "{text}"'
+    while body:
+        number = re.match(r"\d+(\.\d*)?|\.\d+", body)
+        if number is None:
+            return f'time: invalid duration "{text}"'
+        unit = re.match(r"[^0-9.]*", body[number.end() :])
+        name = unit[0] if unit else ""
+        if not name:
+            return f'time: missing unit in duration "{text}"'
+        if name not in _UNITS:
+            return f'time: unknown unit "{name}" in duration "{text}"'
+        body = body[number.end() + len(name) :]
+    return ""
+
+
+def seconds(text: str, wrong: str = "") -> float:
+    """Return the seconds of a duration; a bare number counts as seconds.
+
+    ``UsageError`` with the text ``wrong``, or one of our own, when it is none.
+    """
     if text.endswith("s") and text[:-1].isdecimal():
         return float(text[:-1])
     import re
@@ -21,5 +47,5 @@ def seconds(text: str) -> float:
         return sign * float(body)
     parts = re.findall(_PART, body)
     if not parts or "".join(number + unit for number, unit in parts) != body:
-        raise errors.UsageError(f'error: invalid duration "{text}": write it as 90s, 1m30s or 2h')
+        raise errors.UsageError(wrong or f'error: invalid duration "{text}": write it as 90s, 1m30s or 2h')
     return sign * sum(float(number) * _UNITS[unit] for number, unit in parts)

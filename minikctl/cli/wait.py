@@ -40,7 +40,9 @@ class WaitOptions(printing.Printing, selection.Selecting):
     fields: str = flag("--field-selector", default="", help="A field selector.")
     all: bool = flag("--all", default=False, help="All objects of the type in the namespace.")
     local: bool = flag("--local", default=False, help="Look at what the files say; ask no server.")
-    timeout: str = flag("--timeout", default="30s", help="How long; 0 looks once, negative: a week.")
+    timeout: str = flag(
+        "--timeout", default="30s", duration=True, help="How long; 0 looks once, negative: a week."
+    )
 
 
 def run(options: WaitOptions, session: Session) -> int:
@@ -106,7 +108,7 @@ def _targets(options: WaitOptions, condition: str, deadline: float, session: Ses
         from minikctl.cli import manifests
 
         documents = manifests.sound(options.files, options.recursive, session.io)
-        return [selection.target_of(document.object, session) for document in documents]
+        return [selection.target_of(document.object, session, document.source) for document in documents]
     namespace = "" if options.all_namespaces else session.namespace
     parsed = selection.parse(options.arguments, session.discovery, namespace)
     if all(target.name for target in parsed):

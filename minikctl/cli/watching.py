@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from minikctl import errors
-from minikctl.cli import get, printing
+from minikctl.cli import get, printing, selection
 from minikctl.cli.output import printers, table
 from minikctl.cli.selection import Target
 from minikctl.cli.session import Session
@@ -28,7 +28,12 @@ def run(options: GetOptions, targets: list[Target], session: Session) -> int:
     view = _Tables(options, target, session) if printer is None else _Objects(printer, options, session)
     query = get.query_of(options, target)
     query.pop("limit", None)
-    body = session.client.request("GET", target.path(), query=query, headers=view.accept).body
+    try:
+        body = session.client.request("GET", target.path(), query=query, headers=view.accept).body
+    except errors.StatusError as error:
+        if target.name or error.code not in (400, 404):
+            raise
+        raise selection.list_failure(error, target, options.labels, options.fields) from error
     first: dict[str, Any] = json.loads(body)
     if not options.watch_only:
         view.show_first(first, bool(target.name))

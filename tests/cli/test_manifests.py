@@ -20,19 +20,19 @@ def parse(text: str) -> list[manifests.Document | manifests.BadDocument]:
 def test_a_broken_document_does_not_take_the_others_along() -> None:
     found = parse(GOOD % "a" + "---\na: [1\n---\n# only a comment\n---\n" + GOOD % "b")
     assert [type(entry).__name__ for entry in found] == ["Document", "BadDocument", "Document"]
-    assert str(found[1]).startswith("error parsing f.yaml (document 2): line ")
+    assert str(found[1]).startswith("error parsing f.yaml: error converting YAML to JSON: yaml: line ")
     last = found[2]
     assert isinstance(last, manifests.Document)
     assert last.object["metadata"]["name"] == "b"
-    assert last.place == "f.yaml (document 3, line 9)"
+    assert last.place == "f.yaml, document 3, line 9, ConfigMap b"
 
 
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("kind: A\n", "apiVersion: Required value"),
-        ("apiVersion: v1\n", "kind: Required value"),
-        ("- a\n", "expected"),
+        ("kind: A\n", "Object 'apiVersion' is missing in '{\"kind\":\"A\"}'"),
+        ("apiVersion: v1\n", "Object 'Kind' is missing in '{\"apiVersion\":\"v1\"}'"),
+        ("- a\n", "json: cannot unmarshal array into Go value"),
     ],
 )
 def test_a_document_without_a_type_is_refused(text: str, complaint: str) -> None:

@@ -446,10 +446,15 @@ def normal(text: str) -> str:
     return re.sub(r"-{4,} *| +\n", "", text)
 
 
-@pytest.mark.parametrize("line", SAME.strip().splitlines())
+MORE = (Path(__file__).parent / "same.txt").read_text()
+"""One command line a line; what stands behind ``<<<`` is its input, with line breaks as in Python."""
+
+
+@pytest.mark.parametrize("line", [*SAME.strip().splitlines(), *MORE.splitlines()])
 def test_kubectl_and_minikctl_say_the_same(world: World, line: str) -> None:
-    words = shlex.split(line)
-    theirs, ours = world.kubectl(*words), world.run(*words)
+    line, _, given = line.partition(" <<< ")
+    words, stdin = shlex.split(line), given.replace("\\n", "\n")
+    theirs, ours = world.kubectl(*words, stdin=stdin), world.run(*words, stdin=stdin)
     ours_err = "".join(part for part in ours.err.splitlines(keepends=True) if not part.startswith("hint:"))
     assert (normal(ours.out), normal(ours_err), ours.code) == (
         normal(theirs.out),
@@ -483,7 +488,7 @@ def test_server_side_apply_goes_as_with_kubectl(world: World) -> None:
         manifest = f"apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: NAME, labels: {{a: b}}}}\n{content}\n"
         theirs = world.kubectl(*line.split(), stdin=manifest.replace("NAME", "story-k"))
         ours = world.run(*line.split(), stdin=manifest.replace("NAME", "story-m"))
-        ours_err = re.sub(r"\n  in .*", "", ours.err).replace("story-m", "story-k")
+        ours_err = re.sub(r"(?m)^hint: .*\n", "", ours.err).replace("story-m", "story-k")
         assert (ours.out.replace("story-m", "story-k"), ours_err, ours.code) == (
             theirs.out,
             theirs.err,

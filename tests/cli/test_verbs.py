@@ -43,10 +43,11 @@ def test_a_bad_document_is_named_and_the_others_go_through(world: World) -> None
     ]
     found = world.run("apply", "-f", "-", stdin="\n---\n".join(pieces))
     assert (found.code, found.out) == (1, "configmap/fine created\n")
-    assert 'unknown field "dat"\n  in STDIN (document 2, line 3), ConfigMap odd' in found.err
-    assert 'STDIN (document 3, line 5), Nope x1: no matches for kind "Nope" in version "v1"' in found.err
+    assert 'unknown field "dat"\nhint: STDIN, document 2, line 3, ConfigMap odd' in found.err
+    assert 'no matches for kind "Nope" in version "v1"' in found.err
+    assert "hint: STDIN, document 3, line 5, Nope x1" in found.err
     assert "spec.ports[0].port: Invalid value: 99999" in found.err
-    assert "STDIN (document 5): line 10" in found.err
+    assert "hint: STDIN, document 5, line 10" in found.err
     world.run("delete", "cm", "fine")
 
 

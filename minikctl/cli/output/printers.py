@@ -36,18 +36,18 @@ def of(
     managed_fields: bool = False,
     template: str = "",
     strict: bool = False,
-    columns: bool = True,
+    columns: str = "headed",
 ) -> Printer | None:
     """Return the printer for a -o value; None for "" and "wide", which are tables.
 
     ``template`` is used by formats that have none of their own; ``strict``: what a template misses is a
-    failure; ``columns``: columns are among the formats.
+    failure; ``columns``: "" when they are not among the formats, "headed", or "bare" without a header.
     """
     form, _, argument = output.partition("=")
     form = _TEMPLATES.get(form, form)
     if form == "" and template:
         form = "go-template"
-    if form in ("", "wide"):
+    if output in ("", "wide") and form != "go-template":
         return None
     argument = argument or (template if "template" in form or "jsonpath" in form else "")
     clean = (lambda obj: obj) if managed_fields else without_managed_fields
@@ -59,10 +59,10 @@ def of(
         "yaml": lambda: lambda objects, many: to_yaml(_wrapped(list(map(clean, objects)), many)),
         "name": lambda: lambda objects, many: "".join(names(obj) + "\n" for obj in objects),
         "jsonpath": lambda: _jsonpath(argument, strict),
-        "jsonpath-file": lambda: _jsonpath(argument and read_template(argument), strict),
+        "jsonpath-file": lambda: _jsonpath(argument and read_template(argument, "--template"), strict),
         "jsonpath-as-json": lambda: _jsonpath_json(argument),
-        "custom-columns": lambda: _columns(argument),
-        "custom-columns-file": lambda: _columns_file(argument),
+        "custom-columns": lambda: _columns(argument, columns == "headed"),
+        "custom-columns-file": lambda: _columns_file(argument, columns == "headed"),
     }
     if form not in makers or (form in _TABLES and not columns):
         formats = f"{','.join(_TABLES)},{_FORMATS},wide,yaml" if columns else f"{_FORMATS},yaml"
@@ -146,28 +146,30 @@ def read_template(path: str, flag: str = "template") -> str:
         raise errors.UsageError(f"error: error reading {flag} {path}, open {path}: {reason}") from error
 
 
-def _columns(spec: str) -> Printer:
+def _columns(spec: str, headed: bool) -> Printer:
     if not spec:
         raise errors.UsageError("error: custom-columns format specified but no custom columns given")
-    pairs = [part.partition(":") for part in spec.split(",")]
-    if any(not colon for _, colon, _ in pairs):
-        raise errors.UsageError(
-            f"error: unexpected custom-columns spec: {spec}, expected <header>:<json-path-expr>"
-        )
+    pairs = []
+    for part in spec.split(","):
+        pairs.append(part.partition(":"))
+        if not pairs[-1][1]:
+            raise errors.UsageError(
+                f"error: unexpected custom-columns spec: {part}, expected <header>:<json-path-expr>"
+            )
     headers = [head for head, _, _ in pairs]
     paths = [path for _, _, path in pairs]
-    return lambda objects, many: _column_text(headers, paths, objects)
+    return lambda objects, many: _column_text(headers if headed else [], paths, objects)
 
 
-def _columns_file(path: str) -> Printer:
+def _columns_file(path: str, headed: bool) -> Printer:
     lines = [line.split() for line in read_template(path).splitlines() if line.strip()]
     if len(lines) != 2 or len(lines[0]) != len(lines[1]):
         raise errors.UsageError(f"error: {path}: expected a line of headers and a line of as many paths")
-    return lambda objects, many: _column_text(lines[0], lines[1], objects)
+    return lambda objects, many: _column_text(lines[0] if headed else [], lines[1], objects)
 
 
 def _column_text(headers: Sequence[str], paths: Sequence[str], objects: Sequence[Object]) -> str:
-    rows = [list(headers)]
+    rows = [list(headers)] if headers else []
     for obj in objects:
         cells = (jsonpath.find(path, obj) for path in paths)
         rows.append([",".join(_column_cell(value) for value in found) or "<none>" for found in cells])
