@@ -227,7 +227,8 @@ class _Application:
             await self._health(exchange, parts)
             return
         if parts == ["metrics"]:
-            await exchange.answer(self._metrics.render(self._registry.counts()).encode(), metrics.MEDIA)
+            told = self._metrics.render(self._registry.counts()) + self._registry.admission.measured.render()
+            await exchange.answer(told.encode(), metrics.MEDIA)
             return
         if parts[0] == "openapi":
             await self._openapi(exchange, parts[1:], self._registry.served.table)

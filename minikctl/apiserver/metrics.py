@@ -72,7 +72,9 @@ def elsewhere() -> Iterator[None]:
 
 
 @dataclass
-class _Durations:
+class Durations:
+    """One histogram: how many observations fell into each bucket, and their sum in seconds."""
+
     buckets: tuple[float, ...] = BUCKETS
     total: float = 0.0
     counts: list[int] = field(init=False)
@@ -81,6 +83,7 @@ class _Durations:
         self.counts = [0] * (len(self.buckets) + 1)
 
     def add(self, seconds: float) -> None:
+        """Count one."""
         self.counts[bisect.bisect_left(self.buckets, seconds)] += 1
         self.total += seconds
 
@@ -92,8 +95,8 @@ class Metrics:
     started: float = field(default_factory=time.time)
     watches: dict[Request, int] = field(default_factory=dict)
     _codes: dict[tuple[Request, int], int] = field(default_factory=dict)
-    _durations: dict[Request, _Durations] = field(default_factory=dict)
-    _own: dict[Request, _Durations] = field(default_factory=dict)
+    _durations: dict[Request, Durations] = field(default_factory=dict)
+    _own: dict[Request, Durations] = field(default_factory=dict)
 
     @contextlib.contextmanager
     def open(self, request: Request) -> Iterator[None]:
@@ -122,32 +125,32 @@ class Metrics:
 
     def render(self, objects: Mapping[str, int]) -> str:
         """Return all metrics; ``objects`` is how many are stored of each resource."""
-        return "".join(f"{line}\n" for line in self._lines(objects))
+        return "".join(f"{each}\n" for each in self._lines(objects))
 
     def _lines(self, objects: Mapping[str, int]) -> Iterator[str]:
-        yield from _head("apiserver_request_total", "counter", "Counter of apiserver requests.")
+        yield from head("apiserver_request_total", "counter", "Counter of apiserver requests.")
         for (request, code), count in self._codes.items():
-            yield _line("apiserver_request_total", {**request.labels(), "code": str(code)}, count)
+            yield line("apiserver_request_total", {**request.labels(), "code": str(code)}, count)
         name = "apiserver_request_duration_seconds"
-        yield from _head(name, "histogram", "Response latency distribution in seconds.")
+        yield from head(name, "histogram", "Response latency distribution in seconds.")
         for request, found in self._durations.items():
-            yield from _histogram(name, request.labels(), found)
+            yield from histogram(name, request.labels(), found)
         name = "apiserver_request_sli_duration_seconds"
-        yield from _head(name, "histogram", "Response latency in seconds, without the time of webhooks.")
+        yield from head(name, "histogram", "Response latency in seconds, without the time of webhooks.")
         for request, found in self._own.items():
             labels = request.labels()
             del labels["dry_run"]
-            yield from _histogram(name, labels, found)
-        yield from _head("apiserver_longrunning_requests", "gauge", "Long-running requests that are open.")
+            yield from histogram(name, labels, found)
+        yield from head("apiserver_longrunning_requests", "gauge", "Long-running requests that are open.")
         for request, count in self.watches.items():
-            yield _line("apiserver_longrunning_requests", request.labels(), count)
-        yield from _head("apiserver_resource_objects", "gauge", "Number of stored objects by resource.")
+            yield line("apiserver_longrunning_requests", request.labels(), count)
+        yield from head("apiserver_resource_objects", "gauge", "Number of stored objects by resource.")
         for one, count in objects.items():
             plural, _, group = one.partition(".")
-            yield _line("apiserver_resource_objects", {"group": group, "resource": plural}, count)
-        yield from _head("apiserver_storage_objects", "gauge", "Number of stored objects by kind.")
+            yield line("apiserver_resource_objects", {"group": group, "resource": plural}, count)
+        yield from head("apiserver_storage_objects", "gauge", "Number of stored objects by kind.")
         for one, count in objects.items():
-            yield _line("apiserver_storage_objects", {"resource": one}, count)
+            yield line("apiserver_storage_objects", {"resource": one}, count)
         yield from self._process()
 
     def _process(self) -> Iterator[str]:
@@ -161,31 +164,34 @@ class Metrics:
             ("process_start_time_seconds", "gauge", round(self.started, 2)),
         )
         for name, kind, value in gauges:
-            yield from _head(name, kind, name.replace("_", " ").capitalize() + ".")
-            yield _line(name, {}, value)
+            yield from head(name, kind, name.replace("_", " ").capitalize() + ".")
+            yield line(name, {}, value)
 
 
-def _of(all: dict[Request, _Durations], request: Request, buckets: tuple[float, ...]) -> _Durations:
+def _of(all: dict[Request, Durations], request: Request, buckets: tuple[float, ...]) -> Durations:
     found = all.get(request)
     if found is None:
-        found = all[request] = _Durations(buckets)
+        found = all[request] = Durations(buckets)
     return found
 
 
-def _histogram(name: str, labels: Mapping[str, str], found: _Durations) -> Iterable[str]:
+def histogram(name: str, labels: Mapping[str, str], found: Durations) -> Iterable[str]:
+    """Yield the lines of one histogram."""
     total = 0
     for bound, count in zip((*found.buckets, "+Inf"), found.counts, strict=True):
         total += count
-        yield _line(f"{name}_bucket", {**labels, "le": str(bound).removesuffix(".0")}, total)
-    yield _line(f"{name}_sum", labels, found.total)
-    yield _line(f"{name}_count", labels, total)
+        yield line(f"{name}_bucket", {**labels, "le": str(bound).removesuffix(".0")}, total)
+    yield line(f"{name}_sum", labels, found.total)
+    yield line(f"{name}_count", labels, total)
 
 
-def _head(name: str, kind: str, text: str) -> tuple[str, str]:
+def head(name: str, kind: str, text: str) -> tuple[str, str]:
+    """Return the two lines before a metric's values."""
     return f"# HELP {name} {text}", f"# TYPE {name} {kind}"
 
 
-def _line(name: str, labels: Mapping[str, str], value: float) -> str:
+def line(name: str, labels: Mapping[str, str], value: float) -> str:
+    """Return one value's line."""
     listed = ",".join(f'{key}="{_escaped(text)}"' for key, text in sorted(labels.items()))
     return f"{name}{{{listed}}} {value}" if listed else f"{name} {value}"
 

@@ -51,6 +51,7 @@ _EDIT: tuple[Rule, ...] = (
     (WRITE, "policy", "poddisruptionbudgets"),
     (WRITE, "networking.k8s.io", "ingresses networkpolicies"),
     (f"{WRITE} {READ}", "coordination.k8s.io", "leases"),
+    (WRITE, "resource.k8s.io", "resourceclaims resourceclaimtemplates"),
 )
 _VIEW: tuple[Rule, ...] = (
     (
@@ -83,6 +84,7 @@ _VIEW: tuple[Rule, ...] = (
     ),
     (READ, "policy", "poddisruptionbudgets poddisruptionbudgets/status"),
     (READ, "networking.k8s.io", "ingresses ingresses/status networkpolicies"),
+    (READ, "resource.k8s.io", "resourceclaims resourceclaims/status resourceclaimtemplates"),
 )
 _SCHEDULER: tuple[Rule, ...] = (
     _EVENTS,
@@ -137,6 +139,7 @@ _NODE: tuple[Rule, ...] = (
     (READ, "storage.k8s.io", "csidrivers"),
     ("create delete get patch update", "storage.k8s.io", "csinodes"),
     (READ, "node.k8s.io", "runtimeclasses"),
+    ("get", "resource.k8s.io", "resourceclaims"),
 )
 _PROVISIONER: tuple[Rule, ...] = (
     (f"create delete {READ}", "", "persistentvolumes"),

@@ -78,7 +78,7 @@ class Registry:
         self.roles = rbac.Rbac(self.feed)
         self.webhooks = webhook_client.WebhookClient(self.feed)
         world = World(self.feed, self.clock, choose, self.served)
-        self.admission = chain.Chain(plugins.build(world, self.roles, self.webhooks))
+        self.admission = chain.Chain(plugins.build(world, self.roles, self.webhooks), world.measured)
         self.services = services.Addresses(
             pools.AddressPools(self.settings.service_cidr, choose),
             pools.PortPool(*self.settings.node_ports, choose),

@@ -49,6 +49,22 @@ async def test_requests_are_counted_by_verb_resource_and_code(client: Client) ->
     assert all(line.startswith("# ") or LINE.fullmatch(line) for line in found)
 
 
+async def test_admission_is_measured_by_step_and_plugin(client: Client) -> None:
+    await client("POST", MAPS, samples.config_map(a="1"))
+    await client("POST", "/api/v1/namespaces/none/configmaps", samples.config_map(a="1"))
+    found = await lines(client)
+    base = "apiserver_admission"
+    step = f"{base}_step_admission_duration_seconds_count"
+    plugin = f"{base}_controller_admission_duration_seconds_count"
+    assert any(
+        line.startswith(f'{step}{{operation="CREATE",rejected="false",type="validate"}}') for line in found
+    )
+    refused = 'operation="CREATE",rejected="true",type="admit"'
+    assert f"{step}{{{refused}}} 1" in found
+    assert f'{plugin}{{name="NamespaceLifecycle",{refused}}} 1' in found
+    assert all(line.startswith("# ") or LINE.fullmatch(line) for line in found)
+
+
 async def test_open_watches_are_counted_until_they_end(client: Client) -> None:
     async def open_now() -> list[str]:
         return [

@@ -147,6 +147,31 @@ async def test_without_an_answer_the_failure_policy_decides(api: Api, server: We
     await api.ok("POST", MAPS, named("a"))
 
 
+async def test_what_webhooks_do_is_counted(api: Api, server: Webhook) -> None:
+    server.answer = denying("no", code=409)
+    await configure(api, "Validating", hook(server, name="deny.example.com"))
+    await api("POST", MAPS, named("a"))
+    server.answer = lambda _: {"allowed": True}
+    await api.ok("POST", MAPS, named("a"))
+    server.answer = lambda _: "no answer"
+    await api("POST", MAPS, named("b"))
+    lost = hook(server, name="lost.example.com", failurePolicy="Ignore")
+    await configure(api, "Mutating", lost, name="lost")
+    await api("POST", MAPS, named("b"))
+    told = (await api("GET", "/metrics")).body.decode().splitlines()
+    said = 'name="deny.example.com",operation="CREATE"'
+    base = "apiserver_admission_webhook"
+    for line in (
+        f'{base}_request_total{{code="409",{said},rejected="true",type="validating"}} 1',
+        f'{base}_request_total{{code="200",{said},rejected="false",type="validating"}} 1',
+        f'{base}_request_total{{code="503",{said},rejected="true",type="validating"}} 2',
+        f'{base}_rejection_count{{error_type="no_error",{said},rejection_code="409",type="validating"}} 1',
+        f'{base}_fail_open_count{{name="lost.example.com",type="admit"}} 1',
+        f'{base}_admission_duration_seconds_count{{{said},rejected="false",type="validating"}} 1',
+    ):
+        assert line in told, line
+
+
 async def test_a_webhook_that_takes_too_long_has_failed(api: Api, server: Webhook) -> None:
     async def slow(_: Json) -> Json:
         await asyncio.sleep(30)

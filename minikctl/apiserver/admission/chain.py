@@ -5,14 +5,17 @@ Which plugins a request concerns is looked up once per kind, so that a write pay
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import logging
-from collections.abc import Sequence
+import time
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
 from minikctl import errors
 from minikctl.apiserver import feed
+from minikctl.apiserver.admission import metrics
 from minikctl.apiserver.auth import SELF, User
 from minikctl.apiserver.options import WRITE, DeleteOptions, WriteOptions
 from minikctl.model import admission as rules
@@ -139,8 +142,9 @@ _Key = tuple[Operation, str, str, str, str]
 class Chain:
     """Runs plugins in order."""
 
-    def __init__(self, plugins: Sequence[Plugin]) -> None:
+    def __init__(self, plugins: Sequence[Plugin], measured: metrics.Measured | None = None) -> None:
         self._plugins = tuple(plugins)
+        self.measured = measured or metrics.Measured()
         self._mutating: dict[_Key, tuple[Plugin, ...]] = {}
         self._judging: dict[_Key, tuple[Plugin, ...]] = {}
 
@@ -150,22 +154,46 @@ class Chain:
         What changes it sees it with the kind's defaults.  When a webhook has changed it, all are asked once
         more.
         """
-        chosen = self._chosen(request)[0]
+        with self._step("admit", request):
+            await self._mutate(request, self._chosen(request)[0])
+
+    async def _mutate(self, request: Request, chosen: tuple[Plugin, ...]) -> None:
         is_complete = request.object is None or bool(request.subresource)
         for plugin in chosen:
             if plugin.changes and not is_complete:
                 rules.complete(request.kind, request.new)
                 is_complete = True
-            await plugin.mutate(request)
+            await self._measure(plugin, "admit", plugin.mutate, request)
         if request.again:
             request.is_second = True
             for plugin in chosen:
-                await plugin.mutate(request)
+                await self._measure(plugin, "admit", plugin.mutate, request)
 
     async def validate(self, request: Request) -> None:
         """Have the request judged; the first refusal is raised."""
-        for plugin in self._chosen(request)[1]:
-            await plugin.validate(request)
+        with self._step("validate", request):
+            for plugin in self._chosen(request)[1]:
+                await self._measure(plugin, "validate", plugin.validate, request)
+
+    @contextlib.contextmanager
+    def _step(self, type: str, request: Request) -> Iterator[None]:
+        begun, rejected = time.perf_counter(), True
+        try:
+            yield
+            rejected = False
+        finally:
+            self.measured.step(type, request.operation, time.perf_counter() - begun, rejected=rejected)
+
+    async def _measure(
+        self, plugin: Plugin, type: str, work: Callable[[Request], Awaitable[None]], request: Request
+    ) -> None:
+        begun, rejected = time.perf_counter(), True
+        try:
+            await work(request)
+            rejected = False
+        finally:
+            seconds = time.perf_counter() - begun
+            self.measured.plugin(plugin.name, type, request.operation, seconds, rejected=rejected)
 
     async def admit(self, request: Request) -> None:
         """Have changed and judged what is not stored as it is: a deletion, what a subresource gets."""

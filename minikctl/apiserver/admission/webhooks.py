@@ -8,6 +8,7 @@ admission/plugin/webhook.
 from __future__ import annotations
 
 import asyncio
+import time
 import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -29,6 +30,8 @@ from minikctl.model.kind import Kind
 from minikctl.model.objects import Object
 
 DEFAULT_SECONDS = 10
+NO_ANSWER = 503
+"""What is counted as the code of a webhook that could not be asked."""
 
 
 class _Unanswered(Exception):
@@ -146,16 +149,25 @@ class Webhooks(Plugin):
 
     async def _asked(self, request: Request, call: _Call, *, mutating: bool) -> review.Verdict | None:
         """Return the verdict of a webhook that allows the request, None if it is not to be heard."""
-        hook = call.hook
+        hook, begun = call.hook, time.perf_counter()
+        about = hook.name, "admit" if mutating else "validating", request.operation
         try:
             found = await self._ask(request, call, mutating=mutating)
         except _Unanswered as failure:
-            if hook.is_ignored_when_failing:
+            is_refused = not hook.is_ignored_when_failing
+            self._world.measured.webhook(about, time.perf_counter() - begun, NO_ANSWER, rejected=is_refused)
+            if not is_refused:
+                self._world.measured.ignored(*about[:2])
                 return None
+            self._world.measured.refused(about, "calling_webhook_error", NO_ANSWER)
             raise _internal(f'failed calling webhook "{hook.name}": {failure}') from failure
         request.warnings.extend(each for each in found.warnings if each not in request.warnings)
-        if not found.allowed:
-            raise review.denial(hook.name, found.status)
+        refusal = None if found.allowed else review.denial(hook.name, found.status)
+        code = 200 if refusal is None else refusal.code
+        self._world.measured.webhook(about, time.perf_counter() - begun, code, rejected=refusal is not None)
+        if refusal is not None:
+            self._world.measured.refused(about, "no_error", code)
+            raise refusal
         return found
 
 

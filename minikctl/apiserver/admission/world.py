@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 
 from minikctl.apiserver import feed
+from minikctl.apiserver.admission import metrics
 from minikctl.model import kinds, names
 from minikctl.model.kinds.base import Kind
 from minikctl.model.kindtable import KindTable
@@ -28,6 +29,7 @@ class World:
         self._clock = clock
         self._choose = choose
         self._served = kinds_served or served.Served()
+        self.measured = metrics.Measured()
 
     def table(self) -> KindTable:
         """Return the kinds that are served now."""
