@@ -277,3 +277,18 @@ async def test_what_was_taken_from_the_systems_roles_is_given_back(talk: Talk) -
     assert len(registry.get(kinds.CLUSTER_ROLE, "", "system:basic-user")["rules"]) == 2
     assert registry.get(kinds.CLUSTER_ROLE_BINDING, "", "system:discovery")
     assert not registry.get(kinds.CLUSTER_ROLE, "", "system:discovery")["rules"]
+
+
+async def test_claims_of_devices_are_among_what_edit_and_view_allow(talk: Talk) -> None:
+    def allowed(role: str) -> dict[str, list[str]]:
+        rules = talk.registry.get(kinds.CLUSTER_ROLE, "", f"system:aggregate-to-{role}")["rules"]
+        found = [rule for rule in rules if rule.get("apiGroups") == ["resource.k8s.io"]]
+        return {name: rule["verbs"] for rule in found for name in rule["resources"]}
+
+    reads, writes = ["get", "list", "watch"], ["create", "delete", "deletecollection", "patch", "update"]
+    assert allowed("edit") == {"resourceclaims": writes, "resourceclaimtemplates": writes}
+    assert allowed("view") == {
+        "resourceclaims": reads,
+        "resourceclaims/status": reads,
+        "resourceclaimtemplates": reads,
+    }

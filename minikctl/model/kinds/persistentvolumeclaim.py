@@ -8,7 +8,7 @@ from minikctl.model import cells, objects
 from minikctl.model.kind import Column, Kind
 from minikctl.model.kinds.persistentvolume import access_modes, phase, storage_class
 from minikctl.model.objects import Object
-from minikctl.model.validation import persistentvolume
+from minikctl.model.validation import claims, persistentvolume
 
 
 def _capacity(obj: Object, _now: datetime) -> str:
@@ -31,6 +31,7 @@ KIND = Kind(
     short_names=("pvc",),
     subresources=frozenset({"status"}),
     first_status={"phase": "Pending"},
+    default=claims.complete_sources,
     validate=persistentvolume.claim,
     columns=(
         cells.NAME,

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from minikctl.model import causes, names, quantity
+from minikctl.model import causes, names, objects, quantity
 from minikctl.model.kind import Cause
+from minikctl.model.objects import Object
 from minikctl.model.validation import selection
 
 Spec = dict[str, Any]
@@ -30,6 +31,32 @@ def validate_spec(spec: Spec, path: str) -> Iterator[Cause]:
     for field in ("dataSource", "dataSourceRef"):
         if spec.get(field) is not None:
             yield from _source(spec[field], f"{path}.{field}")
+    source, reference = spec.get("dataSource"), spec.get("dataSourceRef")
+    if source is not None and reference is not None and source != reference:
+        yield causes.invalid(path, "dataSource", "must match dataSourceRef")
+
+
+_SNAPSHOT = ("snapshot.storage.k8s.io", "VolumeSnapshot")
+_CLAIM = ("", "PersistentVolumeClaim")
+
+
+def complete_sources(obj: Object) -> None:
+    """Have both fields for what a claim's content is copied from say the same, in place.
+
+    As in Kubernetes (pkg/api/persistentvolumeclaim), the older one knows claims and snapshots only, and what
+    else it says is dropped; a namespace in the newer one is dropped, too, for crossing namespaces is off.
+    """
+    spec = objects.spec(obj)
+    source, reference = spec.get("dataSource"), spec.get("dataSourceRef")
+    if source is not None and (source.get("apiGroup") or "", source.get("kind")) not in (_CLAIM, _SNAPSHOT):
+        source = None
+        del spec["dataSource"]
+    if reference is not None:
+        reference.pop("namespace", None)
+    if source is not None and reference is None:
+        spec["dataSourceRef"] = dict(source)
+    elif reference is not None and source is None:
+        spec["dataSource"] = dict(reference)
 
 
 def access_modes(modes: Iterable[str], path: str) -> Iterator[Cause]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from minikctl.model import causes, names, quantity
 from minikctl.model.kind import Cause
-from minikctl.model.validation import claims, environment, paths
+from minikctl.model.validation import claims, environment, paths, selection
 
 Volume = dict[str, Any]
 Rule = Callable[[dict[str, Any], str], Iterator[Cause]]
@@ -138,6 +138,30 @@ def _projection(name: str, inner: dict[str, Any], path: str) -> Iterator[Cause]:
             yield causes.invalid(f"{path}.expirationSeconds", inner["expirationSeconds"], detail)
         if inner.get("path"):
             yield from paths.not_reserved(inner["path"], f"{path}.path")
+    elif name == "clusterTrustBundle":
+        # Kubernetes calls the field so in what it says of it.
+        yield from _trust_bundle(inner, f"{path}PEM")
+
+
+def _trust_bundle(inner: dict[str, Any], path: str) -> Iterator[Cause]:
+    name, signer = inner.get("name"), inner.get("signerName")
+    if name is not None and signer is not None:
+        yield causes.invalid(path, inner, "only one of name and signerName may be used")
+    elif name is not None:
+        if not name:
+            yield causes.required(f"{path}.name", "must be a valid object name")
+        for fault in names.dns_subdomain(name.rpartition(":")[2]):
+            yield causes.invalid(f"{path}.name", name, f"not a valid clustertrustbundlename: {fault}")
+        if inner.get("labelSelector") is not None:
+            detail = "labelSelector must be unset if name is specified"
+            yield causes.invalid(f"{path}.labelSelector", inner["labelSelector"], detail)
+    elif signer is None:
+        yield causes.required(path, "either name or signerName must be specified")
+    else:
+        if not signer:
+            yield causes.required(f"{path}.signerName", "must be a valid signer name")
+        yield from selection.validate(inner.get("labelSelector") or {}, f"{path}.labelSelector")
+    yield from paths.not_reserved(str(inner.get("path") or ""), f"{path}.path")
 
 
 # --- other sources --------------------------------------------------------------------------------
