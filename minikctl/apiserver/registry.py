@@ -118,6 +118,9 @@ class Registry:
             raise errors.not_found(kind.plural, kind.group, name)
         return found
 
+    def _has(self, kind: Kind, key: Key) -> bool:
+        return self.feed.collection(kinds.stored(kind)).get(key) is not None
+
     def entry_of(self, kind: Kind, obj: Object) -> cache.Entry | None:
         """Return the stored form of an object that was handed out, None if it is no longer, or not, that."""
         found = self.feed.collection(kinds.stored(kind)).get(objects.key(obj))
@@ -283,10 +286,16 @@ class Registry:
 
         while True:
             writing = options.writing(applied=True)
-            if options.subresource or self.feed.collection(kinds.stored(kind)).get((namespace, name)):
+            if options.subresource or self._has(kind, (namespace, name)):
                 version = strategy.expected_version(config)
                 key, part = (namespace, name), options.subresource
-                return await self.modify(kind, key, change, writing, subresource=part, version=version), False
+                try:
+                    made = await self.modify(kind, key, change, writing, subresource=part, version=version)
+                except errors.StatusError as error:
+                    if part or error.reason != "NotFound" or self._has(kind, key):
+                        raise
+                    continue  # it went meanwhile: what is applied is made anew
+                return made, False
             applying.check_new(kind, name, config)
             made = change(None)
             strategy.same_name(made, name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -176,3 +177,17 @@ async def test_a_client_that_knows_no_managed_fields_does_not_lose_them(client: 
     del body["metadata"]["managedFields"]
     put = await client("PUT", f"{MAPS}/settings?fieldManager=plain", body)
     assert set(owners(put)) == {"maker", "plain"}
+
+
+async def test_what_is_deleted_while_it_is_applied_is_made_anew(client: Client) -> None:
+    async def applied(text: str) -> int:
+        body = samples.config_map(a=text)
+        return (await client("PATCH", f"{MAPS}/settings?fieldManager=a", body, APPLY)).status
+
+    await applied("first")
+    codes = list[int]()
+    for number in range(20):
+        _, code = await asyncio.gather(client("DELETE", f"{MAPS}/settings"), applied(str(number)))
+        codes.append(code)
+    assert set(codes) <= {200, 201}
+    assert 201 in codes

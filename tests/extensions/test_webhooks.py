@@ -153,7 +153,7 @@ async def test_what_webhooks_do_is_counted(api: Api, server: Webhook) -> None:
     await api("POST", MAPS, named("a"))
     server.answer = lambda _: {"allowed": True}
     await api.ok("POST", MAPS, named("a"))
-    server.answer = lambda _: "no answer"
+    server.status, server.raw = 500, b"broken"
     await api("POST", MAPS, named("b"))
     lost = hook(server, name="lost.example.com", failurePolicy="Ignore")
     await configure(api, "Mutating", lost, name="lost")
