@@ -32,12 +32,12 @@ while [ $# -gt 0 ]; do
     rules) enter "$2" nft -nn list table inet minikctl ;;
     name) enter "$2" nslookup -type=a "$3" "$4" ;;
     connect) enter "$2" nc -w 2 "$3" "$4" -e true && echo connected ;;
-    listeners) enter "$2" netstat -lnt ;;
+    listeners) enter "$2" netstat -lntu ;;
   esac
   shift 4
 done
 """
-_LISTENER = re.compile(r"^tcp\S*\s+\d+\s+\d+\s+(\S+):(\d+)\s", re.MULTILINE)
+_LISTENER = re.compile(r"^(tcp|udp)\S*\s+\d+\s+\d+\s+(\S+):(\d+)\s", re.MULTILINE)
 _ADDRESS = re.compile(r"^Address(?: \d+)?: (\d+\.\d+\.\d+\.\d+)$", re.MULTILINE)
 SILENCE = "no servers could be reached"
 RESOLVER = "127.0.0.11"
@@ -120,8 +120,7 @@ def _addresses(body: str) -> tuple[str, ...]:
 
 
 def _listeners(body: str) -> Iterator[Listener]:
-    for address, port in _LISTENER.findall(body):
+    for protocol, address, port in _LISTENER.findall(body):
         if address != RESOLVER:
-            yield Listener(
-                EVERYWHERE if address in ("::", "") else address.removeprefix("::ffff:"), int(port)
-            )
+            where = EVERYWHERE if address in ("::", "") else address.removeprefix("::ffff:")
+            yield Listener(where, int(port), protocol)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import time
 from typing import TYPE_CHECKING, Any
 
 from minikctl import errors
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 KINDS = {"services": "Service", "ingresses.networking.k8s.io": "Ingress", "pods": "Pod"}
 MOST_PODS = 10
 VISIT_SECONDS = 5
+SETTLING_SECONDS = 1
 DNS_SERVICE = ("kube-system", "kube-dns")
 
 
@@ -35,17 +37,19 @@ def why(options: WhyOptions, session: Session) -> int:
     """Print the chain and name the broken link; return 0 if all hold, 1 if one is broken."""
     from minikctl.cli import ends
     from minikctl.plan.why import links as chains
+    from minikctl.plan.why.links import State
 
     if len(options.arguments) != 1:
         raise errors.UsageError(
             "error: name one Service, Ingress or pod, as in svc/web, ingress/web or pod/web-1"
         )
-    reader = ends.Reader(session, "TCP")
-    kind, found = _subject(options.arguments[0], reader, session)
-    client = reader.source(options.client).pod if options.client else None
-    view = _view(reader, session, client)
+    kind, found = _subject(options.arguments[0], ends.Reader(session, "TCP"), session)
     title = f"{kind.lower()} {'/'.join((found['metadata']['namespace'], found['metadata']['name']))}"
-    walked = _walk(kind, found, view, session, options.probe)
+    walked = _look(kind, found, options, session)
+    if options.probe and any(link.name == "rules" and link.state is State.BROKEN for link in walked):
+        # What has just changed may still be on its way to the pods' namespaces.
+        time.sleep(SETTLING_SECONDS)
+        walked = _look(kind, found, options, session)
     session.io.say(title)
     for link in walked:
         session.io.say(f"  {link.state.value:<7} {link.name:<11} {link.words}")
@@ -55,6 +59,15 @@ def why(options: WhyOptions, session: Session) -> int:
         return 0
     session.io.say(f"broken: {worst.name}: {worst.words}")
     return 1
+
+
+def _look(kind: str, found: dict[str, Any], options: WhyOptions, session: Session) -> Sequence[Link]:
+    """Return the chain as it is now."""
+    from minikctl.cli import ends
+
+    reader = ends.Reader(session, "TCP")
+    client = reader.source(options.client).pod if options.client else None
+    return _walk(kind, found, _view(reader, session, client), session, options.probe)
 
 
 def _subject(argument: str, reader: Reader, session: Session) -> tuple[str, dict[str, Any]]:

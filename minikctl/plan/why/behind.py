@@ -12,6 +12,8 @@ from minikctl.plan.why import accounts, node_proxy, policy, rules
 from minikctl.plan.why.links import Link, Listener, View, broken, first_broken, holds, listed, note
 
 EVERYWHERE = "0.0.0.0"
+SEEN = ("tcp", "udp")
+"""Protocols whose listeners are looked at."""
 
 
 def links(service: Object, view: View, client: Object | None = None) -> list[Link]:
@@ -74,27 +76,33 @@ def _nobody(service: Object, view: View) -> str:
 
 def _listeners(service: Object, view: View) -> Iterator[Link]:
     for port in _served(service, view):
-        if port.protocol != "tcp":
+        if port.protocol not in SEEN:
             continue
         problems = []
         for target in port.targets():
             pod = view.pod_at(target.ip)
-            there = view.facts.listeners.get(objects.key(pod)) if pod else None
-            if pod is None or there is None or _hears(there, target):
+            known = view.facts.listeners.get(objects.key(pod)) if pod else None
+            there = {one for one in known or () if one.protocol == port.protocol}
+            if pod is None or known is None or _hears(there, target):
                 continue
             near = sorted({one.address for one in there if one.port == target.port})
-            others = listed([str(number) for number in sorted({one.port for one in there})])
-            instead = f"only at {listed(near)}" if near else f"its processes listen on {others or 'no port'}"
-            problems.append(
-                f"nothing in pod {objects.name(pod)} listens on {target.ip}:{target.port}: {instead}"
-            )
+            instead = f"only at {listed(near)}" if near else _instead(known, port.protocol)
+            at = f"{target.ip}:{target.port}{'/UDP' if port.protocol == 'udp' else ''}"
+            problems.append(f"nothing in pod {objects.name(pod)} listens on {at}: {instead}")
         if problems and len(problems) == len(port.targets()):
             yield broken("listeners", problems[0])
         elif problems:
             yield note("listeners", problems[0])
 
 
-def _hears(there: frozenset[Listener], target: Target) -> bool:
+def _instead(known: frozenset[Listener], protocol: str) -> str:
+    """Say where the pod's processes listen; ports of the other protocol are told as that."""
+    found = sorted((one.protocol != protocol, one.port, one.protocol.upper()) for one in known)
+    ports = dict.fromkeys(f"{port}/{other}" if differs else str(port) for differs, port, other in found)
+    return f"its processes listen on {listed([*ports]) or 'no port'}"
+
+
+def _hears(there: set[Listener], target: Target) -> bool:
     return any(one.port == target.port and one.address in (EVERYWHERE, target.ip) for one in there)
 
 

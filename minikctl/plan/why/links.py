@@ -58,10 +58,11 @@ def first_broken(links: Iterable[Link]) -> Link | None:
 
 @dataclass(frozen=True)
 class Listener:
-    """A TCP address that a pod's process listens at; "0.0.0.0" is all of them."""
+    """An address that a pod's process listens at, by TCP or UDP; "0.0.0.0" is all of them."""
 
     address: str
     port: int
+    protocol: str = "tcp"
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from minikctl.model import objects, selectors
 from minikctl.model.objects import Object
 from minikctl.plan import readiness, service_ports
-from minikctl.plan.why import accounts, policy
+from minikctl.plan.why import accounts, names, policy
 from minikctl.plan.why.links import Link, View, broken, holds, listed, note, unknown
 from minikctl.plan.why.trouble import trouble
 
@@ -59,8 +59,10 @@ def _inside(pod: Object, view: View) -> Iterator[Link]:
             "rules", "its namespace has no rules: nothing leads to Services; they come within a minute"
         )
     name = f"kubernetes.default.svc.{view.domain}"
-    if name in facts.silent and facts.rules:
-        yield broken("name", "cluster DNS does not answer it; policies that deny egress must allow port 53")
+    if not names.servers(view):
+        yield broken("name", names.NOBODY)
+    elif name in facts.silent and facts.rules:
+        yield broken("name", names.silence(view))
     if name in facts.names:
         yield holds("name", f"cluster DNS answers it: {name} is {listed(facts.names[name]) or 'unknown'}")
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from minikctl.model import objects
 from minikctl.model.objects import Object
-from minikctl.plan import loadbalancer, proxy_view, readiness, service_ports
-from minikctl.plan.why import behind, node_proxy, policy, rules, traffic
+from minikctl.plan import loadbalancer, proxy_view, service_ports
+from minikctl.plan.why import behind, names, node_proxy, rules, traffic
 from minikctl.plan.why.links import Facts, Link, View, broken, holds, listed, note, unknown
 
 CONNECTED = "connected"
@@ -35,6 +35,9 @@ def walk(service: Object, view: View) -> list[Link]:
 def _external(service: Object, view: View) -> Link:
     target = str(objects.spec(service).get("externalName") or "")
     name = domain_name(service, view.domain)
+    if target.rstrip(".").replace(".", "").isdigit():
+        said = f"externalName {target} is an address, and DNS has other names for names only"
+        return broken("name", f"{said}: take a Service without selector and an EndpointSlice instead")
     answer = view.facts.names.get(name)
     if answer is None:
         return note("name", f"{name} is another name of {target}; ports are the target's own")
@@ -45,15 +48,10 @@ def _external(service: Object, view: View) -> Link:
 
 def _name(service: Object, view: View) -> Link:
     name = domain_name(service, view.domain)
-    servers = [
-        pod
-        for pod in view.pods
-        if objects.namespace(pod) == "kube-system" and objects.labels(pod).get("k8s-app") == "kube-dns"
-    ]
-    if not any(readiness.is_ready(pod) for pod in servers):
-        return broken("name", "no pod of cluster DNS is ready: names are not resolved in pods")
+    if not names.servers(view):
+        return broken("name", names.NOBODY)
     if name in view.facts.silent:
-        return _silence(view, name, servers)
+        return _silence(view, name)
     answer = view.facts.names.get(name)
     if answer is None:
         return unknown("name", f"{name} was not asked for: no pod's network could be entered")
@@ -70,17 +68,14 @@ def _name(service: Object, view: View) -> Link:
     return holds("name", f"{name} is {listed(answer)}")
 
 
-def _silence(view: View, name: str, servers: Sequence[Object]) -> Link:
+def _silence(view: View, name: str) -> Link:
     """Say why cluster DNS did not answer; without rules that is no wonder, and told as what it is."""
-    where = view.facts.client
     if not view.facts.rules:
+        where = view.facts.client
         return unknown(
             "name", f"{name} was asked for in vain, as rules are missing in the namespace of {where}"
         )
-    client = next((pod for pod in view.pods if "/".join(objects.key(pod)) == where), None)
-    denials = [policy.denial(view, server, 53, "UDP", client) for server in servers if client]
-    why = f": {denials[0]}" if any(denials) else ""
-    return broken("name", f"cluster DNS does not answer {where}{why}")
+    return broken("name", names.silence(view))
 
 
 def _headless_name(service: Object, view: View, name: str, answer: Sequence[str]) -> Link:

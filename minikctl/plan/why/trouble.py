@@ -31,10 +31,13 @@ def trouble(pod: Object, view: View) -> str:
 
 def _containers(pod: Object, view: View) -> Iterator[str]:
     status = objects.status(pod)
+    inits = objects.spec(pod).get("initContainers") or ()
+    sidecars = {one["name"] for one in inits if one.get("restartPolicy") == "Always"}
     for init in status.get("initContainerStatuses") or ():
         state = init.get("state") or {}
         finished = (state.get("terminated") or {}).get("exitCode") == 0
-        if not finished and not init.get("ready") and not (init.get("started") and "running" in state):
+        passed = init["name"] in sidecars and init.get("started") and "running" in state
+        if not finished and not init.get("ready") and not passed:
             yield f"waits for its init container {init['name']}: {_state(state, init)}"
     for one in status.get("containerStatuses") or ():
         state = one.get("state") or {}

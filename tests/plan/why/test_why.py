@@ -312,7 +312,7 @@ def test_headless_external_and_udp_services_have_chains_of_their_own() -> None:
     assert service.walk(external, VIEW)[0].state is State.HOLDS
     udp = cases.service("web", ports=[{"port": 53, "protocol": "UDP"}], selector={"app": "web"})
     piece = cases.endpoint_slice("web", "10.1.0.2", ports=[{"port": 53, "protocol": "UDP"}])
-    view = replace(VIEW, slices=[piece], facts=replace(GOOD, rules=None, connections={}))
+    view = replace(VIEW, slices=[piece], facts=replace(GOOD, rules=None, connections={}, listeners={}))
     assert verdict(service.walk(udp, view)) == ("", "")
 
 
