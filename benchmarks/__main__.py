@@ -29,6 +29,7 @@ from benchmarks import (
     programming,
     results,
     rolling,
+    services,
     simulation,
 )
 
@@ -40,6 +41,7 @@ PARTS: dict[str, Callable[[harness.Cluster], list[harness.Row]]] = {
     "cni": cni.measure,
     "peers": peers.measure,
     "network": network.measure,
+    "services": services.measure,
     "ingress": ingress.measure,
     "policies": policies.measure,
     "dns": dns.measure,

@@ -1,0 +1,162 @@
+"""What a Service's address costs by itself and among a thousand, beside the pod's own and a lone rule of DNAT.
+
+The lone rule stands in a network namespace with nothing else in it, so it is the least that translation costs.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import statistics
+import subprocess
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from benchmarks import network
+from benchmarks.harness import Cluster, Row, docker
+
+SECONDS = 3
+ROUNDS = 7
+MANY = 1_000
+VIRTUAL = "198.18.0.1"
+"""The address of the lone rule: of a range for tests of devices, and routed within the namespace only."""
+DNAT = """
+table ip lone {{
+    chain output {{
+        type nat hook output priority -100; policy accept;
+        ip daddr {virtual} tcp dport 80 dnat to {server}:8080
+    }}
+}}
+"""
+Way = tuple[list[str], str]
+
+
+def measure(cluster: Cluster) -> list[Row]:
+    """Return the comparisons; the ways of each are tried in turn."""
+    pods = [_pod(name) for name in ("server", "client")]
+    cluster.run("apply", "-f", "-", stdin=_list([*pods, _service("server")]))
+    for name in ("server", "client"):
+        cluster.run("wait", "--for=condition=Ready", f"pod/{name}", "--timeout=60s")
+    server = cluster.get("pod", "server")["status"]["podIP"]
+    virtual = cluster.get("service", "server")["spec"]["clusterIP"]
+    inside = ["nsenter", "-t", network.pause_pid(cluster, "client"), "-n"]
+    with _alone(cluster, server) as alone:
+        ways: dict[str, Way] = {
+            "direct": (inside, f"http://{server}:8080/"),
+            "virtual": (inside, f"http://{virtual}/"),
+            "untouched": (alone, f"http://{server}:8080/"),
+            "translated": (alone, f"http://{VIRTUAL}/"),
+        }
+        few = _tried(ways)
+    cluster.run("apply", "-f", "-", stdin=_list([_service(f"other-{number}") for number in range(MANY)]))
+    _written(inside)
+    many = _tried({name: ways[name] for name in ("direct", "virtual")})
+    cluster.run("delete", "service", "-l", "part=bench", "--wait=false")
+    cluster.run("delete", "pod", "server", "client")
+    return [
+        _rates("ClusterIP beside pod IP, keep-alive", few["virtual"], few["direct"], "≥ 0.97"),
+        _rates("a lone rule of DNAT beside the pod IP: the limit", few["translated"], few["untouched"], ""),
+        _late("ClusterIP beside pod IP, p99", few["virtual"], few["direct"], "≤ 1.03"),
+        _late(
+            "a lone rule of DNAT beside the pod IP, p99: the limit", few["translated"], few["untouched"], ""
+        ),
+        _rates(f"ClusterIP among {MANY:,} Services beside pod IP", many["virtual"], many["direct"], "≥ 0.97"),
+        _late(
+            f"ClusterIP among {MANY:,} Services beside pod IP, p99", many["virtual"], many["direct"], "≤ 1.03"
+        ),
+    ]
+
+
+def _tried(ways: dict[str, Way]) -> dict[str, tuple[float, float]]:
+    """Return requests/s and the 99th percentile in milliseconds of each way, medians of the rounds."""
+    found: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
+    for number in range(ROUNDS):
+        # Who comes first changes: what one way leaves behind is not always met by the same other one.
+        turn = list(ways.items())
+        for name, way in turn[number % len(turn) :] + turn[: number % len(turn)]:
+            found[name].append(_wrk(*way))
+    return {
+        name: (statistics.median(r for r, _ in tried), statistics.median(p for _, p in tried))
+        for name, tried in found.items()
+    }
+
+
+def _wrk(inside: list[str], url: str) -> tuple[float, float]:
+    command = [*inside, "wrk", "-t1", f"-c{network.CONNECTIONS}", f"-d{SECONDS}s", "--latency", url]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    rate, late = re.search(r"Requests/sec:\s+([\d.]+)", said), re.search(r"99%\s+([\d.]+)(us|ms|s)", said)
+    if rate is None or late is None or "Non-2xx" in said:
+        raise RuntimeError(f"{' '.join(command)}: {said}")
+    return float(rate[1]), float(late[1]) * {"us": 0.001, "ms": 1.0, "s": 1000.0}[late[2]]
+
+
+def _rates(name: str, ours: tuple[float, float], bare: tuple[float, float], goal: str) -> Row:
+    return Row(name, f"{ours[0]:,.0f}/s", f"{bare[0]:,.0f}/s", ours[0] / bare[0], goal)
+
+
+def _late(name: str, ours: tuple[float, float], bare: tuple[float, float], goal: str) -> Row:
+    return Row(name, f"{ours[1]:.2f} ms", f"{bare[1]:.2f} ms", ours[1] / bare[1], goal)
+
+
+def _written(inside: list[str]) -> None:
+    """Return when the namespace has the rules of all Services."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        listed = subprocess.run(
+            [*inside, "nft", "list", "table", "inet", "minikctl"], capture_output=True, check=True
+        )
+        if listed.stdout.count(b"default/other-") >= MANY:
+            return
+        time.sleep(0.5)
+    raise RuntimeError(f"the rules of {MANY} Services were not there within a minute")
+
+
+@contextmanager
+def _alone(cluster: Cluster, server: str) -> Iterator[list[str]]:
+    """Yield what leads into a namespace on the cluster's network that has no rule but one of DNAT."""
+    name = f"minikctl-bench-{uuid.uuid4().hex[:8]}"
+    words = [
+        "--label",
+        "minikctl.dev/bench=1",
+        "--network",
+        f"minikctl-{cluster.name}",
+        "--entrypoint",
+        "/pause",
+    ]
+    docker("run", "-d", "--name", name, *words, "minikctl-infra:latest")
+    try:
+        inside = ["nsenter", "-t", docker("inspect", "-f", "{{.State.Pid}}", name), "-n"]
+        route = ["ip", "route", "add", f"{VIRTUAL}/32", "dev", "eth0", "scope", "link"]
+        subprocess.run([*inside, *route], check=True)
+        rules = DNAT.format(virtual=VIRTUAL, server=server)
+        subprocess.run([*inside, "nft", "-f", "-"], input=rules, text=True, check=True)
+        yield inside
+    finally:
+        docker("rm", "-f", name)
+
+
+def _list(items: list[dict[str, Any]]) -> str:
+    return json.dumps({"apiVersion": "v1", "kind": "List", "items": items})
+
+
+def _pod(name: str) -> dict[str, Any]:
+    container = {"name": "app", "image": "minikctl-demo:latest", "imagePullPolicy": "IfNotPresent"}
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name, "labels": {"app": name}},
+        "spec": {"terminationGracePeriodSeconds": 0, "containers": [container]},
+    }
+
+
+def _service(name: str) -> dict[str, Any]:
+    spec = {"selector": {"app": "server"}, "ports": [{"port": 80, "targetPort": 8080}]}
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": name, "labels": {"part": "bench"}},
+        "spec": spec,
+    }
