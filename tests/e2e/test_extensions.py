@@ -1,4 +1,4 @@
-"""A pod behind a Service as admission webhook and as aggregated API, asked by stock kubectl."""
+"""Pods behind Services as admission webhook, aggregated API and converter of versions, asked by stock kubectl."""
 
 from __future__ import annotations
 
@@ -189,6 +189,121 @@ def test_a_pod_is_asked_before_something_is_stored_and_answers_for_a_group(
     eventually(unavailable, 20)
     gone = cluster.kubectl("get", "flunders", code=1).stderr
     assert "the server is currently unable to handle the request" in gone
+
+
+TLS = "\n".join(
+    [
+        "defaults",
+        " mode http",
+        " timeout client 10s",
+        " timeout connect 1s",
+        " timeout server 10s",
+        "listen converter",
+        " bind :8443 ssl crt /etc/secret/tls.pem",
+        " http-request set-header connection close",
+        " server python 127.0.0.1:8080",
+        "",
+    ]
+)
+CONVERTER = """
+import json, socket
+
+def converted(one, wanted):
+    spec = one["spec"]
+    if wanted.endswith("/v2"):
+        host, _, port = spec.pop("hostPort").partition(":")
+        spec.update(host=host, port=port)
+    else:
+        spec["hostPort"] = spec.pop("host") + ":" + spec.pop("port")
+    return {**one, "apiVersion": wanted}
+
+def answer(client):
+    data = b""
+    while b"\\r\\n\\r\\n" not in data:
+        data += client.recv(65536)
+    head, _, body = data.partition(b"\\r\\n\\r\\n")
+    length = int(head.lower().split(b"content-length:")[1].split()[0])
+    while len(body) < length:
+        body += client.recv(65536)
+    asked = json.loads(body)["request"]
+    made = [converted(one, asked["desiredAPIVersion"]) for one in asked["objects"]]
+    response = {"uid": asked["uid"], "convertedObjects": made, "result": {"status": "Success"}}
+    review = {"apiVersion": "apiextensions.k8s.io/v1", "kind": "ConversionReview", "response": response}
+    data = json.dumps(review).encode()
+    client.sendall(b"HTTP/1.1 200 OK\\r\\ncontent-type: application/json\\r\\nconnection: close\\r\\n")
+    client.sendall(b"content-length: %d\\r\\n\\r\\n" % len(data) + data)
+
+server = socket.create_server(("127.0.0.1", 8080))
+while True:
+    client, _ = server.accept()
+    with client:
+        answer(client)
+"""
+
+
+def converter(pem: str) -> list[dict[str, Any]]:
+    config, secret, pod, service = workload(pem)
+    config["data"] = {"haproxy.cfg": TLS, "converter.py": CONVERTER}
+    [proxy] = pod["spec"]["containers"]
+    python = {key: value for key, value in proxy.items() if key != "readinessProbe"}
+    python |= {"name": "python", "command": ["python3", "-u", "/etc/hook/converter.py"]}
+    pod["spec"]["containers"].append(python)
+    return [config, secret, pod, service]
+
+
+def endpoints(bundle: str) -> dict[str, Any]:
+    def version(name: str, *fields: str) -> dict[str, Any]:
+        spec = {"type": "object", "properties": {field: {"type": "string"} for field in fields}}
+        schema = {"openAPIV3Schema": {"type": "object", "properties": {"spec": spec}}}
+        return {"name": name, "served": True, "storage": name == "v1", "schema": schema}
+
+    client = {"service": {"namespace": "default", "name": "hook", "path": "/convert"}, "caBundle": bundle}
+    webhook = {"clientConfig": client, "conversionReviewVersions": ["v1"]}
+    spec = {
+        "group": "example.com",
+        "scope": "Namespaced",
+        "names": {"plural": "sites", "singular": "site", "kind": "Site"},
+        "versions": [version("v1", "hostPort"), version("v2", "host", "port")],
+        "conversion": {"strategy": "Webhook", "webhook": webhook},
+    }
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": "sites.example.com"},
+        "spec": spec,
+    }
+
+
+def test_a_pod_converts_between_versions(cluster: Cluster, tmp_path: pathlib.Path) -> None:
+    path, bundle = certificate(tmp_path, "hook.default.svc")
+    apply(cluster, *converter(pathlib.Path(path).read_text()))
+    cluster.kubectl("wait", "pod/hook", "--for=condition=Ready", "--timeout=60s")
+    apply(cluster, endpoints(bundle))
+    cluster.kubectl("wait", "crd/sites.example.com", "--for=condition=Established", "--timeout=30s")
+
+    def spec(version: str, name: str) -> Any:
+        found = cluster.kubectl("get", f"sites.{version}.example.com", name, "-o", "json").stdout
+        return json.loads(found)["spec"]
+
+    kind, meta = {"kind": "Site"}, {"namespace": "default"}
+    old = {"apiVersion": "example.com/v1", **kind, "metadata": {**meta, "name": "old"}}
+    new = {"apiVersion": "example.com/v2", **kind, "metadata": {**meta, "name": "new"}}
+    apply(cluster, {**old, "spec": {"hostPort": "a.example:80"}})
+    apply(cluster, {**new, "spec": {"host": "b.example", "port": "81"}})
+    assert spec("v2", "old") == {"host": "a.example", "port": "80"}
+    assert spec("v1", "new") == {"hostPort": "b.example:81"}
+    listed = cluster.kubectl("get", "sites.v2.example.com", "-o", "jsonpath={.items[*].spec.port}").stdout
+    assert listed == "81 80"
+    cluster.kubectl("patch", "sites.v2.example.com", "old", "--type=merge", "-p", '{"spec":{"port":"90"}}')
+    assert spec("v1", "old") == {"hostPort": "a.example:90"}
+
+    cluster.kubectl("delete", "pod", "hook", "--now")
+    apply(cluster, {**old, "metadata": {**meta, "name": "late"}, "spec": {"hostPort": "c.example:82"}})
+    failed = cluster.kubectl("get", "sites.v2.example.com", "late", code=1).stderr
+    service = "https://hook.default.svc:443/convert?timeout=30s"
+    assert f'conversion webhook for example.com/v1, Kind=Site failed: Post "{service}": ' in failed
+    assert spec("v1", "late") == {"hostPort": "c.example:82"}
+    cluster.kubectl("delete", "crd", "sites.example.com")
 
 
 def test_a_policy_refuses_in_the_words_of_kubectl(cluster: Cluster) -> None:
