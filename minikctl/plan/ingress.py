@@ -316,12 +316,10 @@ def _backend(draft: _Draft, ingress: Object, backend: Mapping[str, Any], pattern
     known = draft.backends.get(name)
     if known is None:
         targets, protocol = _targets(draft, ingress, key, wanted)
-        known = Backend(
-            name, targets, (), options if not options.is_plain else ingress_options.PLAIN, pattern, protocol
-        )
-        known = dataclasses.replace(
-            known, has_tls=bool(objects.spec(ingress).get("tls")) and not options.is_plain
-        )
+        known = Backend(name, targets, (), pattern=pattern, protocol=protocol)
+        if not options.is_plain:
+            has_tls = bool(objects.spec(ingress).get("tls"))
+            known = dataclasses.replace(known, options=options, has_tls=has_tls)
     if objects.key(ingress) not in known.owners:
         known = dataclasses.replace(known, owners=(*known.owners, objects.key(ingress)))
     draft.backends[name] = known

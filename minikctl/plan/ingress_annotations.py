@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 from minikctl.plan import ingress_auth
-from minikctl.plan.ingress_options import Canary, Cookie, Cors, ExternalAuth, Options
+from minikctl.plan.ingress_options import PLAIN, Canary, Cookie, Cors, ExternalAuth, Options
 
 Value = TypeVar("Value")
 
@@ -171,6 +171,8 @@ def _balance(text: str) -> str:
 
 def read(annotations: Mapping[str, str], users: Sequence[tuple[str, str]] | None = None) -> Options:
     """Return what the annotations ask for; ``users`` are (name, hash) of the Secret, None without it."""
+    if not any(name.startswith(PREFIX) for name in annotations):
+        return PLAIN
     found = Reader(annotations)
     shut = next((f"{PREFIX}{name} is not done" for name in GUARDS if found.has(name)), "")
     before = len(found.problems)

@@ -99,7 +99,7 @@ class Options:
     @property
     def is_plain(self) -> bool:
         """Tell whether requests are passed on as they are."""
-        return self == Options(regex=self.regex, aliases=self.aliases, canary=self.canary)
+        return self is PLAIN or self == Options(regex=self.regex, aliases=self.aliases, canary=self.canary)
 
 
 PLAIN = Options()
