@@ -13,7 +13,7 @@ from minikctl.model.objects import Key, Object
 from minikctl.network import loading, publishers, system
 from minikctl.network.settings import NetworkSettings
 from minikctl.network.tools import Tools
-from minikctl.plan import ingress_secrets, loadbalancer, proxy_view, publisher_haproxy
+from minikctl.plan import ingress_secrets, loadbalancer, proxy_view, publisher, publisher_haproxy
 from minikctl.plan.haproxy import CONFIG, Rendered
 from minikctl.plan.publisher_haproxy import Bind, Place, Port
 
@@ -50,7 +50,8 @@ class PortProxy:
         self._wake = asyncio.Event()
         self._loaded = loading.LoadedProxy(proxy)
         self._taken: frozenset[Bind] = frozenset()
-        self._told: frozenset[tuple[str, str]] = frozenset()
+        self._told: dict[tuple[str, str], str] = {}
+        """Reasons of the events that hold now, by uid and message."""
 
     def prepare(self) -> None:
         """Have a configuration there that the proxy can start with; the first publishes nothing."""
@@ -152,7 +153,7 @@ class PortProxy:
         return publisher_haproxy.render(wanted, self._taken, self._loaded.slots, self._place)
 
     def _tell(self, wanted: tuple[Port, ...], services: list[Object]) -> None:
-        """Record what is not as wished, once, when it appears."""
+        """Record what is not as wished, once, when it appears, and that ports are published after all."""
         known = {objects.key(one): one for one in services}
         events = list(publisher_haproxy.refusals(wanted, self._taken, known))
         for service in services:
@@ -160,4 +161,9 @@ class PortProxy:
         found = {(objects.uid(one.regarding), one.message): one for one in events}
         for key in found.keys() - self._told:
             self._tools.recorder.record(found[key])
-        self._told = frozenset(found)
+        failed = {uid for (uid, _), event in found.items() if event.reason == publisher.FAILED}
+        before = {uid for (uid, _), reason in self._told.items() if reason == publisher.FAILED}
+        for service in services:
+            if objects.uid(service) in before - failed:
+                self._tools.recorder.record(publisher.published(service))
+        self._told = {key: event.reason for key, event in found.items()}

@@ -51,6 +51,7 @@ class Publishers:
         )
         self._clock = tools.clock
         self._seen: set[Key] = set()
+        self._failed: set[Key] = set()
         self._ours: set[str] = set()
         self._enqueue: Callable[[Key], None] = lambda _: None
 
@@ -137,10 +138,14 @@ class Publishers:
             if found is not None and found.ip:
                 await self._rules.attach(Member(container_id, found.pid, found.ip, view.key))
             self._ours.discard(container_id)
+            if view.service is not None and view.key in self._failed:
+                self._recorder.record(publisher.published(view.service))
+            self._failed.discard(view.key)
         except errors.DriverError as error:
             if container_id:
                 await self._remove(container_id)
             if view.service is not None:
+                self._failed.add(view.key)
                 self._recorder.record(publisher.taken(view.service, str(error)))
             raise
 

@@ -19,6 +19,9 @@ from minikctl.model.containers import Container, ContainerSpec, PortBinding
 from minikctl.plan import loadbalancer, proxy, proxy_view
 from minikctl.plan.proxy import Chain, Compiled, Frontend, Ruleset
 
+FAILED = "PublishFailed"
+PUBLISHED = "Published"
+"""Reasons of events: the ports could not be published, and are in the end."""
 COMPONENT = "service-publisher"
 PORTS = "ports"
 PORT_TYPE = "inet_proto . inet_service"
@@ -182,8 +185,14 @@ def warning(service: objects.Object, reason: str, message: str) -> api.RecordEve
     return api.RecordEvent(service, "Warning", reason, message, COMPONENT)
 
 
+def published(service: objects.Object) -> api.RecordEvent:
+    """Return the event that says that ports are published after all."""
+    text = "the Service's ports are published"
+    return api.RecordEvent(service, "Normal", PUBLISHED, text, COMPONENT)
+
+
 def taken(service: objects.Object, words: str) -> api.RecordEvent:
     """Return the event that says in the engine's words why the ports could not be published."""
     # The container's id is another one in each attempt: without it equal events are counted as one.
     said = _ENDPOINT.sub("", words)
-    return warning(service, "PublishFailed", f"publishing the Service's ports failed: {said}")
+    return warning(service, FAILED, f"publishing the Service's ports failed: {said}")

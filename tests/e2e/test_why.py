@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 from typing import Any
 
 import pytest
 
 from tests.e2e.conftest import Cluster, docker, eventually
-from tests.e2e.test_network import NAMESPACE, World, deployment, idle, ingress, service
+from tests.e2e.test_network import NAMESPACE, World, container, deployment, idle, ingress, meta, service
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
@@ -61,6 +62,48 @@ def test_what_works_is_proved_by_a_connection(world: World) -> None:
     ],
 )
 def test_the_broken_link_is_named(world: World, subject: str, words: str) -> None:
+    assert words in asked(world, subject, code=1).splitlines()[-1]
+
+
+def test_a_port_that_another_process_has_is_named_until_it_is_free(world: World) -> None:
+    port = 30971
+    with socket.create_server(("127.0.0.1", port)):
+        ports = [{"name": "http", "port": 80, "targetPort": "http", "nodePort": port}]
+        world.apply(service("outer", type="NodePort", ports=ports))
+        words = f"broken: published: publishing the Service's ports failed: 127.0.0.1:{port} is in use"
+        eventually(lambda: words in world.cluster.run("why", "outer", "-n", NAMESPACE, code=None).stdout)
+        assert "connected" in asked(world, "svc/outer", "--from", "client", code=0)
+    eventually(lambda: world.cluster.run("why", "outer", "-n", NAMESPACE, code=None).returncode == 0, 30, 1)
+
+
+@pytest.mark.parametrize(
+    ("subject", "words"),
+    [
+        ("svc/talk", "/UDP: its processes listen on 8080/TCP"),
+        ("svc/numbers", "externalName 192.0.2.1 is an address"),
+        ("pod/waiting", "waits for its init container first: it is still running"),
+        ("pod/mute", "policy mute isolates net/mute for egress, and no rule allows it"),
+    ],
+)
+def test_the_sentence_says_the_cause(world: World, subject: str, words: str) -> None:
+    talk = [{"port": 80, "protocol": "UDP", "targetPort": 8080}]
+    waiting = idle("waiting")
+    waiting["spec"]["initContainers"] = [container(command=["sleep", "3600"]) | {"name": "first"}]
+    closed = {"podSelector": {"matchLabels": {"app": "mute"}}, "policyTypes": ["Egress"]}
+    world.apply(
+        service("talk", ports=talk),
+        service("numbers", "", type="ExternalName", externalName="192.0.2.1"),
+        waiting,
+        idle("mute"),
+        {
+            "apiVersion": "networking.k8s.io/v1",
+            "kind": "NetworkPolicy",
+            "metadata": meta("mute"),
+            "spec": closed,
+        },
+    )
+    world.cluster.ready("app=mute", NAMESPACE, 60)
+    eventually(lambda: words in world.cluster.run("why", subject, "-n", NAMESPACE, code=None).stdout, 20)
     assert words in asked(world, subject, code=1).splitlines()[-1]
 
 

@@ -116,6 +116,7 @@ async def test_a_taken_port_is_told_once_and_published_when_it_is_free() -> None
         world.busy.clear()
         await world.turn(ports.TAKEN_SECONDS)
         assert "bind 127.0.0.1:30080" in world.text
+        assert world.events.reasons("web") == ["PublishFailed", "Published"]
         world.busy = {NODE_PORT}  # by our own proxy
         world.serve("10.1.0.3")
         await world.turn(ports.TAKEN_SECONDS)

@@ -118,6 +118,11 @@ class View:
 
     def said_of(self, obj: Object, *reasons: str) -> str:
         """Return the last message of the object's events with one of these reasons, "" without one."""
+        last = self.last_of(obj, *reasons)
+        return str(last.get("message") or last.get("note") or "") if last else ""
+
+    def last_of(self, obj: Object, *reasons: str) -> Object | None:
+        """Return the last of the object's events with one of these reasons."""
         found = [
             one
             for one in self.events
@@ -125,7 +130,7 @@ class View:
             and one.get("reason") in reasons
         ]
         found.sort(key=lambda one: str(one.get("lastTimestamp") or one.get("eventTime") or ""))
-        return str(found[-1].get("message") or found[-1].get("note") or "") if found else ""
+        return found[-1] if found else None
 
 
 def listed(words: Sequence[str], most: int = 3) -> str:

@@ -24,6 +24,7 @@ def walk(service: Object, view: View) -> list[Link]:
     if spec.get("type") == "ExternalName":
         return [_external(service, view)]
     found = [*traffic.client_link(view), _name(service, view), *_address(service)]
+    found += traffic.published_link(service, view)
     found += rules.links(service, view)
     found += node_proxy.links(service, view)
     found += behind.links(service, view)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from minikctl.model import objects
 from minikctl.model.objects import Object
-from minikctl.plan import proxy_view, readiness
+from minikctl.plan import proxy_view, publisher, readiness
 from minikctl.plan.proxy_view import ServicePort
 from minikctl.plan.why.links import Link, View, broken, holds, listed, note
 
@@ -21,6 +21,15 @@ def client_link(view: View) -> Iterator[Link]:
     if client is not None and objects.spec(client).get("hostNetwork"):
         who = "/".join(objects.key(client))
         yield broken("client", f"{who} is in the host's network, where cluster addresses lead nowhere")
+
+
+def published_link(service: Object, view: View) -> Iterator[Link]:
+    """Tell of ports that this machine could not be given; pods reach the Service without them."""
+    last = view.last_of(service, publisher.FAILED, publisher.PUBLISHED)
+    if objects.spec(service).get("type") in publisher.PUBLISHED_TYPES and last is not None:
+        said = str(last.get("message") or last.get("note") or "")
+        if last.get("reason") == publisher.FAILED:
+            yield broken("published", said) if view.client is None else note("published", said)
 
 
 def links(service: Object, view: View) -> Iterator[Link]:

@@ -118,3 +118,23 @@ def test_a_client_in_the_hosts_network_has_no_services() -> None:
         "client",
         "default/agent is in the host's network, where cluster addresses lead nowhere",
     )
+
+
+def told(reason: str, message: str, at: str) -> Any:
+    regarding = {"uid": "uid-web"}
+    return {"involvedObject": regarding, "reason": reason, "message": message, "lastTimestamp": at}
+
+
+FAILED = told("PublishFailed", "127.0.0.1:30080 is in use by another process", "2026-01-01T00:00:05Z")
+
+
+def test_ports_that_this_machine_did_not_get_are_told_until_it_gets_them() -> None:
+    outer = web(type="NodePort")
+    outer["metadata"]["uid"] = "uid-web"
+    view = replace(VIEW, events=[FAILED])
+    assert verdict(service.walk(outer, view)) == ("published", FAILED["message"])
+    assert walked(outer, replace(view, client=CLIENT), "published").state is State.NOTE
+    later = told("Published", "the Service's ports are published", "2026-01-01T00:00:09Z")
+    assert verdict(service.walk(outer, replace(view, events=[later, FAILED]))) == ("", "")
+    inner = {**outer, "spec": {**outer["spec"], "type": "ClusterIP"}}
+    assert verdict(service.walk(inner, view)) == ("", "")
