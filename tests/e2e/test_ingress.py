@@ -17,6 +17,7 @@ import pytest
 
 from tests.e2e.conftest import Cluster, eventually
 from tests.e2e.site import Site, annotated, ingress, opened, path, rule
+from tests.e2e.test_network import meta
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
@@ -219,6 +220,42 @@ def test_tls_for_localhost_is_by_the_local_authority(site: Site, tmp_path: Any) 
     said = site.cluster.out("certs", "trust")
     assert said.startswith("# nothing was changed")
     assert "update-ca-certificates" in said
+
+
+def test_a_host_of_localhost_is_opened_by_its_name_alone(site: Site) -> None:
+    """At 127.0.0.1, which another cluster of this machine may have; then an event says so."""
+    site.apply(ingress("open", rule("open.localhost", path("/", "a"))))
+    site.settled("open")
+
+    def opened_or_told() -> str:
+        argv = ["curl", "-sSk", "-m", "5", "http://open.localhost/", "https://open.localhost/"]
+        said = subprocess.run(argv, capture_output=True, text=True, check=False).stdout
+        events = site.cluster.json("events", "-n", "kube-system")["items"]
+        told = [event["message"] for event in events if event["involvedObject"]["name"] == "ingress"]
+        if said.count('"pod": "a"') == 2:
+            return "opened"
+        return "told" if any("127.0.0.1:80 is in use" in message for message in told) else ""
+
+    assert eventually(opened_or_told)
+
+
+@pytest.mark.parametrize("group", ["extensions", "networking.k8s.io"])
+def test_an_ingress_of_an_older_version_is_served(site: Site, group: str) -> None:
+    name = f"old-{group.partition('.')[0]}"
+    backend = {"serviceName": "b", "servicePort": "http"}
+    site.apply(
+        {
+            "apiVersion": f"{group}/v1beta1",
+            "kind": "Ingress",
+            "metadata": meta(name),
+            "spec": {
+                "backend": {"serviceName": "c", "servicePort": 80},
+                "rules": [{"host": f"{name}.test", "http": {"paths": [{"path": "/in", "backend": backend}]}}],
+            },
+        }
+    )
+    site.settled(name)
+    assert [site.to(f"{name}.test", one) for one in ("/in/x", "/out")] == ["b", "c"]
 
 
 def test_the_access_log_is_readable_and_there_are_metrics(site: Site) -> None:
