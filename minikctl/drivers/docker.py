@@ -13,7 +13,7 @@ from typing import Any
 import docker.utils
 
 from minikctl import errors
-from minikctl.drivers import docker_http, docker_session, docker_wire, engine
+from minikctl.drivers import docker_http, docker_session, docker_wire, engine, pull_meter
 from minikctl.drivers.docker_http import Request
 from minikctl.drivers.usage import Usage
 
@@ -153,9 +153,15 @@ class DockerEngine:
         found = await self._call("GET", "/images/json")
         return tuple(sorted(name for image in found for name in image.get("RepoTags") or ()))
 
-    async def pull(self, reference: str, auth: Mapping[str, str] | None = None) -> None:
+    async def pull(
+        self,
+        reference: str,
+        auth: Mapping[str, str] | None = None,
+        watch: pull_meter.Watch | None = None,
+    ) -> None:
         """Fetch an image; ``ImageMissing`` says in the engine's words why it could not be had."""
         repository, tag = docker.utils.parse_repository_tag(reference)
+        loop, meter = asyncio.get_running_loop(), pull_meter.PullMeter()
 
         def fetch() -> None:
             with self._connection.translated():
@@ -170,6 +176,8 @@ class DockerEngine:
                 for step in progress:
                     if "error" in step:
                         raise errors.ImageMissing(str(step["error"]), str(step["error"]))
+                    if watch is not None and not loop.is_closed():
+                        loop.call_soon_threadsafe(watch, meter.feed(step))
 
         try:
             await self._connection.threads.patient(fetch)

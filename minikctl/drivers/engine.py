@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from minikctl.drivers.pull_meter import Watch as Watch
 from minikctl.model.containers import Container as Container
 from minikctl.model.containers import ContainerSpec as ContainerSpec
 from minikctl.model.containers import ContainerStatus as ContainerStatus
@@ -176,8 +177,13 @@ class Engine(Protocol):
         """Return the names, with tags, of all local images."""
         ...
 
-    async def pull(self, reference: str, auth: Mapping[str, str] | None = None) -> None:
-        """Fetch an image; ``ImageMissing`` says in the engine's words why it could not be had."""
+    async def pull(
+        self, reference: str, auth: Mapping[str, str] | None = None, watch: Watch | None = None
+    ) -> None:
+        """Fetch an image; ``ImageMissing`` says in the engine's words why it could not be had.
+
+        ``watch`` is told how far it is, as often as the engine says so.
+        """
         ...
 
     async def load_filesystem(self, archive: str, reference: str, changes: Sequence[str] = ()) -> str:

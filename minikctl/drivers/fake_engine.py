@@ -302,7 +302,12 @@ class FakeEngine:
         await self._enter("image_names")
         return tuple(self.images.names())
 
-    async def pull(self, reference: str, auth: Mapping[str, str] | None = None) -> None:  # noqa: ARG002
+    async def pull(
+        self,
+        reference: str,
+        auth: Mapping[str, str] | None = None,  # noqa: ARG002
+        watch: engine.Watch | None = None,  # noqa: ARG002
+    ) -> None:
         """Fetch an image; ``ImageMissing`` says in the engine's words why it could not be had."""
         await self._enter("pull")
         self.images.pull(reference)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Literal, NamedTuple
 
 
 @dataclass(frozen=True)
@@ -80,6 +80,15 @@ class ContainerSpec:
     ingress_rate: int = 0
     egress_rate: int = 0
     """Limits of its network in bits a second, for networks that know such; 0: none."""
+
+
+class PullProgress(NamedTuple):
+    """How far the pull of an image is: layers, how many of them are there, bytes loaded and known to come."""
+
+    layers: int = 0
+    done: int = 0
+    loaded: int = 0
+    total: int = 0
 
 
 @dataclass(frozen=True)

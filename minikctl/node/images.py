@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from minikctl import errors
 from minikctl.drivers import engine as engines
 from minikctl.model.actions.node import EnsureImage
+from minikctl.model.containers import PullProgress
 from minikctl.node.failures import NodeFailure
 from minikctl.plan.pod import images as pod_images
 from minikctl.plan.pod.view import ImageState
@@ -21,6 +22,9 @@ from minikctl.runtime import tasks
 Tell = Callable[[str, str, str], None]
 """Records an event about the container: type, reason, message."""
 
+PROGRESS_SECONDS = 10.0
+"""A pull that takes longer says how far it is, then again after twice as long, up to a minute."""
+MOST_PROGRESS_SECONDS = 60.0
 UNREACHABLE_SECONDS = 300.0
 """So long a failed pull is not repeated while the image is present: without network each takes seconds."""
 
@@ -33,6 +37,7 @@ class Images:
         self._clock = clock
         self._background = background
         self._pulls: dict[str, asyncio.Future[float]] = {}
+        self._progress: dict[str, PullProgress] = {}
         self._unreachable: dict[str, tuple[float, str]] = {}
 
     async def ensure(self, action: EnsureImage, tell: Tell) -> ImageState:
@@ -55,6 +60,9 @@ class Images:
             return _state(action.image, present)
         tell("Normal", "Pulling", f'Pulling image "{action.image}"')
         started = self._clock.monotonic()
+        telling = self._background.start(
+            self._tell_progress(action.image, tell), f"progress of {action.image}"
+        )
         try:
             took = await self._pull(action.image, action.auths)
         except errors.ImageMissing as error:
@@ -65,6 +73,8 @@ class Images:
             self._unreachable[action.image] = (self._clock.monotonic(), str(error))
             tell("Warning", "PullFailed", _fallback(action.image, str(error)))
             return _state(action.image, present)
+        finally:
+            telling.cancel()
         found = await self._engine.image(action.image)
         if found is None:
             raise NodeFailure("ErrImagePull", f"the engine pulled {action.image} but does not have it")
@@ -76,6 +86,15 @@ class Images:
             f"({_seconds(waited)} including waiting). Image size: {found.size_bytes} bytes.",
         )
         return _state(action.image, found)
+
+    async def _tell_progress(self, image: str, tell: Tell) -> None:
+        """Say from time to time how far the pull is, until cancelled."""
+        waited, pause = 0.0, PROGRESS_SECONDS
+        while True:
+            await self._clock.sleep(pause)
+            waited, pause = waited + pause, min(2 * pause, MOST_PROGRESS_SECONDS)
+            found = self._progress.get(image, PullProgress())
+            tell("Normal", "Pulling", pod_images.progress(image, found, waited))
 
     async def _hint(self, image: str) -> str:
         return pod_images.hint(image, await self._engine.image_names())
@@ -109,19 +128,25 @@ class Images:
         else:
             outcome.set_result(self._clock.monotonic() - started)
         finally:
+            self._progress.pop(image, None)
             del self._pulls[image]
             if not outcome.done():
                 outcome.cancel()
 
     async def _pull_with(self, image: str, auths: tuple[Mapping[str, str], ...]) -> None:
         """Try the logins in order, then none; the last failure counts."""
+
+        def watch(found: PullProgress) -> None:
+            if image in self._pulls:
+                self._progress[image] = found
+
         for auth in auths:
             try:
-                await self._engine.pull(image, auth)
+                await self._engine.pull(image, auth, watch)
                 return
             except errors.ImageMissing:
                 continue
-        await self._engine.pull(image)
+        await self._engine.pull(image, watch=watch)
 
 
 def _state(reference: str, image: engines.Image) -> ImageState:

@@ -10,6 +10,7 @@ import json
 import subprocess
 import tarfile
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -52,10 +53,17 @@ def _content(image: str) -> tuple[bytes, dict[str, bytes]]:
     return json.dumps(manifest).encode(), blobs
 
 
+PIECES = 24
+
+
 @contextmanager
-def running(image: str) -> Iterator[str]:
-    """Yield the address of a registry from which any name with any tag is that image."""
+def running(image: str, seconds: float = 0) -> Iterator[str]:
+    """Yield the address of a registry from which any name with any tag is that image.
+
+    The largest layer takes so many ``seconds``.
+    """
     manifest, blobs = _content(image)
+    largest = max(map(len, blobs.values()))
     wanted = "Basic " + base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
 
     class Handler(http.server.BaseHTTPRequestHandler):
@@ -80,8 +88,15 @@ def running(image: str) -> Iterator[str]:
             for name, value in headers.items():
                 self.send_header(name, value)
             self.end_headers()
-            if self.command == "GET":
+            if self.command != "GET":
+                return
+            if len(body) < largest:
                 self.wfile.write(body)
+                return
+            size = len(body) // PIECES + 1
+            for start in range(0, len(body), size):
+                time.sleep(seconds / PIECES)
+                self.wfile.write(body[start : start + size])
 
         def log_message(self, format: str, *args: object) -> None:
             pass

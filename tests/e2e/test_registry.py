@@ -19,7 +19,7 @@ COMMAND = ["sh", "-c", "exec sleep 1000"]
 @pytest.fixture(scope="module")
 def image() -> Iterator[str]:
     """Yield the name of an image that only a registry with a password has."""
-    with registry.running("minikctl-infra:latest") as address:
+    with registry.running("minikctl-infra:latest", seconds=14) as address:
         name = f"{address}/team/tool:1"
         try:
             yield name
@@ -62,6 +62,10 @@ def test_a_login_is_asked_for_and_taken_from_the_pull_secret(cluster: Cluster, i
     (told,) = messages(cluster, "guest", "Pulled")
     pattern = rf'Successfully pulled image "{re.escape(image)}" in \S+ \(\S+ including waiting\)\. Image size: \d+ bytes\.'
     assert re.fullmatch(pattern, told), told
+    how_far = [text for text in messages(cluster, "guest", "Pulling") if " layers" in text]
+    assert re.fullmatch(r'Pulling image "\S+": \d+ of \d+ layers, \S+ of \S+ MB after 10s', how_far[0]), (
+        how_far
+    )
     # The image is here now: who does not ask the registry needs no login, and the stranger's wait ends.
     eventually(lambda: cluster.json("pod", "stranger")["status"]["phase"] == "Running", 60)
     cluster.run("delete", "pod", "stranger", "guest")

@@ -9,7 +9,9 @@ import pytest
 
 from minikctl import errors
 from minikctl.drivers.fake_engine import FakeEngine
+from minikctl.drivers.pull_meter import Watch
 from minikctl.model.actions.node import EnsureImage, PullPolicy
+from minikctl.model.containers import PullProgress
 from minikctl.node.failures import NodeFailure
 from minikctl.node.images import Images
 from minikctl.runtime.tasks import Tasks
@@ -28,9 +30,13 @@ class Registry(FakeEngine):
         self.hangs = hangs
         self.pulls: list[str] = []
 
-    async def pull(self, reference: str, auth: Mapping[str, str] | None = None) -> None:
+    async def pull(
+        self, reference: str, auth: Mapping[str, str] | None = None, watch: Watch | None = None
+    ) -> None:
         given = (auth or {}).get("password", "")
         self.pulls.append(given)
+        if watch is not None:
+            watch(PullProgress(7, 3, 45_200_000, 120_000_000))
         await (asyncio.Event().wait() if self.hangs else asyncio.sleep(0))
         if given != self.password:
             raise errors.ImageMissing("denied")
@@ -97,6 +103,24 @@ async def test_a_pull_that_is_cut_off_wakes_who_wait() -> None:
     waiting = asyncio.create_task(images.ensure(wanted(), lambda *_: None))
     while not engine.pulls:
         await asyncio.sleep(0)
+    await tasks.close()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+
+
+async def test_a_pull_that_takes_long_says_how_far_it_is() -> None:
+    clock, tasks = FakeClock(), Tasks()
+    engine = Registry(clock, hangs=True)
+    images = Images(engine, clock, tasks)
+    told: list[str] = []
+    waiting = asyncio.create_task(images.ensure(wanted(), lambda *event: told.append(event[2])))
+    while not engine.pulls:
+        await asyncio.sleep(0)
+    await clock.advance(9)
+    assert len(told) == 1
+    await clock.advance(62)
+    how_far = 'Pulling image "remote/x:1": 3 of 7 layers, 45.2 of 120.0 MB after '
+    assert told[1:] == [f"{how_far}10s", f"{how_far}30s", f"{how_far}70s"]
     await tasks.close()
     with pytest.raises(asyncio.CancelledError):
         await waiting

@@ -12,9 +12,11 @@ from typing import Any
 
 from minikctl.model import objects
 from minikctl.model.actions.node import PullPolicy
+from minikctl.model.containers import PullProgress
 from minikctl.model.objects import Object
 from minikctl.plan.pod.view import PodView
 
+MEGA = 1_000_000
 _COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 _DOMAIN_PART = r"(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])"
 _DOMAIN = rf"(?:{_DOMAIN_PART}(?:\.{_DOMAIN_PART})*|\[[0-9a-fA-F:]+\])(?::[0-9]+)?"
@@ -31,6 +33,13 @@ _HUB_NAMES = ("docker.io", "index.docker.io", "registry-1.docker.io")
 def valid(image: str) -> bool:
     """Tell whether the text can name an image."""
     return _REFERENCE.fullmatch(image) is not None
+
+
+def progress(image: str, found: PullProgress, seconds: float) -> str:
+    """Return how far the pull of an image is: in layers, and in what was loaded of that which is known."""
+    layers = f"{found.done} of {found.layers} layers" if found.layers else "waiting for the registry"
+    loaded = f", {found.loaded / MEGA:.1f} of {found.total / MEGA:.1f} MB" if found.total else ""
+    return f'Pulling image "{image}": {layers}{loaded} after {seconds:.0f}s'
 
 
 def hint(image: str, present: Iterable[str]) -> str:
