@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -23,6 +25,23 @@ from minikctl.plan.pod import names
 from minikctl.plan.pod.view import NodeInfo
 from minikctl.runtime.clock import Clock
 from tests.fakes.client import FakeClient
+
+THREAD_SECONDS = 1.0
+"""So long threads are waited for before the clock is turned on: a busy machine is slow to run them."""
+
+
+class _Threads(ThreadPoolExecutor):
+    """The threads that write files; knows how many still work, for the tests' clock stands meanwhile."""
+
+    def __init__(self) -> None:
+        super().__init__(max_workers=4)
+        self.working: set[Future[Any]] = set()
+
+    def submit(self, work: Callable[..., Any], /, *args: Any, **more: Any) -> Future[Any]:
+        future = super().submit(work, *args, **more)
+        self.working.add(future)
+        future.add_done_callback(self.working.discard)
+        return future
 
 
 class RecordingNetwork:
@@ -130,6 +149,8 @@ class Bench:
             self.prober,
         )
         self.agent = NodeAgent(drivers, self.node)
+        self.threads = _Threads()
+        asyncio.get_running_loop().set_default_executor(self.threads)
         tasks = [asyncio.create_task(informers.run()), asyncio.create_task(self.agent.run())]
         try:
             yield self.agent
@@ -158,6 +179,9 @@ class Bench:
                 return
             await self.clock.advance(advance)
             await asyncio.sleep(0.002)
+            patience = time.monotonic() + THREAD_SECONDS
+            while self.threads.working and time.monotonic() < patience:
+                await asyncio.sleep(0.002)
         raise AssertionError(f"it never came to that; events: {[e.message for e in self.events.all]}")
 
     def phase(self, name: str) -> str:
