@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import ssl
 import threading
 import time
@@ -198,15 +199,23 @@ def test_a_stream_gives_what_there_is_and_can_be_ended_from_elsewhere(server: Se
         assert time.monotonic() - begun < 1
 
 
-def test_nobody_answers(server: Server, tmp_path: Path) -> None:
-    sentence = "The connection to the server {} was refused - did you specify the right host or port?"
-    with HttpClient(Endpoint("https://127.0.0.1:1")) as client, pytest.raises(ConnectionRefused) as refused:
+@pytest.fixture
+def nobody() -> Iterator[str]:
+    """An address that is taken, by one who does not listen: nobody else answers there meanwhile."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        yield f"127.0.0.1:{held.getsockname()[1]}"
+
+
+def test_nobody_answers(server: Server, nobody: str, tmp_path: Path) -> None:
+    sentence = f"The connection to the server {nobody} was refused - did you specify the right host or port?"
+    with HttpClient(Endpoint(f"https://{nobody}")) as client, pytest.raises(ConnectionRefused) as refused:
         client.request("GET", "/")
-    assert str(refused.value) == sentence.format("127.0.0.1:1")
-    gone = Endpoint("https://127.0.0.1:1", socket=str(tmp_path / "gone"))
+    assert str(refused.value) == sentence
+    gone = Endpoint(f"https://{nobody}", socket=str(tmp_path / "gone"))
     with HttpClient(gone) as client, pytest.raises(ConnectionRefused) as refused:
         client.request("GET", "/")
-    assert str(refused.value) == sentence.format("127.0.0.1:1")
+    assert str(refused.value) == sentence
     slow = Endpoint(f"http://127.0.0.1:{server.server_port}")
     late = pytest.raises(ConnectionRefused, match="timed out")
     with HttpClient(slow, timeout_seconds=0.1) as client, late:
