@@ -48,6 +48,8 @@ def resources(options: ResourcesOptions, session: Session) -> int:
     chosen.sort(key=lambda resource: (resource.group, resource.name))
     if options.sort_by:
         chosen.sort(key=lambda resource: resource.name if options.sort_by == "name" else resource.kind)
+    if options.output not in ("", "wide", "name"):
+        return _whole(options, chosen, session)
     if options.output == "name":
         lines = [resource.qualified for resource in chosen]
     else:
@@ -57,6 +59,41 @@ def resources(options: ResourcesOptions, session: Session) -> int:
         lines = table.align(rows + [_row(resource, options.output == "wide") for resource in chosen])
     for line in lines:
         session.io.say(line)
+    return 0
+
+
+def _whole(options: ResourcesOptions, chosen: list[Resource], session: Session) -> int:
+    """Print the kinds as one APIResourceList, as JSON or YAML."""
+    import json
+
+    from minikctl.cli.output import printers
+
+    if options.output not in ("json", "yaml", "kyaml"):
+        raise errors.UsageError(
+            f'error: unable to match a printer suitable for the output format "{options.output}", '
+            "allowed formats are: json,kyaml,name,wide,yaml"
+        )
+    found = [
+        {
+            "name": resource.name,
+            "singularName": resource.singular,
+            "namespaced": resource.namespaced,
+            **({"group": resource.group} if resource.group else {}),
+            "version": resource.version,
+            "kind": resource.kind,
+            "verbs": list(resource.verbs),
+            **({"shortNames": list(resource.short_names)} if resource.short_names else {}),
+            **({"categories": list(resource.categories)} if resource.categories else {}),
+        }
+        for resource in chosen
+    ]
+    listed = {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": "", "resources": found}
+    if options.output == "json":
+        session.io.say(json.dumps(listed, indent=4))
+    else:
+        session.io.out.write(
+            printers.to_yaml(listed) if options.output == "yaml" else printers.to_kyaml(listed)
+        )
     return 0
 
 

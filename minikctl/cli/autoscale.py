@@ -77,7 +77,23 @@ def run(options: AutoscaleOptions, session: Session) -> int:
     return 1 if failed else 0
 
 
+def _check_scalable(target: Target, session: Session) -> None:
+    """Refuse what is not there, and what has no scale."""
+    session.client.request("GET", target.path())
+    try:
+        session.client.request("GET", target.path("scale"))
+    except errors.StatusError as error:
+        if error.code != 404:
+            raise
+        resource = target.resource
+        raise errors.UsageError(
+            f"error: cannot autoscale a {resource.kind}: could not find scale subresource for "
+            f"{resource.group}/{resource.version}, Resource={resource.name} in discovery information"
+        ) from error
+
+
 def _create(options: AutoscaleOptions, target: Target, session: Session) -> None:
+    _check_scalable(target, session)
     obj = autoscaler(options, target)
     made = Target(RESOURCE, obj["metadata"]["name"], target.namespace)
     creating.send(options, made, obj, session, "created" if options.dry_run == "client" else "autoscaled")
@@ -98,6 +114,7 @@ def autoscaler(options: AutoscaleOptions, target: Target) -> dict[str, Any]:
         "kind": "HorizontalPodAutoscaler",
         "metadata": {"name": options.name or target.name},
         "spec": spec,
+        "status": {"currentMetrics": None, "desiredReplicas": 0},
     }
 
 

@@ -64,6 +64,16 @@ def _types(place: Place, session: Session) -> list[str]:
     return _listed(place.last, sorted({resource.name for resource in session.discovery.all()}))
 
 
+def _fields(place: Place, session: Session) -> list[str]:
+    """Return types, and behind a type and a dot the fields that follow."""
+    before, dot, _ = place.last.rpartition(".")
+    if not dot:
+        return _types(place, session)
+    from minikctl.cli import explain
+
+    return [f"{before}.{name}" for name in explain.fields(before, session)]
+
+
 def _verbs(place: Place, session: Session) -> list[str]:
     """Return what may be done, then with what."""
     if not place.arguments:
@@ -244,6 +254,7 @@ MAKERS: dict[str, Callable[[Place, Session], list[str]]] = {
     "copies": _copies,
     "entries": _entries,
     "explained": _explained,
+    "fields": _fields,
     "forwardable": _forwardable,
     "labels": _label_keys,
     "marked": _marked,

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from minikctl import errors
@@ -23,7 +23,7 @@ TAKEN = frozenset(
         "image", "command", "entrypoint", "environment", "ports", "expose", "volumes", "deploy", "scale",
         "healthcheck", "working_dir", "user", "labels", "annotations", "container_name", "hostname", "restart", "stdin_open", "tty",
         "cap_add", "cap_drop", "privileged", "read_only", "mem_limit", "cpus", "networks", "depends_on",
-        "stop_grace_period", "pull_policy", "env_file", "tmpfs", "extra_hosts", "secrets", "configs", "build",
+        "stop_grace_period", "pull_policy", "profiles", "env_file", "tmpfs", "extra_hosts", "secrets", "configs", "build",
     )
 )  # fmt: skip
 """What is understood; ``networks`` and ``depends_on`` need nothing here: all pods reach one another."""
@@ -36,11 +36,16 @@ _SIZES = {"b": "", "k": "Ki", "kb": "Ki", "m": "Mi", "mb": "Mi", "g": "Gi", "gb"
 
 
 def convert(
-    given: Mapping[str, Any], directory: str, known: Mapping[str, str], read: Read
+    given: Mapping[str, Any],
+    directory: str,
+    known: Mapping[str, str],
+    read: Read,
+    profiles: Collection[str] = (),
 ) -> tuple[list[Object], list[str]]:
     """Return manifests and remarks on what has no counterpart.
 
     ``directory`` is where bind mounts begin, ``known`` are variables, ``read`` returns the files that are named.
+    Services with ``profiles`` of their own are taken when one of these is among the given ones, or "*" is.
     """
     variables = Variables(known)
     found = variables.put_in(given)
@@ -61,11 +66,21 @@ def convert(
     for name, service in services.items():
         if not isinstance(service, Mapping):
             raise errors.UsageError(f"error: services.{name} is no service")
+        if not _is_active(service, profiles):
+            remarks.append(
+                f"services.{name}: left out: it is of the profile {' or '.join(service['profiles'])}"
+            )
+            continue
         one = _Service(name_of(name), service, around)
         made += one.objects()
         remarks += [f"services.{name}.{remark}" for remark in one.remarks]
         claims |= dict.fromkeys(one.claims)
     return [*map(_claim, claims), *made], remarks
+
+
+def _is_active(service: Mapping[str, Any], profiles: Collection[str]) -> bool:
+    own = service.get("profiles")
+    return not own or "*" in profiles or any(str(profile) in profiles for profile in own)
 
 
 def _claim(name: str) -> Object:

@@ -20,6 +20,12 @@ class ConvertOptions(Options):
     """What ``convert`` was asked."""
 
     paths: tuple[str, ...] = rest("[FILE]", default=(), complete="files")
+    profiles: tuple[str, ...] = flag(
+        "--profile",
+        default=(),
+        split=True,
+        help='Take services of this profile, too ("*": of all); may repeat. Beside it those of $COMPOSE_PROFILES.',
+    )
     output: str = flag("--output", "-o", default="", help="The file to write to.", complete="files")
 
 
@@ -35,8 +41,13 @@ def run(options: ConvertOptions, session: Session) -> int:
     beside = os.path.join(directory, ".env")
     variables = compose_text.of_file(_read(beside)) if os.path.exists(beside) else {}
     known = {**variables, **os.environ}
+    profiles = [*options.profiles, *known.get("COMPOSE_PROFILES", "").split(",")]
     objects, remarks = compose.convert(
-        content, directory, known, lambda name: _read(os.path.join(directory, os.path.expanduser(name)))
+        content,
+        directory,
+        known,
+        lambda name: _read(os.path.join(directory, os.path.expanduser(name))),
+        profiles,
     )
     text = "---\n".join(printers.to_yaml(obj) for obj in objects)
     if options.output:

@@ -105,7 +105,9 @@ def _deployment(options: DeploymentOptions, name: str) -> dict[str, Any]:
 
 
 def _config_map(options: EntriesOptions, name: str) -> dict[str, Any]:
-    return generators.config_map(name, generators.pairs(options.literals, options.sources, options.env_files))
+    return generators.config_map(
+        name, generators.pairs(options.literals, options.sources, options.env_files, name)
+    )
 
 
 def _secret(options: SecretOptions, name: str) -> dict[str, Any]:

@@ -146,6 +146,9 @@ def _budget(options: BudgetOptions, name: str) -> dict[str, Any]:
         raise errors.UsageError("error: one of min-available or max-unavailable must be specified")
     if options.least and options.most:
         raise errors.UsageError("error: min-available and max-unavailable cannot be both specified")
+    for which, text in (("min-available", options.least), ("max-unavailable", options.most)):
+        if text and not text.removesuffix("%").isdigit():
+            raise errors.UsageError(f"error: invalid format specified for {which}")
     key, value = ("minAvailable", options.least) if options.least else ("maxUnavailable", options.most)
     spec = {key: int(value) if value.isdigit() else value, "selector": _selector(options.labels)}
     status = dict.fromkeys(("currentHealthy", "desiredHealthy", "disruptionsAllowed", "expectedPods"), 0)

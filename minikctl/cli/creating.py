@@ -98,6 +98,8 @@ def overridden(options: Overridden, obj: dict[str, Any]) -> dict[str, Any]:
     from minikctl.model import json_patches, kinds, strategic
 
     patch = yamlload.load(options.overrides)
+    if not isinstance(patch, list if options.override_type == "json" else dict):
+        raise errors.UsageError("error: Invalid JSON Patch")
     if options.override_type == "json":
         return dict(json_patches.json_patch(obj, patch))
     if options.override_type not in ("merge", "strategic"):

@@ -28,6 +28,7 @@ class DescribeOptions(selection.Selecting):
 def run(options: DescribeOptions, session: Session) -> int:
     """Describe every object that is meant; return the exit code."""
     failed = False
+    nowhere: list[str] = []
     found: list[dict[str, Any]] = []
     targets = _targets(options, session)
     # Only TYPE NAME, in two words: kubectl looks for names that begin so for no other command line.
@@ -40,10 +41,11 @@ def run(options: DescribeOptions, session: Session) -> int:
             failed = True
             continue
         if not members:
-            place = target.namespace or session.namespaces[0]
-            where = "" if options.all_namespaces else f" in {place} namespace."
-            session.io.warn(f"No resources found{where}")
+            nowhere.append(target.namespace or session.namespaces[0])
         found += members
+    if nowhere and not found:
+        where = "" if options.all_namespaces else f" in {nowhere[0]} namespace."
+        session.io.warn(f"No resources found{where}")
     named = {target.name for target in targets}
     by_prefix = len(found) > 0 and found[0]["metadata"]["name"] not in named and named != {""}
     shows_events = options.events

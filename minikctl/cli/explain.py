@@ -20,7 +20,7 @@ HINT = 'Use "minikctl api-resources" for a complete list of supported resources.
 class ExplainOptions(Options):
     """What ``explain`` was asked."""
 
-    arguments: tuple[str, ...] = rest("TYPE[.FIELD...]", default=(), complete="types")
+    arguments: tuple[str, ...] = rest("TYPE[.FIELD...]", default=(), complete="fields")
     recursive: bool = flag(
         "--recursive", "-r", "-R", default=False, help="Only names and types, of all fields below."
     )
@@ -62,6 +62,17 @@ def run(options: ExplainOptions, session: Session) -> int:
     return 0
 
 
+def fields(word: str, session: Session) -> list[str]:
+    """Return the names of the fields of ``TYPE[.FIELD...]``, [] where there are none."""
+    from minikctl.cli.output import explaining
+
+    resource, path = _parsed(word, session)
+    document = session.client.request("GET", f"/openapi/v3/{_place(resource)}").json()
+    explainer = explaining.Explainer(document)
+    schema = explainer.root(resource.group, resource.version, resource.kind)
+    return explainer.names(schema, path) if schema is not None else []
+
+
 def _parsed(word: str, session: Session) -> tuple[Resource, list[str]]:
     """Return the resource and the path of fields; the longest beginning that names a group-qualified type counts."""
     parts = word.rstrip(".").split(".")
@@ -81,7 +92,7 @@ def _in_version(resource: Resource, api_version: str, session: Session) -> Resou
     if found is None:
         group, _, version = api_version.rpartition("/")
         raise errors.UsageError(
-            f'error: couldn\'t find resource for "{group}/{version}, Kind={resource.kind}"'
+            f'error: couldn\'t find resource for "{group}/{version}, Resource={resource.name}"'
         )
     return found
 

@@ -47,7 +47,7 @@ class ExposeOptions(changing.Chosen, creating.Overridden):
     selector: str = flag(
         "--selector", default="", help="The labels of the pods; the object's own if not given."
     )
-    new_labels: str = flag("--labels", "-l", default="", help="Labels for the Service.")
+    labels: str = flag("--labels", "-l", default="", help="Labels for the Service.")
 
 
 def run(options: ExposeOptions, session: Session) -> int:
@@ -79,20 +79,10 @@ def _service(options: ExposeOptions, source: dict[str, Any], target: Target) -> 
     if options.external_ip:
         spec["externalIPs"] = [options.external_ip]
     obj = generators.named("v1", "Service", options.name or target.name, spec=spec)
-    labels = _pairs(options.new_labels) or source["metadata"].get("labels")
+    labels = generators.labels(options.labels) or source["metadata"].get("labels")
     if labels:
         obj["metadata"]["labels"] = labels
     return {**obj, "status": {"loadBalancer": {}}}
-
-
-def _pairs(text: str) -> dict[str, str]:
-    found = {}
-    for part in filter(None, text.split(",")):
-        key, equals, value = part.partition("=")
-        if not equals:
-            raise errors.UsageError(f"error: unexpected label spec: {part}")
-        found[key] = value
-    return found
 
 
 def _entry(options: ExposeOptions, port: int, protocol: str) -> dict[str, Any]:
@@ -106,7 +96,10 @@ def _entry(options: ExposeOptions, port: int, protocol: str) -> dict[str, Any]:
 
 def _ports(options: ExposeOptions, source: dict[str, Any]) -> list[tuple[int, str]]:
     if options.port:
-        return [(int(part), "TCP") for part in options.port.split(",")]
+        return [
+            (generators.number(part, f'strconv.Atoi: parsing "{part}": invalid syntax'), "TCP")
+            for part in options.port.split(",")
+        ]
     spec = source.get("spec") or {}
     pod = (spec.get("template") or {}).get("spec") or spec
     found = [
@@ -122,7 +115,7 @@ def _ports(options: ExposeOptions, source: dict[str, Any]) -> list[tuple[int, st
 
 def _selector(options: ExposeOptions, source: dict[str, Any], target: Target) -> dict[str, str]:
     if options.selector:
-        return _pairs(options.selector)
+        return generators.labels(options.selector)
     if target.resource.name == "pods":
         labels: dict[str, str] = source["metadata"].get("labels") or {}
         if not labels:

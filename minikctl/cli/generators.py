@@ -5,12 +5,13 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
 
 from minikctl import errors
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from typing import Any
 
 
@@ -19,23 +20,54 @@ def named(api_version: str, kind: str, name: str, **fields: Any) -> dict[str, An
     return {"apiVersion": api_version, "kind": kind, "metadata": {"name": name}, **fields}
 
 
-def pairs(literals: Sequence[str], sources: Sequence[str], env_files: Sequence[str] = ()) -> dict[str, bytes]:
-    """Return the entries that --from-literal, --from-file and --from-env-file name."""
+def pairs(
+    literals: Sequence[str], sources: Sequence[str], env_files: Sequence[str] = (), config_map: str = ""
+) -> dict[str, bytes]:
+    """Return the entries that --from-literal, --from-file and --from-env-file name.
+
+    ``config_map`` is the name of the ConfigMap that they are for, "" for a Secret.
+
+    ``UsageError`` in kubectl's words for a key that is there twice, or is none.
+    """
     found: dict[str, bytes] = {}
+    for key, value in _entries(literals, sources, env_files):
+        _check_key(key, config_map)
+        if key in found:
+            twice = "another key by that name already exists"
+            told = (
+                f'"{key}", {twice} in Data for ConfigMap "{config_map}"' if config_map else f"{key}, {twice}"
+            )
+            raise errors.UsageError(f"error: cannot add key {told}")
+        found[key] = value
+    return found
+
+
+def _check_key(key: str, config_map: str) -> None:
+    from minikctl.model import names
+
+    for fault in names.config_key(key):
+        said = (
+            "is not a valid key name for a ConfigMap:" if config_map else "is not valid key name for a Secret"
+        )
+        raise errors.UsageError(f'error: "{key}" {said} {fault}')
+
+
+def _entries(
+    literals: Sequence[str], sources: Sequence[str], env_files: Sequence[str]
+) -> Iterator[tuple[str, bytes]]:
     for source in sources:
-        found |= _from_file(source)
+        yield from _from_file(source).items()
     for literal in literals:
         key, equals, value = literal.partition("=")
         if not equals or not key:
             raise errors.UsageError(f"error: invalid literal source {literal}, expected key=value")
-        found[key] = value.encode()
+        yield key, value.encode()
     for path in env_files:
         for line in read(path).decode().splitlines():
             text = line.strip()
             if text and not text.startswith("#"):
                 key, equals, value = text.partition("=")
-                found[key] = (value if equals else os.environ.get(key, "")).encode()
-    return found
+                yield key, (value if equals else os.environ.get(key, "")).encode()
 
 
 def _from_file(source: str) -> dict[str, bytes]:
@@ -53,6 +85,43 @@ def read(path: str) -> bytes:
             return source.read()
     except OSError as error:
         raise errors.UsageError(f"error: error reading {path}: {(error.strerror or '').lower()}") from error
+
+
+def number(text: str, wrong: str) -> int:
+    """Return a number; ``UsageError`` of the text ``wrong`` when it is none."""
+    try:
+        return int(text)
+    except ValueError:
+        raise errors.UsageError(f"error: {wrong}") from None
+
+
+def labels(text: str) -> dict[str, str]:
+    """Return the labels of ``KEY=VALUE,…``."""
+    found = {}
+    for part in filter(None, text.split(",")):
+        key, equals, value = part.partition("=")
+        if not equals:
+            raise errors.UsageError(f"error: unexpected label spec: {part}")
+        found[key] = value
+    return found
+
+
+def check_image(text: str) -> None:
+    """Refuse what is no reference to an image.
+
+    The form is that of https://github.com/distribution/reference: a host and a path of lower case, a tag, a digest.
+    """
+    host = r"(?:(?:[a-zA-Z0-9][a-zA-Z0-9.-]*|\[[0-9a-fA-F:]+\])(?::[0-9]+)?/)?"
+    part = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
+    pattern = rf"{host}{part}(?:/{part})*(?::[\w][\w.-]{{0,127}})?(?:@[A-Za-z][\w.+-]*:[0-9a-fA-F]{{32,}})?"
+    if not re.fullmatch(pattern, text, re.ASCII):
+        raise errors.UsageError(f'error: invalid image name "{text}": invalid reference format')
+
+
+def check_pull_policy(text: str) -> None:
+    """Refuse what is no policy of pulling images."""
+    if text not in ("Always", "IfNotPresent", "Never"):
+        raise errors.UsageError(f"error: invalid image pull policy: {text}")
 
 
 def config_map(name: str, entries: dict[str, bytes]) -> dict[str, Any]:
@@ -132,7 +201,7 @@ def service(name: str, kind: str, ports: Sequence[str], **spec: Any) -> dict[str
 def _service_port(text: str, node_port: int) -> dict[str, Any]:
     port, _, target = text.partition(":")
     if not port.isdigit():
-        raise errors.UsageError(f"error: invalid port {port}: it must be a number")
+        raise errors.UsageError(f'error: strconv.ParseUint: parsing "{port}": invalid syntax')
     found: dict[str, Any] = {"name": text.replace(":", "-"), "port": int(port), "protocol": "TCP"}
     found["targetPort"] = int(target) if target.isdigit() else (target or int(port))
     if node_port:

@@ -75,6 +75,13 @@ def run(options: LogsOptions, session: Session) -> int:
         raise errors.UsageError("error: at most one of `sinceTime` or `sinceSeconds` may be specified")
     if options.tail < -1:
         raise errors.UsageError("error: --tail must be greater than or equal to -1")
+    if options.limit_bytes < 0:
+        raise errors.UsageError("error: --limit-bytes must be greater than 0")
+    if options.all_containers and (options.container or len(options.arguments) == 2):
+        named = options.container or options.arguments[1]
+        raise errors.UsageError(
+            f"error: --all-containers=true should not be specified with container name {named}"
+        )
     pods.check_timeout(options.timeout)
     sources = _sources(options, session)
     if options.follow and (options.labels or options.all_pods) and _follows_new(options, session):

@@ -108,7 +108,7 @@ class Goal:
         if not wanted.remote:
             raise errors.UsageError("error: remote port cannot be empty")
         number = (
-            _port(wanted.remote, "remote")
+            _port(wanted.remote, "local" if wanted.is_same else "remote")
             if wanted.remote.isdigit()
             else _named(wanted.remote, pod, declared)
         )

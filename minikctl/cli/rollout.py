@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from minikctl import errors
-from minikctl.cli import changing, rollouts, timespan
+from minikctl.cli import changing, printing, rollouts, timespan
 from minikctl.cli.commands import Command
 from minikctl.cli.flags import flag
 from minikctl.cli.output import describing, table
@@ -167,12 +167,18 @@ def history(options: HistoryOptions, session: Session) -> int:
     """List the revisions, or show one; return the exit code."""
     for target in _targets(options, session):
         refusal = 'error retrieving history for "{kind}", no visitor method exists for {{ {kind}}}'
-        revisions = _way_found(target, refusal, session)[1]
+        found, revisions = _way_found(target, refusal, session)
         if options.revision:
             if options.revision not in revisions:
                 raise errors.UsageError("error: unable to find the specified revision")
+            if options.output:
+                _print(options, found, [revisions[options.revision]], session)
+                continue
             session.io.say(f"{target.title} with revision #{options.revision}")
             session.io.out.write(describing.template(_shown(revisions[options.revision])) + "\n")
+            continue
+        if options.output:
+            _print(options, found, [revisions[number] for number in sorted(revisions)], session)
             continue
         session.io.say(f"{target.title} ")
         rows = [["REVISION", "CHANGE-CAUSE"]]
@@ -183,6 +189,22 @@ def history(options: HistoryOptions, session: Session) -> int:
             session.io.say(line)
         session.io.say("")
     return 0
+
+
+def _print(
+    options: HistoryOptions, found: dict[str, Any], keepers: list[dict[str, Any]], session: Session
+) -> None:
+    """Print what each revision is as an object: its ReplicaSet, or the workload with its template."""
+    for number, keeper in enumerate(keepers):
+        obj = {"apiVersion": "apps/v1", "kind": "ReplicaSet", **keeper}
+        if "data" in keeper:
+            obj = {**found, "spec": {**found["spec"], "template": rollouts.template(keeper)}}
+        title = f"{obj['kind'].lower()}.apps/{obj['metadata']['name']}"
+        printer = printing.printer(options, printing.named(title))
+        if printer is not None:
+            if number and options.output in ("yaml", "kyaml"):
+                session.io.say("---")
+            session.io.out.write(printer([obj], False))
 
 
 def _way_found(

@@ -81,14 +81,24 @@ def run(options: RunOptions, session: Session) -> int:
         raise errors.UsageError(
             f"error: invalid restart policy: {options.restart}, valid values are: Always, OnFailure, Never"
         )
+    if attach and options.dry_run != "none":
+        raise errors.UsageError(
+            "error: --dry-run=[server|client] can't be used with attached containers options "
+            "(--attach, --stdin, or --tty)"
+        )
+    generators.check_image(options.image)
+    if options.pull:
+        generators.check_pull_policy(options.pull)
     pod = creating.overridden(options, _pod(options, name))
+    code = _attached(options, pod, session) if attach else creating.make(options, pod, session)
     if options.expose:
         service = generators.service(name, "ClusterIP", [options.port], selector=pod["metadata"]["labels"])
         service["spec"]["ports"][0].pop("name")
+        del service["spec"]["type"], service["metadata"]["labels"]
+        if options.output in ("yaml", "kyaml"):
+            session.io.say("---")
         creating.make(options, service, session)
-    if not attach or options.dry_run != "none":
-        return creating.make(options, pod, session)
-    return _attached(options, pod, session)
+    return code
 
 
 def _pod(options: RunOptions, name: str) -> dict[str, Any]:
@@ -98,7 +108,7 @@ def _pod(options: RunOptions, name: str) -> dict[str, Any]:
     if options.env:
         container["env"] = [_variable(text) for text in options.env]
     if options.port:
-        container["ports"] = [{"containerPort": int(options.port)}]
+        container["ports"] = [{"containerPort": generators.number(options.port, "--port must be a number")}]
     if options.pull:
         container["imagePullPolicy"] = options.pull
     if options.stdin:
@@ -109,8 +119,7 @@ def _pod(options: RunOptions, name: str) -> dict[str, Any]:
         container["tty"] = True
     spec = {"containers": [container], "dnsPolicy": "ClusterFirst", "restartPolicy": options.restart}
     pod = generators.named("v1", "Pod", name, spec=spec, status={})
-    pairs = [part.partition("=") for part in options.labels.split(",") if part]
-    pod["metadata"]["labels"] = {key: value for key, _, value in pairs} or {"run": name}
+    pod["metadata"]["labels"] = generators.labels(options.labels) or {"run": name}
     if options.annotations:
         notes = [entry.partition("=") for entry in options.annotations]
         pod["metadata"]["annotations"] = {key: value for key, _, value in notes}

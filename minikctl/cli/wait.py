@@ -239,6 +239,11 @@ def _jsonpath_test(rest: str) -> Test:
         path, _, wanted = quoted.partition("=")
         wanted = f"={wanted}" if wanted else ""
     value = wanted.removeprefix("=").strip("'\"")
+    if quoted.count("{") != quoted.count("}"):
+        raise errors.UsageError(
+            "error: unexpected path string, expected a 'name1.name2' or '.name1.name2' or '{name1.name2}' or "
+            "'{.name1.name2}'"
+        )
 
     def meets(obj: dict[str, Any]) -> bool:
         found = jsonpath.find(path, obj)

@@ -11,7 +11,7 @@ import yaml
 from minikctl import errors
 from minikctl.cli import compose
 from minikctl.cli.output import picture
-from tests.cli.conftest import World
+from tests.cli.conftest import World, call
 
 COMPOSE = """
 name: shop
@@ -179,6 +179,45 @@ def test_variables_files_and_pods_fields_are_taken_over() -> None:
         "services.one.extra_hosts: d: host-gateway is no address",
         "services.two.build: `docker compose build` has to build shop-1-two first",
     ]
+
+
+@pytest.mark.parametrize(
+    ("profiles", "taken"),
+    [
+        ((), ["a"]),
+        (("dev",), ["a", "b"]),
+        (("*",), ["a", "b", "c"]),
+    ],
+)
+def test_services_of_a_profile_are_taken_when_it_is_asked_for(
+    profiles: tuple[str, ...], taken: list[str]
+) -> None:
+    text = """
+services:
+  a: {image: x}
+  b: {image: x, profiles: [test, dev]}
+  c: {image: x, profiles: [prod]}
+"""
+    found, remarks = compose.convert(yaml.safe_load(text), "/work", {}, FILES.__getitem__, profiles)
+    assert [each["metadata"]["name"] for each in found] == taken
+    left = [remark for remark in remarks if "left out" in remark]
+    assert len(left) == 3 - len(taken)
+    if not profiles:
+        assert left[0] == "services.b: left out: it is of the profile test or dev"
+
+
+def test_profiles_are_flags_or_a_variable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "compose.yaml"
+    file.write_text("services: {a: {image: x, profiles: [p]}, b: {image: x, profiles: [q]}, c: {image: x}}")
+    monkeypatch.delenv("COMPOSE_PROFILES", raising=False)
+    for words, variable, names in (
+        ((), "", "c"),
+        (("--profile=p",), "", "ac"),
+        (("--profile=p",), "q", "abc"),
+    ):
+        monkeypatch.setenv("COMPOSE_PROFILES", variable)
+        said = call("convert", str(file), *words)
+        assert [each["metadata"]["name"] for each in yaml.safe_load_all(said.out)] == list(names)
 
 
 @pytest.mark.parametrize(

@@ -66,6 +66,8 @@ crd toys.example.com
 rc rc
 pod p
 po rc
+deploy confined
+pod confined --show-events=false
 pods rc --show-events
 pod/rc
 pod p -l a=b
@@ -141,7 +143,7 @@ def test_every_kind_with_a_layout_is_compared(described: World) -> None:
     from minikctl.cli.output import describing
 
     kinds = {kind for _, kind in describing.KINDS}
-    elsewhere = {"Deployment", "ReplicaSet", "StatefulSet", "DaemonSet", "Endpoints", "Node"}
+    elsewhere = {"ReplicaSet", "StatefulSet", "DaemonSet", "Endpoints", "Node"}
     assert kinds - elsewhere == set(re.findall(r"^kind: (\w+)", MANIFEST.read_text(), re.M)) - {
         "CustomResourceDefinition",
         "Lease",

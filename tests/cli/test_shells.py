@@ -29,6 +29,12 @@ CASES = [
     ("minikctl get pods -L pod", {"pod-template-hash"}),
     ("minikctl get pods -l app=w", {"app=web"}),
     ("minikctl get deploy -l ap", {"app="}),
+    ("minikctl explain deployment.spec.str", {"deployment.spec.strategy"}),
+    (
+        "minikctl explain pod.spec.containers.env.valueFrom.sec",
+        {"pod.spec.containers.env.valueFrom.secretKeyRef"},
+    ),
+    ("minikctl explain pods.no.such", set()),
     ("minikctl apply -f kept", {"kept.yaml"}),
     ("minikctl get nope ", set()),
     ("minikctl nope ", set()),

@@ -147,3 +147,16 @@ def test_no_flag_on_the_list_is_there(theirs: dict[str, set[str]], ours: dict[st
 
 def test_every_flag_of_all_commands_is_there() -> None:
     assert _flags(_help("options")) - _names(Settings.FLAGS) - set(GLOBAL) == set()
+
+
+def test_a_name_is_one_flag_of_its_command() -> None:
+    """Of two flags of one name the second would be taken and never heard of."""
+
+    def twice(path: str, command: Command) -> list[str]:
+        names = [name for flag in command.options.FLAGS.values() for name in flag.names if name != "--"]
+        found = [f"{path} {name}" for name in set(names) if names.count(name) > 1]
+        return found + [
+            each for name, child in command.children.items() for each in twice(f"{path} {name}", child)
+        ]
+
+    assert [each for verb in catalog.SUMMARIES for each in twice(verb, main.load(verb))] == []

@@ -40,6 +40,25 @@ class Explainer:
             raise NoSuchField(path[-1] if path else "")
         return found
 
+    def names(self, schema: Schema, path: Sequence[str]) -> list[str]:
+        """Return the names of the fields below the path, in order; [] if there are none."""
+        found = self._inside(schema)
+        for name in path:
+            found = self._inside((found.get("properties") or {}).get(name) or {})
+        return sorted(found.get("properties") or ())
+
+    def _inside(self, schema: Schema) -> Schema:
+        """Return the schema of what has fields: of a list its items', of a map its values'."""
+        resolved = self._resolved(schema)
+        for inner in (
+            resolved.get("items"),
+            resolved.get("additionalProperties"),
+            *(resolved.get("allOf") or ()),
+        ):
+            if isinstance(inner, dict):
+                return self._inside(inner)
+        return resolved
+
     def _resolved(self, schema: Schema) -> Schema:
         reference = str(schema.get("$ref") or "")
         return self._schemas.get(reference.rpartition("/")[2], schema) if reference else schema

@@ -55,6 +55,11 @@ def _basics(sheet: Sheet, container: Object, status: Object | None) -> None:
     plural = "s" if len(ports) > 1 else ""
     sheet.row(2, f"Port{plural}:", ", ".join(inside) or "<none>")
     sheet.row(2, f"Host Port{plural}:", ", ".join(outside) or "<none>")
+    profile = (container.get("securityContext") or {}).get("seccompProfile")
+    if profile:
+        sheet.row(2, "SeccompProfile:", profile.get("type", ""))
+        if profile.get("type") == "Localhost":
+            sheet.row(3, "LocalhostProfile:", profile.get("localhostProfile", ""))
 
 
 def _command(sheet: Sheet, container: Object) -> None:

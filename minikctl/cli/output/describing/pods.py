@@ -60,6 +60,8 @@ def _phase(sheet: Sheet, obj: Object, status: Object) -> None:
     profile = (objects.spec(obj).get("securityContext") or {}).get("seccompProfile")
     if profile:
         sheet.row(0, "SeccompProfile:", profile.get("type", ""))
+        if profile.get("type") == "Localhost":
+            sheet.row(0, "LocalhostProfile:", profile.get("localhostProfile", ""))
 
 
 def _addresses(sheet: Sheet, status: Object) -> None:
