@@ -207,6 +207,88 @@ def test_conflicts_are_the_fields_of_others_that_would_change(steps: list[Any], 
         assert ownership.applied(kinds.POD, live, config, mine, force=False) == forced
 
 
+def without(config: Object, other: Object) -> Object:
+    """Return what a configuration says and the other does not."""
+    left = walks.remove(NODE, config, walks.fields(NODE, other, []))
+    return shaped(kinds.POD, {key: value for key, value in (left or {}).items() if value})
+
+
+def sorted_lists(value: Any) -> Any:
+    """Return the value with its lists in one order: who comes first decides about that."""
+    if isinstance(value, dict):
+        return {key: sorted_lists(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return sorted(map(sorted_lists, value), key=repr)
+    return value
+
+
+@given(STEPS, CONFIG, CONFIG)
+@settings(deadline=None, max_examples=60)
+def test_who_applies_other_fields_may_come_first_or_last(steps: list[Any], one: Object, more: Object) -> None:
+    other, live = without(more, one), told(steps)
+
+    def both(*order: tuple[str, Object]) -> Object:
+        found = live
+        for second, (by, config) in enumerate(order):
+            found = ownership.applied(kinds.POD, found, config, Write(by, stamp(30 + second)), force=True)
+        return found or {}
+
+    ahead = both(("me", one), ("you", other))
+    behind = both(("you", other), ("me", one))
+    assert sorted_lists(bare(ahead)) == sorted_lists(bare(behind))
+    assert owners(ahead) == owners(behind)
+
+
+@given(STEPS, CONFIG)
+@settings(deadline=None, max_examples=60)
+def test_force_takes_over_the_conflicts_and_nothing_else(steps: list[Any], config: Object) -> None:
+    live, mine = told(steps), Write("me", stamp(30))
+    assume(live is not None and owners(live))
+    conflicts: dict[str, set[Any]] = {}
+    try:
+        ownership.applied(kinds.POD, live, config, mine, force=False)
+    except ownership.Conflicts as error:
+        for who, path in error.found:
+            conflicts.setdefault(who.name, set()).add(path)
+    forced = ownership.applied(kinds.POD, live, config, mine, force=True)
+    before, after = (
+        managers.read(live["metadata"]["managedFields"]),
+        managers.read(forced["metadata"]["managedFields"]),
+    )
+    assert before is not None
+    assert after is not None
+    lost: dict[str, set[Any]] = {}
+    for who, owned in before.items():
+        kept = after[who].fields if who in after else {}
+        for path in fieldsets.paths(fieldsets.difference(owned.fields, kept)):
+            lost.setdefault(who.name, set()).add(path)
+    assert lost == conflicts
+    for path in (path for paths in lost.values() for path in paths):
+        assert fieldsets.has(owners(forced)["me"], path)
+
+
+@given(STEPS, CONFIG, CONFIG)
+@settings(deadline=None, max_examples=60)
+def test_what_is_left_out_goes_unless_somebody_else_has_it(
+    steps: list[Any], config: Object, cut: Object
+) -> None:
+    first = ownership.applied(kinds.POD, told(steps), config, Write("me", stamp(30)), force=True)
+    less = without(config, cut)
+    second = ownership.applied(kinds.POD, first, less, Write("me", stamp(31)), force=True)
+    given_up = fieldsets.difference(owners(first).get("me", {}), owners(second).get("me", {}))
+    others = [fields for who, fields in owners(first).items() if who != "me"]
+    held = {path for fields in others for path in fieldsets.paths(fields)}
+    had = leaves(first)
+    gone = had.difference(fieldsets.paths(walks.whole(NODE, bare(second))))
+    assert gone == {path for path in fieldsets.paths(given_up) if path in had and path not in held}
+
+
+def leaves(obj: Object) -> set[tuple[str, ...]]:
+    """Return the paths of an object's values, without those of maps and items that hold them."""
+    found = set(fieldsets.paths(walks.whole(NODE, bare(obj))))
+    return {path for path in found if not any(path == each[: len(path)] for each in found - {path})}
+
+
 @given(STEPS)
 @settings(deadline=None, max_examples=60)
 def test_nobody_owns_what_is_not_there(steps: list[Any]) -> None:
