@@ -16,8 +16,8 @@ import dns.xfr
 import dns.zone
 
 from minikctl import errors
-from minikctl.plan.dns_records import TTL, RecordKey, Records
-from minikctl.plan.dns_zones import KEY_ALGORITHM, KEY_NAME
+from minikctl.plan.dns_records import RecordKey, Records
+from minikctl.plan.dns_zones import KEY_ALGORITHM, KEY_NAME, TTL
 
 TIMEOUT_SECONDS = 5.0
 PORT = 53
@@ -47,11 +47,15 @@ class NameServers(Protocol):
 
 
 class BindServers:
-    """Fits ``NameServers``; ``secret`` is the base64 of the key."""
+    """Fits ``NameServers``; ``secret`` is the base64 of the key.
+
+    Records get the TTL that the zone's SOA gives for what does not exist, once the zone has been read.
+    """
 
     def __init__(self, secret: str, *, port: int = PORT) -> None:
         self._keyring = dns.tsigkeyring.from_text({KEY_NAME: secret})
         self._port = port
+        self._ttl: dict[tuple[str, str], int] = {}
 
     async def records(self, address: str, zone: str) -> Records:
         """Return the zone's records without its SOA and NS."""
@@ -65,6 +69,8 @@ class BindServers:
             )
         except (TimeoutError, dns.exception.DNSException, OSError, EOFError) as error:
             raise _failed(address, error) from error
+        soa = content.get_soa()
+        self._ttl[address, zone] = soa.minimum
         found: dict[RecordKey, frozenset[str]] = {}
         for name, rdataset in content.iterate_rdatasets():
             type = dns.rdatatype.to_text(rdataset.rdtype)
@@ -82,11 +88,12 @@ class BindServers:
         if expected is not None:
             (name, type), data = expected
             message.present(dns.name.from_text(name), type, data)
+        ttl = self._ttl.get((address, zone), TTL)
         for (name, type), sets in changes.items():
             owner = dns.name.from_text(name)
             message.delete(owner, type)
             for data in sorted(sets):
-                message.add(owner, TTL, type, data)
+                message.add(owner, ttl, type, data)
         try:
             answer = await dns.asyncquery.tcp(message, address, timeout=TIMEOUT_SECONDS, port=self._port)
         except (TimeoutError, dns.exception.DNSException, OSError, EOFError) as error:

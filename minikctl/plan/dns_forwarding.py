@@ -1,8 +1,8 @@
 """Where cluster DNS asks for names that are not the cluster's, by the ConfigMap that CoreDNS users know.
 
 ``kube-system/coredns`` has a Corefile, ``coredns-custom`` further ``*.server`` blocks and ``*.override``
-plugins.  ``forward`` (also to stub domains) and ``log`` are done by the name server; what has no counterpart
-here is listed, so that it can be told.
+plugins.  ``forward`` (also to stub domains), ``log`` and the ``ttl`` of ``kubernetes`` are done by the name
+server; what has no counterpart here is listed, so that it can be told.
 """
 
 from __future__ import annotations
@@ -13,11 +13,13 @@ from dataclasses import dataclass
 
 from minikctl.plan import corefile, dns_zones
 from minikctl.plan.corefile import Block, Directive
+from minikctl.plan.dns_zones import TTL
 
 CONFIG_MAP = "coredns"
 CUSTOM = "coredns-custom"
 HOST_FILE = "/etc/resolv.conf"
 DEFAULT_PORT = "53"
+MAX_TTL = 3600
 _DONE_OTHERWISE = frozenset(
     {
         "autopath",
@@ -29,7 +31,6 @@ _DONE_OTHERWISE = frozenset(
         "errors",
         "health",
         "import",
-        "kubernetes",
         "lameduck",
         "loadbalance",
         "loop",
@@ -44,6 +45,9 @@ _DONE_OTHERWISE = frozenset(
 """Plugins that either describe what the name server does anyway, or do not change any answer."""
 
 
+_AS_HERE = ("pods verified",)
+_WITHOUT_EFFECT = ("endpoint", "fallthrough", "kubeconfig", "startup_timeout", "tls")
+"""Options of kubernetes that say what is so anyway, where the API is, or what to do with names of others."""
 _CHANGING = ("except", "force_tcp")
 """Options of forward that change who is asked, and how."""
 
@@ -52,13 +56,14 @@ _CHANGING = ("except", "force_tcp")
 class Forwarding:
     """Servers for all other names, for some zones, whether queries are logged, and what is not done.
 
-    A server is an address, or ``address port number``.
+    A server is an address, or ``address port number``; ``ttl`` is that of the cluster's records.
     """
 
     upstreams: tuple[str, ...] = ()
     stubs: tuple[tuple[str, tuple[str, ...]], ...] = ()
     log: bool = False
     ignored: tuple[str, ...] = ()
+    ttl: int = TTL
 
 
 def read(data: Mapping[str, str], custom: Mapping[str, str], host: Sequence[str], domain: str) -> Forwarding:
@@ -91,11 +96,12 @@ class _Found:
         self._upstreams: tuple[str, ...] = ()
         self._stubs: dict[str, tuple[str, ...]] = {}
         self._log = False
+        self._ttl = TTL
         self._ignored: list[str] = []
 
     def forwarding(self) -> Forwarding:
         stubs = tuple(sorted(self._stubs.items()))
-        return Forwarding(self._upstreams, stubs, self._log, tuple(dict.fromkeys(self._ignored)))
+        return Forwarding(self._upstreams, stubs, self._log, tuple(dict.fromkeys(self._ignored)), self._ttl)
 
     def block(self, block: Block) -> None:
         self.directives([zone for one in block.zones for zone in zones_of(one)], block.directives)
@@ -104,19 +110,27 @@ class _Found:
         for one in directives:
             if one.name == "forward":
                 self._forward(zones, one)
+            elif one.name == "kubernetes":
+                self._kubernetes(one)
             elif one.name == "log":
                 self._log = True
             elif one.name not in _DONE_OTHERWISE:
                 self._ignored.append(one.name)
+
+    def _kubernetes(self, directive: Directive) -> None:
+        for one in directive.body:
+            words = " ".join((one.name, *one.arguments))
+            if one.name == "ttl":
+                self._ttl = _ttl(one.arguments)
+            elif words not in _AS_HERE and one.name not in _WITHOUT_EFFECT:
+                self._ignored.append(f"kubernetes {words}")
 
     def _forward(self, zones: Sequence[str], directive: Directive) -> None:
         if len(directive.arguments) < 2:
             raise corefile.Malformed("forward needs FROM and TO")
         source, *wanted = directive.arguments
         servers = tuple(server for one in wanted for server in self._servers(one))
-        self._ignored += [
-            f"forward {one.name}" for one in directive.body if one.name in ("except", "force_tcp")
-        ]
+        self._ignored += [f"forward {one.name}" for one in directive.body if one.name in _CHANGING]
         for zone in zones if source == "." else zones_of(source):
             if zone == ".":
                 self._upstreams = servers
@@ -135,6 +149,13 @@ class _Found:
             self._ignored.append(f"forward to {text}")
             return ()
         return (address if port in ("", DEFAULT_PORT) else f"{address} port {int(port)}",)
+
+
+def _ttl(arguments: Sequence[str]) -> int:
+    """Return what ``ttl`` says; CoreDNS takes the same range (plugin/kubernetes/setup.go)."""
+    if len(arguments) != 1 or not arguments[0].isdecimal() or int(arguments[0]) > MAX_TTL:
+        raise corefile.Malformed(f"ttl must be in range [0, {MAX_TTL}]: {' '.join(arguments) or 'nothing'}")
+    return int(arguments[0])
 
 
 def zones_of(text: str) -> list[str]:

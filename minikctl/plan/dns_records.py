@@ -13,7 +13,6 @@ from minikctl.plan import proxy_view
 from minikctl.plan.dns_zones import reverse_name
 
 SPECIFICATION = "1.1.0"
-TTL = 5
 
 RecordKey = tuple[str, str]
 """(absolute name, type)."""

@@ -10,6 +10,7 @@ from minikctl.plan import dns
 
 KEY_NAME = "minikctl"
 KEY_ALGORITHM = "hmac-sha256"
+TTL = 5
 MARKER = "_minikctl"
 """Below each zone's name: a TXT record that says which run of the control plane filled the zone."""
 ROOT_FILE = "root.zone"
@@ -36,6 +37,8 @@ class ServerConfig:
     zone_dir: str = "/zones"
     stubs: tuple[tuple[str, tuple[str, ...]], ...] = ()
     log: bool = False
+    ttl: int = TTL
+    """So many seconds records of the cluster may be remembered, and that there is none."""
 
 
 def zones(domain: str, cidrs: Sequence[str]) -> tuple[str, ...]:
@@ -75,7 +78,7 @@ def files(config: ServerConfig) -> dict[str, str]:
     """Return the files of the server's configuration directory: named.conf and each zone's beginning."""
     found = {"named.conf": named_conf(config), ROOT_FILE: root_text(config)}
     for zone in config.zones:
-        found[zone_file(zone)] = zone_text(zone, config.domain, config.address)
+        found[zone_file(zone)] = zone_text(zone, config)
     return found
 
 
@@ -89,15 +92,15 @@ def zone_file(zone: str) -> str:
     return f"{zone}.zone"
 
 
-def zone_text(zone: str, domain: str, address: str) -> str:
-    """Return what a zone holds before any record is in it."""
-    server = f"ns.dns.{domain}."
+def zone_text(zone: str, config: ServerConfig) -> str:
+    """Return what a zone holds before any record is in it; its SOA tells the TTL of records to come."""
+    ttl, server = config.ttl, f"ns.dns.{config.domain}."
     lines = [
-        f"{zone}. 5 IN SOA {server} hostmaster.{domain}. 1 7200 1800 86400 5",
-        f"{zone}. 5 IN NS {server}",
+        f"{zone}. {ttl} IN SOA {server} hostmaster.{config.domain}. 1 7200 1800 86400 {ttl}",
+        f"{zone}. {ttl} IN NS {server}",
     ]
-    if zone == domain:
-        lines.append(f"{server} 5 IN A {address}")
+    if zone == config.domain:
+        lines.append(f"{server} {ttl} IN A {config.address}")
     return "".join(line + "\n" for line in lines)
 
 

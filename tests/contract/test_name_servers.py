@@ -181,3 +181,16 @@ async def test_questions_are_told_only_on_request(tmp_path: Path, told: bool) ->
             assert (await way(query, ADDRESS, port=port, timeout=5)).rcode() == dns.rcode.NXDOMAIN
     lines = [line for line in (tmp_path / "log").read_text().splitlines() if "asked-for" in line]
     assert len(lines) == (2 if told else 0)
+
+
+@pytest.mark.parametrize("ttl", [0, 30])
+async def test_records_have_the_ttl_of_the_zone(tmp_path: Path, ttl: int) -> None:
+    with running(tmp_path, ttl=ttl) as port:
+        servers = BindServers(SECRET, port=port)
+        await answering(servers)
+        await servers.update(ADDRESS, ZONE, {WEB: frozenset({"10.0.0.1"})})
+        for name, section in ((WEB[0], "answer"), ("missing.cluster.local.", "authority")):
+            answer = await dns.asyncquery.udp(
+                dns.message.make_query(name, "A"), ADDRESS, port=port, timeout=5
+            )
+            assert [one.ttl for one in getattr(answer, section)][:1] == [ttl]

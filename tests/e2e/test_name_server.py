@@ -162,9 +162,11 @@ def test_other_names_are_asked_for_where_the_corefile_says(world: World) -> None
 
 
 def test_more_server_blocks_come_from_the_other_map(world: World) -> None:
-    world.tell(world.corefile().replace(world.upstream, "192.0.2.1"))
+    world.say(world.corefile().replace(world.upstream, "192.0.2.1").replace("ttl 5", "ttl 30"))
     world.say(f"lab.example {{\n  forward . {world.upstream}\n}}", "coredns-custom", "lab.server")
     assert world.client.ask("www.lab.example").addresses() == ["192.0.2.80"]
+    (line,) = world.client.ask(KEPT[0]).lines
+    assert line[1] == 30
     world.say(world.corefile())
 
 

@@ -41,7 +41,7 @@ def read(text: str, **custom: str) -> Forwarding:
 
 def test_without_a_corefile_and_with_the_usual_one_the_host_is_asked() -> None:
     assert dns_forwarding.read({}, {}, HOST, "cluster.local") == Forwarding(HOST)
-    assert read(DEFAULT) == Forwarding(HOST)
+    assert read(DEFAULT) == Forwarding(HOST, ignored=("kubernetes pods insecure",), ttl=30)
 
 
 def test_upstreams_and_stub_domains() -> None:
@@ -78,7 +78,9 @@ def test_further_files_are_read_as_in_k3s() -> None:
         more_override="log\nhosts {\n 192.0.2.1 a\n}",
         notes_txt="}",
     )
-    assert found == Forwarding(HOST, (("corp.example", ("192.0.2.1",)),), log=True, ignored=("hosts",))
+    ignored = ("kubernetes pods insecure", "hosts")
+    stubs = (("corp.example", ("192.0.2.1",)),)
+    assert found == Forwarding(HOST, stubs, log=True, ignored=ignored, ttl=30)
 
 
 def test_what_is_not_done_is_listed() -> None:
@@ -122,3 +124,25 @@ def test_what_is_not_done_is_listed() -> None:
 def test_what_is_no_corefile(text: Any, said: str) -> None:
     with pytest.raises(corefile.Malformed, match=said):
         read(text)
+
+
+@pytest.mark.parametrize(
+    ("option", "ignored"),
+    [
+        ("pods verified", ()),
+        ("pods insecure", ("kubernetes pods insecure",)),
+        ("endpoint_pod_names", ("kubernetes endpoint_pod_names",)),
+        ("namespaces a b", ("kubernetes namespaces a b",)),
+        ("fallthrough in-addr.arpa", ()),
+    ],
+)
+def test_options_of_kubernetes_that_are_not_done_are_listed(option: str, ignored: tuple[str, ...]) -> None:
+    found = read(f". {{\n kubernetes cluster.local {{\n {option}\n }}\n}}")
+    assert found == Forwarding(ignored=ignored)
+
+
+@pytest.mark.parametrize("words", ["ttl", "ttl 3601", "ttl -1", "ttl x", "ttl 1 2"])
+def test_a_ttl_is_a_number_of_seconds_up_to_an_hour(words: str) -> None:
+    with pytest.raises(corefile.Malformed, match=r"in range \[0, 3600\]"):
+        read(f". {{\n kubernetes cluster.local {{\n {words}\n }}\n}}")
+    assert read(". {\n kubernetes cluster.local {\n ttl 0\n }\n}").ttl == 0

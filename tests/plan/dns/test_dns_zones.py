@@ -80,3 +80,10 @@ def test_with_forwarders_other_names_are_asked_for_there_only() -> None:
     assert "forwarders { 192.0.2.1; 192.0.2.2; };" in text
     assert "forward only;" in text
     assert 'zone "."' not in text
+
+
+def test_zones_begin_with_the_ttl_that_records_are_to_have() -> None:
+    files = dns_zones.files(replace(CONFIG, ttl=30))
+    lines = files["cluster.local.zone"].splitlines()
+    assert [line.split()[1] for line in lines] == ["30"] * 3
+    assert lines[0].endswith(" 86400 30")
