@@ -145,6 +145,7 @@ def _following(view: View, now: datetime) -> list[dict[str, Any]]:
     """Return the taints that the node is to have by what it is.
 
     Pods are driven out only while some other node is ready: when all are down, the fault is elsewhere.
+    Nodes of our own have one engine: what keeps one from being ready keeps all, if a moment later.
     """
     node, stamp = view.object, objects.timestamp(now)
     found: list[dict[str, Any]] = []
@@ -157,7 +158,7 @@ def _following(view: View, now: datetime) -> list[dict[str, Any]]:
     if ready in ("False", "Unknown"):
         key = UNREACHABLE if ready == "Unknown" else NOT_READY
         found.append({"key": key, "effect": "NoSchedule", "timeAdded": stamp})
-        if not view.all_down:
+        if not view.all_down and not view.is_own:
             found.append({"key": key, "effect": "NoExecute", "timeAdded": stamp})
     return found
 
