@@ -77,6 +77,12 @@ SLICE = {
         {"addresses": ["203.0.113.12"], "conditions": {"ready": False}},
     ],
 }
+MANY = [f"203.0.113.{number}" for number in range(1, 101)]
+LONG = {
+    **SLICE,
+    "metadata": meta("many-1", **{"kubernetes.io/service-name": "many"}),
+    "endpoints": [{"addresses": [address]} for address in MANY],
+}
 OWN = {
     "nameservers": ["192.0.2.53"],
     "searches": ["own.test"],
@@ -92,6 +98,8 @@ OBJECTS = [
     service("nobody", "late", clusterIP="None", ports=PORTS),
     service("manual", clusterIP="None", ports=[{"name": "db", "port": 5432}]),
     SLICE,
+    service("many", clusterIP="None", ports=[{"name": "db", "port": 5432}]),
+    LONG,
     service("alias", type="ExternalName", externalName=f"web.{ZONE}"),
     service("outer", type="ExternalName", externalName="www.example.com"),
     pod("one", "db", hostname="one", subdomain="db"),
@@ -156,6 +164,12 @@ def test_a_manual_slice_has_host_names_too(names: Names) -> None:
     assert names.ask(f"manual.{ZONE}").data("A") == ["203.0.113.11"]
     assert names.ask(f"eleven.manual.{ZONE}").data("A") == ["203.0.113.11"]
     assert names.ask(f"_db._tcp.manual.{ZONE}", "SRV").data("SRV") == [f"0 100 5432 eleven.manual.{ZONE}."]
+
+
+def test_what_is_too_long_for_a_datagram_comes_by_tcp(names: Names) -> None:
+    assert names.ask(f"many.{ZONE}").cut
+    whole = names.ask(f"many.{ZONE}", way="tcp")
+    assert (whole.cut, whole.data("A")) == (False, sorted(MANY))
 
 
 def test_an_external_name_is_an_alias(names: Names) -> None:
