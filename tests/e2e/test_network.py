@@ -323,7 +323,7 @@ def test_rules_that_are_changed_by_hand_are_back_at_once(world: World, how: str)
     assert all(before)
     subprocess.run([*inside, *how.format(chain=led[1], key=key).split()], check=True)
     eventually(lambda: [listed(each) for each in chains] == before, 10)
-    assert led[0] in listed("map inet minikctl services")
+    eventually(lambda: led[0] in listed("map inet minikctl services"), 10)
     assert "says: hello" in world.get(f"http://{world.cluster_ip('web')}/")
 
 
