@@ -14,6 +14,8 @@ from minikctl.model.validation import selection, webhooks
 _IDENTIFIER = re.compile(r"[_a-zA-Z][_a-zA-Z0-9]*")
 _REASONS = ("Forbidden", "Invalid", "RequestEntityTooLarge", "Unauthorized")
 _ACTIONS = ("Audit", "Deny", "Warn")
+_MOST_AUDITED = 20
+_LONGEST_AUDITED = 5 * 1024
 _NEEDS_SOMETHING = "validations or auditAnnotations must contain at least one item"
 
 Given = Mapping[str, Any]
@@ -82,15 +84,29 @@ def _param_kind(spec: Given) -> Iterator[Cause]:
     kind = spec.get("paramKind")
     if kind is None:
         return
-    version = str(kind.get("apiVersion") or "")
-    if not version:
-        yield causes.required("spec.paramKind.apiVersion")
-    elif version.count("/") > 1:
-        yield causes.invalid(
-            "spec.paramKind.apiVersion", version, f"unexpected GroupVersion string: {version}"
-        )
-    if not kind.get("kind"):
+    yield from _api_version(str(kind.get("apiVersion") or ""), "spec.paramKind.apiVersion")
+    name = str(kind.get("kind") or "")
+    if not name:
         yield causes.required("spec.paramKind.kind")
+    elif faults := names.dns_1035_label(name.lower()):
+        detail = f"may have mixed case, but should otherwise match: {','.join(faults)}"
+        yield causes.invalid("spec.paramKind.kind", name, detail)
+
+
+def _api_version(given: str, path: str) -> Iterator[Cause]:
+    if not given:
+        yield causes.required(path)
+        return
+    if given.count("/") > 1:
+        yield causes.invalid(path, given, f"unexpected GroupVersion string: {given}")
+        return
+    group, _, version = given.rpartition("/")
+    if group and (faults := names.dns_subdomain(group)):
+        yield causes.invalid(path, group, ",".join(faults))
+    if not version:
+        yield causes.invalid(path, given, "version must be specified")
+    elif faults := names.dns_1035_label(version):
+        yield causes.invalid(path, version, ",".join(faults))
 
 
 def match_resources(given: Given, path: str) -> Iterator[Cause]:
@@ -150,15 +166,33 @@ def _expressions(obj: Object) -> Iterator[Cause]:
         yield from _said(each, path)
         if each.get("messageExpression"):
             yield from found.check(each["messageExpression"], f"{path}.messageExpression", ("string",))
-    for index, each in enumerate(spec.get("auditAnnotations") or ()):
-        path = f"spec.auditAnnotations[{index}]"
-        if not each.get("key"):
-            yield causes.required(f"{path}.key")
+    yield from _audit_annotations(obj, found)
+
+
+def _audit_annotations(obj: Object, expressions: _Expressions) -> Iterator[Cause]:
+    annotations, seen = objects.spec(obj).get("auditAnnotations") or (), set[str]()
+    if len(annotations) > _MOST_AUDITED:
+        detail = f"must not have more than {_MOST_AUDITED} auditAnnotations"
+        yield causes.invalid("spec.auditAnnotations", annotations, detail)
+    for index, each in enumerate(annotations):
+        path, key = f"spec.auditAnnotations[{index}]", str(each.get("key") or "")
+        if name := objects.name(obj):
+            # What the audit log calls the annotation.
+            named = f"{name}/{key}"
+            yield from (causes.invalid(f"{path}.key", named, fault) for fault in names.qualified_name(named))
         else:
-            for fault in names.qualified_name(str(each["key"])):
-                yield causes.invalid(f"{path}.key", each["key"], fault)
-        value = each.get("valueExpression")
-        yield from found.check(value, f"{path}.valueExpression", ("string", "null"))
+            yield causes.invalid(f"{path}.key", key, "requires metadata.name be non-empty")
+        value = str(each.get("valueExpression") or "").strip()
+        if len(value.encode()) > _LONGEST_AUDITED:
+            detail = f"must not exceed {_LONGEST_AUDITED} bytes in length"
+            yield causes.required(f"{path}.valueExpression", detail)
+        else:
+            yield from expressions.check(
+                each.get("valueExpression"), f"{path}.valueExpression", ("string", "null")
+            )
+        if key in seen:
+            yield causes.duplicate(f"{path}.key", key)
+        seen.add(key)
 
 
 _PATCHES = {"ApplyConfiguration": "applyConfiguration", "JSONPatch": "jsonPatch"}
