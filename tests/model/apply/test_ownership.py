@@ -276,8 +276,8 @@ def test_what_is_left_out_goes_unless_somebody_else_has_it(
     less = without(config, cut)
     second = ownership.applied(kinds.POD, first, less, Write("me", stamp(31)), force=True)
     given_up = fieldsets.difference(owners(first).get("me", {}), owners(second).get("me", {}))
-    others = [fields for who, fields in owners(first).items() if who != "me"]
-    held = {path for fields in others for path in fieldsets.paths(fields)}
+    others = [each for each in first["metadata"]["managedFields"] if each["manager"] != "me"]
+    held = {path for entry in others for path in fieldsets.paths(entry["fieldsV1"])}
     had = leaves(first)
     gone = had.difference(fieldsets.paths(walks.whole(NODE, bare(second))))
     assert gone == {path for path in fieldsets.paths(given_up) if path in had and path not in held}
