@@ -1,0 +1,196 @@
+"""The program in a real pseudo-terminal: colours, small screens, Ctrl-C, editors, and pipes that break."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import re
+import select
+import struct
+import subprocess
+import termios
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from tests.cli import shells
+from tests.cli.conftest import World
+
+CTRL_C = b"\x03"
+INTERRUPTED = 130
+
+
+class Terminal:
+    """A command on a pseudo-terminal of its own."""
+
+    def __init__(self, words: list[str], environment: dict[str, str], columns: int, lines: int = 24) -> None:
+        self._master, slave = pty.openpty()
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+        self._process = subprocess.Popen(
+            ["setsid", "--ctty", "--wait", *words],
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
+            env=environment,
+        )
+        os.close(slave)
+        self.shown = ""
+
+    def until(self, pattern: str) -> str:
+        """Return what has been shown when the pattern is in it."""
+        deadline = time.monotonic() + shells.SECONDS
+        while not re.search(pattern, self.shown):
+            assert time.monotonic() < deadline, f"no {pattern!r} in {self.shown!r}"
+            self._read()
+        return self.shown
+
+    def type(self, keys: bytes) -> None:
+        """Press keys."""
+        os.write(self._master, keys)
+
+    def end(self) -> tuple[int, str]:
+        """Return the exit code, and all that was shown."""
+        while self._read():
+            pass
+        return self._process.wait(shells.SECONDS), self.shown
+
+    def _read(self) -> bool:
+        if not select.select([self._master], [], [], 1)[0]:
+            return True
+        try:
+            got = os.read(self._master, 65536)
+        except OSError:  # the other side is closed
+            return False
+        self.shown += got.decode(errors="replace")
+        return bool(got)
+
+    def close(self) -> None:
+        """Leave nothing behind."""
+        self._process.kill()
+        self._process.wait()
+        os.close(self._master)
+
+
+class Desk:
+    """Where commands are typed."""
+
+    def __init__(self, world: World, home: Path) -> None:
+        self.environment = shells.plain(home, {"MINIKCTL_HOME": str(world.home), "MINIKCTL_CLUSTER": "cli"})
+        self._opened: list[Terminal] = []
+
+    def open(self, line: str, columns: int = 100, **environment: str) -> Terminal:
+        """Run a line of the shell on a terminal of so many columns."""
+        made = Terminal(["bash", "-c", f"exec {line}"], {**self.environment, **environment}, columns)
+        self._opened.append(made)
+        return made
+
+    def close(self) -> None:
+        """Close all terminals."""
+        for terminal in self._opened:
+            terminal.close()
+
+
+@pytest.fixture
+def desk(world: World, tmp_path: Path) -> Iterator[Desk]:
+    """Yield the place."""
+    made = Desk(world, tmp_path)
+    yield made
+    made.close()
+
+
+def test_states_are_coloured_unless_colours_are_unwelcome(desk: Desk) -> None:
+    code, shown = desk.open("minikctl get pods").end()
+    assert (code, "\x1b[" in shown) == (0, True)
+    for refusal in ({"NO_COLOR": "1"}, {"TERM": "dumb"}):
+        code, shown = desk.open("minikctl get pods", **refusal).end()
+        assert (code, "\x1b[" in shown) == (0, False)
+
+
+@pytest.mark.parametrize("columns", [20, 200])
+def test_a_table_is_the_same_on_every_screen(desk: Desk, columns: int) -> None:
+    """As kubectl's: lines are not cut, so that what is copied from them is whole."""
+    _, shown = desk.open("minikctl get deploy web -o wide", columns, NO_COLOR="1").end()
+    assert len(shown.splitlines()) == 2
+    assert shown.splitlines()[1].rstrip().endswith("app=web")
+
+
+def test_a_watch_ends_with_ctrl_c(desk: Desk) -> None:
+    terminal = desk.open("minikctl get deploy -w")
+    terminal.until("web ")
+    terminal.type(CTRL_C)
+    code, shown = terminal.end()
+    assert code == INTERRUPTED
+    assert "Traceback" not in shown
+
+
+@pytest.mark.parametrize(("columns", "lines"), [(40, 24), (120, 24)])
+def test_live_use_has_sparklines_that_fit_and_ends_with_ctrl_c(desk: Desk, columns: int, lines: int) -> None:
+    terminal = desk.open("minikctl top pods --watch --interval=1", columns)
+    terminal.until("[▁▂▃▄▅▆▇█]")
+    terminal.type(CTRL_C)
+    code, shown = terminal.end()
+    assert code == INTERRUPTED
+    assert "Traceback" not in shown
+    for line in re.split(r"[\r\n]+", shells.ESCAPES.sub("", shown)):
+        assert len(line.removesuffix("^C")) <= columns
+
+
+def test_an_editor_edits_in_the_terminal(desk: Desk, world: World) -> None:
+    assert world.run("create", "cm", "edited", "--from-literal=a=b").code == 0
+    code, shown = desk.open("minikctl edit cm edited", KUBE_EDITOR="sed -i 's/a: b/a: changed/'").end()
+    assert (code, shown.splitlines()) == (0, ["configmap/edited edited"])
+    assert world.run("get", "cm", "edited", "-o", "jsonpath={.data.a}").out == "changed"
+    code, shown = desk.open("minikctl edit cm edited", EDITOR="true").end()
+    assert (code, shown.splitlines()) == (0, ["Edit cancelled, no changes made."])
+    assert world.run("delete", "cm", "edited").code == 0
+
+
+def test_a_map_is_drawn_in_the_terminal_and_as_a_picture(desk: Desk) -> None:
+    code, shown = desk.open("minikctl map", 120).end()
+    assert code == 0
+    assert "web" in shown
+    done = _piped("minikctl map -o svg", desk)
+    assert ElementTree.fromstring(done.stdout).tag.endswith("svg")
+
+
+def test_a_deletion_asks_in_the_terminal(desk: Desk, world: World) -> None:
+    assert world.run("create", "cm", "asked").code == 0
+    for answer, there in ((b"n\r", 0), (b"y\r", 1)):
+        terminal = desk.open("minikctl delete cm asked --confirm")
+        terminal.until(r"\(y/N\): ")
+        terminal.type(answer)
+        assert terminal.end()[0] == 0
+        assert world.run("get", "cm", "asked").code == there
+
+
+@pytest.mark.parametrize("line", ["get all -o yaml", "explain pod --recursive", "api-resources", "--help"])
+def test_a_reader_that_leaves_is_no_failure_to_tell(desk: Desk, line: str) -> None:
+    done = _piped(f"minikctl {line} | head -1", desk)
+    assert len(done.stdout.splitlines()) == 1
+    assert done.stderr == ""
+
+
+def test_a_pager_shows_what_is_piped_to_it(desk: Desk) -> None:
+    terminal = desk.open("bash -c 'minikctl explain pod --recursive | less'")
+    terminal.until("KIND:")
+    terminal.type(b"G")
+    terminal.until("startTime")
+    terminal.type(b"q")
+    code, shown = terminal.end()
+    assert code == 0
+    assert "Traceback" not in shown
+
+
+def _piped(line: str, desk: Desk) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["bash", "-c", line],
+        capture_output=True,
+        text=True,
+        env=desk.environment,
+        timeout=shells.SECONDS,
+        check=False,
+    )
