@@ -85,3 +85,9 @@ def test_applying_what_is_there_loads_no_kinds(world: World, tmp_path: object) -
         name for name in _loaded("--cluster", "cli", "apply", "-f", path) if name.startswith("minikctl.model")
     }
     assert world.run("delete", "cm", "same").code == 0
+
+
+def test_yaml_and_names_are_printed_without_what_finds_fields(world: World) -> None:
+    for form in ("yaml", "name", "json"):
+        loaded = _loaded("--cluster", "cli", "get", "svc", "-o", form)
+        assert {"dataclasses", "inspect", "minikctl.cli.output.jsonpath"} & loaded == set()

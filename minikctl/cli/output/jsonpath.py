@@ -9,10 +9,10 @@ import json
 import operator
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from minikctl import errors
+from minikctl.client.record import Record
 
 _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
     "==": operator.eq,
@@ -29,19 +29,16 @@ class BadTemplate(errors.UsageError):
     """The template cannot be parsed, or asks for what is not there."""
 
 
-@dataclass(frozen=True)
-class _Text:
+class _Text(Record):
     text: str
 
 
-@dataclass(frozen=True)
-class _Path:
+class _Path(Record):
     steps: tuple[tuple[str, Any], ...]
     rooted: bool = False
 
 
-@dataclass(frozen=True)
-class _Range:
+class _Range(Record):
     path: _Path
     body: tuple[Any, ...]
 

@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from minikctl import errors
-from minikctl.cli.output import jsonpath, table
 
 Object = dict[str, Any]
 Printer = Callable[[Sequence[Object], bool], str]
@@ -116,6 +115,8 @@ def _wrapped(objects: Sequence[Object], many: bool) -> Object:
 def _jsonpath(template: str, strict: bool) -> Printer:
     if not template:
         raise errors.UsageError("error: template format specified but no template given")
+    from minikctl.cli.output import jsonpath
+
     return lambda objects, many: jsonpath.render(template, _wrapped(objects, many), strict=strict)
 
 
@@ -133,6 +134,8 @@ def _go_template(template: str, strict: bool) -> Printer:
 
 
 def _jsonpath_json(template: str) -> Printer:
+    from minikctl.cli.output import jsonpath
+
     return lambda objects, many: to_json(jsonpath.find(template, _wrapped(objects, many))) + "\n"
 
 
@@ -169,6 +172,8 @@ def _columns_file(path: str, headed: bool) -> Printer:
 
 
 def _column_text(headers: Sequence[str], paths: Sequence[str], objects: Sequence[Object]) -> str:
+    from minikctl.cli.output import jsonpath, table
+
     rows = [list(headers)] if headers else []
     for obj in objects:
         cells = (jsonpath.find(path, obj) for path in paths)
@@ -177,4 +182,6 @@ def _column_text(headers: Sequence[str], paths: Sequence[str], objects: Sequence
 
 
 def _column_cell(value: Any) -> str:
+    from minikctl.cli.output import jsonpath
+
     return "<none>" if value is None else jsonpath.text(value)
