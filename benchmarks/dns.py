@@ -84,8 +84,10 @@ def _loading(cluster: Cluster) -> Row:
 
 
 def _servers(cluster: Cluster) -> dict[str, str]:
+    """Return the address of each name server, by its name; one that is on its way out still answers for a while."""
     pods = cluster.get("pods", "-n", "kube-system", "-l", "k8s-app=kube-dns")["items"]
-    return {pod["metadata"]["name"]: pod["status"].get("podIP", "") for pod in pods}
+    staying = [pod for pod in pods if "deletionTimestamp" not in pod["metadata"]]
+    return {pod["metadata"]["name"]: pod["status"].get("podIP", "") for pod in staying}
 
 
 def _asked(address: str, name: str, type: str) -> bool:

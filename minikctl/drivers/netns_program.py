@@ -28,15 +28,16 @@ import socket
 import struct
 import sys
 import threading
+import time
 
 MODULES = (
     *("__future__", "ctypes", "json", "os", "queue", "select", "signal", "socket", "struct", "sys"),
-    "threading",
+    *("threading", "time"),
 )
 """All that is imported here."""
 COMMAND_SECONDS = 10.0
 IDLE_SECONDS = 5.0
-"""After so long without a request memory is given back."""
+"""What made transactions is let go when a namespace had none for so long."""
 MAX_WORDS = 65536
 CLONE_NEWNET = 0x40000000
 PR_SET_NAME = 15
@@ -155,6 +156,7 @@ class Namespace:
         self._name = name
         self._unfinished: list[bytes] = []
         self._nft: Nft | None = None
+        self.used = 0.0
         self.door = _opened(f"/proc/{pid}/ns/net")
         self.life = -1
         try:
@@ -178,8 +180,14 @@ class Namespace:
 
     def change(self, text: bytes) -> None:
         """Make a transaction there, with the thread in it; ``Refused`` in nft's words."""
+        self.used = time.monotonic()
         self._nft = self._nft or Nft(self._kernel)
         self._nft.run(text)
+
+    @property
+    def is_busy(self) -> bool:
+        """Tell whether something is kept for the next transaction."""
+        return self._nft is not None
 
     def rest(self) -> Nft | None:
         """Return what made transactions, for somebody to close; the next one makes its own."""
@@ -275,7 +283,7 @@ class Program:
         self._by_descriptor: dict[int, Namespace] = {}
         self._poll = select.epoll()
         self._begun = b""
-        self._worked = False
+        self._worked = 0.0
         self._left: queue.SimpleQueue[Namespace | Nft] = queue.SimpleQueue()
 
     def run(self) -> None:
@@ -285,8 +293,7 @@ class Program:
         threading.Thread(target=self._close, daemon=True).start()
         while True:
             told = self._poll.poll(IDLE_SECONDS if self._worked else None)
-            if not told:
-                self._rest()
+            self._rest()
             for descriptor, _ in told:
                 if descriptor == 0:
                     if not self._read():
@@ -295,10 +302,15 @@ class Program:
                     self._look(place, descriptor)
 
     def _rest(self) -> None:
-        self._worked = False
-        for place in self._places.values():
-            if (idle := place.rest()) is not None:
+        """Have memory given back, every now and then, that belongs to namespaces without changes."""
+        now = time.monotonic()
+        if not self._worked or now < self._worked + IDLE_SECONDS:
+            return
+        busy = [place for place in self._places.values() if place.is_busy]
+        for place in busy:
+            if place.used <= now - IDLE_SECONDS and (idle := place.rest()) is not None:
                 self._left.put(idle)
+        self._worked = now if any(place.is_busy for place in busy) else 0.0
 
     def _read(self) -> bool:
         piece = os.read(0, PIECE_BYTES)
@@ -309,7 +321,7 @@ class Program:
 
     def _serve(self, request: dict[str, object]) -> None:
         texts = [text.encode() for text in request["texts"]]  # type: ignore[attr-defined]
-        self._worked = True
+        self._worked = self._worked or time.monotonic()
         failed: dict[str, str] = {}
         disturbed: list[tuple[str, str]] = []
         for container, pid, commands, text in request["changes"]:  # type: ignore[attr-defined]
