@@ -26,7 +26,7 @@ TAKEN = frozenset(
         "stop_grace_period", "pull_policy", "profiles", "env_file", "tmpfs", "extra_hosts", "secrets", "configs", "build",
     )
 )  # fmt: skip
-"""What is understood; ``networks`` and ``depends_on`` need nothing here: all pods reach one another."""
+"""What is understood; ``networks`` need nothing here: all pods reach one another."""
 
 DEFAULT_SIZE = "1Gi"
 _PULLS = {
@@ -83,6 +83,13 @@ def _is_active(service: Mapping[str, Any], profiles: Collection[str]) -> bool:
     return not own or "*" in profiles or any(str(profile) in profiles for profile in own)
 
 
+def _awaited(given: Any) -> list[str]:
+    """Return the services whose health or end a service waits for in Compose."""
+    listed = given.items() if isinstance(given, Mapping) else ()
+    wanted = ((name, entry.get("condition")) for name, entry in listed if isinstance(entry, Mapping))
+    return [str(name) for name, condition in wanted if condition not in (None, "service_started")]
+
+
 def _claim(name: str) -> Object:
     spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": DEFAULT_SIZE}}}
     return {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": name}, "spec": spec}
@@ -109,9 +116,13 @@ class _Service:
         self._published = list(self._ports())
         if str(given.get("restart") or "always").partition(":")[0] in ("no", "false", "on-failure"):
             self.remarks.append("restart: a Deployment's containers are always started again")
+        if awaited := _awaited(given.get("depends_on")):
+            self.remarks.append(
+                f"depends_on: nothing waits for {', '.join(awaited)}: what starts too early has to try again"
+            )
 
     def objects(self) -> list[Object]:
-        """Return the Deployment and, if it has ports, the Service."""
+        """Return the Deployment and the Service."""
         labels = {"app": self.name}
         spec: Object = {"containers": [self._container()], **self._of_pod()}
         if self._volumes:
@@ -132,8 +143,7 @@ class _Service:
         }
         if self.claims:
             deployment["spec"]["strategy"] = {"type": "Recreate"}  # type: ignore[index]
-        service = self._service(labels)
-        return [deployment, service] if service else [deployment]
+        return [deployment, self._service(labels)]
 
     def _of_pod(self) -> Object:
         """Return the fields of the pod as a whole."""
@@ -288,7 +298,7 @@ class _Service:
             number = int(str(entry).partition("/")[0])
             yield number, number, "TCP"
 
-    def _service(self, labels: Mapping[str, str]) -> Object | None:
+    def _service(self, labels: Mapping[str, str]) -> Object:
         ports: dict[tuple[int, str], Object] = {}
         for outer, inner, protocol in self._published:
             entry = {"name": f"{protocol.lower()}-{outer}", "port": outer, "targetPort": inner}
@@ -296,7 +306,9 @@ class _Service:
                 (outer, protocol), entry if protocol == "TCP" else {**entry, "protocol": protocol}
             )
         if not ports:
-            return None
+            # Without ports, too, others find it by its name, at whatever it listens on.
+            spec: Object = {"clusterIP": "None", "selector": dict(labels)}
+            return {"apiVersion": "v1", "kind": "Service", "metadata": {"name": self.name}, "spec": spec}
         # What Compose publishes on this machine is published here too.
         kind = {"type": "LoadBalancer"} if self._given.get("ports") else {}
         spec = {**kind, "selector": dict(labels), "ports": list(ports.values())}

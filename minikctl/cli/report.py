@@ -86,11 +86,32 @@ def hints(error: Exception) -> Iterable[str]:
         yield f"did you mean {' or '.join(near)}?"
 
 
+ELSEWHERE = {
+    "start": "`minikctl cluster start`; the first command that needs the cluster starts it, too",
+    "stop": "`minikctl cluster stop`; the apps go on running",
+    "status": "`minikctl cluster status`",
+    "up": "`minikctl cluster start`",
+    "load": "images come straight from your Docker: build or pull them there",
+    "image": "images come straight from your Docker: build or pull them there",
+    "images": "images come straight from your Docker: build or pull them there",
+    "tunnel": "a LoadBalancer has an address at once: see EXTERNAL-IP of `minikctl get service`",
+    "service": "`minikctl get service` shows the addresses that answer on this machine",
+    "addons": "DNS, Ingress, metrics and storage are built in",
+    "dashboard": "`minikctl map` and `minikctl get everything` show what there is",
+    "mount": "a hostPath volume is a directory of this machine",
+    "kubectl": "leave the word out: minikctl takes kubectl's commands itself",
+    "install": "helm works on it: `minikctl cluster kubeconfig --merge`",
+}
+"""What users of kind, minikube and k3d look for, and where it is."""
+
+
 def unknown_command(name: str, known: Iterable[str]) -> parsing.BadCommandLine:
     """Return the error for a verb that does not exist, with its nearest neighbours."""
     import difflib
 
     text = f'unknown command "{name}" for "minikctl"'
+    if name in ELSEWHERE:
+        return parsing.BadCommandLine(f"{text}; hint: {ELSEWHERE[name]}")
     near = difflib.get_close_matches(name, list(known), 3, 0.6)
     if near:
         text += "\n\nDid you mean this?\n" + "\n".join(f"\t{candidate}" for candidate in near)

@@ -133,6 +133,7 @@ def test_variables_files_and_pods_fields_are_taken_over() -> None:
         "Deployment/one",
         "Service/one",
         "Deployment/two",
+        "Service/two",
     ]
     assert found["Secret/tok"]["stringData"] == {"content": "t"}
     assert found["ConfigMap/cfg"]["data"] == {"content": "listen 80\n"}
@@ -199,11 +200,26 @@ services:
   c: {image: x, profiles: [prod]}
 """
     found, remarks = compose.convert(yaml.safe_load(text), "/work", {}, FILES.__getitem__, profiles)
-    assert [each["metadata"]["name"] for each in found] == taken
+    assert [each["metadata"]["name"] for each in found if each["kind"] == "Deployment"] == taken
     left = [remark for remark in remarks if "left out" in remark]
     assert len(left) == 3 - len(taken)
     if not profiles:
         assert left[0] == "services.b: left out: it is of the profile test or dev"
+
+
+def test_a_service_without_ports_is_found_by_its_name() -> None:
+    found, remarks = converted("services: {web: {image: x, depends_on: [db]}, db: {image: y}}")
+    assert found["Service/db"]["spec"] == {"clusterIP": "None", "selector": {"app": "db"}}
+    assert remarks == []
+
+
+def test_what_a_service_waits_for_is_not_waited_for_and_that_is_told() -> None:
+    _, remarks = converted(
+        "services: {db: {image: y}, web: {image: x, depends_on: "
+        "{db: {condition: service_healthy}, job: {condition: service_started}}}}"
+    )
+    told = "services.web.depends_on: nothing waits for db: what starts too early has to try again"
+    assert remarks == [told]
 
 
 def test_profiles_are_flags_or_a_variable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -217,7 +233,8 @@ def test_profiles_are_flags_or_a_variable(tmp_path: Path, monkeypatch: pytest.Mo
     ):
         monkeypatch.setenv("COMPOSE_PROFILES", variable)
         said = call("convert", str(file), *words)
-        assert [each["metadata"]["name"] for each in yaml.safe_load_all(said.out)] == list(names)
+        made = [each for each in yaml.safe_load_all(said.out) if each["kind"] == "Deployment"]
+        assert [each["metadata"]["name"] for each in made] == list(names)
 
 
 @pytest.mark.parametrize(
