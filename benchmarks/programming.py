@@ -27,6 +27,8 @@ SERVICES = 98
 ROUNDS = 100
 PAUSE_SECONDS = 0.01
 MOST_SECONDS = 10.0
+SETTLE_SECONDS = 10.0
+"""Until what a hundred new pods have set going has ended."""
 GATE = "bench.minikctl.dev/open"
 HOST = "gated.bench.localhost"
 POD = """
@@ -77,7 +79,8 @@ def measure(cluster: Cluster) -> list[Row]:
             cluster.run("rollout", "status", f"deployment/fill-{number}", "--timeout=180s")
         cluster.wait_ready("app=client")
         cluster.run("wait", "--for=condition=ContainersReady", "pod/gated", "--timeout=60s")
-        times = _rounds(cluster)
+        time.sleep(SETTLE_SECONDS)
+    times = _rounds(cluster)
     finally:
         cluster.run("delete", "-f", "-", stdin=_manifests(), check=False)
     return [_row(WAYS[way], found) for way, found in times.items()]

@@ -23,6 +23,7 @@ import json
 import os
 import queue
 import select
+import shlex
 import signal
 import socket
 import struct
@@ -31,11 +32,13 @@ import threading
 import time
 
 MODULES = (
-    *("__future__", "ctypes", "json", "os", "queue", "select", "signal", "socket", "struct", "sys"),
+    *("__future__", "ctypes", "json", "os", "queue", "select", "shlex", "signal", "socket", "struct", "sys"),
     *("threading", "time"),
 )
 """All that is imported here."""
 COMMAND_SECONDS = 10.0
+AT_ONCE = 16
+"""So many namespaces have their commands run side by side."""
 IDLE_SECONDS = 5.0
 """What made transactions is let go when a namespace had none for so long."""
 MAX_WORDS = 65536
@@ -53,6 +56,10 @@ HEADER = struct.Struct("=IHHII4x")
 ATTRIBUTE = struct.Struct("=HH")
 HEARD_BYTES = 8 << 20
 PIECE_BYTES = 1 << 18
+
+
+Change = tuple[str, int, list[list[str]], int]
+"""Container, process, commands, and which text: see above."""
 
 
 class Refused(Exception):
@@ -109,37 +116,50 @@ class Nft:
         self._lib.nft_ctx_free(self._context)
 
 
-def run_command(argv: list[str]) -> None:
-    """Run a command to its end; ``Refused`` in its words when it fails, or takes too long."""
-    reading, writing = os.pipe()
-    try:
-        with open("/dev/null", "rb") as nothing:
-            files = [(os.POSIX_SPAWN_DUP2, nothing.fileno(), 0)]
-            files += [(os.POSIX_SPAWN_DUP2, writing, each) for each in (1, 2)]
-            try:
-                pid = os.posix_spawnp(argv[0], argv, os.environ, file_actions=files)
-            except OSError as error:
-                raise Refused(f"{argv[0]}: not found") from error
-            finally:
-                os.close(writing)
-        words = _output(reading, pid)
-    finally:
-        os.close(reading)
-    _, status = os.waitpid(pid, 0)
-    if status:
-        code = os.waitstatus_to_exitcode(status)
-        raise Refused(words.decode(errors="replace").strip() or f"exit code {code}")
+class Running:
+    """A command that was begun where the thread was then."""
+
+    def __init__(self, argv: list[str]) -> None:
+        reading, writing = os.pipe()
+        try:
+            with open("/dev/null", "rb") as nothing:
+                files = [(os.POSIX_SPAWN_DUP2, nothing.fileno(), 0)]
+                files += [(os.POSIX_SPAWN_DUP2, writing, each) for each in (1, 2)]
+                self._pid = os.posix_spawnp(argv[0], argv, os.environ, file_actions=files)
+        except OSError as error:
+            os.close(reading)
+            raise Refused(f"{argv[0]}: not found") from error
+        finally:
+            os.close(writing)
+        self._reading = reading
+
+    def end(self) -> None:
+        """Return at its end; ``Refused`` in its words when it fails, or takes too long."""
+        try:
+            words = self._output()
+        finally:
+            os.close(self._reading)
+        _, status = os.waitpid(self._pid, 0)
+        if status:
+            code = os.waitstatus_to_exitcode(status)
+            raise Refused(words.decode(errors="replace").strip() or f"exit code {code}")
+
+    def _output(self) -> bytes:
+        words = b""
+        while select.select([self._reading], [], [], COMMAND_SECONDS)[0]:
+            piece = os.read(self._reading, MAX_WORDS)
+            if not piece:
+                return words
+            words = (words + piece)[-MAX_WORDS:]
+        os.kill(self._pid, signal.SIGKILL)
+        return words + b"\ndid not end in time"
 
 
-def _output(reading: int, pid: int) -> bytes:
-    words = b""
-    while select.select([reading], [], [], COMMAND_SECONDS)[0]:
-        piece = os.read(reading, MAX_WORDS)
-        if not piece:
-            return words
-        words = (words + piece)[-MAX_WORDS:]
-    os.kill(pid, signal.SIGKILL)
-    return words + b"\ndid not end in time"
+def begun(commands: list[list[str]]) -> Running | None:
+    """Begin the commands, each after the one before it has succeeded; None if there are none."""
+    if len(commands) < 2:
+        return Running(commands[0]) if commands else None
+    return Running(["sh", "-c", " && ".join(map(shlex.join, commands))])
 
 
 class Namespace:
@@ -324,23 +344,39 @@ class Program:
         self._worked = self._worked or time.monotonic()
         failed: dict[str, str] = {}
         disturbed: list[tuple[str, str]] = []
-        for container, pid, commands, text in request["changes"]:  # type: ignore[attr-defined]
-            try:
-                place = self._place(container, pid)
-                disturbed += self._change(place, commands, texts[text] if text >= 0 else b"")
-            except Refused as refusal:
-                failed.setdefault(container, str(refusal))
+        changes: list[Change] = request["changes"]  # type: ignore[assignment]
+        for start in range(0, len(changes), AT_ONCE):
+            for place, running, change in self._begin(changes[start : start + AT_ONCE], failed):
+                try:
+                    disturbed += self._finish(place, running, texts[change[3]] if change[3] >= 0 else b"")
+                except Refused as refusal:
+                    failed.setdefault(place.container, str(refusal))
         self._kernel.enter(self._home)
         self._tell({"id": request["id"], "failed": failed})
         if disturbed:
             self._tell({"disturbed": disturbed})
 
-    def _change(self, place: Namespace, commands: list[list[str]], text: bytes) -> list[tuple[str, str]]:
-        place.enter()
-        for command in commands:
-            run_command(command)
+    def _begin(
+        self, changes: list[Change], failed: dict[str, str]
+    ) -> list[tuple[Namespace, Running | None, Change]]:
+        """Begin the commands of all: while the engine connects pods, each waits for the kernel."""
+        found = []
+        for change in changes:
+            container, pid, commands, _ = change
+            try:
+                place = self._place(container, pid)
+                place.enter()
+                found.append((place, begun(commands), change))
+            except Refused as refusal:
+                failed.setdefault(container, str(refusal))
+        return found
+
+    def _finish(self, place: Namespace, running: Running | None, text: bytes) -> list[tuple[str, str]]:
+        if running is not None:
+            running.end()
         if not text:
             return []
+        place.enter()
         try:
             place.change(text)
         finally:
