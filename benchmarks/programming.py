@@ -80,7 +80,7 @@ def measure(cluster: Cluster) -> list[Row]:
         cluster.wait_ready("app=client")
         cluster.run("wait", "--for=condition=ContainersReady", "pod/gated", "--timeout=60s")
         time.sleep(SETTLE_SECONDS)
-    times = _rounds(cluster)
+        times = _rounds(cluster)
     finally:
         cluster.run("delete", "-f", "-", stdin=_manifests(), check=False)
     return [_row(WAYS[way], found) for way, found in times.items()]
