@@ -27,6 +27,8 @@ SERVICES = 98
 ROUNDS = 100
 PAUSE_SECONDS = 0.01
 MOST_SECONDS = 10.0
+BETWEEN_SECONDS = 0.3
+"""The other pods' namespaces learn of a change after the client's: each change is one by itself."""
 SETTLE_SECONDS = 10.0
 """Until what a hundred new pods have set going has ended."""
 GATE = "bench.minikctl.dev/open"
@@ -127,6 +129,7 @@ def _rounds(cluster: Cluster) -> dict[str, list[float]]:
             _gate(api, "False")
             for asker in askers.values():
                 asker.answer()
+            time.sleep(BETWEEN_SECONDS)
     return times
 
 

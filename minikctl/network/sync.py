@@ -99,7 +99,7 @@ class RuleSync:
         self._delay = RETRY_SECONDS
         self._failures: dict[str, str] = {}
         self._failing = asyncio.Event()
-        self._last_round = 0.0
+        self._rested = 0.0
         self._unswept: set[str] = set()
         self._all, self._entered = True, set[str]()
 
@@ -218,7 +218,7 @@ class RuleSync:
             await self._wake.wait()
             if not self._urgent.is_set():
                 # Under a flood of changes half of the time is left to others.
-                gathering = max(COALESCE_SECONDS, self._last_round)
+                gathering = max(COALESCE_SECONDS, self._rested - self._clock.monotonic())
                 await tasks.first(self._clock.sleep(gathering), self._urgent.wait())
             self._wake.clear()
             self._urgent.clear()
@@ -231,7 +231,8 @@ class RuleSync:
                 await self._pause()
             else:
                 self._delay = RETRY_SECONDS
-                self._last_round = self._clock.monotonic() - started
+                ended = self._clock.monotonic()
+                self._rested = ended + (ended - started)
 
     async def _pause(self) -> None:
         """Where nothing could be done wait longer each time, or until somebody needs rules for a new pod."""
