@@ -60,8 +60,6 @@ def _port(text: str, which: str) -> int:
         raise errors.UsageError(
             f"error: error parsing {which} port '{text}': strconv.ParseUint: parsing \"{text}\": {reason}"
         )
-    if which == "remote" and not int(text):
-        raise errors.UsageError("error: remote port must be > 0")
     return int(text)
 
 
@@ -112,6 +110,8 @@ class Goal:
             if wanted.remote.isdigit()
             else _named(wanted.remote, pod, declared)
         )
+        if not number:
+            raise errors.UsageError("error: remote port must be > 0")
         _check_protocol(declared, "containerPort", number, wanted.remote)
         return number, number
 

@@ -26,7 +26,7 @@ class RunOptions(creating.Overridden):
 
     names: tuple[str, ...] = rest("NAME", default=())
     words: tuple[str, ...] = after_dash(default=())
-    image: str = flag("--image", default="", help="The image to run.")
+    image: str | None = flag("--image", default=None, help="The image to run.")
     env: tuple[str, ...] = flag("--env", default=(), help="An environment variable: KEY=VALUE.")
     port: str = flag("--port", default="", help="The port that the container listens on.")
     annotations: tuple[str, ...] = flag(
@@ -67,7 +67,7 @@ class RunOptions(creating.Overridden):
 
 def run(options: RunOptions, session: Session) -> int:
     """Create the pod, and attach to it if asked; return the exit code."""
-    if not options.image:
+    if options.image is None:
         raise errors.UsageError('error: required flag(s) "image" not set')
     if not options.names:
         raise errors.UsageError("error: NAME is required for run")
@@ -86,6 +86,8 @@ def run(options: RunOptions, session: Session) -> int:
             "error: --dry-run=[server|client] can't be used with attached containers options "
             "(--attach, --stdin, or --tty)"
         )
+    if not options.image:
+        raise errors.UsageError("error: --image is required")
     generators.check_image(options.image)
     if options.pull:
         generators.check_pull_policy(options.pull)

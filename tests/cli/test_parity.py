@@ -441,6 +441,7 @@ def normal(text: str) -> str:
     text = re.sub(r"(RenewTime|Renew Time|LastHeartbeatTime):.*", r"\1", text)
     text = re.sub(r"\w{3}, \d\d \w{3} \d{4} [\d:]+ \+0000", "TIME", text)
     text = re.sub(r"\d{4}-\d\d-\d\dT[\d:.]+Z", "TIME", text)
+    text = re.sub(r"/tmp/(LIVE|MERGED)-\w+/(\S+)(\t\d{4}-.*)?", r"\1 \2", text)
     text = re.sub(r"(Resource Version|resourceVersion): *\S+", r"\1", text)
     text = re.sub(r"\n\nDid you mean this\?(?:\n\t\w+)+", "", text)
     return re.sub(r"-{4,} *| +\n", "", text)
