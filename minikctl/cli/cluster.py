@@ -108,7 +108,8 @@ def _await_system(session: Session, progress: _Progress) -> None:
     while time.monotonic() < begun + READY_SECONDS:
         nodes = session.client.request("GET", "/api/v1/nodes").json().get("items") or ()
         problem = _nodes_problem(nodes)
-        if problem and time.monotonic() > begun + ENGINE_SECONDS:
+        may_last = launcher.PREPARING in problem
+        if problem and not may_last and time.monotonic() > begun + ENGINE_SECONDS:
             raise errors.UsageError(
                 f"error: the control plane runs, but {problem}; "
                 "what is asked for waits, and goes on by itself when that is over"

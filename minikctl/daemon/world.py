@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from minikctl import errors
+from minikctl.client import launcher
 from minikctl.controllers import node as node_controller
 from minikctl.daemon import hostdns, networking, plugging, relay, runtimes, subnets
 from minikctl.daemon.core import Core
@@ -186,6 +187,8 @@ class World:
     async def _prepare(self) -> Place:
         engine = self._runtime.engine
         info = await engine.info()
+        if self._problem == UNANSWERED:
+            self._fail(f"the container engine answers; {launcher.PREPARING}")
         network, image = await asyncio.gather(
             subnets.ensure(engine, self._core.settings, self._core.home.path, self._runtime.routes),
             self._runtime.infra_image(),

@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
+from minikctl import errors
 from minikctl.cli import cluster, starting
 from minikctl.cli.session import Session
+from minikctl.client import launcher
 
 ADDRESS = "127.0.253.7"
 
@@ -23,11 +26,15 @@ class FakeSession:
         self.told = told
         self.warnings: list[str] = []
         self.pods = [pod("dns", True), pod("ingress", False, port)]
+        self.nodes: list[dict[str, Any]] = []
+        self.home = SimpleNamespace(settings=lambda: SimpleNamespace(runtime="docker"))
 
     def request(self, method: str, path: str, query: Any = None) -> Any:
         del method
         self.asked = query
         events = [{"lastTimestamp": "1", "message": "before"}, {"lastTimestamp": "2", "message": self.told}]
+        if path == "/api/v1/nodes":
+            return Answer({"items": self.nodes})
         found = self.pods if path == starting.PODS else events if self.told else []
         return Answer({"items": found})
 
@@ -95,3 +102,21 @@ def test_a_cluster_of_which_nothing_runs_is_not_ready(taken: int) -> None:
     session.pods[1]["status"] = session.pods[0]["status"]
     assert cluster._is_enough(session.pods, session.as_session)
     assert session.warnings == []
+
+
+@pytest.mark.parametrize(
+    ("said", "end"),
+    [
+        ("the container engine has not answered yet", "has not answered yet; what is asked for waits"),
+        (f"the container engine answers; {launcher.PREPARING}", "the system pods did not become ready"),
+    ],
+)
+def test_an_engine_that_answers_is_given_time(said: str, end: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Making the image takes longer than an engine may need to answer."""
+    monkeypatch.setattr(cluster, "ENGINE_SECONDS", 0.0)
+    monkeypatch.setattr(cluster, "READY_SECONDS", 0.3)
+    session = FakeSession(1, "")
+    ready = {"type": "Ready", "status": "False", "message": said}
+    session.nodes = [{"metadata": {"name": "one"}, "status": {"conditions": [ready]}}]
+    with pytest.raises(errors.UsageError, match=end):
+        cluster._await_system(session.as_session, cast(Any, SimpleNamespace(step=print, done=print)))

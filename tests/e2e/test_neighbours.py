@@ -78,6 +78,8 @@ def machine() -> Iterator[Machine]:
                 found.run("ip", "link", "set", end, "up")
         found.run("ip", "route", "add", "10.202.0.0/16", "dev", "vpn1", "table", "52")
         found.run("ip", "rule", "add", "lookup", "52", "priority", "5270")
+        # The first network of an engine adds rules of the engine's own, which stay.
+        engine.docker("network", "rm", engine.docker("network", "create", "passing").stdout.strip())
         eventually(lambda: "tentative" not in found.run("ip", "-o", "address"))
         yield found
 
@@ -90,10 +92,6 @@ def clusters(machine: Machine) -> Iterator[tuple[Cluster, Cluster, dict[str, lis
     )
     second = Cluster(
         tempfile.mkdtemp(prefix="minikctl-e2e-"), "two", machine.engine.before, machine.engine.address
-    )
-    # The first network of an engine adds rules of the engine's own, which stay.
-    machine.engine.docker(
-        "network", "rm", machine.engine.docker("network", "create", "passing").stdout.strip()
     )
     before = machine.state()
     try:
@@ -211,12 +209,13 @@ def test_a_web_server_at_all_addresses_leaves_a_cluster_without_its_ingress_only
     cluster = Cluster(
         tempfile.mkdtemp(prefix="minikctl-e2e-"), "three", machine.engine.before, machine.engine.address
     )
+    before = machine.state()
     argv = [*machine.engine.before, sys.executable, "-c", LISTEN, "80"]
     server = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)
     try:
         assert server.stdout is not None
         assert server.stdout.readline() == "ready\n"
-        said = cluster.run("cluster", "start", "--egress=false").stderr
+        said = cluster.run("cluster", "start", "--egress=false", "--network", "cni", "--nodes", "2").stderr
         place = f"{cluster.status()['ingress']}:80"
         assert f"warning: ingress cannot run: {pathlib.Path(sys.executable).name}" in said
         assert f"(process {server.pid}) has {place}; it starts by itself once that is free" in said
@@ -230,4 +229,5 @@ def test_a_web_server_at_all_addresses_leaves_a_cluster_without_its_ingress_only
         assert reached(machine, cluster) in names(cluster)
     finally:
         cluster.run("cluster", "delete", code=None)
+        assert machine.state() == before, "plugins leave nothing behind either"
         shutil.rmtree(cluster.home, ignore_errors=True)
