@@ -133,7 +133,9 @@ def _starting_point(options: ListOptions, present: int, now: datetime) -> _Start
     asked = revision_of(options.resource_version)
     if asked > present:
         raise too_new(asked, present)
-    return _Start(asked if options.version_match == "Exact" and asked else present, now)
+    # A page of a certain revision is one of exactly that, unless the client says otherwise.
+    is_exact = options.version_match == "Exact" or (options.limit and not options.version_match)
+    return _Start(asked if is_exact and asked else present, now)
 
 
 def _check_match(options: ListOptions) -> None:

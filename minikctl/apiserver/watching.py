@@ -91,7 +91,7 @@ async def follow(watch: Watch, clock: clocks.Clock) -> AsyncGenerator[list[Step]
     interest = (watch.namespace, watch.chosen.name if watch.namespace else "")
     era = collection.era
     while watch.source.failure is None and collection.era == era:
-        changes = collection.since(position)
+        changes, reached = collection.since(position), watch.source.revision
         position += len(changes)
         if watch.chosen.reads is not None:
             await watch.chosen.ready([each.object for change in changes for each in _entries(change)])
@@ -99,18 +99,16 @@ async def follow(watch: Watch, clock: clocks.Clock) -> AsyncGenerator[list[Step]
         now = clock.monotonic()
         if options.bookmarks and now >= next_bookmark:
             next_bookmark = now + BOOKMARK_SECONDS
-            if watch.source.revision > seen:
-                steps.append(Step("BOOKMARK", None, watch.source.revision))
+            if reached > seen:
+                steps.append(Step("BOOKMARK", None, reached))
         if steps:
             seen = steps[-1].revision
             yield steps
-            continue
-        if changes:
-            continue
         if deadline is not None and now >= deadline:
             return
-        patience = _patience(deadline, next_bookmark if options.bookmarks else None, now)
-        await collection.changed(patience, interest)
+        if not changes and not steps:
+            patience = _patience(deadline, next_bookmark if options.bookmarks else None, now)
+            await collection.changed(patience, interest)
 
 
 def _entries(change: cache.Change) -> list[cache.Entry]:
@@ -132,7 +130,7 @@ def _beginning(watch: Watch) -> list[Step]:
 def _seen(watch: Watch, change: cache.Change) -> Step | None:
     """Return the change as this watch sees it: leaving the selection is an end, entering it a beginning."""
     last = change.last
-    if watch.namespace and last.key[0] != watch.namespace:
+    if change.revision <= watch.revision or (watch.namespace and last.key[0] != watch.namespace):
         return None
     name, match = watch.chosen.name, watch.chosen.match
     if name and last.key[1] != name:

@@ -172,3 +172,30 @@ async def test_the_local_client_watches_objects(registry: Registry) -> None:
         break
     with contextlib.suppress(StatusError):
         await client.get(kinds.CONFIG_MAP, "missing", "default")
+
+
+async def test_a_watch_ends_in_time_however_much_happens(store: Store) -> None:
+    clock = FakeClock()
+    registry = Registry(store, Settings(clock=clock))
+    await registry.start()
+    await registry.create(kinds.NAMESPACE, "", {"metadata": {"name": "default"}})
+    options = WatchOptions(resource_version=str(registry.feed.revision), timeout_seconds=30)
+    told_of, number = 0, 0
+    batches = registry.watch(kinds.CONFIG_MAP, "", options)
+    await registry.create(kinds.CONFIG_MAP, "default", samples.config_map("first"))
+    async for steps in batches:
+        told_of += len(steps)
+        number += 1
+        assert number < 10
+        await clock.advance(10)
+        await registry.create(kinds.CONFIG_MAP, "default", samples.config_map(f"m{number}"))
+    assert told_of == 4
+    await registry.close()
+
+
+async def test_a_watch_from_a_revision_to_come_is_not_told_what_came_before_it(registry: Registry) -> None:
+    options = WatchOptions(resource_version=str(registry.feed.revision + 2))
+    collecting = asyncio.ensure_future(collect(registry.watch(kinds.CONFIG_MAP, "", options), 1))
+    for name in ("before", "at", "after"):
+        await registry.create(kinds.CONFIG_MAP, "default", samples.config_map(name))
+    assert told(await collecting) == [("ADDED", "after")]
