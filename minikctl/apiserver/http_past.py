@@ -49,7 +49,8 @@ async def _past(registry: Registry, exchange: Exchange, target: Target) -> None:
     stored = kinds.stored(target.kind)
     form = http_forms.choose(exchange.headers.get("accept", ""), exchange.query.get("includeObject", ""))
     if target.name:
-        row = await _reading(registry.store.get(feed.key_of(stored, target.namespace, target.name), revision))
+        key = feed.key_of(stored, target.namespace, target.name)
+        row = await _reading(registry.store.get(key, revision)) if revision else None
         if row is None:
             raise errors.not_found(target.kind.plural, target.kind.group, target.name)
         entry = _entry(row)
@@ -59,7 +60,8 @@ async def _past(registry: Registry, exchange: Exchange, target: Target) -> None:
     prefix = (
         feed.key_of(stored, target.namespace, "") if target.namespace else feed.key_of(stored, "", "")[:-1]
     )
-    found = [_entry(row) for row in (await _reading(registry.store.list(prefix, revision=revision))).rows]
+    rows = (await _reading(registry.store.list(prefix, revision=revision))).rows if revision else ()
+    found = [_entry(row) for row in rows]
     await registry.ready(target.kind, found)
     query = exchange.query
     chosen = listing.selection(target.kind, query.get("labelSelector", ""), query.get("fieldSelector", ""))
@@ -92,7 +94,10 @@ async def _history(registry: Registry, exchange: Exchange, target: Target) -> No
 
 
 async def _asked(store: stores.Store, exchange: Exchange) -> tuple[int, datetime]:
-    """Return which revision is meant, by its number or by a time, and when it was."""
+    """Return which revision is meant, by its number or by a time, and when it was.
+
+    0 is the time before the first write, when there was nothing.
+    """
     revision = exchange.number("revision") or 0
     text = exchange.query.get("at", "")
     if text:

@@ -174,8 +174,12 @@ class Store:
         return await self._reading(lambda: self._read.history(key))
 
     async def revision_at(self, moment: float) -> int:
-        """Return the newest revision at that time; ``Compacted`` when history does not go back so far."""
-        found = await self._reading(lambda: self._read.revision_at(moment))
+        """Return the newest revision at that time, 0 if all came later.
+
+        ``Compacted`` when history does not go back so far.
+        """
+        # What is written at this moment may be in the file before watchers have it.
+        found = min(await self._reading(lambda: self._read.revision_at(moment)), self._revision)
         self._check(found)
         return found
 

@@ -31,6 +31,14 @@ def test_objects_are_shown_as_they_were(world: World, past: str) -> None:
     world.run("delete", "cm", "was")
 
 
+def test_before_the_first_write_there_was_nothing(world: World, past: str) -> None:
+    long_ago = "2001-01-01T00:00:00Z"
+    assert "second" in world.run("get", "cm", "was", "-o", "yaml").out
+    assert world.run("get", "cm", "was", "--at", long_ago).code == 1
+    assert "was" not in world.run("get", "cm", "--at", long_ago).out
+    world.run("delete", "cm", "was")
+
+
 def test_what_does_not_go_together_or_back_so_far_is_refused(world: World) -> None:
     assert "goes with neither" in world.run("get", "pods", "--at", "1m", "-w").err
     assert world.run("get", "pods", "--at", "999999999").code == 1
