@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Callable
 
 import orjson
@@ -16,6 +17,8 @@ from minikctl.model.kinds import componentstatus
 from minikctl.model.kinds.base import Kind
 from minikctl.model.objects import Key, Object
 from minikctl.store import store as stores
+
+logger = logging.getLogger(__name__)
 
 REPLAYED = 2000
 """So many of the newest revisions are replayed at start, so that watches go on across a restart."""
@@ -135,9 +138,15 @@ class Feed:
         change = collection.apply(row.revision, key, stored, row.value)
         if change is not None:
             for observer in self._observers.get(row.key.rsplit("/", 2)[0], ()):
-                observer(change)
+                self._tell(observer, change)
         self.revision = row.revision
         self._release()
+
+    def _tell(self, observer: Observer, change: cache.Change) -> None:
+        try:
+            observer(change)
+        except Exception:  # without the feed, nothing would be read or written any more
+            logger.exception("what follows %s failed at revision %d", change.last.key, change.revision)
 
     def _release(self) -> None:
         if not self._waiters:

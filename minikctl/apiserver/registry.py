@@ -71,7 +71,6 @@ class Registry:
         self.clock = self.settings.clock
         self.feed = feed.Feed(store)
         self.served = served.Served()
-        self._store = store
         self.store = store
         """For reading what was; all writes go through the registry."""
         choose = self.settings.choose
@@ -220,7 +219,7 @@ class Registry:
         value = orjson.dumps(kept)
         self.feed.expect(value, kept)
         try:
-            row = await self._store.create(feed.key_of(stored, *objects.key(obj)), value)
+            row = await self.store.create(feed.key_of(stored, *objects.key(obj)), value)
         except errors.MinikctlError:
             self.feed.forget(value)
             raise
@@ -362,7 +361,7 @@ class Registry:
             request.object = await self.replace(stored, entry, new)
         except stores.Mismatch:
             undo()
-            await self.feed.reached(self._store.revision)
+            await self.feed.reached(self.store.revision)
             return False
         except errors.MinikctlError:
             undo()
@@ -396,18 +395,23 @@ class Registry:
         """Write the next state of an entry, or its end if nothing holds it; ``Mismatch`` when stale."""
         key = feed.key_of(stored, *entry.key)
         if deletion.is_finished(stored, new):
-            row = await self._store.delete(key, entry.revision)
-        else:
-            kept = cache.headed(await keep(stored, new))
-            value = orjson.dumps(kept)
-            self.feed.expect(value, kept)
-            try:
-                row = await self._store.update(key, value, entry.revision)
-            except errors.MinikctlError:
-                self.feed.forget(value)
-                raise
+            return cache.stamped(new, await self.remove(stored, entry))
+        kept = cache.headed(await keep(stored, new))
+        value = orjson.dumps(kept)
+        self.feed.expect(value, kept)
+        try:
+            row = await self.store.update(key, value, entry.revision)
+        except errors.MinikctlError:
+            self.feed.forget(value)
+            raise
         await self.feed.reached(row.revision)
         return cache.stamped(new, row.revision)
+
+    async def remove(self, stored: Kind, entry: cache.Entry) -> int:
+        """End an entry whatever holds it, and ask nobody; return the revision.  ``Mismatch`` when stale."""
+        row = await self.store.delete(feed.key_of(stored, *entry.key), entry.revision)
+        await self.feed.reached(row.revision)
+        return row.revision
 
     def _allocate(self, stored: Kind, new: Object, old: Object | None) -> services.Undo:
         if stored is kinds.SERVICE:
@@ -470,7 +474,7 @@ class Registry:
             try:
                 return await show(kind, await self._delete(stored, entry, decision)), gone
             except stores.Mismatch:
-                await self.feed.reached(self._store.revision)
+                await self.feed.reached(self.store.revision)
 
     async def _delete(
         self, stored: Kind, entry: cache.Entry, decision: deletion.Remove | deletion.Mark
@@ -482,8 +486,7 @@ class Registry:
                 if name != "resourceVersion"
             }
             return await self.replace(stored, entry, {**decision.object, "metadata": meta})
-        row = await self._store.delete(feed.key_of(stored, *entry.key), entry.revision)
-        await self.feed.reached(row.revision)
+        await self.remove(stored, entry)
         return entry.object
 
 

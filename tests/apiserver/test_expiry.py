@@ -63,3 +63,33 @@ async def test_what_a_busy_time_left_is_given_up_later_and_waiting_watches_go_on
     changes.settle()
     changes.settle()
     assert len(changes.since(changes.position(201))) == cache.KEPT_IN_PEACE
+
+
+async def test_nothing_keeps_old_events_and_nobody_is_asked(store: Store) -> None:
+    clock = FakeClock()
+    registry = Registry(store, Settings(clock=clock))
+    await registry.start()
+    await registry.create(kinds.NAMESPACE, "", {"metadata": {"name": "default"}})
+    held = event("held", objects.timestamp(clock.now()))
+    held["metadata"]["finalizers"] = ["example.com/held"]
+    await registry.create(kinds.EVENT, "default", held)
+    rule = {"apiGroups": ["*"], "apiVersions": ["*"], "resources": ["*"], "operations": ["DELETE"]}
+    hook = {
+        "name": "never.example.com",
+        "rules": [rule],
+        "clientConfig": {"url": "https://127.0.0.1:1/"},
+        "sideEffects": "None",
+        "admissionReviewVersions": ["v1"],
+    }
+    configuration = {"metadata": {"name": "never"}, "webhooks": [hook]}
+    await registry.create(kinds.VALIDATING_WEBHOOKS, "", configuration)
+    expiring = asyncio.create_task(expire_events(registry))
+    await clock.advance(3700)
+    async with asyncio.timeout(5):
+        while registry.list(kinds.EVENT, "").entries and not expiring.done():
+            await asyncio.sleep(0.01)
+    assert not expiring.done()
+    expiring.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await expiring
+    await registry.close()

@@ -60,3 +60,12 @@ async def test_after_a_restart_old_and_new_states_are_known(registry: Registry, 
     assert [each["metadata"]["name"] for each in found] == ["kept", "new"]
     assert found[1] == made
     await again.close()
+
+
+async def test_an_observer_that_fails_does_not_end_the_feed(registry: Registry) -> None:
+    def fail(_: object) -> None:
+        raise ValueError("not understood")
+
+    registry.feed.observe(kinds.CONFIG_MAP, fail)
+    made = await registry.create(kinds.CONFIG_MAP, "default", samples.config_map("one"))
+    assert registry.get(kinds.CONFIG_MAP, "default", "one") == made
