@@ -21,13 +21,10 @@ from minikctl.runtime.served import Served
 GarbageKey = tuple[str, str, str]
 """Resource (``pods``, ``deployments.apps``), namespace, name."""
 
-_BY_TIME_ALONE = (kinds.EVENT, kinds.LEASE)
-"""Kinds whose objects neither own others nor are owned: they come and go by time."""
-
 
 def followed(table: KindTable) -> list[Kind]:
-    """Return the kinds whose objects own others or are owned."""
-    return [kind for kind in table.stored if kind not in _BY_TIME_ALONE]
+    """Return the kinds whose objects may own others or be owned: all but Events, which go by time."""
+    return [kind for kind in table.stored if kind is not kinds.EVENT]
 
 
 class GarbageController:

@@ -117,3 +117,27 @@ async def test_an_owner_under_an_old_name_is_another_one(cluster: Cluster) -> No
         client.put({**owner, "metadata": {**objects.meta(owner), "uid": "second"}})
         await cluster.settle()
         assert await cluster.all(kinds.SECRET) == []
+
+
+async def test_leases_own_and_are_owned(cluster: Cluster) -> None:
+    async with cluster.running():
+        first = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a", "namespace": "default"}}
+        await cluster.apply(first)
+        found = await cluster.client.get(kinds.CONFIG_MAP, "a", "default")
+        owner = {"apiVersion": "v1", "kind": "ConfigMap", "name": "a", "uid": objects.uid(found)}
+        metadata = {"name": "b", "namespace": "default", "ownerReferences": [owner]}
+        await cluster.apply({"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": metadata})
+        lease = await cluster.client.get(kinds.LEASE, "b", "default")
+        owner = {
+            "apiVersion": "coordination.k8s.io/v1",
+            "kind": "Lease",
+            "name": "b",
+            "uid": objects.uid(lease),
+        }
+        metadata = {"name": "c", "namespace": "default", "ownerReferences": [owner]}
+        await cluster.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata})
+        await cluster.settle()
+        await cluster.client.delete(kinds.CONFIG_MAP, "a", "default")
+        await cluster.turn(0.1)
+        assert "c" not in [objects.name(each) for each in await cluster.all(kinds.CONFIG_MAP)]
+        assert "b" not in [objects.name(each) for each in await cluster.all(kinds.LEASE)]
