@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from minikctl import errors
-from minikctl.store.store import Store
+from minikctl.store.store import Compacted, Store
 
 logger = logging.getLogger(__name__)
 
@@ -24,37 +23,22 @@ class Retention:
     limit: int = 100_000
     interval: float = 60.0
 
-
-class Ages:
-    """Remembers which revision was the newest when: the log itself has no times."""
-
-    def __init__(self, retention: Retention) -> None:
-        self._retention = retention
-        self._seen: deque[tuple[float, int]] = deque()
-        self._old = 0
-
-    def droppable(self, now: float, newest: int) -> int:
-        """Return the revision up to which history may go (0: none), given the newest one at this moment."""
-        if not self._seen or self._seen[-1][1] != newest:
-            self._seen.append((now, newest))
-        while self._seen and self._seen[0][0] <= now - self._retention.seconds:
-            self._old = self._seen.popleft()[1]
-        aged = min(self._old, newest - self._retention.revisions)
-        return max(0, aged, newest - self._retention.limit)
+    def droppable(self, newest: int, old: int) -> int:
+        """Return up to which revision history may go (0: none); ``old`` is the newest of those too old."""
+        return max(0, min(old, newest - self.revisions), newest - self.limit)
 
 
 async def keep(
     store: Store,
     retention: Retention,
     *,
-    monotonic: Callable[[], float] = time.monotonic,
+    now: Callable[[], float] = time.time,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> None:
     """Compact the store from time to time until cancelled; a failure only delays it."""
-    ages = Ages(retention)
     while True:
-        target = ages.droppable(monotonic(), store.revision)
         try:
+            target = retention.droppable(store.revision, await _newest_at(store, now() - retention.seconds))
             # Small steps are not worth their transaction.
             if target > store.compacted + retention.revisions // 10:
                 gone = await store.compact(target)
@@ -62,3 +46,10 @@ async def keep(
         except errors.StoreError as error:
             logger.warning("compaction: %s", error)
         await sleep(retention.interval)
+
+
+async def _newest_at(store: Store, moment: float) -> int:
+    try:
+        return await store.revision_at(moment)
+    except Compacted:
+        return 0  # what is that old has gone already
