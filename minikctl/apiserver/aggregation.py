@@ -30,6 +30,8 @@ CHECK_SECONDS = 30.0
 """Everybody is asked so often whether they are there and what they serve; changes are followed at once."""
 PATIENCE_SECONDS = 5.0
 DEFAULT_PORT = 443
+_NONSENSE = (AttributeError, TypeError, ValueError)
+"""What documents of others raise that have another form than they should."""
 _SERVICE_NAME = "kubernetes.io/service-name"
 
 logger = logging.getLogger(__name__)
@@ -285,15 +287,16 @@ class Aggregation:
             server = self.server(remote)
             found = await self._document(server, remote.prefix)
             remote.resources = apiservices.discovered(*remote.key, found)
-        except (outbound.CallFailed, errors.StatusError) as error:
+        except (outbound.CallFailed, errors.StatusError, *_NONSENSE) as error:
             return apiservices.condition("False", "FailedDiscoveryCheck", str(error))
         for attribute, read in (("openapi_2", self._openapi_2), ("openapi_3", self._openapi_3)):
-            with contextlib.suppress(outbound.CallFailed):
+            with contextlib.suppress(outbound.CallFailed, *_NONSENSE):
                 setattr(remote, attribute, await read(server, remote))
         return apiservices.PASSED
 
-    async def _openapi_2(self, server: outbound.Server, remote: Remote) -> Mapping[str, Any]:  # noqa: ARG002
-        return await self._document(server, "/openapi/v2")
+    async def _openapi_2(self, server: outbound.Server, remote: Remote) -> Mapping[str, Any]:
+        found = await self._document(server, "/openapi/v2")
+        return apiservices.openapi_below(remote.prefix, found)
 
     async def _openapi_3(self, server: outbound.Server, remote: Remote) -> str:
         found = await self._document(server, "/openapi/v3")
@@ -328,9 +331,9 @@ class Aggregation:
         ]
         return hashlib.sha256(orjson.dumps(seen)).hexdigest().upper()
 
-    def openapi_documents(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
-        """Yield the OpenAPI 2 documents of others, each with the prefix of the paths that count."""
-        yield from ((each.prefix, each.openapi_2) for each in self.remotes if each.openapi_2)
+    def openapi_documents(self) -> Iterator[Mapping[str, Any]]:
+        """Yield what others' OpenAPI 2 documents say about their groups and versions."""
+        yield from (each.openapi_2 for each in self.remotes if each.openapi_2)
 
 
 def _importance(remote: Remote) -> tuple[int, str, int, str]:

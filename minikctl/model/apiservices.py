@@ -134,26 +134,33 @@ def _kind(resource: Mapping[str, Any], group: str, version: str) -> dict[str, st
     }
 
 
-def merged_openapi(base: dict[str, Any], others: Iterable[tuple[str, Mapping[str, Any]]]) -> dict[str, Any]:
-    """Return an OpenAPI 2 document with what others say about the paths below a prefix.
+def openapi_below(prefix: str, document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what an OpenAPI 2 document says about the paths below a prefix, with what these refer to."""
+    paths = {
+        path: item
+        for path, item in (document.get("paths") or {}).items()
+        if path == prefix or path.startswith(f"{prefix}/")
+    }
+    definitions = dict(document.get("definitions") or {})
+    return {"paths": paths, "definitions": {name: definitions[name] for name in _reached(paths, definitions)}}
 
-    Of their definitions those count to which these paths refer; one that another has otherwise is renamed.
+
+def merged_openapi(base: dict[str, Any], others: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return an OpenAPI 2 document with what others, cut by ``openapi_below``, say.
+
+    One of their definitions that another has otherwise is renamed.
     """
     paths, definitions = dict(base["paths"]), dict(base["definitions"])
-    for prefix, other in others:
-        chosen = {
-            path: item
-            for path, item in (other.get("paths") or {}).items()
-            if path == prefix or path.startswith(f"{prefix}/")
-        }
-        theirs = other.get("definitions") or {}
+    for other in others:
+        theirs = other["definitions"]
         names: dict[str, str] = {}
-        for name in _reached(chosen, theirs):
+        for name in theirs:
             names[name] = name
             while names[name] in definitions and definitions[names[name]] != theirs[name]:
                 names[name] += "_v2"
         definitions.update({new: _renamed(theirs[name], names) for name, new in names.items()})
-        paths.update({path: _renamed(item, names) for path, item in chosen.items() if path not in paths})
+        new_paths = {path: item for path, item in other["paths"].items() if path not in paths}
+        paths.update({path: _renamed(item, names) for path, item in new_paths.items()})
     return {**base, "paths": paths, "definitions": definitions}
 
 

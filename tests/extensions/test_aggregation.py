@@ -242,6 +242,32 @@ async def test_a_server_that_stops_answering_is_not_available(
     assert (await api("GET", FLUNDERS)).status == 200
 
 
+@pytest.mark.parametrize(
+    ("path", "answer"),
+    [
+        (PREFIX, {"resources": "flunders"}),
+        (PREFIX, {"resources": [1]}),
+        ("/openapi/v2", {"paths": ["x"], "definitions": {}}),
+        ("/openapi/v2", {"paths": {}, "definitions": "none"}),
+        ("/openapi/v3", {"paths": ["x"]}),
+        ("/openapi/v3", {"paths": {PREFIX.lstrip("/"): "x"}}),
+    ],
+)
+async def test_a_server_that_talks_nonsense_harms_nobody_else(
+    aggregated: Api, extension: Extension, path: str, answer: Json, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("minikctl.apiserver.aggregation.CHECK_SECONDS", 0.05)
+    api, good = aggregated, extension.answers[path]
+    extension.answers[path] = answer
+    await external(api, extension.port)
+    await api.ok("POST", SERVICES, service(extension.bundle, port=extension.port))
+    await until(api, "FailedDiscoveryCheck" if path == PREFIX else "Passed")
+    for document in ("/openapi/v2", "/openapi/v3", "/apis"):
+        assert (await api("GET", document, accept=DISCOVERY)).status == 200
+    extension.answers[path] = good
+    await until(api, "Passed")
+
+
 async def test_a_certificate_that_is_not_the_servers_is_not_trusted(
     aggregated: Api, extension: Extension, tmp_path: Path
 ) -> None:

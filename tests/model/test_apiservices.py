@@ -85,7 +85,7 @@ def test_documents_are_merged_by_what_their_paths_need() -> None:
             "Unused": {},
         },
     }
-    merged = apiservices.merged_openapi(base, [("/apis/x/v1", theirs)])
+    merged = apiservices.merged_openapi(base, [apiservices.openapi_below("/apis/x/v1", theirs)])
     assert merged["paths"] == {
         "/api": 1,
         "/apis/x/v1": {"get": [{"$ref": "#/definitions/Same"}, {"$ref": "#/definitions/Other_v2"}]},
