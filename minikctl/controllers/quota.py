@@ -40,7 +40,7 @@ class QuotaController(base.ApiController[planner.View]):
         self._followed: set[str] = set()
 
     def subscribe(self, enqueue: base.Enqueue) -> None:
-        """Follow the quotas' specs, and what is in their namespaces."""
+        """Follow the quotas' specs, and what is in their namespaces; custom kinds as they come and go."""
         self._enqueue = enqueue
 
         def changed(old: Object | None, new: Object | None) -> None:
@@ -48,7 +48,13 @@ class QuotaController(base.ApiController[planner.View]):
                 self._follow(new)
                 enqueue(objects.key(new))
 
+        def served(table: KindTable) -> None:
+            self._followed &= {kind.resource for kind in table.stored}
+            for quota in self.caches.of(kinds.RESOURCE_QUOTA).items():
+                changed(None, quota)
+
         self.caches.of(kinds.RESOURCE_QUOTA).subscribe(changed)
+        self._served.subscribe(served)
 
     def _follow(self, quota: Object) -> None:
         """Watch the kinds that a quota counts: nobody else may follow them."""

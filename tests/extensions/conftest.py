@@ -24,7 +24,7 @@ from minikctl.store.store import Store
 from tests.apiserver.asgi import TOKEN, Answer, Client
 from tests.controllers.cluster import Machine
 
-FOLLOWED = ("customresourcedefinition", "garbage-collector", "namespace")
+FOLLOWED = ("customresourcedefinition", "garbage-collector", "namespace", "resourcequota")
 DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 
 

@@ -399,3 +399,30 @@ async def test_version_2_says_nothing_of_a_kind_whose_fields_are_not_known(api: 
         "type": "object",
         "x-kubernetes-group-version-kind": said["x-kubernetes-group-version-kind"],
     }
+
+
+async def test_a_quota_counts_what_is_defined_after_it_and_again(api: Api) -> None:
+    quotas = "/api/v1/namespaces/default/resourcequotas"
+    name = f"count/crontabs.{GROUP}"
+    await api.ok("POST", quotas, {"metadata": {"name": "few"}, "spec": {"hard": {name: "5"}}})
+
+    async def used() -> Any:
+        found = await api.ok("GET", f"{quotas}/few")
+        return (found.get("status") or {}).get("used", {}).get(name)
+
+    async def none() -> bool:
+        return await used() == "0"
+
+    async def one() -> bool:
+        return await used() == "1"
+
+    async def gone() -> bool:
+        return (await api("GET", f"{DEFINITIONS}/crontabs.{GROUP}")).status == 404
+
+    for _ in range(2):
+        path = await api.define(crd(SPEC))
+        await eventually(none, "no object yet")
+        await api.ok("POST", path, crontab(schedule="hourly"))
+        await eventually(one, "the object is counted")
+        await api.ok("DELETE", f"{DEFINITIONS}/crontabs.{GROUP}")
+        await eventually(gone, "the definition is gone")
