@@ -9,7 +9,7 @@ from typing import Generic, Protocol, TypeVar
 
 from minikctl import errors
 from minikctl.model import objects
-from minikctl.model.actions.api import Plan
+from minikctl.model.actions.api import Plan, RecordEvent
 from minikctl.model.kinds.base import Kind
 from minikctl.model.objects import Key, Object
 from minikctl.runtime import clock as clocks
@@ -80,6 +80,34 @@ class Index:
                 del self._found[key]
         for key in () if new is None else self._keys(new):
             self._found.setdefault(key, {})[objects.key(new or {})] = new or {}
+
+
+class Told:
+    """The (reason, message) of Events that were told of each object, until the object is gone."""
+
+    def __init__(self, cache: Cache) -> None:
+        self._cache = cache
+        self._told: dict[str, set[tuple[str, str]]] = {}
+        cache.subscribe(self._changed)
+
+    def of(self, obj: Object) -> frozenset[tuple[str, str]]:
+        """Return what was told of the object."""
+        return frozenset(self._told.get(objects.uid(obj), ()))
+
+    def add(self, obj: Object, plan: Plan) -> None:
+        """Note what the plan told of the object, unless that has gone meanwhile."""
+        events = [(each.reason, each.message) for each in plan.actions if isinstance(each, RecordEvent)]
+        present = self._cache.get(*objects.key(obj))
+        if events and present is not None and objects.uid(present) == objects.uid(obj):
+            self._told.setdefault(objects.uid(obj), set()).update(events)
+
+    def forget(self, obj: Object) -> None:
+        """Have everything told anew."""
+        self._told.pop(objects.uid(obj), None)
+
+    def _changed(self, old: Object | None, new: Object | None) -> None:
+        if old is not None and (new is None or objects.uid(new) != objects.uid(old)):
+            self.forget(old)
 
 
 class ApiController(ABC, Generic[V]):

@@ -80,7 +80,7 @@ class CronJobController(base.CachedController[cronjob.View]):
 
     def __init__(self, caches: base.Caches, executor: ApiExecutor, clock: clocks.Clock) -> None:
         super().__init__(caches, executor, clock)
-        self._told: dict[str, set[tuple[str, str]]] = {}
+        self._told = base.Told(caches.of(kinds.CRON_JOB))
 
     def subscribe(self, enqueue: base.Enqueue) -> None:
         """Follow CronJobs and the Jobs that they control."""
@@ -94,7 +94,7 @@ class CronJobController(base.CachedController[cronjob.View]):
             return None
         jobs = self.caches.of(kinds.JOB).items(key[0])
         mine = tuple(each for each in jobs if claims.is_owned(each, owner))
-        return cronjob.View(owner, mine, frozenset(self._told.get(objects.uid(owner), ())))
+        return cronjob.View(owner, mine, self._told.of(owner))
 
     def desired(self, view: cronjob.View, now: datetime) -> Plan:
         """Return the plan."""
@@ -107,9 +107,6 @@ class CronJobController(base.CachedController[cronjob.View]):
     async def execute(self, view: cronjob.View, plan: Plan) -> None:
         """Carry out the plan, and remember what was told until the next Job is started."""
         await super().execute(view, plan)
-        uid = objects.uid(view.object)
         if any(isinstance(each, RecordEvent) and each.reason == "SuccessfulCreate" for each in plan.actions):
-            self._told.pop(uid, None)
-        told = {(each.reason, each.message) for each in plan.actions if isinstance(each, RecordEvent)}
-        if told:
-            self._told.setdefault(uid, set()).update(told)
+            self._told.forget(view.object)
+        self._told.add(view.object, plan)

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from minikctl.controllers import base
 from minikctl.model import kinds, objects
-from minikctl.model.actions.api import Plan, RecordEvent
+from minikctl.model.actions.api import Plan
 from minikctl.model.objects import Key, Object
 from minikctl.plan.storage import claim, ephemeral, parts, volume
 from minikctl.runtime import clock as clocks
@@ -32,14 +32,12 @@ class ClaimController(base.CachedController[claim.View]):
     ) -> None:
         super().__init__(caches, executor, clock)
         self._directory = directory
-        self._told: dict[str, set[tuple[str, str]]] = {}
-        """What was told of each claim, by its uid."""
+        self._told = base.Told(caches.of(kinds.PERSISTENT_VOLUME_CLAIM))
 
     def subscribe(self, enqueue: base.Enqueue) -> None:
         """Follow claims and the pods that use them; each change of a volume or class may help any claim."""
         found = self.caches.of(kinds.PERSISTENT_VOLUME_CLAIM)
         base.on_change(found, base.own_key, enqueue)
-        found.subscribe(self._forget)
         base.on_change(self.caches.of(kinds.POD), _used_by, enqueue)
 
         def changed(old: Object | None, new: Object | None) -> None:
@@ -54,10 +52,6 @@ class ClaimController(base.CachedController[claim.View]):
 
         self.caches.of(kinds.PERSISTENT_VOLUME).subscribe(changed)
         self.caches.of(kinds.STORAGE_CLASS).subscribe(changed)
-
-    def _forget(self, old: Object | None, new: Object | None) -> None:
-        if old is not None and (new is None or objects.uid(new) != objects.uid(old)):
-            self._told.pop(objects.uid(old), None)
 
     def view(self, key: Key) -> claim.View | None:
         """Return the claim with all that it could be bound to."""
@@ -75,7 +69,7 @@ class ClaimController(base.CachedController[claim.View]):
             {objects.name(each): each for each in self.caches.of(kinds.STORAGE_CLASS).items()},
             tuple(pods),
             {objects.name(each): each for each in self.caches.of(kinds.NODE).items()},
-            frozenset(self._told.get(objects.uid(found), ())),
+            self._told.of(found),
             self._directory,
         )
 
@@ -86,10 +80,7 @@ class ClaimController(base.CachedController[claim.View]):
     async def execute(self, view: claim.View, plan: Plan) -> None:
         """Carry out the plan; what was told of a claim is not told again."""
         await super().execute(view, plan)
-        for action in plan.actions:
-            if isinstance(action, RecordEvent):
-                told = self._told.setdefault(objects.uid(view.object), set())
-                told.add((action.reason, action.message))
+        self._told.add(view.object, plan)
 
 
 class VolumeController(base.CachedController[volume.View]):
