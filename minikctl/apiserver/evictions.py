@@ -9,7 +9,7 @@ from minikctl import errors
 from minikctl.apiserver import patching, subresources
 from minikctl.apiserver.options import DELETE, DeleteOptions, WriteOptions
 from minikctl.apiserver.registry import Registry
-from minikctl.model import kinds, objects, selectors
+from minikctl.model import kinds, objects
 from minikctl.model.objects import Object
 from minikctl.plan import conditions, disruption, readiness
 
@@ -51,13 +51,10 @@ def _unless_changed(wanted: DeleteOptions | None, pod: Object) -> DeleteOptions:
 
 
 def _budgets(registry: Registry, pod: Object) -> list[Object]:
-    found = []
-    for entry in registry.feed.collection(kinds.POD_DISRUPTION_BUDGET).entries():
-        budget = entry.object
-        selector = selectors.of(objects.spec(budget).get("selector"))
-        if objects.namespace(budget) == objects.namespace(pod) and selector.matches(objects.labels(pod)):
-            found.append(registry.get(kinds.POD_DISRUPTION_BUDGET, *entry.key))
-    return found
+    budgets = registry.feed.collection(kinds.POD_DISRUPTION_BUDGET).entries(objects.namespace(pod))
+    return [
+        each.object for each in budgets if disruption.selector_of(each.object).matches(objects.labels(pod))
+    ]
 
 
 async def _charge(registry: Registry, pod: Object, options: WriteOptions) -> None:
