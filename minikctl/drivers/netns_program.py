@@ -19,9 +19,11 @@ Unasked it tells of tables that someone else changed, "" where the kernel had mo
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import json
 import os
 import queue
+import resource
 import select
 import shlex
 import signal
@@ -32,8 +34,8 @@ import threading
 import time
 
 MODULES = (
-    *("__future__", "ctypes", "json", "os", "queue", "select", "shlex", "signal", "socket", "struct", "sys"),
-    *("threading", "time"),
+    *("__future__", "ctypes", "fcntl", "json", "os", "queue", "resource", "select", "shlex", "signal"),
+    *("socket", "struct", "sys", "threading", "time"),
 )
 """All that is imported here."""
 COMMAND_SECONDS = 10.0
@@ -42,6 +44,9 @@ AT_ONCE = 16
 IDLE_SECONDS = 5.0
 """What made transactions is let go when a namespace had none for so long."""
 MAX_WORDS = 65536
+MOST_LOW = 1024
+"""libnftables waits by select(2), which knows no descriptors from this number on."""
+SPARE_FILES, NAMESPACE_FILES = 64, 3
 CLONE_NEWNET = 0x40000000
 PR_SET_NAME = 15
 NETLINK_NETFILTER = 12
@@ -64,6 +69,37 @@ Change = tuple[str, int, list[list[str]], int]
 
 class Refused(Exception):
     """What a change could not do, in words for the user."""
+
+
+def is_ready(descriptor: int, seconds: float) -> bool:
+    """Tell whether a descriptor, however high its number, can be read within that time or is at its end."""
+    asking = select.poll()
+    asking.register(descriptor, select.POLLIN)
+    return bool(asking.poll(1000 * seconds))
+
+
+class Files:
+    """Which descriptors are whose: low ones are for transactions, what is kept of namespaces lies above."""
+
+    def __init__(self) -> None:
+        most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+        self._low = min(most // 4, MOST_LOW)
+        self.namespaces = (most - self._low) // NAMESPACE_FILES
+        """So many have room."""
+
+    def up(self, descriptor: int) -> int:
+        """Return a descriptor for the same above the low ones; the one given is closed."""
+        try:
+            return fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, self._low)
+        finally:
+            os.close(descriptor)
+
+    def is_low_left(self) -> bool:
+        """Tell whether the next descriptor will be a low one, with some to spare."""
+        lowest = os.dup(0)
+        os.close(lowest)
+        return lowest < self._low - SPARE_FILES
 
 
 class Kernel:
@@ -146,7 +182,7 @@ class Running:
 
     def _output(self) -> bytes:
         words = b""
-        while select.select([self._reading], [], [], COMMAND_SECONDS)[0]:
+        while is_ready(self._reading, COMMAND_SECONDS):
             piece = os.read(self._reading, MAX_WORDS)
             if not piece:
                 return words
@@ -169,24 +205,23 @@ class Namespace:
     its own when the namespace was opened, too, so a reused number never leads into a stranger's namespace.
     """
 
-    def __init__(self, kernel: Kernel, container: str, pid: int, name: bytes) -> None:
+    def __init__(self, kernel: Kernel, files: Files, container: str, pid: int) -> None:
         self.container = container
         self.pid = pid
         self._kernel = kernel
-        self._name = name
         self._unfinished: list[bytes] = []
         self._nft: Nft | None = None
         self.used = 0.0
-        self.door = _opened(f"/proc/{pid}/ns/net")
+        self.door = files.up(_opened(f"/proc/{pid}/ns/net"))
         self.life = -1
         try:
-            self.life = os.pidfd_open(pid)
+            self.life = files.up(os.pidfd_open(pid))
             with open(f"/proc/{pid}/cgroup", encoding="utf-8") as source:
                 owned = container in source.read()
             if not owned:
                 raise Refused(f"process {pid} no longer belongs to container {container}")
             kernel.enter(self.door)
-            self.ear = _listening()
+            self.ear = socket.socket(fileno=files.up(_listening().detach()))
         except OSError as error:
             self._leave()
             raise Refused(f"process {pid} no longer belongs to container {container}") from error
@@ -214,8 +249,8 @@ class Namespace:
         found, self._nft = self._nft, None
         return found
 
-    def heard(self, *, wrote: bool) -> set[str]:
-        """Return the tables that others changed since the last time, "" for those that nobody knows.
+    def heard(self, name: bytes, *, wrote: bool) -> set[str]:
+        """Return the tables that others than ``name`` changed since the last time, "" for those nobody knows.
 
         With ``wrote`` more than fits may have come from our own transaction, and says nothing.
         """
@@ -233,7 +268,7 @@ class Namespace:
                 self._unfinished.append(message)
                 continue
             # A transaction's messages come before the one that tells of its end and its author.
-            if attribute(message, GEN_PROC_NAME) != self._name:
+            if attribute(message, GEN_PROC_NAME) != name:
                 found |= {table for piece in self._unfinished for table in tables(piece)}
             self._unfinished.clear()
 
@@ -298,6 +333,7 @@ class Program:
     def __init__(self, name: str) -> None:
         self._name = name.encode()
         self._kernel = Kernel()
+        self._files = Files()
         self._home = os.open("/proc/self/ns/net", os.O_RDONLY)
         self._places: dict[str, Namespace] = {}
         self._by_descriptor: dict[int, Namespace] = {}
@@ -376,21 +412,32 @@ class Program:
             running.end()
         if not text:
             return []
+        if not place.is_busy:
+            self._make_way()
         place.enter()
         try:
             place.change(text)
         finally:
             # Also what a refused transaction made was heard, and undone.
-            heard = place.heard(wrote=True)
+            heard = place.heard(self._name, wrote=True)
         return [(place.container, table) for table in heard]
+
+    def _make_way(self) -> None:
+        """Let go of what made the oldest transactions while there is no low descriptor left for another."""
+        busy = sorted((place for place in self._places.values() if place.is_busy), key=lambda each: each.used)
+        while busy and not self._files.is_low_left():
+            if (oldest := busy.pop(0).rest()) is not None:
+                oldest.close()
 
     def _place(self, container: str, pid: int) -> Namespace:
         found = self._places.get(container)
-        if found is not None and found.pid == pid and not select.select([found.life], [], [], 0)[0]:
+        if found is not None and found.pid == pid and not is_ready(found.life, 0):
             return found
         if found is not None:
             self._forget(found)
-        place = Namespace(self._kernel, container, pid, self._name)
+        if len(self._places) >= self._files.namespaces:
+            raise Refused(f"the agent may not open files enough for more than {len(self._places)} namespaces")
+        place = Namespace(self._kernel, self._files, container, pid)
         self._places[container] = place
         for descriptor in (place.ear.fileno(), place.life):
             self._by_descriptor[descriptor] = place
@@ -400,7 +447,7 @@ class Program:
     def _look(self, place: Namespace, descriptor: int) -> None:
         if descriptor == place.life:
             self._forget(place)
-        elif heard := place.heard(wrote=False):
+        elif heard := place.heard(self._name, wrote=False):
             self._tell({"disturbed": [(place.container, table) for table in sorted(heard)]})
 
     def _forget(self, place: Namespace) -> None:

@@ -16,6 +16,15 @@ from minikctl.drivers import agent, engine, fake_netns
 from minikctl.drivers.netns import Netns, NetnsChange
 from tests.contract.conftest import Bench
 
+CROWD = """
+import ctypes, os, signal
+for _ in range({}):
+    if not os.fork():
+        ctypes.CDLL(None).unshare(0x40000000)
+        break
+signal.pause()
+"""
+"""A program that ends up as so many processes in a network namespace of their own each."""
 TABLE = """add table inet contract
 add map inet contract services {{ type ipv4_addr . inet_proto . inet_service : verdict ; }}
 add chain inet contract output {{ type nat hook output priority -100 ; policy accept ; }}
@@ -40,6 +49,22 @@ class Lab:
         found = await self.bench.engine.inspect(made)
         assert found is not None
         return found
+
+    async def crowd(self, size: int) -> list[tuple[str, int]]:
+        """Return names and processes of so many namespaces; a real container has them all, by parts of its id."""
+        if not self.bench.real:
+            made = await asyncio.gather(*(self.sandbox(f"crowd-{number}") for number in range(size)))
+            return [(each.id, each.pid) for each in made]
+        program = ("python3", "-I", "-S", "-c", CROWD.format(size))
+        owner = await self.bench.engine.inspect(
+            await self.bench.start("crowd", *program, cap_add=agent.CAPABILITIES)
+        )
+        assert owner is not None
+        async with asyncio.timeout(60):
+            while len(found := _apart(owner.pid)) < size:
+                await asyncio.sleep(0.05)
+        names = [owner.id[start:end] for start in range(16) for end in range(start + 30, 65)]
+        return list(zip(names, found, strict=False))
 
     async def start_agent(self, name: str = "agent") -> None:
         """Start an agent that the driver finds from now on."""
@@ -176,6 +201,17 @@ async def test_many_namespaces_are_changed_in_one_call(lab: Lab) -> None:
     assert [len(await lab.tables(found)) for found in sandboxes] == [1, 1, 1, 0, 1, 1, 1]
 
 
+async def test_hundreds_of_namespaces_are_changed_and_looked_at_again(lab: Lab) -> None:
+    crowd = await lab.crowd(400)
+    for number in (1, 2):
+        changes = [NetnsChange(name, pid, (("true",),), TABLE(number)) for name, pid in crowd]
+        assert await lab.netns.apply(changes) == {}
+    name, pid = crowd[-1]
+    assert (await lab.netns.read(name, pid, ["nft", "list", "tables"])).splitlines() == [
+        "table inet contract"
+    ]
+
+
 async def test_large_rules_go_through(lab: Lab) -> None:
     sandbox = await lab.sandbox()
     keys = [f"10.97.{number // 250}.{number % 250 + 1} . tcp . 80 : goto one" for number in range(3000)]
@@ -232,6 +268,14 @@ async def test_a_namespace_that_ended_is_let_go(lab: Lab) -> None:
         while inode in _held(program):
             await asyncio.sleep(0.05)
     assert os.stat(f"/proc/{other.pid}/ns/net").st_ino in _held(program)
+
+
+def _apart(pid: int) -> list[int]:
+    """Return the children of a process that are in another network namespace than it is."""
+    home = os.stat(f"/proc/{pid}/ns/net").st_ino
+    with open(f"/proc/{pid}/task/{pid}/children", encoding="utf-8") as source:
+        children = [int(each) for each in source.read().split()]
+    return [each for each in children if os.stat(f"/proc/{each}/ns/net").st_ino != home]
 
 
 def _program(agent_id: str) -> int:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import resource
 import struct
 
 import pytest
@@ -81,3 +84,27 @@ def test_commands_run_one_after_the_other_until_one_fails() -> None:
     assert running is not None
     with pytest.raises(program.Refused, match=r"a b\nc$"):
         running.end()
+
+
+def test_what_is_kept_of_namespaces_leaves_the_low_descriptors_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_to: list[tuple[int, int]] = []
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (512, 2048))
+    monkeypatch.setattr(resource, "setrlimit", lambda _, limits: set_to.append(limits))
+    files = program.Files()
+    assert set_to == [(2048, 2048)]
+    assert files.namespaces == (2048 - 512) // 3
+    with contextlib.ExitStack() as opened:
+
+        def taken() -> int:
+            made = os.open("/dev/null", os.O_RDONLY)
+            opened.callback(os.close, made)
+            return made
+
+        lifted = files.up(os.open("/dev/null", os.O_RDONLY))
+        opened.callback(os.close, lifted)
+        assert lifted >= 512
+        assert not os.get_inheritable(lifted)
+        assert files.is_low_left()
+        while taken() < 512 - program.SPARE_FILES:
+            pass
+        assert not files.is_low_left()
