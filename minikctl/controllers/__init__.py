@@ -30,6 +30,7 @@ from minikctl.controllers.services import (
     EndpointsController,
     EndpointSliceController,
     EndpointSliceMirroringController,
+    Lookups,
 )
 from minikctl.controllers.statefulset import StatefulSetController
 from minikctl.controllers.storage import ClaimController, EphemeralVolumeController, VolumeController
@@ -97,13 +98,11 @@ def build(
             AutoscalingController(caches, executor, clock, client, (settings.served, settings.measure)), clock
         ),
         *_of_the_api(caches, executor, clock),
+        *_of_endpoints(caches, executor, clock),
         ControlLoop(DisruptionController(caches, executor, clock), clock, workers=2),
         ControlLoop(SchedulerController(caches, executor, clock), clock),
         ControlLoop(ServiceAddressController(caches, executor, clock), clock, workers=4),
-        ControlLoop(EndpointSliceController(caches, executor, clock), clock, workers=4),
-        ControlLoop(EndpointsController(caches, executor, clock), clock, workers=4),
         ControlLoop(CustomKindController(caches, executor, clock, client), clock),
-        ControlLoop(EndpointSliceMirroringController(caches, executor, clock), clock),
         ControlLoop(NamespaceController(caches, executor, clock, client, settings.served), clock, workers=2),
         ControlLoop(ServiceAccountController(caches, executor, clock, settings.ca), clock),
         ControlLoop(QuotaController(caches, executor, clock, client, settings.served), clock),
@@ -114,6 +113,15 @@ def build(
         ControlLoop(TaintEvictionController(caches, executor, clock), clock, workers=2),
         ControlLoop(NodeController(caches, executor, clock, identity, machine), clock),
     ]
+
+
+def _of_endpoints(
+    caches: base.Caches, executor: ApiExecutor, clock: clocks.Clock
+) -> Iterator[ControlLoop[Any, Any]]:
+    lookups = Lookups(caches)
+    yield ControlLoop(EndpointSliceController(caches, executor, clock, lookups), clock, workers=4)
+    yield ControlLoop(EndpointsController(caches, executor, clock, lookups), clock, workers=4)
+    yield ControlLoop(EndpointSliceMirroringController(caches, executor, clock, lookups), clock)
 
 
 def _of_the_api(

@@ -16,6 +16,19 @@ from minikctl.runtime.executor import ApiExecutor
 ZONE = "topology.kubernetes.io/zone"
 
 
+class Lookups:
+    """What the controllers of endpoints look up; each index is built once for all of them."""
+
+    def __init__(self, caches: base.Caches) -> None:
+        self.selection = Selection(caches)
+        self._names = base.Index(caches.of(kinds.ENDPOINT_SLICE), _prefix)
+
+    def taken(self, owner: Object) -> frozenset[str]:
+        """Return the names of slices that could be those of another one of this owner."""
+        found = self._names.of((objects.namespace(owner), children.prefix_of(owner)))
+        return frozenset(map(objects.name, found))
+
+
 class EndpointSliceController(base.CachedController[endpointslice.View]):
     """Key: a Service."""
 
@@ -23,16 +36,17 @@ class EndpointSliceController(base.CachedController[endpointslice.View]):
     kind = kinds.SERVICE
     reads = (kinds.SERVICE, kinds.POD, kinds.ENDPOINT_SLICE, kinds.NODE)
 
-    def __init__(self, caches: base.Caches, executor: ApiExecutor, clock: clocks.Clock) -> None:
+    def __init__(
+        self, caches: base.Caches, executor: ApiExecutor, clock: clocks.Clock, lookups: Lookups
+    ) -> None:
         super().__init__(caches, executor, clock)
-        self._selection = Selection(caches)
+        self._lookups = lookups
         self._slices = base.Index(caches.of(kinds.ENDPOINT_SLICE), _service_of)
-        self._names = base.Index(caches.of(kinds.ENDPOINT_SLICE), _prefix)
 
     def subscribe(self, enqueue: base.Enqueue) -> None:
         """Follow Services, the pods that they select, their slices, and nodes that come and go."""
         base.on_change(self.caches.of(kinds.SERVICE), base.own_key, enqueue)
-        self._selection.follow(enqueue)
+        self._lookups.selection.follow(enqueue)
         base.on_change(self.caches.of(kinds.ENDPOINT_SLICE), _service_of, enqueue)
 
         def node_changed(old: Object | None, new: Object | None) -> None:
@@ -50,10 +64,10 @@ class EndpointSliceController(base.CachedController[endpointslice.View]):
         zones = {objects.name(node): _zone(node) for node in self.caches.of(kinds.NODE).items()}
         return endpointslice.View(
             service,
-            self._selection.pods(service),
+            self._lookups.selection.pods(service),
             tuple(self._slices.of(key)),
             zones,
-            taken(self._names, service),
+            self._lookups.taken(service),
         )
 
     def desired(self, view: endpointslice.View, now: datetime) -> Plan:
@@ -68,9 +82,11 @@ class EndpointsController(base.CachedController[endpoints.View]):
     kind = kinds.SERVICE
     reads = (kinds.SERVICE, kinds.POD, kinds.ENDPOINTS)
 
-    def __init__(self, caches: base.Caches, executor: ApiExecutor, clock: clocks.Clock) -> None:
+    def __init__(
+        self, caches: base.Caches, executor: ApiExecutor, clock: clocks.Clock, lookups: Lookups
+    ) -> None:
         super().__init__(caches, executor, clock)
-        self._selection = Selection(caches)
+        self._selection = lookups.selection
 
     def subscribe(self, enqueue: base.Enqueue) -> None:
         """Follow Services, the pods that they select, and Endpoints."""
@@ -99,10 +115,12 @@ class EndpointSliceMirroringController(base.CachedController[endpointslicemirror
     kind = kinds.ENDPOINTS
     reads = (kinds.ENDPOINTS, kinds.SERVICE, kinds.ENDPOINT_SLICE)
 
-    def __init__(self, caches: base.Caches, executor: ApiExecutor, clock: clocks.Clock) -> None:
+    def __init__(
+        self, caches: base.Caches, executor: ApiExecutor, clock: clocks.Clock, lookups: Lookups
+    ) -> None:
         super().__init__(caches, executor, clock)
         self._slices = base.Index(caches.of(kinds.ENDPOINT_SLICE), _mirrors)
-        self._names = base.Index(caches.of(kinds.ENDPOINT_SLICE), _prefix)
+        self._lookups = lookups
 
     def subscribe(self, enqueue: base.Enqueue) -> None:
         """Follow Endpoints, the Services of their names, and the slices that mirror them."""
@@ -116,17 +134,11 @@ class EndpointSliceMirroringController(base.CachedController[endpointslicemirror
         slices = tuple(self._slices.of(key))
         if present is None and not slices:
             return None
-        return endpointslicemirroring.View(present, service, slices, taken(self._names, present or {}))
+        return endpointslicemirroring.View(present, service, slices, self._lookups.taken(present or {}))
 
     def desired(self, view: endpointslicemirroring.View, now: datetime) -> Plan:
         """Return the plan."""
         return endpointslicemirroring.desired(view, now)
-
-
-def taken(names: base.Index, owner: Object) -> frozenset[str]:
-    """Return the names of slices that could be those of another one of this owner."""
-    found = names.of((objects.namespace(owner), children.prefix_of(owner)))
-    return frozenset(map(objects.name, found))
 
 
 class Selection:
