@@ -40,7 +40,7 @@ from minikctl.apiserver import (
 )
 from minikctl.apiserver.aggregation import Aggregation
 from minikctl.apiserver.auth import ANONYMOUS, MASTERS, Authenticate, Credentials
-from minikctl.apiserver.http_exchange import Disconnected, Exchange, Receive, Scope, Send
+from minikctl.apiserver.http_exchange import Disconnected, Exchange, Receive, Scope, Send, is_leaving
 from minikctl.apiserver.issuer import Issuer
 from minikctl.apiserver.options import WriteOptions
 from minikctl.apiserver.registry import Registry
@@ -122,14 +122,17 @@ class _Application:
             except errors.MinikctlError as error:
                 await _refuse(exchange, _internal(str(error)))
         except Disconnected:
-            return
+            if exchange.started:
+                exchange.break_off()
         except RecursionError:
             await _refuse(exchange, errors.bad_request("the request is nested too deeply"))
-        except Exception:
-            _log.exception("%s %s failed", exchange.method, exchange.path)
-            if exchange.started:
+        except Exception as error:
+            if not is_leaving(error):
+                _log.exception("%s %s failed", exchange.method, exchange.path)
+            if not exchange.started:
+                await _refuse(exchange, _internal("the server failed; its log says why"))
+            elif not exchange.break_off():
                 raise
-            await _refuse(exchange, _internal("the server failed; its log says why"))
 
     async def _route(self, exchange: Exchange) -> None:
         path = exchange.path.rstrip("/") or "/"
@@ -314,20 +317,34 @@ class _Application:
         await exchange.answer(text.encode(), "text/plain; charset=utf-8", 500 if failed else 200)
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
-        exchange = Exchange(scope, receive, send)
-        target = http_paths.parse(exchange.path, self._registry.served.table)
+        socket = http_sockets.Socket(receive, send)
+        exchange = Exchange(scope, socket.receive, socket.send)
         try:
-            http_sockets.take_token(scope, exchange)
-            self._identify(exchange)
-            self._check(exchange)
-            if target is None:
-                raise no_resource()
-            exchange.asked = http_verbs.asked(exchange, target)
-            connection = (scope, receive, send)
-            with self._metrics.open(exchange.asked):
-                await http_sockets.serve(self._registry, self._streams, connection, exchange, target)
-        except errors.StatusError as error:
-            await http_streams.refuse_websocket(scope, send, error)
+            try:
+                await self._stream(scope, socket, exchange)
+            except errors.StatusError as error:
+                await socket.refuse(scope, error)
+            except Exception as error:
+                if is_leaving(error):
+                    raise
+                _log.exception("the WebSocket of %s failed", exchange.path)
+                await socket.refuse(scope, _internal("the server failed; its log says why"))
+        except Exception as error:
+            if not is_leaving(error):
+                raise
+            await socket.leave()
+
+    async def _stream(self, scope: Scope, socket: http_sockets.Socket, exchange: Exchange) -> None:
+        target = http_paths.parse(exchange.path, self._registry.served.table)
+        http_sockets.take_token(scope, exchange)
+        self._identify(exchange)
+        self._check(exchange)
+        if target is None:
+            raise no_resource()
+        exchange.asked = http_verbs.asked(exchange, target)
+        connection = (scope, socket.receive, socket.send)
+        with self._metrics.open(exchange.asked):
+            await http_sockets.serve(self._registry, self._streams, connection, exchange, target)
 
 
 async def _lifespan(receive: Receive, send: Send) -> None:

@@ -42,9 +42,19 @@ CERTIFICATE = "client_certificate"
 UPGRADE = "minikctl.upgrade"
 """The scope's extension that hands a connection over: ``{"switch": (status, headers) -> Pipe}``."""
 
+BREAK_OFF = "minikctl.break"
+"""The scope's extension that ends an answer in the middle: ``{"off": () -> None}`` closes the connection."""
+
 
 class Disconnected(Exception):
     """The client has gone: there is nobody to answer."""
+
+
+def is_leaving(error: BaseException) -> bool:
+    """Tell whether a failure, or each in a group of them, is that the client has gone."""
+    if isinstance(error, BaseExceptionGroup):
+        return all(map(is_leaving, error.exceptions))
+    return isinstance(error, Disconnected)
 
 
 class Exchange:
@@ -243,6 +253,13 @@ class Exchange:
         headers.append(("content-length", str(len(data))))
         await self.begin(200, content_type, headers, cache=cache)
         await self.end(b"" if self.method == "HEAD" else data)
+
+    def break_off(self) -> bool:
+        """Close the connection in the middle of an answer; False where that is impossible."""
+        found = (self._scope.get("extensions") or {}).get(BREAK_OFF)
+        if found is not None:
+            found["off"]()
+        return found is not None
 
     async def redirect(self, address: str) -> None:
         """Say where what was asked for is now."""

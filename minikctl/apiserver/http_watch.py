@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import random
 from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -101,13 +102,17 @@ async def _send(emit: Emit, batches: Batches, encoder: _Encoder) -> None:
 
 
 async def _emit_in_parts(emit: Emit, encoder: _Encoder, batch: list[watching.Step]) -> None:
-    """Emit a batch, which may be all that happened while the client did not read, a little at a time."""
+    """Emit a batch, which may be all that happened while the client did not read, a little at a time.
+
+    In between others have their turn, and it shows when the client has gone.
+    """
     lines, size = list[bytes](), 0
     for step in batch:
         lines.append(encoder.line(step))
         size += len(lines[-1])
         if size >= PART_BYTES:
             await emit(lines)
+            await asyncio.sleep(0)
             lines, size = [], 0
     if lines:
         await emit(lines)

@@ -18,7 +18,7 @@ from minikctl import errors
 from minikctl.apiserver.http_exchange import CERTIFICATE
 from minikctl.apiserver.pki import Pki
 from minikctl.daemon import memory
-from minikctl.daemon.upgrades import UpgradingProtocol
+from minikctl.daemon.upgrades import UpgradingProtocol, WebSocketProtocol
 
 logger = logging.getLogger(__name__)
 
@@ -151,6 +151,10 @@ class Server:
         """Return the open connections of the loopback port, to look at what they hold."""
         return [each.transport for each in self._tls.server_state.connections]
 
+    def tasks(self) -> int:
+        """Return how many requests of the loopback port are being answered."""
+        return len(self._tls.server_state.tasks)
+
     async def run(self, on_started: Callable[[], None]) -> None:
         """Serve until ``stop``; ``on_started`` is called as soon as requests are answered."""
         self._tls.on_started = on_started
@@ -180,7 +184,7 @@ def _config(app: Any, protocol: type[_Protocol], **more: Any) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         http=protocol,
-        ws="websockets-sansio",
+        ws=WebSocketProtocol,
         # A client whose input waits for a slow process does not get to answering pings either.
         ws_ping_timeout=None,
         lifespan="off",

@@ -9,13 +9,18 @@ passed on without looking at it.
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import Iterable
+from typing import Any
 
 import httptools
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.datastructures import Headers
+from websockets.server import ServerProtocol
 
 from minikctl.apiserver import http_paths
-from minikctl.apiserver.http_exchange import UPGRADE, Header
+from minikctl.apiserver.http_exchange import BREAK_OFF, UPGRADE, Header
 
 _HIGH_WATER = 256 * 1024
 
@@ -38,11 +43,13 @@ class UpgradingProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Offer the application what the client asks for."""
         super().on_headers_complete()
+        off = functools.partial(self._break_off, self.cycle)
+        self.scope["extensions"] = {BREAK_OFF: {"off": off}}
         if self.parser.should_upgrade() and not self._should_upgrade():
             # What the client sends next need not be HTTP: the connection is of no use after a refusal.
             self.cycle.keep_alive = False
             self.pipe = RawPipe(self)
-            self.scope["extensions"] = {UPGRADE: {"switch": self._switch}}
+            self.scope["extensions"][UPGRADE] = {"switch": self._switch}
 
     def data_received(self, data: bytes) -> None:
         """Parse HTTP, and pass on what comes after it."""
@@ -68,6 +75,11 @@ class UpgradingProtocol(HttpToolsProtocol):
         if self.pipe is not None:
             self.pipe.lose()
 
+    def _break_off(self, cycle: RequestResponseCycle) -> None:
+        """Close the connection in the middle of an answer, so that the client learns that it is not whole."""
+        cycle.response_started = cycle.response_complete = True
+        self.transport.close()
+
     async def _switch(self, status: int, headers: Iterable[Header]) -> RawPipe:
         """Send the head of the answer and return the connection."""
         assert self.pipe is not None
@@ -75,6 +87,39 @@ class UpgradingProtocol(HttpToolsProtocol):
         lines = [STATUS_LINE[status], *(name + b": " + value + b"\r\n" for name, value in headers), b"\r\n"]
         self.transport.write(b"".join(lines))
         return self.pipe
+
+
+class _ServerProtocol(ServerProtocol):
+    """Leaves the offered protocols to the application."""
+
+    def process_subprotocol(self, headers: Headers) -> None:
+        """Read nothing."""
+
+
+class WebSocketProtocol(WebSocketsSansIOProtocol):
+    """uvicorn's protocol, for which a client's broken text is no failure of the server.
+
+    The application chooses among the protocols that are offered.  They need not be tokens (RFC 6455, 4.1):
+    ``SPDY/3.1+portforward.k8s.io`` is none.
+    """
+
+    def __init__(self, *arguments: Any, **more: Any) -> None:
+        super().__init__(*arguments, **more)
+        self.conn = _ServerProtocol(
+            extensions=self.conn.available_extensions, max_size=self.config.ws_max_size, logger=self.logger
+        )
+
+    def send_receive_event_to_app(self) -> None:
+        """Hand a message over; text that is none ends the connection (RFC 6455, 8.1)."""
+        if self.curr_msg_data_type == "text":
+            try:
+                b"".join(self.frames).decode()
+            except UnicodeDecodeError:
+                self.frames = []
+                self.conn.fail(1007)
+                self.handle_parser_exception()
+                return
+        super().send_receive_event_to_app()
 
 
 class RawPipe:

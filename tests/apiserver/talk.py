@@ -12,7 +12,8 @@ from minikctl.drivers.engine import ExecOptions, LogOptions
 
 
 class Session:
-    """Runs ``echo``, ``cat``, ``size`` (prints the size of the terminal), ``fail CODE`` and ``hang``."""
+    """Runs ``echo``, ``cat``, ``size`` (prints the size of the terminal), ``fail CODE``, ``flood`` and
+    ``hang``."""
 
     def __init__(self, argv: Sequence[str]) -> None:
         self._argv = argv
@@ -43,6 +44,10 @@ class Session:
                 yield 1, f"{width}x{height}".encode()
             case "fail":
                 yield 2, b"it failed\n"
+            case "flood":
+                while not self.closed.is_set():
+                    yield 1, b"x" * 65_536
+                    await asyncio.sleep(0)
             case "hang":
                 await self.closed.wait()
 
