@@ -126,6 +126,7 @@ def _collection(target: Target, method: str) -> Handler | None:
 
 async def _get(registry: Registry, exchange: Exchange, target: Target) -> None:
     form = _form(exchange)
+    listing.not_older(exchange.query.get("resourceVersion", ""), registry.feed.revision)
     entry = registry.entry(target.kind, target.namespace, target.name)
     await registry.ready(target.kind, [entry])
     data = http_forms.encode_entry(form, target.kind, entry, registry.clock.now())

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import orjson
 
 from minikctl import errors
-from minikctl.apiserver import cache
+from minikctl.apiserver import cache, strategy
 from minikctl.apiserver.options import ListOptions
 from minikctl.model import causes, objects, selectors
 from minikctl.model.kind import Cause, Kind
@@ -130,12 +130,10 @@ def _starting_point(options: ListOptions, present: int, now: datetime) -> _Start
             raise errors.bad_request("specifying resource version is not allowed when using continue")
         found = _read_token(options.continuation)
         return found if found.revision else _Start(present, now, found.after)
-    asked = revision_of(options.resource_version)
-    if asked > present:
-        raise too_new(asked, present)
+    asked = not_older(options.resource_version, present)
     # A page of a certain revision is one of exactly that, unless the client says otherwise.
-    is_exact = options.version_match == "Exact" or (options.limit and not options.version_match)
-    return _Start(asked if is_exact and asked else present, now)
+    exact = options.version_match == "Exact" or (options.limit and not options.version_match)
+    return _Start(asked if exact and asked else present, now)
 
 
 def _check_match(options: ListOptions) -> None:
@@ -164,13 +162,19 @@ def refuse(found: list[Cause]) -> None:
 
 def revision_of(text: str) -> int:
     """Return the number in a resourceVersion, 0 for "" (whatever is newest)."""
-    if not text:
-        return 0
-    if not text.isascii() or not text.isdigit():
-        raise errors.bad_request(
-            f'resourceVersion: Invalid value: "{text}": strconv.ParseUint: invalid syntax'
-        )
-    return int(text)
+    fault = strategy.version_fault(text)
+    if fault:
+        detail = f'resourceVersion: Invalid value: "{text}": {fault}'
+        raise errors.bad_request(f"invalid resource version: {detail}")
+    return int(text or 0)
+
+
+def not_older(text: str, present: int) -> int:
+    """Return the number in a resourceVersion that the present is not older than; 504 if it is."""
+    asked = revision_of(text)
+    if asked > present:
+        raise too_new(asked, present)
+    return asked
 
 
 def too_new(asked: int, present: int) -> errors.StatusError:
@@ -209,4 +213,4 @@ def _read_token(token: str) -> _Start:
         return _Start(int(found["rv"]), began, (str(namespace), str(name)))
     except (binascii.Error, KeyError, TypeError, ValueError, OverflowError, OSError) as error:
         text = str(error) if isinstance(error, binascii.Error) else "it is not one of this server's"
-        raise errors.bad_request(f"continue key is not valid: {text}") from None
+        raise errors.bad_request(f"invalid continue token: continue key is not valid: {text}") from None

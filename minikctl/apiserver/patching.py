@@ -9,11 +9,14 @@ import orjson
 from minikctl import errors
 from minikctl.apiserver import strategy
 from minikctl.apiserver.options import PatchOptions, PatchType
-from minikctl.model import causes, decoding, objects, patches, schema
+from minikctl.model import causes, decoding, kinds, objects, patches, schema
 from minikctl.model.kinds.base import Kind
 from minikctl.model.objects import Object
 
 STALE = "the object has been modified; please apply your changes to the latest version and try again"
+
+_SCHEME = "pkg/api/legacyscheme/scheme.go:30"
+"""Where kinds are registered in Kubernetes, as its refusals say."""
 
 MOST_OPERATIONS = 10_000
 
@@ -42,13 +45,14 @@ def apply(kind: Kind, current: Object, body: Any, options: PatchOptions) -> Obje
         meta = {name: value for name, value in current["metadata"].items() if name != "managedFields"}
         current = {**current, "metadata": meta}
     patched = copied(outcome(kind, current, body, options.type))
+    _same_type(kind, patched, options.type)
     _same_name(patched, current)
     _same_version(kind, patched, current)
     if options.strict:
         _refuse_unknown(kind, patched, body)
     fault = decoding.decode_errors(kind, patched)
     if fault:
-        raise errors.bad_request(fault)
+        raise _undecodable(patched, fault.removeprefix(decoding.wrong(kind, "")))
     schema.drop_unknown(kind, patched)
     return patched
 
@@ -96,10 +100,32 @@ def _apply(kind: Kind, current: Object, body: Any, type: PatchType) -> Any:
     return patches.strategic(kind, current, body)
 
 
+def _same_type(kind: Kind, patched: Object, type: PatchType) -> None:
+    """Refuse a patch that makes another kind of the object; a strategic one is not asked for its own."""
+    version, name = patched.get("apiVersion") or kind.api_version, patched.get("kind") or kind.kind
+    patched["apiVersion"], patched["kind"] = kind.api_version, kind.kind
+    if (version, name) == (kind.api_version, kind.kind) or type == "strategic":
+        return
+    if kind.is_custom:
+        wrong = {"apiVersion": (version, kind.api_version), "kind": (name, kind.kind)}
+        found = [causes.invalid(at, is_, f"must be {due}") for at, (is_, due) in wrong.items() if is_ != due]
+        raise errors.invalid(kind.kind, kind.group, objects.name(patched), found)
+    other = kinds.of(patched | {"apiVersion": str(version), "kind": str(name)})
+    if other is not None and kinds.stored(other) is kinds.stored(kind):
+        return
+    if other is None:
+        detail = f'no kind "{name}" is registered for version "{version}" in scheme "{_SCHEME}"'
+    else:
+        package = kind.group.partition(".")[0] or "core"
+        detail = f"converting ({other.version}.{name}) to ({package}.{kind.kind}): unknown conversion"
+    raise _undecodable({**patched, "apiVersion": version, "kind": name}, detail)
+
+
+def _undecodable(patched: Object, detail: str) -> errors.StatusError:
+    return errors.invalid("", "", "", [causes.invalid("patch", orjson.dumps(patched).decode(), detail)])
+
+
 def _same_name(patched: Object, current: Object) -> None:
-    for field in ("apiVersion", "kind"):
-        if patched.get(field) != current.get(field):
-            patched[field] = current[field]
     meta = patched.get("metadata")
     if not isinstance(meta, dict):
         raise unprocessable("metadata cannot be removed")

@@ -14,7 +14,7 @@ from minikctl.model.kinds.base import Kind
 from minikctl.model.objects import Object
 
 _NOT_CONTENT = ("metadata", "status", "apiVersion", "kind")
-_SERVER_OWNED = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation")
+_SERVER_OWNED = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds")
 _PARTS: dict[str, tuple[str, ...]] = {
     "status": ("status",),
     "approval": ("status",),
@@ -52,6 +52,11 @@ _CONDITIONAL = frozenset(
 """Kinds whose updates must say which version they were made from."""
 _KEEP_LABELS = ("Deployment",)
 """Kinds whose labels a write to the status does not change."""
+_VERSIONS = 2**64
+_DIGITS = 19
+"""A number of so many digits is below ``_VERSIONS``."""
+_MOST_DIGITS = 4000
+"""So many digits are always read as a number."""
 _NOT_KEPT = ("selfLink", "resourceVersion")
 
 
@@ -75,6 +80,8 @@ def begin_create(kind: Kind, obj: Object, namespace: str, now: datetime, uid: st
     meta["creationTimestamp"] = objects.timestamp(now)
     if kind.has_generation:
         meta["generation"] = 1
+    elif not meta.get("generation"):
+        meta.pop("generation", None)
     obj["apiVersion"], obj["kind"] = kind.api_version, kind.kind
     if "status" in kind.subresources and kind.builtin != "Node":
         obj.pop("status", None)
@@ -110,7 +117,21 @@ def same_name(obj: Object, name: str) -> None:
 def expected_version(obj: Object) -> str:
     """Return the resourceVersion that a write is meant for; "", which "0" means too, is any."""
     given = objects.resource_version(obj)
-    return "" if given == "0" else given
+    fault = version_fault(given)
+    if fault:
+        raise errors.bad_request(f'metadata.resourceVersion: Invalid value: "{given}": {fault}')
+    return str(int(given or 0) or "")
+
+
+def version_fault(text: str) -> str:
+    """Return why a text is no resourceVersion, in Go's words; "" for one that is, and for none."""
+    if not text:
+        return ""
+    if not text.isascii() or not text.isdigit():
+        return f'strconv.ParseUint: parsing "{text}": invalid syntax'
+    if len(text) > _DIGITS and int(text[:_MOST_DIGITS]) >= _VERSIONS:
+        return f'strconv.ParseUint: parsing "{text}": value out of range'
+    return ""
 
 
 def need_version(kind: Kind, obj: Object) -> None:
@@ -184,7 +205,7 @@ def begin_update(kind: Kind, new: Object, old: Object, subresource: str = "") ->
     given, owned = meta.get("managedFields"), before.get("managedFields")
     if given is None or (not owned and managers.is_reset(given)):
         set_owners(new, owned)
-    for field in (*_SERVER_OWNED, "name", "namespace", "generateName"):
+    for field in (*_SERVER_OWNED, "generation", "name", "namespace", "generateName"):
         if field in before:
             meta[field] = before[field]
         else:

@@ -30,6 +30,9 @@ def validate(kind: Kind, obj: Object, old: Object | None) -> list[Cause]:
     found = [*_names(kind, meta), *_labels(meta), *annotation_map(meta), *_owners(meta), *_finalizers(meta)]
     if not kind.is_custom and kind.group not in _GENERIC_GROUPS:
         found += _unqualified(meta)
+    generation = meta.get("generation")
+    if isinstance(generation, int) and generation < 0:
+        found.append(causes.invalid("metadata.generation", generation, "must be greater than or equal to 0"))
     return found if old is None else [*found, *_update(meta, objects.meta(old))]
 
 

@@ -235,16 +235,29 @@ class FieldSelector:
 def parse_fields(kind: Kind, text: str) -> FieldSelector:
     """Return the field selector that the text describes for objects of that kind."""
     readers = {**FIELDS, **kind.selectable}
-    found = []
-    for term in re.split(r"(?<!\\),", text):
-        if not term:
-            continue
-        match = re.fullmatch(r"(.*?)(==|!=|=)(.*)", term, re.DOTALL)
-        if not match:
-            raise SelectorError(f"invalid selector: '{text}'; can't understand '{term}'")
-        field, sign, value = match.groups()
+    terms = sorted(filter(None, re.findall(r"(?:\\.|[^,\\]|\\$)*", text, re.DOTALL)))
+    found = [_field_term(term, text) for term in terms]
+    for field, _, _ in found:
         if field not in readers:
             raise SelectorError(f"field label not supported: {field}")
-        plain = re.sub(r"\\([\\,=])", r"\1", value)
-        found.append(FieldRequirement(field, plain, sign != "!=", readers[field]))
-    return FieldSelector(tuple(found))
+    return FieldSelector(
+        tuple(FieldRequirement(field, value, sign != "!=", readers[field]) for field, sign, value in found)
+    )
+
+
+def _field_term(term: str, text: str) -> tuple[str, str, str]:
+    """Return field, operator and value; in a value a backslash stands before ``,``, ``=`` and itself."""
+    match = re.fullmatch(r"(.*?)(!=|==|=)(.*)", term, re.DOTALL)
+    if not match:
+        raise SelectorError(f"invalid selector: '{text}'; can't understand '{term}'")
+    field, sign, escaped = match.groups()
+    value, parts = "", iter(escaped)
+    for part in parts:
+        if part == "=":
+            raise SelectorError(f"invalid field selector: unescaped character in value: {ord(part)}")
+        if part == "\\":
+            part = next(parts, "")
+            if part not in ("\\", ",", "="):
+                raise SelectorError(f"invalid field selector: invalid escape sequence: \\{part}")
+        value += part
+    return field, sign, value

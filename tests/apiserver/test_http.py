@@ -220,7 +220,12 @@ async def test_each_patch_type(client: Client, media: str, patch: Any) -> None:
             400,
             "does not match the name on the URL",
         ),
-        ("application/merge-patch+json", {"data": {"a": 1}}, 400, "cannot unmarshal number"),
+        (
+            "application/merge-patch+json",
+            {"data": {"a": 1}},
+            422,
+            "json: cannot unmarshal number into Go struct field ConfigMap.data of type string",
+        ),
         ("application/merge-patch+json", {"metadata": {"uid": "x"}}, 409, "Precondition failed: UID"),
     ],
 )

@@ -322,3 +322,25 @@ async def test_what_is_cached_is_never_changed_in_place(registry: Registry) -> N
         kinds.POD, "default", "web", running, WriteOptions(dry_run=True), subresource="status"
     )
     assert entry.object == before
+
+
+async def test_a_generation_is_the_servers_where_it_counts_and_else_the_makers(registry: Registry) -> None:
+    body = samples.config_map("counted")
+    body["metadata"].update(generation=5, deletionTimestamp="2020-01-01T00:00:00Z", uid="mine")
+    made = await registry.create(kinds.CONFIG_MAP, "default", body)
+    assert (made["metadata"]["generation"], made["metadata"].get("deletionTimestamp")) == (5, None)
+    again = {**made, "metadata": {**made["metadata"], "generation": 9}, "data": {"a": "b"}}
+    changed = await registry.update(kinds.CONFIG_MAP, "default", "counted", again)
+    assert changed["metadata"]["generation"] == 5
+    counted = samples.deployment()
+    counted["metadata"]["generation"] = 7
+    made = await registry.create(kinds.DEPLOYMENT, "default", counted)
+    assert made["metadata"]["generation"] == 1
+
+
+async def test_a_strategic_patch_is_not_asked_for_its_kind(registry: Registry) -> None:
+    await registry.create(kinds.CONFIG_MAP, "default", samples.config_map("a"))
+    for body, type in (({"kind": "Secret"}, "strategic"), ({"kind": None, "apiVersion": None}, "merge")):
+        options = PatchOptions(type)  # type: ignore[arg-type]
+        left = await registry.patch(kinds.CONFIG_MAP, "default", "a", body, options)
+        assert (left["apiVersion"], left["kind"]) == ("v1", "ConfigMap")

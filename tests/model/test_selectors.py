@@ -94,3 +94,24 @@ def test_field_selector() -> None:
         selectors.parse_fields(kinds.POD, "spec.x=1")
     with pytest.raises(selectors.SelectorError, match="invalid selector: 'x'; can't understand 'x'"):
         selectors.parse_fields(kinds.POD, "x")
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        (r"metadata.name=a\,b", "a,b"),
+        (r"metadata.name=a\=b", "a=b"),
+        (r"metadata.name=a\\", "a\\"),
+        ("metadata.name=a!", "a!"),
+        (r"metadata.name=\x", "invalid field selector: invalid escape sequence: \\x"),
+        ("metadata.name=a\\", "invalid field selector: invalid escape sequence: \\"),
+        ("metadata.name=a=b", "invalid field selector: unescaped character in value: 61"),
+    ],
+)
+def test_values_of_fields_are_escaped(text: str, value: str) -> None:
+    try:
+        found = selectors.parse_fields(kinds.POD, f"metadata.namespace!=b,{text}").name()
+    except selectors.SelectorError as error:
+        found = str(error)
+    assert found == value
+    assert selectors.parse_fields(kinds.POD, r"metadata.name=a\\,metadata.namespace=b").requirements[1:]
