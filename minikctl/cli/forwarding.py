@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import re
 import signal
 import threading
 import time
@@ -18,7 +19,13 @@ from minikctl.client import http, multiplex, tunnel
 from minikctl.drivers import listening
 
 POLL_SECONDS = 0.25
+START_SECONDS = 10
+"""How long a pod that took over is given until it listens."""
 WATCH_SECONDS = 600
+# Words of kubelets and of minikctl's nodes about a connection of which nothing reached the pod.
+_UNTAKEN = re.compile(
+    r"connection refused|no sandbox|no longer belongs|sandbox .* (not found|not running)|is closed"
+)
 
 
 class Goal(Protocol):
@@ -89,11 +96,13 @@ async def _until_interrupted(work: Coroutine[Any, Any, None]) -> None:
 
 
 class _Present(NamedTuple):
-    """The pod that new connections go to."""
+    """The pod that new connections go to, until when it may still be starting, and what is set when it leaves."""
 
-    name: str
+    pod: dict[str, Any]
     connection: multiplex.Connection
     ports: list[int]
+    starts_until: float
+    leaving: asyncio.Event
 
 
 class _Forwarder:
@@ -113,9 +122,11 @@ class _Forwarder:
             except BaseException:
                 await connection.close()
                 raise
+            starts_until = 0.0
             while True:
-                await self._serve(pod, connection, group)
+                await self._serve(pod, connection, group, starts_until)
                 pod, connection = await self._next(pod["metadata"]["name"])
+                starts_until = time.monotonic() + START_SECONDS
 
     async def _connect(self, pod: dict[str, Any]) -> multiplex.Connection:
         path = port_forward.pod_path(pod, "portforward", self._session)
@@ -124,14 +135,18 @@ class _Forwarder:
     # --- pods ---------------------------------------------------------------------------------------------
 
     async def _serve(
-        self, pod: dict[str, Any], connection: multiplex.Connection, group: asyncio.TaskGroup
+        self,
+        pod: dict[str, Any],
+        connection: multiplex.Connection,
+        group: asyncio.TaskGroup,
+        starts_until: float,
     ) -> None:
         """Let new connections go to the pod until it is lost or on its way out."""
         assert self._present is not None
-        name, ports = pod["metadata"]["name"], [remote for _, remote in self._goal.ports(pod)]
+        ports = [remote for _, remote in self._goal.ports(pod)]
         running = group.create_task(connection.run())
-        self._present.set_result(_Present(name, connection, ports))
         leaving = asyncio.Event()
+        self._present.set_result(_Present(pod, connection, ports, starts_until, leaving))
         watch = _Watch(pod, self._session, asyncio.get_running_loop(), leaving)
         watch.start()
         try:
@@ -221,21 +236,58 @@ class _Forwarder:
         return accept
 
     async def _handle(self, place: int, pipe: tunnel.SocketPipe) -> None:
+        local = tunnel.Replayable(pipe)
         try:
-            assert self._present is not None
-            present = await asyncio.shield(self._present)
-            port = present.ports[place]
-            self._requests += 1
-            try:
-                problem = await tunnel.forward(present.connection, self._requests, port, pipe)
-            except multiplex.StreamReset as error:
-                problem = str(error)
+            while True:
+                assert self._present is not None
+                present = await asyncio.shield(self._present)
+                problem = await self._carry(present, present.ports[place], local)
+                if not problem or not local.fresh or not await self._may_again(present, problem):
+                    break
+                local.rewind()
             if problem:  # told before the connection ends: who waits for its end knows why
-                self._session.io.warn(f"error: an error occurred forwarding -> {port}: {problem}")
+                self._session.io.warn(
+                    f"error: an error occurred forwarding -> {present.ports[place]}: {problem}"
+                )
         finally:
             await pipe.close()
         if problem and self._plan.is_once:
             await present.connection.close()
+
+    async def _carry(self, present: _Present, port: int, local: tunnel.Replayable) -> str:
+        """Carry one connection to the pod; return what went wrong."""
+        self._requests += 1
+        try:
+            return await tunnel.forward(present.connection, self._requests, port, local)
+        except multiplex.StreamReset as error:
+            return str(error)
+
+    async def _may_again(self, present: _Present, problem: str) -> bool:
+        """Tell whether a connection that nobody took may find another pod, or this one once it has started."""
+        if self._plan.is_once or not _UNTAKEN.search(problem):
+            return False
+        if await self._is_gone(present):
+            present.leaving.set()
+            while present.connection is self._connection():
+                await asyncio.sleep(0)
+            return True
+        await asyncio.sleep(POLL_SECONDS)
+        return time.monotonic() < present.starts_until
+
+    def _connection(self) -> multiplex.Connection | None:
+        """Return what new connections go through now."""
+        assert self._present is not None
+        return self._present.result().connection if self._present.done() else None
+
+    async def _is_gone(self, present: _Present) -> bool:
+        """Tell whether the pod is none of those meant any more: its end may be known here before it is heard of."""
+        if present.connection is not self._connection():
+            return True
+        try:
+            found = await asyncio.to_thread(self._goal.candidates)
+        except (errors.MinikctlError, OSError):
+            return False
+        return all(each["metadata"]["uid"] != present.pod["metadata"]["uid"] for each in found)
 
 
 async def _expire(connection: multiplex.Connection, running: asyncio.Task[None]) -> None:

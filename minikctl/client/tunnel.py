@@ -17,6 +17,7 @@ from minikctl.client import http, multiplex
 PROTOCOL = "portforward.k8s.io"
 _CONNECT_SECONDS = 30.0
 _HEAD_LIMIT = 64 * 1024
+_REPLAY_LIMIT = 1024 * 1024
 
 
 async def connect(client: http.HttpClient, path: str) -> multiplex.Connection:
@@ -114,7 +115,50 @@ class SocketPipe:
             await self._writer.wait_closed()
 
 
-async def forward(connection: multiplex.Connection, request: int, port: int, local: SocketPipe) -> str:
+class Replayable:
+    """A local connection whose first words can be said again, as long as nothing was answered."""
+
+    def __init__(self, pipe: SocketPipe) -> None:
+        self._pipe = pipe
+        self._said: list[bytes] = []
+        self._place = 0
+        self.fresh = True
+        """Whether all that was read is still at hand, and nothing was written."""
+
+    async def read(self) -> bytes:
+        """Return the next bytes, b"" at the end."""
+        if self._place < len(self._said):
+            self._place += 1
+            return self._said[self._place - 1]
+        data = await self._pipe.read()
+        if self.fresh:
+            self._said.append(data)
+            self._place += 1
+            if sum(map(len, self._said)) > _REPLAY_LIMIT:
+                self._forget()
+        return data
+
+    async def write(self, data: bytes) -> None:
+        """Send bytes; returns when there is room for more."""
+        self._forget()
+        await self._pipe.write(data)
+
+    async def close_write(self) -> None:
+        """Let the other side see the end of what is sent, if anything was."""
+        if not self.fresh:
+            await self._pipe.close_write()
+
+    def rewind(self) -> None:
+        """Have the next reader hear all of it from the beginning; only while it is ``fresh``."""
+        self._place = 0
+
+    def _forget(self) -> None:
+        if self._place == len(self._said):
+            self._said, self._place = [], 0
+        self.fresh = False
+
+
+async def forward(connection: multiplex.Connection, request: int, port: int, local: Replayable) -> str:
     """Carry one local connection's bytes to a port of the pod; return what the server says went wrong.
 
     The local connection is the caller's to close.

@@ -105,6 +105,7 @@ class _Shell:
         self.output: AsyncIterator[tuple[int, bytes]] = session.output()
         self.group = 0
         self.rest = b""
+        self.words = b""
 
     async def ask(self, line: str) -> None:
         """Have a line carried out up to its acknowledgement; ``DriverError`` in the shell's words."""
@@ -118,6 +119,9 @@ class _Shell:
                     raise errors.DriverError(text or "the network agent ended while it was at work", text)
                 heard, words = (heard + piece[1], words) if piece[0] == 1 else (heard, words + piece[1])
         number, _, self.rest = heard.partition(b"\n")
+        self.words = (
+            words  # the engine carries the channels one by one: a complaint may come ahead of the answer
+        )
         self.group = int(number)
 
 
@@ -127,7 +131,7 @@ class Relayed:
     def __init__(self, shell: _Shell, kill: Callable[[int], Awaitable[None]]) -> None:
         self._shell = shell
         self._kill = kill
-        self._words = b""
+        self._words = shell.words
         self._ended = False
 
     async def read(self) -> bytes:

@@ -119,7 +119,10 @@ class Cluster:
         found = docker(
             "ps", "-q", "--no-trunc", *(part for word in words for part in ("--filter", word))
         ).split()
-        return {one: docker("inspect", "-f", "{{.State.StartedAt}}", one) for one in found}
+        argv = ["docker", "inspect", "-f", "{{.Id}} {{.State.StartedAt}}", *found]
+        # One may be removed meanwhile: it is left out.
+        said = subprocess.run(argv, capture_output=True, text=True, check=False).stdout if found else ""
+        return dict(line.split(" ", 1) for line in said.splitlines() if line)
 
 
 def docker(*words: str) -> str:

@@ -1,4 +1,7 @@
-"""A registry on loopback that holds one image and asks for a password: enough of the distribution API to pull."""
+"""A registry on loopback that holds one image and asks for a password: enough of the distribution API to pull.
+
+Each has a layer of its own, as an engine does not pull a layer again that it has seen.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import hashlib
 import http.server
 import io
 import json
+import os
 import subprocess
 import tarfile
 import threading
@@ -24,8 +28,19 @@ def _digest(data: bytes) -> str:
     return f"sha256:{hashlib.sha256(data).hexdigest()}"
 
 
-def _content(image: str) -> tuple[bytes, dict[str, bytes]]:
-    """Return the manifest and the blobs of an image that the engine has."""
+def _own_layer() -> bytes:
+    """Return a layer that no other registry has."""
+    content = os.urandom(LAYER_BYTES)
+    entry = tarfile.TarInfo("own")
+    entry.size = len(content)
+    layer = io.BytesIO()
+    with tarfile.open(fileobj=layer, mode="w") as archive:
+        archive.addfile(entry, io.BytesIO(content))
+    return layer.getvalue()
+
+
+def _content(image: str, own: bytes) -> tuple[bytes, dict[str, bytes]]:
+    """Return the manifest and the blobs of an image that the engine has, with a layer more."""
     saved = subprocess.run(["docker", "save", image], capture_output=True, check=True).stdout
     blobs: dict[str, bytes] = {}
 
@@ -41,29 +56,32 @@ def _content(image: str) -> tuple[bytes, dict[str, bytes]]:
             return found.read()
 
         parts = json.loads(read("manifest.json"))[0]
+        config = json.loads(read(parts["Config"]))
+        config["rootfs"]["diff_ids"].append(_digest(own))
         manifest = {
             "schemaVersion": 2,
             "mediaType": MANIFEST_TYPE,
-            # Another author makes another image: the engine does not have this one.
-            "config": described(
-                json.dumps({**json.loads(read(parts["Config"])), "author": "test"}).encode(), CONFIG_TYPE
-            ),
-            "layers": [described(read(name), LAYER_TYPE) for name in parts["Layers"]],
+            "config": described(json.dumps(config).encode(), CONFIG_TYPE),
+            "layers": [
+                *(described(read(name), LAYER_TYPE) for name in parts["Layers"]),
+                described(own, LAYER_TYPE),
+            ],
         }
     return json.dumps(manifest).encode(), blobs
 
 
 PIECES = 24
+LAYER_BYTES = 4_000_000
 
 
 @contextmanager
 def running(image: str, seconds: float = 0) -> Iterator[str]:
     """Yield the address of a registry from which any name with any tag is that image.
 
-    The largest layer takes so many ``seconds``.
+    Its own layer takes so many ``seconds``.
     """
-    manifest, blobs = _content(image)
-    largest = max(map(len, blobs.values()))
+    own = _own_layer()
+    manifest, blobs = _content(image, own)
     wanted = "Basic " + base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
 
     class Handler(http.server.BaseHTTPRequestHandler):
@@ -90,7 +108,7 @@ def running(image: str, seconds: float = 0) -> Iterator[str]:
             self.end_headers()
             if self.command != "GET":
                 return
-            if len(body) < largest:
+            if body != own:
                 self.wfile.write(body)
                 return
             size = len(body) // PIECES + 1

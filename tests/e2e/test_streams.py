@@ -33,7 +33,7 @@ spec:
       - name: inner
         image: minikctl-demo:latest
         imagePullPolicy: IfNotPresent
-        command: [sh, -c, "mkdir /tmp/w; head -c 3000000 /dev/zero > /tmp/w/big; exec httpd -f -p 127.0.0.1:9999 -h /tmp/w"]
+        command: [sh, -c, "sleep 1; mkdir /tmp/w; head -c 3000000 /dev/zero > /tmp/w/big; exec httpd -f -p 127.0.0.1:9999 -h /tmp/w"]
 ---
 apiVersion: v1
 kind: Service
@@ -46,6 +46,18 @@ spec: {selector: {app: web}, ports: [{port: 80, targetPort: http, name: http}]}
 def web(cluster: Cluster) -> Iterator[Cluster]:
     cluster.run("apply", "-f", "-", stdin=MANIFEST)
     cluster.run("rollout", "status", "deployment/web", "--timeout=60s")
+    listening = [
+        "exec",
+        "deployment/web",
+        "-c",
+        "inner",
+        "--",
+        "wget",
+        "-qO",
+        "/dev/null",
+        "127.0.0.1:9999/big",
+    ]
+    eventually(lambda: cluster.run(*listening, code=None).returncode == 0)
     yield cluster
     cluster.run("delete", "-f", "-", stdin=MANIFEST, code=None)
 
@@ -100,16 +112,19 @@ def test_kubectl_forwards_to_ports_that_only_the_pod_itself_reaches(web: Cluster
     ]
     with forwarding(web, argv, 2, KUBECTL_PORT_FORWARD_WEBSOCKETS=way) as (http, inner):
         eventually(lambda: size(inner, "/big") == 3_000_000)
+        eventually(lambda: size(http) > 0)
         assert all(size(http) > 0 for _ in range(5))
         refused = web.kubectl("exec", pod(web), "-c", "app", "--", "nc", "127.0.0.1", "1", code=1)
         assert "onnection refused" in refused.stderr
 
 
 def test_our_own_forwarding_survives_its_pod(web: Cluster) -> None:
-    with forwarding(web, [PROGRAM, "port-forward", "service/web", ":80"], 1) as (port,):
+    with forwarding(web, [PROGRAM, "port-forward", "deployment/web", ":8080", ":9999"], 2) as (port, inner):
         assert size(port) > 0
+        eventually(lambda: size(inner, "/big") == 3_000_000)
         web.run("delete", "pod", pod(web))
         assert size(port) > 0  # waits for the next pod
+        assert size(inner, "/big") == 3_000_000  # and until it listens
     web.run("rollout", "status", "deployment/web", "--timeout=60s")
 
 
