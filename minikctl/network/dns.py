@@ -144,7 +144,7 @@ class ClusterDns:
     def _note_servers(self) -> None:
         found = self._book.servers()
         for uid, (feeder, task) in [*self._feeders.items()]:
-            if found.get(uid) != feeder.address:
+            if found.get(uid) != feeder.address or task.done():
                 task.cancel()
                 del self._feeders[uid]
         for uid, address in found.items():

@@ -13,6 +13,8 @@ from minikctl.plan import proxy_view
 from minikctl.plan.dns_zones import reverse_name
 
 SPECIFICATION = "1.1.0"
+LABEL_LIMIT = 63
+"""No label of a name in DNS is longer; the API takes longer ones in an external name."""
 
 RecordKey = tuple[str, str]
 """(absolute name, type)."""
@@ -68,7 +70,8 @@ def _service(found: _Found, service: objects.Object, slices: Sequence[objects.Ob
     spec = objects.spec(service)
     name = f"{objects.name(service)}.{objects.namespace(service)}.svc"
     if spec.get("type") == "ExternalName":
-        if target := str(spec.get("externalName") or "").rstrip("."):
+        target = str(spec.get("externalName") or "").rstrip(".")
+        if target and all(len(label) <= LABEL_LIMIT for label in target.split(".")):
             found.add(name, "CNAME", f"{target}.")
         return
     addresses = proxy_view.cluster_addresses(spec)

@@ -166,3 +166,22 @@ def test_pods_that_share_an_address_share_a_name_until_the_last_is_gone() -> Non
     names.follow(moved, None)
     assert names.records == {}
     names.follow({**server("three"), "status": {}}, None)
+
+
+async def test_a_server_whose_filling_failed_unexpectedly_is_filled_after_the_next_change() -> None:
+    world = World()
+    world.client.put(server("dns-1"))
+    update, failures = world.servers.update, [ValueError("not understood")]
+
+    async def failing(*args: Any) -> None:
+        if failures:
+            raise failures.pop()
+        await update(*args)
+
+    world.servers.update = failing  # type: ignore[method-assign,assignment]
+    async with world.running(world.dns.run()):
+        await world.turn()
+        assert not failures
+        world.client.put(cases.service("new", "10.96.0.21"))
+        await world.turn()
+        assert world.web() == {"10.96.0.20"}

@@ -115,3 +115,10 @@ def test_batches_keep_names_whole_and_delete_first() -> None:
     assert parts == [[("a", "A"), ("a", "CNAME")], [("b", "A")], [("c", "A")]]
     assert [list(part) for part in dns_records.batches({}, 90)] == []
     assert len(list(dns_records.batches(changes, 9000))) == 1
+
+
+def test_an_external_name_that_dns_cannot_hold_has_no_record() -> None:
+    alias = ("alias.default.svc.cluster.local.", "CNAME")
+    for target, held in (("a" * 63 + ".com", True), ("a" * 64 + ".com", False), ("a." * 126 + "b", True)):
+        external = service("alias", "", type="ExternalName", externalName=target)
+        assert records(external) == ({alias: {f"{target}."}} if held else {})
