@@ -248,13 +248,15 @@ class NodeAgent:
         except errors.EngineUnavailable as error:
             self._lost(str(error))
             self._watch.doubt()
-        except (errors.DriverError, errors.StatusError, OSError) as error:
+        except Exception as error:  # whatever it is, it must not be tried again at once
             reason = error.reason if isinstance(error, NodeFailure) else "Error"
             if key[0] == "run" and not isinstance(error, NodeFailure):
                 reason = "CreateContainerError"
             now = self._clock.now()
             found.failures[key] = backoff.failed(found.failures.get(key), key, reason, str(error), now)
-            log.warning("%s of pod %s/%s: %s", key[0], found.namespace, found.name, error)
+            expected = isinstance(error, errors.MinikctlError | OSError)
+            trace = None if expected else error
+            log.warning("%s of pod %s/%s: %s", key[0], found.namespace, found.name, error, exc_info=trace)
             if key[0] in ("run", "sandbox", "remove", "stop"):
                 await self._look_again(found.uid)
         finally:
@@ -345,6 +347,7 @@ class NodeAgent:
         chosen = [self._records[uid]] if uid in self._records else list(self._records.values())
         for found in chosen:
             for container_id in [known for known in found.containers if known not in present]:
+                self._owners.pop(container_id, None)
                 found.drop_container(container_id)
                 self.wake(found.uid)
         for container in containers:

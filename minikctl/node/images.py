@@ -122,7 +122,7 @@ class Images:
         started = self._clock.monotonic()
         try:
             await self._pull_with(image, auths)
-        except errors.DriverError as error:
+        except Exception as error:  # noqa: BLE001 - raised again where the image is waited for
             outcome.set_exception(error)
             outcome.exception()  # seen here, should nobody be waiting any more
         else:

@@ -96,8 +96,9 @@ class EngineWatch:
             except errors.EngineUnavailable as error:
                 self._follower.lost(str(error))
                 pause = RETRY_SECONDS
-            except errors.DriverError as error:
-                log.warning("listing containers: %s", error)
+            except Exception as error:
+                expected = isinstance(error, errors.MinikctlError | OSError)
+                log.warning("listing containers: %s", error, exc_info=None if expected else error)
             await tasks.first(self._clock.sleep(pause), self._doubt.wait())
             if self._doubt.is_set():
                 await self._clock.sleep(RETRY_SECONDS)

@@ -98,15 +98,13 @@ class StatusWriter:
                 found = await self._client.patch(
                     kinds.POD, objects.name(pod), objects.namespace(pod), body, subresource="status"
                 )
-            except errors.StatusError as error:
-                if error.code < 500:
-                    if error.reason not in ("Conflict", "NotFound"):
-                        log.warning(
-                            "status of pod %s/%s: %s", objects.namespace(pod), objects.name(pod), error
-                        )
+            except errors.MinikctlError as error:
+                refusal = error if isinstance(error, errors.StatusError) and error.code < 500 else None
+                if refusal is None or refusal.reason not in ("Conflict", "NotFound"):
+                    log.warning("status of pod %s/%s: %s", objects.namespace(pod), objects.name(pod), error)
+                if refusal is not None:
                     self._refused(objects.uid(pod))
                     return None
-                log.warning("status of pod %s/%s: %s", objects.namespace(pod), objects.name(pod), error)
                 await self._clock.sleep(RETRY_SECONDS)
             else:
                 return found

@@ -602,6 +602,30 @@ async def test_a_server_that_fails_is_asked_again(bench: Bench) -> None:
         assert not failures
 
 
+async def test_a_deletion_that_fails_again_and_again_is_tried_less_and_less_often(bench: Bench) -> None:
+    tries, full = 0, True
+
+    def failing(verb: str, *_: str) -> Exception | None:
+        nonlocal tries
+        if verb != "delete" or not full:
+            return None
+        tries += 1
+        return errors.StoreError("the disk is full")
+
+    async with bench.running():
+        put(bench, pod("web"))
+        await bench.until(lambda: bench.ready("web"))
+        await bench.client.delete(kinds.POD, "web", "default")
+        bench.client.failures.append(failing)
+        await bench.until(lambda: tries)
+        for _ in range(60):
+            await bench.clock.advance(1)
+            await asyncio.sleep(0.002)
+        assert 1 < tries < 10
+        full = False
+        await bench.until(lambda: bench.phase("web") == "", advance=5)
+
+
 async def test_a_deletion_that_fails_is_tried_again(bench: Bench) -> None:
     failures: list[Exception] = []
 

@@ -98,7 +98,11 @@ async def test_what_was_made_from_an_outdated_pod_is_refused() -> None:
 
 async def test_a_server_error_is_tried_again_and_others_are_not() -> None:
     writes = Writes()
-    found = [errors.StatusError(500, "InternalError", "x"), errors.StatusError(422, "Invalid", "y")]
+    found = [
+        errors.StatusError(500, "InternalError", "x"),
+        errors.StoreError("the disk is full"),
+        errors.StatusError(422, "Invalid", "y"),
+    ]
 
     def failing(verb: str, *_: str) -> Exception | None:
         return found.pop(0) if verb == "patch status" and found else None
@@ -109,6 +113,8 @@ async def test_a_server_error_is_tried_again_and_others_are_not() -> None:
     assert writes.calls == 1
     await writes.clock.advance(1)
     assert writes.calls == 2
+    await writes.clock.advance(1)
+    assert writes.calls == 3
     assert writes.refused == [writes.pod["metadata"]["uid"]]
     writes.offer(phase="Running")
     await writes.writer.flush(writes.pod["metadata"]["uid"])
