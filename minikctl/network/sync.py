@@ -98,6 +98,8 @@ class RuleSync:
         self._urgent = asyncio.Event()
         self._delay = RETRY_SECONDS
         self._failures: dict[str, str] = {}
+        self._left: dict[str, Member] = {}
+        """Those that failed, until it is known whether they are still there."""
         self._failing = asyncio.Event()
         self._rested = 0.0
         self._unswept: set[str] = set()
@@ -127,6 +129,7 @@ class RuleSync:
             self._books.policies.attached(member.pod, member.ip)
         else:
             self._books.policies.publishes(member.container_id, member.ip)
+        self._left.pop(member.container_id, None)
         state = self._states.get(member.container_id)
         if state is None or state.member != member:
             waiters = state.waiters if state else []
@@ -141,15 +144,16 @@ class RuleSync:
         """Let a namespace be; whoever waits for it learns that it is gone."""
         state = self._states.pop(container_id, None)
         if state is not None:
-            if state.member.pod is not None:
-                self._books.policies.detached(state.member.pod, state.member.ip)
-            else:
-                self._books.policies.publishes(container_id, "")
             _refuse(state, errors.NoSuchContainer(f"container {container_id[:12]} is gone"))
+        member = state.member if state else self._left.pop(container_id, None)
+        if member is not None and member.pod is not None:
+            self._books.policies.detached(member.pod, member.ip)
+        elif member is not None:
+            self._books.policies.publishes(container_id, "")
 
     async def discover(self) -> None:
         """Find out which namespaces there are, forget the others, and have the new ones programmed."""
-        before = set(self._states)
+        before = {*self._states, *self._left}
         found = {member.container_id: member for member in await self._discover()}
         for container_id in before - set(found):
             self.forget(container_id)
@@ -332,7 +336,8 @@ class RuleSync:
 
     def _failed(self, state: _State, words: str) -> None:
         # Whether it is still there, and so tried again, is found out afresh.
-        self._states.pop(state.member.container_id, None)
+        if self._states.pop(state.member.container_id, None) is not None:
+            self._left[state.member.container_id] = state.member
         _refuse(state, errors.DriverError(f"setting up the pod's network: {words}", words))
 
 

@@ -360,3 +360,17 @@ async def test_a_new_namespace_has_no_others_looked_at_unless_policies_bind_them
     asked.clear()
     await world.sync.attach(Member("pod-3", 103, "10.1.0.7", pod=("default", "three")))
     assert {POD.pod, OTHER.pod} < set(asked)
+
+
+async def test_what_failed_and_is_gone_counts_for_no_policy_any_more(world: World) -> None:
+    publisher = Member("publisher-1", 103, "10.1.0.7", profile=("default", "web"))
+    await attached(world, POD, publisher)
+    world.netns.gone = {"pod-1": "no such process", "publisher-1": "no such process"}
+    world.present.clear()
+    world.serve("web", "10.1.0.5")
+    await settle()
+    await world.clock.advance(2)
+    for member in (POD, publisher):
+        world.sync.forget(member.container_id)
+    assert world.policies._attached == {}
+    assert world.policies._publishers == {}
