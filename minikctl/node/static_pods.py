@@ -74,16 +74,21 @@ class StaticPods:
 
     def _file(self, name: str) -> tuple[float, Object | None]:
         path = os.path.join(self._directory, name)
-        changed = os.stat(path).st_mtime
-        known = self._read.get(name)
-        if known is not None and known[0] == changed:
-            return known
+        known, changed = self._read.get(name), 0.0
+        found: Any = None
         try:
+            changed = os.stat(path).st_mtime
+            if known is not None and known[0] == changed:
+                return known
             with open(path, encoding="utf-8") as source:
-                found: Any = yaml.safe_load(source)
+                found = yaml.safe_load(source)
             problem = static.refusal(found)
+        except OSError as error:  # a link to nowhere, or what we may not read
+            problem = error.strerror or str(error)
+            if known == (changed, None):
+                return known
         except (yaml.YAMLError, UnicodeDecodeError) as error:
-            found, problem = None, str(error)
+            problem = str(error)
         if problem:
             log.warning("static pod %s: %s", path, problem)
             return changed, None

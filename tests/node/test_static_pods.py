@@ -55,8 +55,10 @@ async def test_pods_follow_the_files_of_the_directory(
     file.write_text(POD % 1)
     (tmp_path / "manifests" / "broken.yaml").write_text("{")
     (tmp_path / "manifests" / "notes.txt").write_text("no pod")
+    (tmp_path / "manifests" / "away.yaml").symlink_to("nowhere")
     assert await images() == ["web:1"]
     assert "broken.yaml" in caplog.text
+    assert "away.yaml: No such file or directory" in caplog.text
     caplog.clear()
     file.write_text(POD % 2)
     os.utime(file, (1, 1))
@@ -64,5 +66,6 @@ async def test_pods_follow_the_files_of_the_directory(
         seen = await images()
     assert seen == ["web:2"]
     assert "broken.yaml" not in caplog.text, "told once"
+    assert "away.yaml" not in caplog.text, "told once"
     file.unlink()
     assert await images() == []
