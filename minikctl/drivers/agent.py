@@ -111,7 +111,11 @@ class Shell:
     async def open(cls, engine: engines.Engine, agent: str) -> Shell:
         """Return a shell in the agent that is ready for jobs."""
         shell = cls(await engine.exec(agent, ["sh"], engines.ExecOptions(stdin=True)))
-        await shell._session.write(_PRELUDE.encode())
+        try:
+            await shell._session.write(_PRELUDE.encode())
+        except BaseException:
+            await shell.close()
+            raise
         return shell
 
     async def run(self, jobs: Sequence[Job]) -> list[Outcome]:
@@ -205,9 +209,8 @@ class AgentNetns:
         await self._end_shells()
 
     async def _end_shells(self) -> None:
-        for shell in self._idle:
-            await shell.close()
-        self._idle.clear()
+        while self._idle:
+            await self._idle.pop().close()
 
     async def _run(self, jobs: Sequence[Job]) -> list[Outcome]:
         """Return the outcomes of all jobs; what a shell that ended left undone is done by a new one, once."""

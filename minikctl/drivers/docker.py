@@ -122,9 +122,13 @@ class DockerEngine:
             await self._await_removal(container_id)
 
     async def _await_removal(self, container_id: str) -> None:
-        async with asyncio.timeout(_GONE_SECONDS):
-            while await self.inspect(container_id) is not None:
-                await asyncio.sleep(0.02)
+        try:
+            async with asyncio.timeout(_GONE_SECONDS):
+                while await self.inspect(container_id) is not None:
+                    await asyncio.sleep(0.02)
+        except TimeoutError as error:
+            text = f"the engine still removes container {container_id[:12]}"
+            raise errors.DriverError(text, text) from error
 
     def events(self, labels: Mapping[str, str]) -> AsyncIterator[engine.EngineEvent]:
         """Yield events of containers with these labels from now on; ends with ``EngineUnavailable``."""

@@ -84,10 +84,15 @@ class HaproxyContainer:
 
     def keep(self, files: Mapping[str, str]) -> None:
         """Make these the files that the proxy starts with next time; a running one does not notice."""
-        self.prepare()
+        with _written():
+            self.prepare()
         self._switch(self._staged(files))
 
     def _staged(self, files: Mapping[str, str]) -> str:
+        with _written():
+            return self._stage(files)
+
+    def _stage(self, files: Mapping[str, str]) -> str:
         digest = hashlib.sha256(repr(sorted(files.items())).encode()).hexdigest()[:16]
         name = f"config-{digest}"
         target = self._directory / name
@@ -104,9 +109,10 @@ class HaproxyContainer:
 
     def _switch(self, name: str) -> None:
         link = self._directory / f".{CURRENT}"
-        link.unlink(missing_ok=True)
-        link.symlink_to(name)
-        link.replace(self._directory / CURRENT)
+        with _written():
+            link.unlink(missing_ok=True)
+            link.symlink_to(name)
+            link.replace(self._directory / CURRENT)
         for path in self._directory.glob("config-*"):
             if path.name != name:
                 shutil.rmtree(path, ignore_errors=True)
@@ -194,6 +200,15 @@ class HaproxyContainer:
             yield f"/proc/self/fd/{handle}/{socket}"
         finally:
             os.close(handle)
+
+
+@contextlib.contextmanager
+def _written() -> Iterator[None]:
+    """Have failures to write files during the block be the driver's."""
+    try:
+        yield
+    except OSError as error:
+        raise errors.DriverError(f"the proxy's files cannot be written: {error}", str(error)) from error
 
 
 class Processes:

@@ -236,7 +236,11 @@ class AgentRelay:
         mark = f"{_MARK}.{agent[:12]}"
         if agent not in self._swept:
             self._swept.add(agent)
-            await self._engine.run(agent, ["sh", "-c", _SWEEP, "sweep", mark, self._token], _ANSWER_SECONDS)
+            sweep = ["sh", "-c", _SWEEP, "sweep", mark, self._token]
+            try:
+                await self._engine.run(agent, sweep, _ANSWER_SECONDS)
+            except TimeoutError as error:
+                raise errors.DriverError("the network agent did not answer in time") from error
         argv = ["sh", "-c", _SCRIPT, f"{mark}.{self._token}"]
         return _Shell(await self._engine.exec(agent, argv, engines.ExecOptions(stdin=True)))
 

@@ -94,3 +94,20 @@ async def test_docker_host_names_the_engine(monkeypatch: pytest.MonkeyPatch) -> 
     with pytest.raises(errors.EngineUnavailable, match=str(port)):
         await made.info()
     await made.close()
+
+
+async def test_a_removal_that_takes_for_ever_is_a_failure_of_the_driver(
+    absent: docker.DockerEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = "removal of container abc is already in progress"
+
+    async def busy(method: str, path: str, **_: object) -> object:
+        if method == "DELETE":
+            raise errors.DriverError(words, words)
+        return {"Id": "abc"}
+
+    monkeypatch.setattr(absent, "_call", busy)
+    monkeypatch.setattr("minikctl.drivers.docker._GONE_SECONDS", 0.05)
+    monkeypatch.setattr("minikctl.drivers.docker_wire.container_from_inspect", lambda body: body)
+    with pytest.raises(errors.DriverError, match="the engine still removes container abc"):
+        await absent.remove("abc")

@@ -1,4 +1,4 @@
-"""Connections through the agent: what its shell says comes in any order."""
+"""Connections through the agent: what its shell says comes in any order, or not at all."""
 
 from __future__ import annotations
 
@@ -62,3 +62,14 @@ def test_a_port_where_nothing_listens_is_told_even_ahead_of_the_answer(
             await connection.read()
 
     asyncio.run(scenario())
+
+
+async def test_an_agent_that_does_not_answer_is_a_failure_of_the_driver() -> None:
+    class Slow(_Engine):
+        async def run(self, *_: object) -> None:
+            raise TimeoutError
+
+    agents = relay.AgentRelay(cast(Engine, Slow([])), _agent)
+    async with agents.held():
+        with pytest.raises(errors.DriverError, match="the network agent did not answer in time"):
+            await agents.connect("sandbox", 7, 80)
