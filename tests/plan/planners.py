@@ -22,6 +22,7 @@ from minikctl.controllers.services import (
     EndpointsController,
     EndpointSliceController,
     EndpointSliceMirroringController,
+    Lookups,
 )
 from minikctl.controllers.statefulset import StatefulSetController
 from minikctl.controllers.storage import ClaimController, EphemeralVolumeController, VolumeController
@@ -85,6 +86,15 @@ def _key(case: dict[str, Any]) -> Key:
 def _cached(controller: Any, *extra: Any) -> Any:
     def view(world: World, case: dict[str, Any]) -> Any:
         return controller(world, _executor(), SystemClock(), *extra).view(_key(case))
+
+    return view
+
+
+def _looked_up(controller: Any) -> Any:
+    """Return the view of a controller of endpoints, which share what they look things up in."""
+
+    def view(world: World, case: dict[str, Any]) -> Any:
+        return controller(world, _executor(), SystemClock(), Lookups(world)).view(_key(case))
 
     return view
 
@@ -159,11 +169,11 @@ DEPLOYMENT = Planner(
     deployment.failed,
     react=_pods_follow,
 )
-ENDPOINT_SLICE = Planner(kinds.SERVICE, _cached(EndpointSliceController), endpointslice.desired)
+ENDPOINT_SLICE = Planner(kinds.SERVICE, _looked_up(EndpointSliceController), endpointslice.desired)
 MIRRORING = Planner(
-    kinds.ENDPOINTS, _cached(EndpointSliceMirroringController), endpointslicemirroring.desired
+    kinds.ENDPOINTS, _looked_up(EndpointSliceMirroringController), endpointslicemirroring.desired
 )
-ENDPOINTS = Planner(kinds.SERVICE, _cached(EndpointsController), endpoints.desired)
+ENDPOINTS = Planner(kinds.SERVICE, _looked_up(EndpointsController), endpoints.desired)
 API_ENDPOINTS = Planner(kinds.SERVICE, _cached(ApiEndpointsController), api_endpoints.desired)
 PRIORITY_LEVEL = Planner(kinds.PRIORITY_LEVEL, _cached(PriorityLevelController), flow_control.desired)
 FLOW_SCHEMA = Planner(kinds.FLOW_SCHEMA, _cached(FlowSchemaController), flow_control.desired)
