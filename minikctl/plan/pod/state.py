@@ -35,7 +35,7 @@ class ContainerState:
     """One container of the spec and its attempts, newest first.
 
     ``history`` holds what ran or ended; while a start is under way (``starting``) only what ended.
-    ``hooked``: its start hook is waited for.
+    ``hooked``: its start hook is waited for. ``counted`` is the least attempt that the stored status leaves.
     ``stale`` are containers that were made and never started, and that nobody is starting.
     """
 
@@ -47,6 +47,7 @@ class ContainerState:
     starting: bool
     hooked: bool
     next_attempt: int
+    counted: int
     startup: ProbeState | None
     stored: Object
 
@@ -69,6 +70,11 @@ class ContainerState:
     def ended(self) -> Container | None:
         """The newest attempt if it is over."""
         return self.latest if self.latest is not None and ended(self.latest) else None
+
+    @property
+    def restarts(self) -> int:
+        """How often it was restarted; what was removed behind our back still counts."""
+        return self.next_attempt if self.latest is None else max(names.attempt(self.latest), self.counted)
 
     @property
     def hash(self) -> str:
@@ -249,6 +255,7 @@ def _container(
         stale = tuple(container for container in ordered if container not in history)
     latest = history[0] if history else None
     startup = view.probes.get((latest.id, "startup")) if latest else None
+    counted = _counted(ordered, stored)
     return ContainerState(
         spec=spec,
         role=role[0],
@@ -257,17 +264,22 @@ def _container(
         stale=stale,
         starting=starting,
         hooked=str(spec.get("name")) in view.hooks,
-        next_attempt=_next_attempt(ordered, stored, starting),
+        next_attempt=max(_next_attempt(ordered, starting), counted),
+        counted=counted,
         startup=startup,
         stored=stored,
     )
 
 
-def _next_attempt(ordered: tuple[Container, ...], stored: Object, starting: bool) -> int:
-    """Count on from what the engine has; from the stored status if the containers were taken away.
+def _next_attempt(ordered: tuple[Container, ...], starting: bool) -> int:
+    """Count on from what the engine has; while a start is under way, what it has made already is the next."""
+    if not ordered:
+        return 0
+    return names.attempt(ordered[0]) + (not starting or ended(ordered[0]))
 
-    While a start is under way, what it has made already is the next attempt.
-    """
-    if ordered:
-        return names.attempt(ordered[0]) + (not starting or ended(ordered[0]))
-    return int(stored.get("restartCount") or 0) + bool(stored.get("containerID"))
+
+def _counted(ordered: tuple[Container, ...], stored: Object) -> int:
+    """Return how far the stored status has counted, and one more if the container that it names is gone."""
+    named = str(stored.get("containerID") or "")
+    is_gone = bool(named) and named not in map(container_id, ordered)
+    return int(stored.get("restartCount") or 0) + is_gone

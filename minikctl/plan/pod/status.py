@@ -92,7 +92,7 @@ def _container(pod: state.PodState, draft: Draft, container: state.ContainerStat
     found: Status = {
         "name": container.name,
         "ready": is_ready(pod, draft, container),
-        "restartCount": names.attempt(latest) if latest is not None else container.next_attempt,
+        "restartCount": container.restarts,
         "image": str(container.spec.get("image") or ""),
         "imageID": "",
         "started": container.started and not container.starting,
