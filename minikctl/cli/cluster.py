@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from minikctl.cli.session import Session
 
 READY_SECONDS = 120.0
-ENGINE_SECONDS = 10.0
-"""So long the engine is waited for before it is said that it does not answer."""
+ENGINE_SECONDS, DOWN_SECONDS = 10.0, 4.0
+"""So long the engine is waited for before it is said that it does not answer; and one that nobody finds."""
 POLL_SECONDS = 0.1
 
 
@@ -109,7 +109,8 @@ def _await_system(session: Session, progress: _Progress) -> None:
         nodes = session.client.request("GET", "/api/v1/nodes").json().get("items") or ()
         problem = _nodes_problem(nodes)
         may_last = launcher.PREPARING in problem
-        if problem and not may_last and time.monotonic() > begun + ENGINE_SECONDS:
+        patience = DOWN_SECONDS if launcher.DOWN in problem else ENGINE_SECONDS
+        if problem and not may_last and time.monotonic() > begun + patience:
             raise errors.UsageError(
                 f"error: the control plane runs, but {problem}; "
                 "what is asked for waits, and goes on by itself when that is over"

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 PREPARING = "the cluster's network and image are being prepared"
 """What nodes say from the engine's first answer until pods can run: on a new machine that takes a while."""
+DOWN = "no Docker engine answers"
+"""How the driver begins when nothing is found at the engine's address."""
 START_SECONDS = 30.0
 STOP_SECONDS = 15.0
 """A control plane gives itself 10 s; one that does not even do that is killed."""

@@ -43,8 +43,9 @@ def container_config(spec: engine.ContainerSpec) -> Json:
         "User": spec.user,
         "Hostname": spec.hostname,
         "StopSignal": spec.stop_signal,
+        "StopTimeout": spec.stop_seconds,
     }
-    return config | {key: value for key, value in optional.items() if value}
+    return config | {key: value for key, value in optional.items() if value not in ("", None)}
 
 
 def _host_config(spec: engine.ContainerSpec) -> Json:

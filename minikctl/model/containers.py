@@ -77,6 +77,8 @@ class ContainerSpec:
     tty: bool = False
     init: bool = False
     stop_signal: str = ""
+    stop_seconds: int | None = None
+    """How long it has to end when nobody says: when the engine itself is stopped. None: the engine's default."""
     ingress_rate: int = 0
     egress_rate: int = 0
     """Limits of its network in bits a second, for networks that know such; 0: none."""

@@ -14,6 +14,7 @@ from minikctl import errors
 from minikctl.cli import cluster, starting
 from minikctl.cli.session import Session
 from minikctl.client import launcher
+from minikctl.drivers import docker_http
 
 ADDRESS = "127.0.253.7"
 
@@ -115,6 +116,17 @@ def test_an_engine_that_answers_is_given_time(said: str, end: str, monkeypatch: 
     """Making the image takes longer than an engine may need to answer."""
     monkeypatch.setattr(cluster, "ENGINE_SECONDS", 0.0)
     monkeypatch.setattr(cluster, "READY_SECONDS", 0.3)
+    refused(said, end)
+
+
+def test_that_there_is_no_engine_is_said_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cluster, "DOWN_SECONDS", 0.0)
+    there_is_none = docker_http.Connection("unix:///nowhere").unavailable("")
+    refused(f"container runtime is down: {there_is_none}", "unix:///nowhere; what is asked for waits")
+
+
+def refused(said: str, end: str) -> None:
+    """Wait for a node that is not ready and says why; it must end with these words."""
     session = FakeSession(1, "")
     ready = {"type": "Ready", "status": "False", "message": said}
     session.nodes = [{"metadata": {"name": "one"}, "status": {"conditions": [ready]}}]

@@ -48,6 +48,7 @@ def test_everything_that_a_spec_says_is_asked_for() -> None:
         cpu_quota_us=50,
         oom_score_adj=7,
         stop_signal="SIGUSR1",
+        stop_seconds=0,
     )
     config = docker_wire.container_config(spec)
     assert (config["Entrypoint"], config["Cmd"], config["Env"]) == ([], ["x", "y"], ["A=1=2", "A=3"])
@@ -74,6 +75,7 @@ def test_everything_that_a_spec_says_is_asked_for() -> None:
     assert (host["CpuQuota"], host["CpuPeriod"], host["OomScoreAdj"]) == (50, 100_000, 7)
     assert (host["PidMode"], host["ExtraHosts"], host["Dns"]) == ("host", ["name:10.0.0.2"], ["10.0.0.1"])
     assert (config["Hostname"], config["StopSignal"], config["User"]) == ("h", "SIGUSR1", "7:8")
+    assert config["StopTimeout"] == 0, "not the engine's ten seconds"
 
 
 def inspected(**state: object) -> engine.Container:

@@ -83,6 +83,7 @@ def _spec(
         stdin_once=bool(spec.get("stdinOnce")),
         tty=bool(spec.get("tty")),
         stop_signal=str((spec.get("lifecycle") or {}).get("stopSignal") or ""),
+        stop_seconds=state.grace,
     )
 
 

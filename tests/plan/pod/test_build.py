@@ -576,6 +576,11 @@ def test_without_command_and_arguments_the_image_s_own_run() -> None:
     assert (made.spec.entrypoint, made.spec.command) == (None, None)
 
 
+def test_an_engine_that_is_stopped_gives_containers_their_pod_s_grace_period() -> None:
+    assert built({"terminationGracePeriodSeconds": 0, "containers": [app()]}).spec.stop_seconds == 0
+    assert built({"containers": [app()]}).spec.stop_seconds == 30
+
+
 def test_host_namespaces_are_the_host_s() -> None:
     made = built({**app(), "hostNetwork": True, "hostPID": True, "hostIPC": True})
     assert (made.spec.network, made.spec.pid_mode, made.spec.ipc_mode) == ("host", "host", "host")
