@@ -78,7 +78,7 @@ class ContainerSpec:
     init: bool = False
     stop_signal: str = ""
     stop_seconds: int | None = None
-    """How long it has to end when nobody says: when the engine itself is stopped. None: the engine's default."""
+    """How long it has to end when the engine itself is stopped; None: the default of the engine."""
     ingress_rate: int = 0
     egress_rate: int = 0
     """Limits of its network in bits a second, for networks that know such; 0: none."""

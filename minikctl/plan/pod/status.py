@@ -6,7 +6,7 @@ from typing import Any
 
 from minikctl.model import objects, quality
 from minikctl.model.containers import Container
-from minikctl.plan.pod import admission, conditions, deadline, ending, names, resizing, state
+from minikctl.plan.pod import admission, conditions, deadline, ending, resizing, state
 from minikctl.plan.pod.draft import Draft, Waiting
 
 START_ERROR = "StartError"
