@@ -153,7 +153,10 @@ class CniEngine:
         return list(self._records.all())
 
     async def check(self) -> None:
-        """Ask the plugins about all attachments; one that is not what was made any more loses its sandbox."""
+        """Ask the plugins about all attachments; one that is not what was made any more loses its sandbox.
+
+        A plugin that crashes has not judged: Debian's ``bandwidth`` 1.1.1 does at every pod without limits.
+        """
         for attachment in list(self._records.all().values()):
             found = await self._engine.inspect(attachment.container_id)
             if found is None or not found.pid or not attachment.result:
@@ -164,7 +167,12 @@ class CniEngine:
                     target, attachment.runtime, attachment.result
                 )
             except protocol.PluginError as error:
-                log.warning("network of %s/%s is broken: %s", attachment.namespace, attachment.name, error)
+                whose = f"{attachment.namespace}/{attachment.name}"
+                if not error.told:
+                    words = str(error).partition("\n")[0]
+                    log.info("whether the network of %s is as it was cannot be told: %s", whose, words)
+                    continue
+                log.warning("network of %s is broken: %s", whose, error)
                 await self._engine.kill(attachment.container_id)
 
     async def collect(self) -> None:

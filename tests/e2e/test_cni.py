@@ -260,7 +260,7 @@ def test_a_pod_whose_interface_somebody_removed_gets_a_new_sandbox_by_check(cni:
     apply(cni, pod("cut", f"minikctl-{cni.name}"))
     cni.ready("app=cut")
     sandbox = running(cni, "pod-name=cut", "role=pause")
-    kept = running(cni, "pod-name=one")
+    kept = [running(cni, f"pod-name={name}") for name in ("one", "two")]
     subprocess.run([*within(cni, "cut"), "ip", "link", "delete", "eth0"], check=True)
     cni.run("cluster", "stop")
     cni.run("cluster", "start")
@@ -275,7 +275,8 @@ def test_a_pod_whose_interface_somebody_removed_gets_a_new_sandbox_by_check(cni:
     )
     events = cni.json("events", "--field-selector=involvedObject.name=cut")["items"]
     assert "SandboxChanged" in {event["reason"] for event in events}
-    assert running(cni, "pod-name=one") == kept, "whose network is whole is left alone"
+    now = [running(cni, f"pod-name={name}") for name in ("one", "two")]
+    assert now == kept, "whose network is whole is left alone, with limits and without"
     cni.run("delete", "pod", "cut")
 
 

@@ -43,6 +43,7 @@ class FakePlugins:
     def __init__(self) -> None:
         self.calls: list[tuple[str, str, dict[str, Any], str]] = []
         self.refuse: set[tuple[str, str]] = set()
+        self.crash: set[tuple[str, str]] = set()
         self.prepared: list[tuple[str, tuple[str, ...]]] = []
         self.states: set[str] = set()
 
@@ -55,6 +56,8 @@ class FakePlugins:
         self.calls.append((command, plugin, config, parameters.get("CNI_NETNS", "")))
         if (command, plugin) in self.refuse:
             return protocol.Answer(1, '{"code": 11, "msg": "not now"}')
+        if (command, plugin) in self.crash:
+            return protocol.Answer(2, "", "panic: runtime error: invalid memory address")
         if command == "VERSION":
             return protocol.Answer(0, '{"supportedVersions": ["1.0.0", "1.1.0"]}')
         if command != "ADD":
@@ -212,6 +215,13 @@ async def test_a_failed_check_ends_the_sandbox(bench: Bench) -> None:
     bench.plugins.refuse = {("CHECK", "first")}
     await bench.engine.check()
     assert (await bench.seen(made)).status == "exited"
+
+
+async def test_a_plugin_that_crashes_when_it_checks_ends_nothing(bench: Bench) -> None:
+    made = await bench.sandbox()
+    bench.plugins.crash = {("CHECK", "first")}
+    await bench.engine.check()
+    assert (await bench.seen(made)).status == "running"
 
 
 async def test_what_joins_another_network_is_left_to_the_engine(bench: Bench) -> None:

@@ -38,11 +38,15 @@ class Answer:
 
 
 class PluginError(Exception):
-    """A plugin's refusal, in its words; ``code`` 0 when it gave none."""
+    """A plugin's refusal, in its words; ``code`` 0 when it gave none.
 
-    def __init__(self, words: str, code: int = 0) -> None:
+    ``told``: it is the plugin's own answer; one that crashed or hangs has said nothing.
+    """
+
+    def __init__(self, words: str, code: int = 0, *, told: bool = False) -> None:
         super().__init__(words)
         self.code = code
+        self.told = told
 
 
 def environment(command: str, target: Target) -> dict[str, str]:
@@ -96,7 +100,7 @@ def result(answer: Answer, plugin: str, command: str) -> Json:
     if isinstance(found, dict) and found.get("msg"):
         details = found.get("details")
         words = f"{found['msg']}; {details}" if details else str(found["msg"])
-        raise PluginError(f"{head}: {words}", int(found.get("code") or 0))
+        raise PluginError(f"{head}: {words}", int(found.get("code") or 0), told=True)
     said = answer.err.strip() or text
     if said:
         raise PluginError(f'{head}: netplugin failed: "{said[:500]}"')
