@@ -196,6 +196,8 @@ async def test_rights_are_kept(bench: Bench) -> None:
         bench.client.put(wanted)
         await eventually(lambda: bench.ready("web"), 30)
         assert await run(bench, "web", "id -u; id -g; id -G") == "1234\n2345\n2345 3456 4567"
+        told = {"uid": 1234, "gid": 2345, "supplementalGroups": [2345, 3456, 4567]}
+        assert bench.container("web")["user"] == {"linux": told}
         assert await run(bench, "web", "touch f; stat -c %g f; pwd") == "3456\n/e"
         assert "Read-only file system" in await run(bench, "web", "touch /x 2>&1 || true")
         said = await run(bench, "web", "grep -E 'CapBnd|NoNewPrivs' /proc/1/status")

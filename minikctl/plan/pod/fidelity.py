@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from minikctl.model import podresources
 from minikctl.model.objects import Object
-from minikctl.plan.pod import events, sandbox
+from minikctl.plan.pod import events, sandbox, security
 from minikctl.plan.pod.draft import Draft
 from minikctl.plan.pod.state import PodState
 
@@ -42,7 +42,10 @@ def fields(state: PodState) -> Iterator[str]:
     for volume in spec.get("volumes") or ():
         yield from _volume(volume, bool(state.view.node.memory_dir))
     for container in state.all:
-        yield from _container(container.spec, events.container_path(container.name, container.role))
+        path = events.container_path(container.name, container.role)
+        yield from _container(container.spec, path)
+        if not security.keeps_groups(spec, container.spec):
+            yield f"spec.securityContext.supplementalGroupsPolicy in {path}, which has no runAsGroup"
 
 
 def _context(context: Object, path: str) -> Iterator[str]:
@@ -51,8 +54,6 @@ def _context(context: Object, path: str) -> Iterator[str]:
         yield f"{path}.appArmorProfile"
     if (context.get("procMount") or "Default") != "Default":
         yield f"{path}.procMount"
-    if context.get("supplementalGroupsPolicy") == "Strict":
-        yield f"{path}.supplementalGroupsPolicy"
 
 
 def _volume(volume: Object, has_memory: bool) -> Iterator[str]:
@@ -70,8 +71,3 @@ def _container(container: Object, path: str) -> Iterator[str]:
         yield from (f"{path}.resources.{side}.{name}" for name in amounts if name not in _RESOURCES)
     if any(rule.get("action") != "Restart" for rule in container.get("restartPolicyRules") or ()):
         yield f"{path}.restartPolicyRules.action"
-    if any(
-        mount.get("recursiveReadOnly") not in (None, "Disabled")
-        for mount in container.get("volumeMounts") or ()
-    ):
-        yield f"{path}.volumeMounts.recursiveReadOnly"

@@ -32,10 +32,9 @@ def of(view: PodView, container: Object, image: ImageState) -> Security:
     merged = {**pod, **own}
     _check_non_root(view, container, merged, image)
     capabilities = own.get("capabilities") or {}
-    groups = [*(pod.get("supplementalGroups") or ()), pod.get("fsGroup")]
     return Security(
         user=_user(merged, image),
-        groups=tuple(dict.fromkeys(str(group) for group in groups if group is not None)),
+        groups=tuple(map(str, _groups(pod))),
         cap_add=tuple(capabilities.get("add") or ()),
         cap_drop=tuple(capabilities.get("drop") or ()),
         privileged=bool(own.get("privileged")),
@@ -44,11 +43,42 @@ def of(view: PodView, container: Object, image: ImageState) -> Security:
     )
 
 
+def identity(spec: Object, container: Object) -> Object | None:
+    """Return who the container's first process is, None if that is for the image to say."""
+    pod = spec.get("securityContext") or {}
+    merged = {**pod, **(container.get("securityContext") or {})}
+    user, group = merged.get("runAsUser"), merged.get("runAsGroup")
+    if user is None or group is None:
+        return None
+    return {"uid": user, "gid": group, "supplementalGroups": list(dict.fromkeys([group, *_groups(pod)]))}
+
+
+def keeps_groups(spec: Object, container: Object) -> bool:
+    """Tell whether the container has no groups but those that its pod names, if that was asked for.
+
+    The engine looks a user's groups up in the image, unless it is told the first one.
+    """
+    pod = spec.get("securityContext") or {}
+    merged = {**pod, **(container.get("securityContext") or {})}
+    return not _is_strict(pod) or merged.get("runAsGroup") is not None or merged.get("runAsUser") == 0
+
+
+def _is_strict(context: Object) -> bool:
+    return context.get("supplementalGroupsPolicy") == "Strict"
+
+
+def _groups(pod: Object) -> list[int]:
+    groups = (pod.get("fsGroup"), *(pod.get("supplementalGroups") or ()))
+    return list(dict.fromkeys(int(group) for group in groups if group is not None))
+
+
 def _user(merged: dict[str, Any], image: ImageState) -> str:
     user, group = merged.get("runAsUser"), merged.get("runAsGroup")
+    name = image.user.partition(":")[0] or "0" if user is None else str(user)
+    if group is None and _is_strict(merged) and name in ("0", "root") and ":" not in image.user:
+        group = 0
     if user is None and group is None:
         return ""
-    name = image.user.partition(":")[0] or "0" if user is None else str(user)
     return name if group is None else f"{name}:{group}"
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from minikctl.model import objects, quality
 from minikctl.model.containers import Container
-from minikctl.plan.pod import admission, conditions, deadline, ending, resizing, state
+from minikctl.plan.pod import admission, conditions, deadline, ending, resizing, security, state
 from minikctl.plan.pod.draft import Draft, Waiting
 
 START_ERROR = "StartError"
@@ -102,6 +102,10 @@ def _container(pod: state.PodState, draft: Draft, container: state.ContainerStat
     if latest is not None:
         found["imageID"] = f"docker://{latest.image_id}"
         found["containerID"] = state.container_id(latest)
+        if (identity := security.identity(pod.spec, container.spec)) is not None:
+            found["user"] = {"linux": identity}
+    if mounts := [_mount(mount) for mount in container.spec.get("volumeMounts") or ()]:
+        found["volumeMounts"] = mounts
     _resources(pod, container, found)
     waiting = draft.waits.get(container.name)
     ended = [_terminated(draft, entry) for entry in container.history if state.ended(entry)]
@@ -117,6 +121,12 @@ def _container(pod: state.PodState, draft: Draft, container: state.ContainerStat
     elif latest is None:
         found["lastState"] = _lost(container.stored)
     return found
+
+
+def _mount(mount: Status) -> Status:
+    """Tell how a volume is mounted; what is mounted below it is never read-only with it."""
+    told: Status = {key: mount[key] for key in ("name", "mountPath") if key in mount}
+    return {**told, "readOnly": True, "recursiveReadOnly": "Disabled"} if mount.get("readOnly") else told
 
 
 def _resources(pod: state.PodState, container: state.ContainerState, found: Status) -> None:

@@ -212,6 +212,12 @@ class Mounts:
     sub_paths: tuple[SubPath, ...]
 
 
+_NOT_RECURSIVE = (
+    'failed to resolve recursive read-only mode: volume "{}" requested recursive read-only mode, '
+    "but it is not supported by the runtime"
+)
+
+
 def mounts(view: PodView, container: Object, environment: Mapping[str, str]) -> Mounts:
     """Return how the container mounts its volumes."""
     volumes = {v.get("name"): v for v in objects.spec(view.pod or {}).get("volumes") or ()}
@@ -221,6 +227,8 @@ def mounts(view: PodView, container: Object, environment: Mapping[str, str]) -> 
         volume = volumes.get(mount.get("name"))
         if volume is None:
             raise ConfigError(f'cannot find volume "{mount.get("name")}" to mount into container')
+        if mount.get("recursiveReadOnly") == "Enabled":
+            raise ConfigError(_NOT_RECURSIVE.format(mount.get("name")))
         path = directory(view, volume)
         fixed = any(key in volume for key in _READ_ONLY) or claims.is_read_only(volume)
         part = env.expand(str(mount.get("subPathExpr") or ""), environment) or str(mount.get("subPath") or "")

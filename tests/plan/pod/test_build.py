@@ -325,6 +325,27 @@ def test_the_user_is_the_containers_or_the_pods(
 
 
 @pytest.mark.parametrize(
+    ("asked", "image_user", "wanted", "is_kept"),
+    [
+        ({"runAsUser": 5, "runAsGroup": 6}, "", "5:6", True),
+        ({"runAsUser": 0}, "bob", "0:0", True),
+        ({"runAsUser": 5}, "", "5", False),
+        ({}, "root", "root:0", False),
+        ({}, "1:2", "", False),
+        ({}, "0:2", "", False),
+    ],
+)
+def test_the_image_adds_no_groups_where_the_first_group_is_told(
+    asked: Object, image_user: str, wanted: str, is_kept: bool
+) -> None:
+    """By a policy Strict: the engine adds a user's groups of the image when it knows no group."""
+    pod = {**asked, "supplementalGroupsPolicy": "Strict"}
+    assert rights(pod, {}, image_user).user == wanted
+    assert security.keeps_groups({"securityContext": pod}, app()) == is_kept
+    assert security.keeps_groups({}, app())
+
+
+@pytest.mark.parametrize(
     ("pod", "image_user", "words"),
     [
         ({"runAsNonRoot": True, "runAsUser": 0}, "", "runAsUser breaks non-root policy"),
@@ -351,7 +372,7 @@ def test_rights_are_the_engine_s() -> None:
             "appArmorProfile": {"type": "Unconfined"},
         },
     )
-    assert found.groups == ("8", "7")
+    assert found.groups == ("7", "8")
     assert (found.cap_add, found.cap_drop) == (("NET_ADMIN",), ("ALL",))
     assert found.privileged
     assert found.read_only_root
@@ -527,6 +548,10 @@ def test_mounts_are_the_engine_s() -> None:
     ("mount", "words"),
     [
         ({"name": "x", "mountPath": "/x"}, 'cannot find volume "x" to mount into container'),
+        (
+            {"name": "e", "mountPath": "/x", "readOnly": True, "recursiveReadOnly": "Enabled"},
+            'failed to resolve recursive read-only mode: volume "e" requested recursive read-only mode',
+        ),
         ({"name": "e", "mountPath": "/x", "subPath": "/etc"}, "must not be an absolute path"),
         ({"name": "e", "mountPath": "/x", "subPath": "a/../../b"}, "must not contain '..'"),
     ],
@@ -867,20 +892,20 @@ def test_fields_that_are_not_enforced() -> None:
                 "name": "app",
                 "restartPolicyRules": [{"action": "Restart"}, {"action": "RestartAllContainers"}],
                 "resources": {"limits": {"ephemeral-storage": 1}, "requests": {"example.com/x": 1}},
-                "volumeMounts": [{"name": "v", "recursiveReadOnly": "Enabled"}, {"name": "v"}],
+                "volumeMounts": [{"name": "v", "recursiveReadOnly": "IfPossible"}, {"name": "v"}],
             }
         ],
     }
     assert sorted(fidelity.fields(running(spec))) == [
         "spec.containers{app}.resources.requests.example.com/x",
         "spec.containers{app}.restartPolicyRules.action",
-        "spec.containers{app}.volumeMounts.recursiveReadOnly",
         "spec.hostUsers",
         "spec.initContainers{one}.securityContext.appArmorProfile",
         "spec.initContainers{one}.securityContext.procMount",
         "spec.schedulingGroup",
         "spec.securityContext.seLinuxOptions",
-        "spec.securityContext.supplementalGroupsPolicy",
+        "spec.securityContext.supplementalGroupsPolicy in spec.containers{app}, which has no runAsGroup",
+        "spec.securityContext.supplementalGroupsPolicy in spec.initContainers{one}, which has no runAsGroup",
         "spec.volumes{v}.emptyDir.medium",
     ]
     enforced = running(
