@@ -9,6 +9,7 @@ from typing import Any
 from minikctl.daemon.core import Core
 from minikctl.daemon.runtimes import Runtime
 from minikctl.drivers import engine as engines
+from minikctl.drivers import netns as netnses
 from minikctl.drivers.agent import FindAgent
 from minikctl.network import (
     attach,
@@ -37,10 +38,11 @@ AGENT_LABELS = {"minikctl.dev/pod-namespace": "kube-system", "minikctl.dev/conta
 
 @dataclass(frozen=True)
 class Networking:
-    """What the node needs of the network, and what keeps it up to date."""
+    """What the node needs of the network, and what keeps it up to date; afterwards ``netns`` is closed."""
 
     sandboxes: SandboxNetwork
     works: dict[str, Work]
+    netns: netnses.Netns
 
 
 def build(core: Core, runtime: Runtime, settings: NetworkSettings) -> Networking:
@@ -79,6 +81,7 @@ def build(core: Core, runtime: Runtime, settings: NetworkSettings) -> Networking
             "dns configuration": dns_config.DnsConfig(core.client, core.home, settings).follow(tools),
             "ingress": routing.run(),
         },
+        netns,
     )
 
 

@@ -35,7 +35,7 @@ class Plugged:
     nodes: cni_nodes.NodeContainers
     plugins: cni.Plugins
     core: Core
-    runtime: Runtime
+    netns: agent.AgentNetns
 
     @property
     def as_engine(self) -> engines.Engine:
@@ -94,7 +94,7 @@ class Plugged:
     async def _guarded(self, work: Awaitable[None], what: str) -> bool:
         try:
             await work
-        except (errors.DriverError, errors.StatusError, protocol.PluginError) as error:
+        except (errors.MinikctlError, protocol.PluginError, OSError) as error:
             log.warning("%s: %s", what, error)
             return False
         return True
@@ -107,7 +107,8 @@ def build(core: Core, runtime: Runtime, subnet: str, image: str) -> Plugged | No
         return None
     find = networking.agent_finder(runtime.engine, settings.name)
     directory = core.home.file(DIRECTORY)
-    plugins = cni.AgentPlugins(agent.AgentNetns(runtime.engine, find), settings.cni_path, directory)
+    netns = agent.AgentNetns(runtime.engine, find)
+    plugins = cni.AgentPlugins(netns, settings.cni_path, directory)
     layout = cni_nodes.Layout(
         cluster=settings.name,
         engine_network=settings.network,
@@ -119,4 +120,4 @@ def build(core: Core, runtime: Runtime, subnet: str, image: str) -> Plugged | No
     )
     nodes = cni_nodes.NodeContainers(runtime.engine, plugins, find, core.clock, layout)
     records = cni_records.Records(core.home.file(DIRECTORY, "results"))
-    return Plugged(CniEngine(runtime.engine, plugins, nodes, records), nodes, plugins, core, runtime)
+    return Plugged(CniEngine(runtime.engine, plugins, nodes, records), nodes, plugins, core, netns)

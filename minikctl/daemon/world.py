@@ -6,6 +6,7 @@ The API answers without it.  While no engine answers, the Node says so and every
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import logging
 import platform
@@ -153,15 +154,22 @@ class World:
         evictor = Evictor(
             self._runtime.engine, self._core.informers, self._core.executor, self._core.clock, node
         )
-        async with asyncio.TaskGroup() as group:
-            for name, work in network.works.items():
+        works = {
+            **network.works,
+            "node": agent.run(),
+            "evictor": evictor.run(),
+            "static pods": self._static_pods().run(),
+            "volume cleaner": ControlLoop(cleaner, self._core.clock).run(),
+        }
+        if plugged is not None:
+            works["cni"] = plugged.run()
+        async with contextlib.AsyncExitStack() as opened:
+            # What runs in the agent would else run on beside that of the next beginning.
+            for netns in (network.netns, *((plugged.netns,) if plugged is not None else ())):
+                opened.push_async_callback(netns.close)
+            group = await opened.enter_async_context(asyncio.TaskGroup())
+            for name, work in works.items():
                 group.create_task(work, name=name)
-            if plugged is not None:
-                group.create_task(plugged.run(), name="cni")
-            group.create_task(agent.run(), name="node")
-            group.create_task(evictor.run(), name="evictor")
-            group.create_task(self._static_pods().run(), name="static pods")
-            group.create_task(ControlLoop(cleaner, self._core.clock).run(), name="volume cleaner")
 
     def _static_pods(self) -> static_pods.StaticPods:
         core = self._core

@@ -77,6 +77,9 @@ class FakeNetns:
             self.rules.pop(sandbox, None)
             raise fake_nft.Refused(f"process {pid} no longer belongs to container {sandbox}")
 
+    async def close(self) -> None:
+        """There is nothing to let go of."""
+
     async def read(self, sandbox: str, pid: int, argv: Sequence[str]) -> str:
         """Return the output of a command run in that namespace; ``DriverError`` when it fails."""
         self._check_agent()

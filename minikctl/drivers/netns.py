@@ -45,3 +45,7 @@ class Netns(Protocol):
         nothing can be heard any more: what happens from then on is not known.
         """
         ...
+
+    async def close(self) -> None:
+        """Let go of the agent; the next call begins anew."""
+        ...

@@ -45,5 +45,8 @@ class TableNetns:
             change.sandbox: self.gone[change.sandbox] for change in changes if change.sandbox in self.gone
         }
 
+    async def close(self) -> None:
+        pass
+
     async def read(self, sandbox: str, pid: int, argv: Sequence[str]) -> str:
         raise errors.DriverError(f"{sandbox} {pid} {argv}: nothing to read here")
