@@ -67,17 +67,6 @@ class SigningKey:
         return {"use": "sig", "kty": "EC", "kid": self.id, "crv": "P-256", "alg": ALGORITHM, **point}
 
 
-def unverified_issuer(token: str) -> str:
-    """Return what a token says of its issuer, "" if it is no token: only to choose who may verify it."""
-    parts = token.split(".")
-    if len(parts) != 3:
-        return ""
-    try:
-        return str(_claims(parts[1]).get("iss", ""))
-    except InvalidToken:
-        return ""
-
-
 def _claims(body: str) -> dict[str, Any]:
     try:
         found = orjson.loads(_decode(body))

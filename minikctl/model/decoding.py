@@ -58,12 +58,6 @@ def wrong(kind: Kind, detail: str) -> str:
     return f'{kind.kind} in version "{kind.version}" cannot be handled as a {kind.kind}: {detail}'
 
 
-def strict_errors(kind: Kind, obj: Object) -> str | None:
-    """Return the refusal of unknown fields (fieldValidation=Strict), or None if there are none."""
-    unknown = ", ".join(f'unknown field "{path}"' for path in schema.unknown_fields(kind, obj))
-    return wrong(kind, f"strict decoding error: {unknown}") if unknown else None
-
-
 def _struct(node: Node, value: dict[str, Any], path: str) -> None:
     for key, inner in value.items():
         below = node.properties.get(key)

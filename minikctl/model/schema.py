@@ -248,15 +248,6 @@ class ListMeta:
     strategies: frozenset[str]
 
 
-def list_meta(kind: Kind, path: Sequence[str]) -> ListMeta | None:
-    """Return how the list at that path of field names is merged, None if there is no list."""
-    node: Node | None = root(kind)
-    for step in path:
-        node = node.items if node and node.items else node
-        node = node.child(step) if node else None
-    return node_meta(node) if node and node.items else None
-
-
 def node_meta(node: Node) -> ListMeta:
     """Return how the list of that node is merged."""
     schema = node.schema

@@ -38,13 +38,11 @@ class Resolution:
     warnings: tuple[str, ...] = ()
 
 
-def resolv_conf(pod: objects.Object, dns_ip: str, domain: str, host_lines: Sequence[str]) -> str:
-    """Return the resolv.conf text of the pod's containers; ``host_lines`` are those of the host's file."""
-    return resolution(pod, dns_ip, domain, host_lines).text
-
-
 def resolution(pod: objects.Object, dns_ip: str, domain: str, host_lines: Sequence[str]) -> Resolution:
-    """Return the pod's resolv.conf and the warnings about what it cannot be."""
+    """Return the pod's resolv.conf and the warnings about what it cannot be.
+
+    ``host_lines`` are those of the host's file.
+    """
     spec = objects.spec(pod)
     policy = spec.get("dnsPolicy") or "ClusterFirst"
     host_network = bool(spec.get("hostNetwork"))

@@ -21,7 +21,6 @@ from minikctl.plan.ingress_options import Canary, Options
 from minikctl.plan.proxy_view import Target
 
 CONTROLLER = "minikctl.dev/ingress"
-CLASS = "minikctl"
 COMPONENT = "ingress-controller"
 CLASS_ANNOTATION = "kubernetes.io/ingress.class"
 DEFAULT_ANNOTATION = "ingressclass.kubernetes.io/is-default-class"

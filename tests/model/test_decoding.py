@@ -39,15 +39,6 @@ def test_sound_objects() -> None:
     assert decoding.decode_errors(kinds.SERVICE, {"spec": {"ports": [port, {"targetPort": 1}]}}) is None
 
 
-def test_strict() -> None:
-    obj = {"spec": {"foo": 1, "template": {"spec": {"containers": [{"imagee": "x"}]}}}, "status": {}}
-    assert decoding.strict_errors(kinds.DEPLOYMENT, obj) == (
-        'Deployment in version "v1" cannot be handled as a Deployment: strict decoding error: '
-        'unknown field "spec.foo", unknown field "spec.template.spec.containers[0].imagee"'
-    )
-    assert decoding.strict_errors(kinds.DEPLOYMENT, {"spec": {}}) is None
-
-
 @pytest.mark.parametrize(
     ("text", "fault"),
     [

@@ -68,12 +68,13 @@ def test_the_walk_and_jsonschema_agree_on_types() -> None:
     assert schema.check(kinds.SERVICE, service)[0]["message"].endswith("must be of type integer or string")
 
 
-def test_list_meta() -> None:
-    containers = ("spec", "template", "spec", "containers")
-    found = schema.list_meta(kinds.DEPLOYMENT, containers)
+def test_how_lists_are_merged() -> None:
+    containers = schema.root(kinds.DEPLOYMENT)
+    for step in ("spec", "template", "spec", "containers"):
+        containers = containers.child(step) or containers
+    found = schema.node_meta(containers)
     assert found == schema.ListMeta("map", ("name",), "name", frozenset({"merge"}))
-    ports = schema.list_meta(kinds.DEPLOYMENT, (*containers, "ports"))
+    assert containers.items is not None
+    ports = containers.items.child("ports")
     assert ports is not None
-    assert ports.keys == ("containerPort", "protocol")
-    assert schema.list_meta(kinds.DEPLOYMENT, ("spec", "replicas")) is None
-    assert schema.list_meta(kinds.DEPLOYMENT, ("spec", "none", "at", "all")) is None
+    assert schema.node_meta(ports).keys == ("containerPort", "protocol")

@@ -8,7 +8,6 @@ from typing import Any
 
 Schema = dict[str, Any]
 
-WIDTH = 80
 SHORT_ENUM = 4
 
 

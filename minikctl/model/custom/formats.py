@@ -95,7 +95,3 @@ CHECKS: dict[str, Callable[[str], bool]] = {
     "k8s-short-name": lambda text: not names.dns_label(text),
     "k8s-long-name": lambda text: not names.dns_subdomain(text),
 }
-
-KNOWN = frozenset({*CHECKS, "password", "bsonobjectid", "isbn", "isbn10", "isbn13", "creditcard", "ssn"})
-KNOWN_OF_NUMBERS = frozenset({"int32", "int64", "float", "double"})
-"""Formats that draw no warning: "password" and the like are accepted and not looked into."""

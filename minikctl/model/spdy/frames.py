@@ -16,7 +16,6 @@ from minikctl.model.spdy.dictionary import DICTIONARY
 
 VERSION = 3
 FIN = 0x01
-LENGTH_LIMIT = (1 << 24) - 1
 HEADERS_LIMIT = 256 * 1024
 """Headers are refused beyond that many bytes: a few compressed ones can stand for gigabytes."""
 

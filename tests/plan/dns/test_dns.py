@@ -56,12 +56,12 @@ def pod(**spec: Any) -> Any:
     ],
 )
 def test_each_policy_gives_its_resolver(spec: Any, wanted: str) -> None:
-    assert dns.resolv_conf(pod(**spec), "10.96.0.10", "cluster.local", HOST) == wanted
+    assert dns.resolution(pod(**spec), "10.96.0.10", "cluster.local", HOST).text == wanted
 
 
 @pytest.mark.parametrize("lines", [["nameserver 127.0.0.53", "nameserver ::1"], []])
 def test_a_host_resolver_on_loopback_is_reached_through_the_engines(lines: list[str]) -> None:
-    assert dns.resolv_conf(pod(dnsPolicy="Default"), "", "", lines) == "nameserver 127.0.0.11\n"
+    assert dns.resolution(pod(dnsPolicy="Default"), "", "", lines).text == "nameserver 127.0.0.11\n"
 
 
 def test_that_the_hosts_network_has_no_cluster_dns_is_told() -> None:
