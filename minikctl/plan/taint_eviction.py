@@ -10,7 +10,7 @@ from typing import Any
 from minikctl.model import kinds, objects
 from minikctl.model.actions.api import ApiAction, Delete, Patch, Plan, RecordEvent
 from minikctl.model.objects import Object
-from minikctl.plan import conditions, readiness
+from minikctl.plan import conditions
 from minikctl.plan.scheduler import demands
 
 COMPONENT = "taint-eviction-controller"
@@ -34,25 +34,21 @@ def no_execute(node: Object) -> list[Mapping[str, Any]]:
 
 def bears_for_a_time(pod: Object, taints: list[Mapping[str, Any]]) -> bool:
     """Tell whether the pod is to leave for the taints, but not yet."""
-    return _remains(pod) and bool(_stays(pod, taints))
+    return not objects.is_deleting(pod) and bool(_stays(pod, taints))
 
 
 def is_spared(pod: Object, taints: list[Mapping[str, Any]]) -> bool:
     """Tell whether the pod may stay for ever."""
-    return _remains(pod) and _stays(pod, taints) is None
-
-
-def _remains(pod: Object) -> bool:
-    return not objects.is_deleting(pod) and not readiness.is_finished(pod)
+    return not objects.is_deleting(pod) and _stays(pod, taints) is None
 
 
 def desired(view: View, now: datetime) -> Plan:
-    """Return the pods to delete now, and when the next one's time is up."""
+    """Return the pods to delete now, ended ones too, and when the next one's time is up."""
     taints = no_execute(view.object)
     actions: list[ApiAction] = [_told(pod, "Cancelling deletion of") for pod in view.spared]
     waits: list[float] = []
     for pod in view.pods if taints else ():
-        if not _remains(pod):
+        if objects.is_deleting(pod):
             continue
         stays = _stays(pod, taints)
         if stays is None:

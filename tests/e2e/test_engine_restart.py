@@ -20,6 +20,22 @@ pytestmark = [
 ]
 
 
+DONE = """
+apiVersion: v1
+kind: Pod
+metadata: {name: done}
+spec:
+  restartPolicy: Never
+  nodeName: minikctl-restarted-3
+  containers:
+  - {name: app, image: "minikctl-infra:latest", imagePullPolicy: IfNotPresent, command: [echo, all done]}
+"""
+
+
+TOLERANT = "terminationGracePeriodSeconds: 1\n      tolerations: [{key: broken, operator: Exists}]"
+STAYING = [app.replace("terminationGracePeriodSeconds: 1", TOLERANT) for app in (apps.WEB, apps.STORE)]
+
+
 @pytest.fixture(scope="module")
 def engine() -> Iterator[PrivateEngine]:
     with private_engine.running() as found:
@@ -31,10 +47,11 @@ def cluster(engine: PrivateEngine) -> Iterator[Cluster]:
     home = tempfile.mkdtemp(prefix="minikctl-e2e-")
     made = Cluster(home, "restarted", engine.before, engine.address)
     try:
-        made.run("cluster", "start", "--egress=false")
-        made.run("apply", "-f", "-", stdin=apps.WEB + "---" + apps.STORE)
+        made.run("cluster", "start", "--egress=false", "--nodes", "3")
+        made.run("apply", "-f", "-", stdin="---".join((*STAYING, DONE)))
         made.run("rollout", "status", "deploy/web", "--timeout=60s")
         made.run("rollout", "status", "sts/db", "--timeout=60s")
+        made.run("wait", "--for=jsonpath={.status.phase}=Succeeded", "pod/done", "--timeout=60s")
         yield made
     finally:
         made.run("cluster", "delete", code=None)
@@ -56,6 +73,11 @@ def pods(cluster: Cluster) -> dict[str, int]:
     return found
 
 
+def places(cluster: Cluster) -> dict[str, str]:
+    """Return the node of each pod."""
+    return {pod["metadata"]["uid"]: pod["spec"]["nodeName"] for pod in cluster.json("pods")["items"]}
+
+
 def node_says(cluster: Cluster) -> str:
     conditions = cluster.json("nodes")["items"][0]["status"]["conditions"]
     ready = next(each for each in conditions if each["type"] == "Ready")
@@ -63,12 +85,14 @@ def node_says(cluster: Cluster) -> str:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL], ids=["stopped", "killed"])
-def test_all_goes_on_when_the_engine_is_back(
+def test_all_goes_on_on_each_node_when_the_engine_is_back(
     cluster: Cluster, engine: PrivateEngine, number: signal.Signals
 ) -> None:
     eventually(lambda: serves(cluster))
     before = pods(cluster)
     assert len(before) == 3
+    where, done = places(cluster), cluster.json("pod", "done")
+    assert len(set(where.values())) == 3
     engine.end(number)
 
     said = eventually(lambda: (found := node_says(cluster)).startswith("False") and found)
@@ -80,8 +104,10 @@ def test_all_goes_on_when_the_engine_is_back(
     assert (
         refused.stderr == f"Error from server (InternalError): no Docker engine answers at {engine.address}\n"
     )
-    assert len(cluster.json("pods")["items"]) == 3, "what is not seen is not given up"
+    assert len(cluster.json("pods")["items"]) == len(where), "what is not seen is not given up"
     cluster.run("scale", "deploy/web", "--replicas=3")
+    if number == signal.SIGKILL:
+        cluster.run("taint", "nodes", "minikctl-restarted-3", "broken=yes:NoExecute")
     # A control plane that starts meanwhile says so, and forgets nothing either.
     cluster.run("cluster", "stop")
     assert down in cluster.run("cluster", "start", code=1).stderr
@@ -89,6 +115,13 @@ def test_all_goes_on_when_the_engine_is_back(
     engine.start()
     after = eventually(lambda: len(found := pods(cluster)) == 4 and found, 60)
     assert set(before) < set(after), "the pods are the same ones"
+    if number == signal.SIGKILL:
+        eventually(lambda: cluster.run("get", "pod", "done", code=None).returncode == 1)
+        del where[done["metadata"]["uid"]]  # does not tolerate what came meanwhile
+    else:
+        assert cluster.json("pod", "done")["status"] == done["status"], "what has ended has ended"
+        assert cluster.out("logs", "done") == "all done\n"
+    assert where.items() <= places(cluster).items(), "on the same nodes"
     assert all(after[uid] == count + 1 for uid, count in before.items())
     eventually(lambda: serves(cluster))
     assert "NotReady" not in cluster.out("get", "nodes")
@@ -97,4 +130,4 @@ def test_all_goes_on_when_the_engine_is_back(
     )
     cluster.run("cluster", "start")
     cluster.run("scale", "deploy/web", "--replicas=2")
-    eventually(lambda: len(cluster.json("pods")["items"]) == 3)
+    eventually(lambda: len(cluster.json("pods")["items"]) == len(where))
