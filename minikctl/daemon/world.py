@@ -225,6 +225,7 @@ class World:
         memory = place.info.memory_bytes // settings.nodes
         storage = shutil.disk_usage(node_controller.DISK).total // settings.nodes
         return NodeInfo(
+            began=self._core.clock.now(),
             cluster=settings.name,
             name=self._core.node,
             host_ip=place.network.gateway,

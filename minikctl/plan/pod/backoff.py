@@ -22,29 +22,33 @@ _BY_REASON: dict[str, tuple[float, float]] = {"ErrImageNeverPull": (2, 10)}
 _OTHERS = (1.0, 60.0)
 
 
-def lived_long(ended: Container) -> bool:
-    """Tell whether the container ran for so long that its crashes are forgotten."""
+def _is_forgotten(ended: Container, began: datetime | None) -> bool:
+    """Tell whether crashes up to this one are: it ran for long, or ended before this node agent began.
+
+    A kubelet remembers no crashes of before its own start, either: a machine may have been shut down.
+    """
     if ended.started_at is None or ended.finished_at is None:
         return False
-    return (ended.finished_at - ended.started_at).total_seconds() >= CRASH_RESET_SECONDS
+    lived = (ended.finished_at - ended.started_at).total_seconds()
+    return lived >= CRASH_RESET_SECONDS or (began is not None and ended.finished_at < began)
 
 
-def crash_delay(ended: Container) -> int:
+def crash_delay(ended: Container, began: datetime | None) -> int:
     """Return how many seconds after its end the container may be started again."""
-    return 0 if lived_long(ended) else names.number(ended, names.BACKOFF)
+    return 0 if _is_forgotten(ended, began) else names.number(ended, names.BACKOFF)
 
 
-def crash_wait(ended: Container, now: datetime) -> float:
+def crash_wait(ended: Container, began: datetime | None, now: datetime) -> float:
     """Return how many of those seconds are left."""
     since = ended.finished_at or ended.created_at or now
-    return max(0.0, crash_delay(ended) - (now - since).total_seconds())
+    return max(0.0, crash_delay(ended, began) - (now - since).total_seconds())
 
 
-def next_delay(ended: Container | None, spec_hash: str) -> int:
+def next_delay(ended: Container | None, spec_hash: str, began: datetime | None) -> int:
     """Return the delay that the next attempt carries in its label, for the time when it ends."""
     if ended is None or ended.labels.get(names.SPEC_HASH) != spec_hash:
         return 0
-    if lived_long(ended):
+    if _is_forgotten(ended, began):
         return CRASH_BASE
     return min(max(CRASH_BASE, 2 * names.number(ended, names.BACKOFF)), CRASH_CAP)
 

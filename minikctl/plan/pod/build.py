@@ -91,7 +91,7 @@ def _labels(state: PodState, container: ContainerState, sandbox_id: str) -> dict
     roles = {"app": names.APP_ROLE, "ephemeral": names.EPHEMERAL_ROLE}
     role = roles.get(container.role, names.INIT_ROLE)
     found = names.labels(state.view, role, container.name, container.next_attempt)
-    delay = backoff.next_delay(container.ended, container.hash)
+    delay = backoff.next_delay(container.ended, container.hash, state.view.node.began)
     return found | {
         names.SPEC_HASH: container.hash,
         names.SANDBOX: sandbox_id,

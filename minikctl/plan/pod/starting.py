@@ -50,7 +50,8 @@ def _report(
 def _crash_loop(state: PodState, draft: Draft, container: ContainerState) -> bool:
     """Tell whether the container has to wait after its last end."""
     ended = container.ended
-    left = backoff.crash_wait(ended, draft.now) if ended is not None else 0.0
+    began = state.view.node.began
+    left = backoff.crash_wait(ended, began, draft.now) if ended is not None else 0.0
     if ended is None or left <= 0:
         return False
     shown = backoff.START_ERROR_SECONDS - (draft.now - (ended.created_at or draft.now)).total_seconds()
@@ -59,7 +60,7 @@ def _crash_loop(state: PodState, draft: Draft, container: ContainerState) -> boo
         return True
     view = state.view
     pod = events.pod_text(view.name, view.namespace, view.uid)
-    length = _duration(backoff.crash_delay(ended))
+    length = _duration(backoff.crash_delay(ended, began))
     message = f"back-off {length} restarting failed container={container.name} pod={pod}"
     draft.wait(container.name, "CrashLoopBackOff", message)
     text = f"Back-off restarting failed container {container.name} in pod {pod}"

@@ -36,6 +36,8 @@ class NodeInfo:
     storage_bytes: int = 0
     engine_network: str = ""
     """Of pods that are to stay on the engine's own network, "" if that is ``network``."""
+    began: datetime | None = None
+    """When this node agent began to work."""
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import dataclasses
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -930,12 +931,22 @@ def test_delays_of_crashes() -> None:
     hash_ = names.spec_hash({"name": "app", "image": "demo:1"})
 
     def after(hash_of_next: str = hash_, **given: Any) -> int:
-        return backoff.next_delay(cases.container({"name": "app", "status": "exited", **given}), hash_of_next)
+        ended = cases.container({"name": "app", "status": "exited", **given})
+        return backoff.next_delay(ended, hash_of_next, None)
 
-    assert backoff.next_delay(None, hash_) == 0
+    assert backoff.next_delay(None, hash_, None) == 0
     assert [after(backoff=seconds) for seconds in (0, 10, 160, 300)] == [10, 20, 300, 300]
     assert after("another", backoff=40) == 0
     assert after(backoff=300, started=-700, finished=-1) == 10
+
+
+def test_crashes_of_before_the_node_agent_s_start_are_forgotten() -> None:
+    ended = cases.container({"name": "app", "status": "exited", "backoff": 300, "finished": -5})
+    hash_ = names.spec_hash({"name": "app", "image": "demo:1"})
+    for began, wait, after in ((-4, 0.0, 10), (-6, 295.0, 300)):
+        since = cases.NOW + timedelta(seconds=began)
+        assert backoff.crash_wait(ended, since, cases.NOW) == wait
+        assert backoff.next_delay(ended, hash_, since) == after
 
 
 def test_a_container_that_does_not_run_is_not_stopped() -> None:
