@@ -57,6 +57,7 @@ VOLUME_ATTACHMENT = _kind(
     "volumeattachments",
     validate=storage.volume_attachment,
     subresources=frozenset({"status"}),
+    parts={"status": storage.attachment_status},
     first_status={"attached": False},
     columns=(
         cells.NAME,

@@ -20,20 +20,23 @@ def validate_spec(spec: Spec, path: str) -> Iterator[Cause]:
     modes = spec.get("accessModes") or ()
     if not modes:
         yield causes.required(f"{path}.accessModes", "at least 1 access mode is required")
-    yield from access_modes(modes, f"{path}.accessModes")
     if spec.get("selector") is not None:
         yield from selection.validate(spec["selector"], f"{path}.selector")
+    yield from access_modes(modes, f"{path}.accessModes")
     yield from _storage(spec, f"{path}.resources")
-    for field in ("storageClassName", "volumeAttributesClassName"):
-        if value := spec.get(field):
-            for fault in names.dns_subdomain(value):
-                yield causes.invalid(f"{path}.{field}", value, fault)
+    yield from _class(spec, "storageClassName", path)
     for field in ("dataSource", "dataSourceRef"):
         if spec.get(field) is not None:
             yield from _source(spec[field], f"{path}.{field}")
     source, reference = spec.get("dataSource"), spec.get("dataSourceRef")
     if source is not None and reference is not None and source != reference:
         yield causes.invalid(path, "dataSource", "must match dataSourceRef")
+    yield from _class(spec, "volumeAttributesClassName", path)
+
+
+def _class(spec: Spec, field: str, path: str) -> Iterator[Cause]:
+    if value := spec.get(field):
+        yield from (causes.invalid(f"{path}.{field}", value, fault) for fault in names.dns_subdomain(value))
 
 
 _SNAPSHOT = ("snapshot.storage.k8s.io", "VolumeSnapshot")
@@ -87,3 +90,5 @@ def _source(source: dict[str, Any], path: str) -> Iterator[Cause]:
     if not source.get("apiGroup") and source.get("kind") not in ("PersistentVolumeClaim", "", None):
         detail = "must be 'PersistentVolumeClaim' when referencing the default apiGroup"
         yield causes.invalid(path, source.get("kind"), detail)
+    if group := source.get("apiGroup"):
+        yield from (causes.invalid(f"{path}.apiGroup", group, fault) for fault in names.dns_subdomain(group))

@@ -41,7 +41,7 @@ def default(obj: Object) -> None:
 def validate(obj: Object, old: Object | None) -> list[Cause]:
     """Return what is wrong with a Pod."""
     spec = objects.spec(obj)
-    found = podspec.validate(spec, "spec")
+    found = podspec.validate(spec, "spec", objects.name(obj))
     return [*found, *(_create(spec) if old is None else _update(spec, objects.spec(old)))]
 
 
@@ -49,7 +49,7 @@ def ephemeral(obj: Object, old: Object | None) -> list[Cause]:
     """Return what is wrong with the ephemeral containers that a Pod is to get: those it has must stay."""
     spec, path = objects.spec(obj), "spec.ephemeralContainers"
     wanted = {each.get("name"): each for each in spec.get("ephemeralContainers") or ()}
-    found = podspec.validate(spec, "spec")
+    found = podspec.validate(spec, "spec", objects.name(obj))
     for each in objects.spec(old or {}).get("ephemeralContainers") or ():
         name = each.get("name")
         if name not in wanted:

@@ -61,10 +61,10 @@ def validate_metadata(template: dict[str, Any], path: str) -> list[Cause]:
     ]
 
 
-def validate(spec: Spec, path: str) -> list[Cause]:
-    """Return what is wrong with the spec."""
+def validate(spec: Spec, path: str, name: str = "") -> list[Cause]:
+    """Return what is wrong with the spec; ``name`` is the pod's, where that is one and no template."""
     return [
-        *volumes.validate(spec.get("volumes") or (), f"{path}.volumes"),
+        *volumes.validate(spec.get("volumes") or (), f"{path}.volumes", name),
         *containers.validate(spec, path),
         *security.pod(spec, path),
         *affinity.validate(spec.get("affinity") or {}, f"{path}.affinity"),

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from minikctl.model import causes, names, quantity
+from minikctl.model import causes, metadata, names, quantity
 from minikctl.model.kind import Cause
 from minikctl.model.validation import claims, environment, paths, selection
 
@@ -25,10 +25,61 @@ _VOLUME_FIELDS = frozenset(
     {"metadata.name", "metadata.namespace", "metadata.labels", "metadata.annotations", "metadata.uid"}
 )
 _ALL_SOURCES_NEED_NAME = ("secret", "configMap")
+_ORDER = (
+    "emptyDir",
+    "hostPath",
+    "gitRepo",
+    "gcePersistentDisk",
+    "awsElasticBlockStore",
+    "secret",
+    "nfs",
+    "iscsi",
+    "glusterfs",
+    "flocker",
+    "persistentVolumeClaim",
+    "rbd",
+    "cinder",
+    "cephfs",
+    "quobyte",
+    "downwardAPI",
+    "fc",
+    "flexVolume",
+    "configMap",
+    "azureFile",
+    "vsphereVolume",
+    "photonPersistentDisk",
+    "portworxVolume",
+    "azureDisk",
+    "storageos",
+    "projected",
+    "scaleIO",
+    "csi",
+    "ephemeral",
+    "image",
+)
+"""In this order sources are looked for: the first that is there counts."""
+FORBIDDEN_AS = {"cephfs": "cephFS", "downwardAPI": "downwarAPI"}
+"""How Kubernetes calls sources when there are several."""
+_NOT_IN_TEMPLATES = (
+    "name",
+    "generateName",
+    "namespace",
+    "selfLink",
+    "uid",
+    "resourceVersion",
+    "generation",
+    "creationTimestamp",
+    "deletionTimestamp",
+    "deletionGracePeriodSeconds",
+    "ownerReferences",
+    "finalizers",
+    "managedFields",
+)
+_PULL_POLICIES = ("Always", "IfNotPresent", "Never")
 
 
-def validate(volumes: Iterable[Volume], path: str) -> Iterator[Cause]:
-    """Yield what is wrong with the volumes of a pod."""
+def validate(volumes: Iterable[Volume], path: str, pod: str = "") -> Iterator[Cause]:
+    """Yield what is wrong with the volumes of a pod, whose name matters for claims that are made for it."""
     seen: set[str] = set()
     for index, volume in enumerate(volumes):
         where, name = f"{path}[{index}]", str(volume.get("name") or "")
@@ -38,18 +89,25 @@ def validate(volumes: Iterable[Volume], path: str) -> Iterator[Cause]:
         if name in seen:
             yield causes.duplicate(f"{where}.name", name)
         seen.add(name)
-        sources = [field for field in volume if field != "name"]
-        for field in sources[1:]:
-            yield causes.forbidden(f"{where}.{field}", _MORE)
+        sources = [field for field in _ORDER if volume.get(field) is not None]
         for field in sources[:1]:
-            yield from source(field, volume[field], f"{where}.{field}")
+            yield from source_rule(field)(volume[field], f"{where}.{field}")
+        for field in sources[1:]:
+            yield causes.forbidden(f"{where}.{FORBIDDEN_AS.get(field, field)}", _MORE)
+        if sources[:1] == ["ephemeral"] and pod and name:
+            claim = f"{pod}-{name}"
+            for fault in names.dns_subdomain(claim):
+                yield causes.invalid(f"{where}.name", name, f'PVC name "{claim}": {fault}')
 
 
-def source(field: str, found: dict[str, Any], path: str) -> Iterator[Cause]:
-    """Yield what is wrong with one source beyond its schema; ``field`` is the source's name."""
-    rule = _RULES.get(field)
-    if rule is not None:
-        yield from rule(found, path)
+def source_rule(field: str) -> Rule:
+    """Return what finds faults in a source beyond its schema; ``field`` is the source's name."""
+    return _RULES.get(field, _nothing)
+
+
+def _nothing(_found: dict[str, Any], _path: str) -> Iterator[Cause]:
+    """Find nothing: the schema knows all rules of the source."""
+    return iter(())
 
 
 def driver_name(name: str, path: str) -> Iterator[Cause]:
@@ -137,7 +195,8 @@ def _projection(name: str, inner: dict[str, Any], path: str) -> Iterator[Cause]:
             detail = "may not specify a duration larger than 2^32 seconds"
             yield causes.invalid(f"{path}.expirationSeconds", inner["expirationSeconds"], detail)
         if inner.get("path"):
-            yield from paths.not_reserved(inner["path"], f"{path}.path")
+            # The place that Kubernetes names is that of the volume.
+            yield from paths.not_reserved(inner["path"], f"{path.rpartition('.sources[')[0]}.path")
     elif name == "clusterTrustBundle":
         # Kubernetes calls the field so in what it says of it.
         yield from _trust_bundle(inner, f"{path}PEM")
@@ -295,14 +354,30 @@ def _csi(found: dict[str, Any], path: str) -> Iterator[Cause]:
     reference = found.get("nodePublishSecretRef")
     if reference is not None and not reference.get("name"):
         yield causes.required(f"{path}.nodePublishSecretRef.name")
+    elif reference is not None:
+        for fault in names.dns_subdomain(reference["name"]):
+            yield causes.invalid(f"{path}.name", reference["name"], fault)
+
+
+def _image(found: dict[str, Any], path: str) -> Iterator[Cause]:
+    policy = found.get("pullPolicy")
+    if policy and policy not in _PULL_POLICIES:
+        yield causes.unsupported(f"{path}.pullPolicy", policy, _PULL_POLICIES)
 
 
 def _ephemeral(found: dict[str, Any], path: str) -> Iterator[Cause]:
     template, where = found.get("volumeClaimTemplate"), f"{path}.volumeClaimTemplate"
     if template is None:
         yield causes.required(where)
-    else:
-        yield from claims.validate_spec(template.get("spec") or {}, f"{where}.spec")
+        return
+    meta = template.get("metadata") or {}
+    yield from metadata.annotation_map(meta, f"{where}.metadata.annotations")
+    yield from metadata.labels(meta.get("labels") or {}, f"{where}.metadata.labels")
+    for field in _NOT_IN_TEMPLATES:
+        if meta.get(field):
+            shown = "uID" if field == "uid" else field
+            yield causes.forbidden(f"{where}.metadata.{shown}", "cannot be set")
+    yield from claims.validate_spec(template.get("spec") or {}, f"{where}.spec")
 
 
 _RULES: dict[str, Rule] = {
@@ -320,6 +395,7 @@ _RULES: dict[str, Rule] = {
     "gcePersistentDisk": _within("partition", 0, 255, 1),
     "gitRepo": _git_repo,
     "hostPath": _host_path,
+    "image": _image,
     "iscsi": _iscsi,
     "local": _host_path,
     "nfs": _nfs,
