@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -14,16 +15,21 @@ from minikctl.model.validation import clientconfig, crd_schema
 _APPROVAL = "api-approved.kubernetes.io"
 _COLUMN_TYPES = ("boolean", "date", "integer", "number", "string")
 _COLUMN_FORMATS = ("byte", "date", "date-time", "double", "float", "int32", "int64", "password")
+_OF_WEBHOOKS = {
+    "clientConfig": "webhookClientConfig",
+    "conversionReviewVersions": "conversionReviewVersions",
+}
+"""What only a conversion by webhook has, and how Kubernetes calls it."""
 _REVIEW_VERSIONS = ("v1", "v1beta1")
 
 
 def validate(crd: Object, old: Object | None) -> list[Cause]:
     """Return what breaks the rules for a definition."""
     spec = objects.spec(crd)
-    found = [*_name(crd, spec), *_approval(crd, spec), *_spec(spec)]
+    found = [*_name(crd, spec), *_spec(spec)]
     if old is not None:
         found += _update(crd, old)
-    return found
+    return [*found, *_approval(crd, spec, old)]
 
 
 def _name(crd: Object, spec: Mapping[str, Any]) -> Iterator[Cause]:
@@ -32,15 +38,28 @@ def _name(crd: Object, spec: Mapping[str, Any]) -> Iterator[Cause]:
         yield causes.invalid("metadata.name", objects.name(crd), 'must be spec.names.plural+"."+spec.group')
 
 
-def _approval(crd: Object, spec: Mapping[str, Any]) -> Iterator[Cause]:
-    group = str(spec.get("group") or "")
-    protected = group in ("k8s.io", "kubernetes.io") or group.endswith((".k8s.io", ".kubernetes.io"))
-    if protected and not objects.annotations(crd).get(_APPROVAL):
-        detail = (
-            f'protected groups must have approval annotation "{_APPROVAL}", '
-            "see https://github.com/kubernetes/enhancements/pull/1111"
-        )
-        yield causes.required(f"metadata.annotations[{_APPROVAL}]", detail)
+def _approval(crd: Object, spec: Mapping[str, Any], old: Object | None) -> Iterator[Cause]:
+    """Yield what is wrong with who approved of a kind in a group of Kubernetes' own; what was so may stay."""
+    group, said = str(spec.get("group") or ""), objects.annotations(crd).get(_APPROVAL, "")
+    where, needed = f"metadata.annotations[{_APPROVAL}]", _approval_fault(said)
+    if group not in ("k8s.io", "kubernetes.io") and not group.endswith((".k8s.io", ".kubernetes.io")):
+        return
+    if old is not None and needed == _approval_fault(objects.annotations(old).get(_APPROVAL, "")):
+        return
+    if needed and not said:
+        yield causes.required(where, needed)
+    elif needed:
+        yield causes.invalid(where, said, needed)
+
+
+def _approval_fault(said: str) -> str:
+    begin = f'protected groups must have approval annotation "{_APPROVAL}"'
+    see = "see https://github.com/kubernetes/enhancements/pull/1111"
+    if not said:
+        return f"{begin}, {see}"
+    if said.startswith("unapproved") or re.match(r"[A-Za-z][A-Za-z0-9+.-]*://[^/?#]", said):
+        return ""
+    return f'{begin} with either a URL or a reason starting with "unapproved", {see}'
 
 
 def _spec(spec: Mapping[str, Any]) -> Iterator[Cause]:
@@ -50,11 +69,11 @@ def _spec(spec: Mapping[str, Any]) -> Iterator[Cause]:
         yield causes.required("spec.scope")
     elif scope not in ("Cluster", "Namespaced"):
         yield causes.unlisted("spec.scope", scope, ("Cluster", "Namespaced"))
-    if spec.get("preserveUnknownFields"):
-        yield causes.invalid("spec.preserveUnknownFields", True, "must be false")
     yield from _versions(spec)
     yield from _names(spec.get("names") or {}, "spec.names")
     yield from _conversion(spec.get("conversion") or {})
+    if spec.get("preserveUnknownFields"):
+        yield causes.invalid("spec.preserveUnknownFields", True, "must be false")
 
 
 def _group(group: str) -> Iterator[Cause]:
@@ -67,22 +86,25 @@ def _group(group: str) -> Iterator[Cause]:
 
 
 def _names(given: Mapping[str, Any], path: str) -> Iterator[Cause]:
-    for field in ("plural", "singular", "kind", "listKind"):
+    fields = ("plural", "singular", "kind", "listKind")
+    yield from (causes.required(f"{path}.{field}") for field in fields if not given.get(field))
+    for field in fields:
         value = str(given.get(field) or "")
-        if not value:
-            yield causes.required(f"{path}.{field}")
-            continue
         mixed = field in ("kind", "listKind")
         faults = names.dns_1035_label(value.lower() if mixed else value)
-        if faults:
+        if value and faults:
             before = "may have mixed case, but should otherwise match: " if mixed else ""
             yield causes.invalid(f"{path}.{field}", value, before + ",".join(faults))
+    yield from _labels(given, "shortNames", path)
     if given.get("kind") and given.get("kind") == given.get("listKind"):
         yield causes.invalid(f"{path}.listKind", given["listKind"], "kind and listKind may not be the same")
-    for field in ("shortNames", "categories"):
-        for index, value in enumerate(given.get(field) or ()):
-            if faults := names.dns_1035_label(value):
-                yield causes.invalid(f"{path}.{field}[{index}]", value, ",".join(faults))
+    yield from _labels(given, "categories", path)
+
+
+def _labels(given: Mapping[str, Any], field: str, path: str) -> Iterator[Cause]:
+    for index, value in enumerate(given.get(field) or ()):
+        if faults := names.dns_1035_label(value):
+            yield causes.invalid(f"{path}.{field}[{index}]", value, ",".join(faults))
 
 
 # --- versions ---------------------------------------------------------------------------------------------
@@ -92,15 +114,16 @@ def _versions(spec: Mapping[str, Any]) -> Iterator[Cause]:
     versions = spec.get("versions") or ()
     seen = [version.get("name") for version in versions]
     for index, version in enumerate(versions):
+        if not crd_schema.of(version):
+            yield causes.required(f"spec.versions[{index}].schema.openAPIV3Schema", "schemas are required")
+    for index, version in enumerate(versions):
         where = f"spec.versions[{index}]"
         if faults := names.dns_1035_label(str(version.get("name") or "")):
             yield causes.invalid(f"{where}.name", version.get("name"), ",".join(faults))
         warning = version.get("deprecationWarning")
-        if warning is not None and not version.get("deprecated"):
-            detail = "can only be set for deprecated versions"
-            yield causes.invalid(f"{where}.deprecationWarning", warning, detail)
-        if not crd_schema.of(version):
-            yield causes.required(f"{where}.schema.openAPIV3Schema", "schemas are required")
+        if warning is not None:
+            for detail in _warning(warning, is_deprecated=bool(version.get("deprecated"))):
+                yield causes.invalid(f"{where}.deprecationWarning", warning, detail)
     if len(set(seen)) < len(seen):
         yield causes.invalid("spec.versions", versions, "must contain unique version names")
     if sum(bool(version.get("storage")) for version in versions) != 1:
@@ -109,6 +132,22 @@ def _versions(spec: Mapping[str, Any]) -> Iterator[Cause]:
     for part, rule in _PARTS.items():
         for path, value, version in _hoisted(versions, part):
             yield from rule(value, path, version)
+
+
+def _warning(text: str, *, is_deprecated: bool) -> Iterator[str]:
+    if not is_deprecated:
+        yield "can only be set for deprecated versions"
+        return
+    if len(text.encode()) > 256:
+        yield "must be <= 256 characters long"
+    if not text:
+        yield "must not be an empty string"
+    for index, each in enumerate(text):
+        if not each.isprintable():
+            at = len(text[:index].encode())
+            begin = "must only contain printable UTF-8 characters"
+            yield f"{begin}; non-printable character found at index {at}"
+            return
 
 
 def _hoisted(
@@ -175,7 +214,7 @@ def _columns(value: Any, path: str, _version: Mapping[str, Any]) -> Iterator[Cau
         if column.get("format") and column["format"] not in _COLUMN_FORMATS:
             detail = f"must be one of {','.join(_COLUMN_FORMATS)}"
             yield causes.invalid(f"{where}.format", column["format"], detail)
-        yield from _column_path(str(column.get("jsonPath") or ""), f"{where}.jsonPath")
+        yield from _column_path(str(column.get("jsonPath") or ""), f"{where}.JSONPath")
 
 
 def _column_path(text: str, where: str) -> Iterator[Cause]:
@@ -192,17 +231,18 @@ def _column_path(text: str, where: str) -> Iterator[Cause]:
 
 def _selectable(value: Any, path: str, version: Mapping[str, Any]) -> Iterator[Cause]:
     seen: set[str] = set()
-    if len(value) > 8:
-        yield causes.too_many(path, len(value), 8)
     for index, each in enumerate(value):
         said, where = str(each.get("jsonPath") or ""), f"{path}[{index}].jsonPath"
         if not said:
             yield causes.required(where)
-        elif fault := _unselectable(said, version):
+            continue
+        if fault := _unselectable(said, version):
             yield causes.invalid(where, said, fault)
         if said in seen:
             yield causes.duplicate(where, said)
         seen.add(said)
+    if len(seen) > 8:
+        yield causes.too_many(path, len(seen), 8)
 
 
 def _unselectable(text: str, version: Mapping[str, Any]) -> str:
@@ -244,9 +284,10 @@ def _conversion(given: Mapping[str, Any]) -> Iterator[Cause]:
     elif strategy not in ("None", "Webhook"):
         yield causes.unlisted(f"{path}.strategy", strategy, ("None", "Webhook"))
     if strategy != "Webhook":
-        if webhook is not None:
-            detail = "should not be set when strategy is not set to Webhook"
-            yield causes.forbidden(f"{path}.webhookClientConfig", detail)
+        for field, shown in _OF_WEBHOOKS.items():
+            if (webhook or {}).get(field):
+                detail = "should not be set when strategy is not set to Webhook"
+                yield causes.forbidden(f"{path}.{shown}", detail)
         return
     config = (webhook or {}).get("clientConfig")
     if config is None:

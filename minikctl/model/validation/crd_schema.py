@@ -17,15 +17,31 @@ from minikctl.model.kind import Cause
 _TYPES = ("array", "boolean", "integer", "number", "object", "string")
 _INT_OR_STRING = [{"type": "integer"}, {"type": "string"}]
 _UNSUPPORTED = ("id", "additionalItems", "patternProperties", "definitions", "dependencies", "$ref")
-_AT_ROOT_WITH_STATUS = frozenset(
-    (
-        *("description", "type", "format", "title", "required", "items", "properties", "externalDocs"),
-        "example",
-        *("maximum", "exclusiveMaximum", "minimum", "exclusiveMinimum", "multipleOf", "pattern"),
-        *("maxLength", "minLength", "maxItems", "minItems", "uniqueItems"),
-        *("x-kubernetes-preserve-unknown-fields", "x-kubernetes-validations"),
-    )
-)
+_AT_ROOT_WITH_STATUS = {
+    "description": "Description",
+    "type": "Type",
+    "format": "Format",
+    "title": "Title",
+    "maximum": "Maximum",
+    "exclusiveMaximum": "ExclusiveMaximum",
+    "minimum": "Minimum",
+    "exclusiveMinimum": "ExclusiveMinimum",
+    "maxLength": "MaxLength",
+    "minLength": "MinLength",
+    "pattern": "Pattern",
+    "maxItems": "MaxItems",
+    "minItems": "MinItems",
+    "uniqueItems": "UniqueItems",
+    "multipleOf": "MultipleOf",
+    "required": "Required",
+    "items": "Items",
+    "properties": "Properties",
+    "externalDocs": "ExternalDocs",
+    "example": "Example",
+    "x-kubernetes-preserve-unknown-fields": "XPreserveUnknownFields",
+    "x-kubernetes-validations": "XValidations",
+}
+"""What may stand at the root of a schema with a status, and how Kubernetes lists it."""
 _NESTED_MUST_BE_EMPTY = {
     "title": "must be empty to be structural",
     "description": "must be empty to be structural",
@@ -81,16 +97,23 @@ def check(schema: Schema, path: str, has_status: bool) -> list[Cause]:
 
 
 def _root(schema: Schema, path: str, has_status: bool) -> Iterator[Cause]:
-    if schema.get("nullable"):
-        yield causes.forbidden(f"{path}.nullable", "nullable cannot be true at the root")
     strangers = [name for name, value in schema.items() if value and name not in _AT_ROOT_WITH_STATUS]
-    if has_status and strangers:
-        listed = " ".join(sorted(_AT_ROOT_WITH_STATUS))
+    type = schema.get("type") or "object"
+    if has_status and type != "object":
+        detail = (
+            'only "object" is allowed as the type at the root of the schema '
+            "if the status subresource is enabled"
+        )
+        yield causes.invalid(f"{path}.type", type, detail)
+    elif has_status and strangers:
+        listed = " ".join(_AT_ROOT_WITH_STATUS.values())
         detail = (
             f"only [{listed}] fields are allowed at the root of the schema "
             "if the status subresource is enabled"
         )
         yield causes.broken(path, detail)
+    if schema.get("nullable"):
+        yield causes.forbidden(f"{path}.nullable", "nullable cannot be true at the root")
 
 
 def _below(schema: Schema, place: _Place) -> Iterator[tuple[Schema, _Place]]:
