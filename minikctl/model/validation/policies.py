@@ -163,9 +163,12 @@ def _expressions(obj: Object) -> Iterator[Cause]:
     for index, each in enumerate(spec.get("validations") or ()):
         path = f"spec.validations[{index}]"
         yield from found.check(each.get("expression"), f"{path}.expression", ("bool",))
+        said, where = str(each.get("messageExpression") or ""), f"{path}.messageExpression"
+        if said.strip():
+            yield from found.check(said, where, ("string",))
+        elif said:
+            yield causes.invalid(where, said, "must be non-empty if specified")
         yield from _said(each, path)
-        if each.get("messageExpression"):
-            yield from found.check(each["messageExpression"], f"{path}.messageExpression", ("string",))
     yield from _audit_annotations(obj, found)
 
 
@@ -225,14 +228,11 @@ def _mutations(obj: Object) -> Iterator[Cause]:
 
 
 def _said(validation: Given, path: str) -> Iterator[Cause]:
-    message, source = validation.get("message"), str(validation.get("expression") or "").strip()
-    if message is not None and not str(message).strip():
+    message = str(validation.get("message") or "")
+    if message and not message.strip():
         yield causes.invalid(f"{path}.message", message, "message must be non-empty if specified")
-    elif message and "\n" in str(message).strip():
+    elif re.search(r"[\n\r]", message.strip()):
         yield causes.invalid(f"{path}.message", message, "message must not contain line breaks")
-    elif message is None and "\n" in source:
-        detail = "message must be specified if expression contains line breaks"
-        yield causes.required(f"{path}.message", detail)
     reason = validation.get("reason")
     if reason is not None and reason not in _REASONS:
         yield causes.unsupported(f"{path}.reason", reason, _REASONS)
@@ -288,7 +288,7 @@ def _actions(given: Sequence[str] | None) -> Iterator[Cause]:
     for index, each in enumerate(given):
         if each not in _ACTIONS:
             yield causes.unsupported(f"{path}[{index}]", each, _ACTIONS)
-        elif each in given[:index]:
+        if each in given[:index]:
             yield causes.duplicate(f"{path}[{index}]", each)
     if "Deny" in given and "Warn" in given:
         detail = (
