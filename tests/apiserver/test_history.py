@@ -91,7 +91,8 @@ class World:
             known = (space, name) in state
             answer = await self.client("PUT" if known else "POST", f"{path}/{name}" if known else path, body)
             state[space, name] = (label, int(answer.json()["metadata"]["resourceVersion"]))
-        elif verb == "delete" and state.pop((space, name), None):
+        elif verb == "delete" and (space, name) in state:
+            del state[space, name]
             await self.client("DELETE", f"{path}/{name}")
         elif verb == "page":
             await self.begin(space, int(name))
