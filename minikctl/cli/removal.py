@@ -14,6 +14,7 @@ from minikctl.client import kubeconfig, launcher
 from minikctl.client.home import ClusterHome
 from minikctl.drivers import docker, ownership
 from minikctl.drivers.engine import Engine
+from minikctl.model.containers import Container
 
 ROUNDS = 15
 PAUSE_SECONDS = 0.2
@@ -60,7 +61,7 @@ async def clear(engine: Engine, labels: Mapping[str, str]) -> None:
         if not found:
             break
         # Apps first: a pause that goes before them would only take their network away.
-        settled = [each for each in found if each.status != "created" or not left]
+        settled = [each for each in found if not left or not await _may_be_starting(engine, each)]
         pauses = [each.id for each in settled if each.labels.get("minikctl.dev/role") == "pause"]
         others = [each.id for each in settled if each.id not in pauses]
         await asyncio.gather(*(engine.remove(container) for container in others))
@@ -69,6 +70,14 @@ async def clear(engine: Engine, labels: Mapping[str, str]) -> None:
             await asyncio.sleep(PAUSE_SECONDS)
     for network in await engine.networks(labels):
         await engine.remove_network(network.name)
+
+
+async def _may_be_starting(engine: Engine, container: Container) -> bool:
+    """Tell whether the engine may be about to start the container; of one that it could not start it knows why."""
+    if container.status != "created":
+        return False
+    found = await engine.inspect(container.id)
+    return found is not None and found.status == "created" and not (found.error or found.exit_code)
 
 
 def _forget_context(name: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 import pytest
@@ -25,6 +25,7 @@ class Starting:
 
     there: dict[str, Container]
     runs_after: int = 3
+    failed: tuple[str, ...] = ()
     said: list[str] = field(default_factory=list)
 
     async def list(self, labels: Mapping[str, str]) -> Sequence[Container]:
@@ -36,6 +37,10 @@ class Starting:
                 for name, each in self.there.items()
             }
         return tuple(self.there.values())
+
+    async def inspect(self, container_id: str) -> Container | None:
+        found = self.there.get(container_id)
+        return replace(found, error="no such program") if found and container_id in self.failed else found
 
     async def remove(self, container_id: str) -> None:
         self.said.append(f"{container_id} {self.there.pop(container_id).status}")
@@ -61,6 +66,12 @@ async def test_what_is_being_started_is_removed_once_it_runs() -> None:
     engine = Starting({each.id: each for each in found})
     await removal.clear(cast(Engine, engine), LABELS)
     assert engine.said == ["app exited", "pause running", "late running", "net"]
+
+
+async def test_what_could_not_be_started_is_not_waited_for() -> None:
+    engine = Starting({"a": container("a", "app", "created")}, runs_after=2, failed=("a",))
+    await removal.clear(cast(Engine, engine), LABELS)
+    assert engine.said == ["a created", "net"]
 
 
 async def test_what_is_never_started_goes_in_the_end() -> None:
