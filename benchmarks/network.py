@@ -141,21 +141,27 @@ def _pair(
 
 def rate(way: list[str], url: str, *headers: str, close: bool = False) -> float:
     """Return requests per second of one short wrk run."""
-    sent = [*headers, *(["Connection: close"] if close else [])]
+    return load(way, url, *headers, *(["Connection: close"] if close else []))[0]
+
+
+def load(way: list[str], url: str, *headers: str) -> tuple[float, float]:
+    """Return requests per second, and the 99th percentile in milliseconds, of one short wrk run."""
     command = [
         *way,
         "wrk",
         "-t1",
         f"-c{CONNECTIONS}",
         f"-d{SECONDS}s",
-        *(w for h in sent for w in ("-H", h)),
+        "--latency",
+        *(w for h in headers for w in ("-H", h)),
         url,
     ]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     found = re.search(r"Requests/sec:\s+([\d.]+)", done.stdout)
-    if found is None or "Non-2xx" in done.stdout:
+    late = re.search(r"99%\s+([\d.]+)(us|ms|s)", done.stdout)
+    if found is None or late is None or "Non-2xx" in done.stdout:
         raise SystemExit(f"{' '.join(command)}: {done.stdout}{done.stderr}")
-    return float(found[1])
+    return float(found[1]), float(late[1]) * {"us": 0.001, "ms": 1.0, "s": 1000.0}[late[2]]
 
 
 class _Published:

@@ -6,7 +6,6 @@ The lone rule stands in a network namespace with nothing else in it, so it is th
 from __future__ import annotations
 
 import json
-import re
 import statistics
 import subprocess
 import time
@@ -18,7 +17,6 @@ from typing import Any
 from benchmarks import network
 from benchmarks.harness import Cluster, Row, docker
 
-SECONDS = 3
 ROUNDS = 7
 MANY = 1_000
 VIRTUAL = "198.18.0.1"
@@ -77,20 +75,11 @@ def _tried(ways: dict[str, Way]) -> dict[str, tuple[float, float]]:
         # Who comes first changes: what one way leaves behind is not always met by the same other one.
         turn = list(ways.items())
         for name, way in turn[number % len(turn) :] + turn[: number % len(turn)]:
-            found[name].append(_wrk(*way))
+            found[name].append(network.load(*way))
     return {
         name: (statistics.median(r for r, _ in tried), statistics.median(p for _, p in tried))
         for name, tried in found.items()
     }
-
-
-def _wrk(inside: list[str], url: str) -> tuple[float, float]:
-    command = [*inside, "wrk", "-t1", f"-c{network.CONNECTIONS}", f"-d{SECONDS}s", "--latency", url]
-    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    rate, late = re.search(r"Requests/sec:\s+([\d.]+)", said), re.search(r"99%\s+([\d.]+)(us|ms|s)", said)
-    if rate is None or late is None or "Non-2xx" in said:
-        raise RuntimeError(f"{' '.join(command)}: {said}")
-    return float(rate[1]), float(late[1]) * {"us": 0.001, "ms": 1.0, "s": 1000.0}[late[2]]
 
 
 def _rates(name: str, ours: tuple[float, float], bare: tuple[float, float], goal: str) -> Row:

@@ -9,7 +9,7 @@ independent, as Go's ``reflect`` would read it (internal/abi: Type, StructType, 
 ``<group>/<version>/protobuf.json`` maps type names to {number: [JSON name, type, flags]}.  A type is a
 scalar's name, a type of the same file, ``<folder>#<name>`` for one of another file, ``[]T`` for a list,
 ``{}T`` for a map.  Flags: ``o`` left out when empty, ``p`` told apart from empty, ``i`` its fields belong to
-the outer object.
+the outer object.  Fields are in the order in which kubectl prints what it has decoded.
 """
 
 from __future__ import annotations
@@ -186,7 +186,7 @@ def type_text(type_: Type, folder: str) -> str:
 
 
 def table(type_: Type, folder: str) -> dict[str, list[str]]:
-    """Return {number: [JSON name, type, flags]} of one struct."""
+    """Return {number: [JSON name, type, flags]} of one struct, in the order of its fields."""
     found = {}
     for _, tag, inner in type_.fields():
         tags = dict(re.findall(r'(\w+):"([^"]*)"', tag))
@@ -199,7 +199,7 @@ def table(type_: Type, folder: str) -> dict[str, list[str]]:
         if not name:
             flags += "i"
         found[tags["protobuf"].split(",")[1]] = [name, type_text(inner, folder), flags]
-    return dict(sorted(found.items(), key=lambda item: int(item[0])))
+    return found
 
 
 def main() -> None:

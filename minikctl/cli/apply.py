@@ -107,7 +107,10 @@ def run(options: ApplyOptions, session: Session) -> int:
         applyset = pruning.ApplySet(options.applyset, session)
         applyset.begin(options)
         documents = [document.replaced(object=applyset.labelled(document.object)) for document in documents]
-        targets = [selection.target_of(document.object, session, document.source) for document in documents]
+        targets = [
+            selection.target_of(document.object, session, document.source, nameless=True)
+            for document in documents
+        ]
         applyset.record(options, targets, keeps_old=True)
     results, trouble = _apply_all(options, documents, session)
     failed = failed or trouble
@@ -148,8 +151,7 @@ def _documents(options: ApplyOptions, session: Session) -> tuple[list[manifests.
     for document in manifests.read(options.files, options.recursive, session.io.stdin):
         if isinstance(document, manifests.BadDocument):
             failed = True
-            for line in refusals.of_bad_document(document, options.validate):
-                session.io.warn(line)
+            session.io.warn(refusals.of_bad_document(document, options.validate))
         else:
             documents.append(document)
     if options.labels:
@@ -186,15 +188,12 @@ def _apply_all(
 
 
 def _validate(options: ApplyOptions) -> None:
-    if not options.files:
-        raise errors.UsageError("error: must specify one of -f and -k")
     if options.words:
         raise BadArguments(f"Unexpected args: [{' '.join(options.words)}]")
+    if not options.files:
+        raise errors.UsageError("error: must specify one of -f and -k")
     changing.check_dry_run(options.dry_run)
-    if options.cascade not in ("background", "foreground", "orphan"):
-        raise errors.UsageError(
-            f'error: invalid cascade value ({options.cascade}). Must be "background", "foreground", or "orphan"'
-        )
+    changing.check_cascade(options.cascade)
     if options.prune or options.applyset or options.all:
         from minikctl.cli import pruning
 
@@ -227,21 +226,15 @@ def _print(options: ApplyOptions, found: list[dict[str, Any]], session: Session)
 def _apply_one(
     options: ApplyOptions, document: manifests.Document, session: Session
 ) -> tuple[Target, str, dict[str, Any]]:
-    target = selection.target_of(document.object, session, document.source)
+    target = selection.target_of(document.object, session, document.source, nameless=True)
     if not target.name:
         prefix = (document.object.get("metadata") or {}).get("generateName")
         raise errors.UsageError(
             f"error: from {prefix}: cannot use generate name with apply"
             if prefix
-            else "error: resource name may not be empty"
+            else refusals.nameless(target, document.source, server_side=options.server_side)
         )
-    return target, *_send(options, _completed(document.object, target), target, session)
-
-
-def _completed(obj: dict[str, Any], target: Target) -> dict[str, Any]:
-    if not target.resource.namespaced:
-        return obj
-    return {**obj, "metadata": {**obj["metadata"], "namespace": target.namespace}}
+    return target, *_send(options, selection.placed(document.object, target), target, session)
 
 
 def _send(
@@ -254,7 +247,7 @@ def _send(
             current = session.client.request("GET", target.path()).json()
         except errors.StatusError as error:
             if error.code != 404:
-                raise refusals.retrieving(error, target, target.resource.kind) from error
+                raise refusals.retrieving(error, target) from error
             return "created", _create(options, wanted, target, session)
         try:
             return _change(options, wanted, current, target, session)
@@ -290,7 +283,7 @@ def preview(
     """
     from minikctl.cli import serverside
 
-    wanted = _completed(wanted, target)
+    wanted = selection.placed(wanted, target)
     if options.server_side:
         return serverside.send(target, wanted, _server_side_query(options), session)
     if not current:
@@ -342,7 +335,7 @@ def _change(
     if not options.overwrite:
         from minikctl.cli import clashes
 
-        clashes.refuse(_completed(wanted, target), current, target)
+        clashes.refuse(selection.placed(wanted, target), current, target)
     from minikctl.model import kinds, patches
 
     kind = kinds.of(wanted)
@@ -362,7 +355,7 @@ def _change(
             headers={"Content-Type": media},
         )
     except errors.StatusError as error:
-        raise refusals.patching(error, target, target.resource.kind, patch) from error
+        raise refusals.patching(error, target, patch) from error
     result: dict[str, Any] = response.json()
     same = result["metadata"].get("resourceVersion") == current["metadata"].get("resourceVersion")
     return ("unchanged" if same and options.dry_run == "none" else "configured"), result

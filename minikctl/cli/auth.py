@@ -165,6 +165,8 @@ def _row(rule: dict[str, Any]) -> list[str]:
 class WhoOptions(printing.Printing):
     """What ``auth whoami`` was asked."""
 
+    TYPED = True
+
 
 def whoami(options: WhoOptions, session: Session) -> int:
     """Say who the server takes us for; return the exit code."""

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 MERGE = "application/merge-patch+json"
 STRATEGIC = "application/strategic-merge-patch+json"
+CASCADES = {"background": "Background", "foreground": "Foreground", "orphan": "Orphan"}
 DRY_RUNS = {"none": "", "client": " (dry run)", "server": " (server dry run)"}
 
 
@@ -60,14 +61,20 @@ def check_dry_run(value: str) -> None:
         )
 
 
+def check_cascade(value: str) -> None:
+    """Refuse a --cascade value that is none, in kubectl's words."""
+    if value not in CASCADES:
+        raise errors.UsageError(
+            f'error: invalid cascade value ({value}). Must be "background", "foreground", or "orphan"'
+        )
+
+
 def targets(chosen: Chosen, session: Session, *, takes_all: bool = False) -> list[Target]:
     """Return the objects that the command line names; with ``takes_all`` a type alone means all of its objects."""
     check_dry_run(chosen.dry_run)
     if chosen.files:
         documents = manifests.sound(chosen.files, chosen.recursive, session.io)
         return [selection.target_of(document.object, session, document.source) for document in documents]
-    if not chosen.arguments:
-        raise errors.UsageError(selection.NOTHING)
     everywhere = getattr(chosen, "all_namespaces", False)
     fields = getattr(chosen, "fields", "")
     namespace = "" if everywhere else session.namespace
@@ -145,6 +152,18 @@ def _patch(
     return result, chosen.dry_run == "server" or after is None or after != before
 
 
+def merged(way: str, found: dict[str, Any], patch: Any) -> dict[str, Any]:
+    """Return what an object would be with a patch of the type json, merge or strategic."""
+    from minikctl.model import json_patches, kinds, strategic
+
+    if way == "json":
+        return dict(json_patches.json_patch(found, patch))
+    kind = kinds.of(found)
+    if way == "strategic" and kind is not None:
+        return strategic.strategic(kind, found, patch)
+    return dict(json_patches.merge(found, patch))
+
+
 def send_patch(
     target: Target, body: Any, media: str, chosen: Reported, session: Session, subresource: str = ""
 ) -> dict[str, Any]:
@@ -165,10 +184,17 @@ def send_patch(
     return result
 
 
-def tell(chosen: Reported, target: Target, result: dict[str, Any], said: str, session: Session) -> None:
-    """Print the object in the -o format, or what happened to it."""
+def tell(
+    chosen: Reported,
+    target: Target,
+    result: dict[str, Any],
+    said: str,
+    session: Session,
+    dry_run: str = "",
+) -> None:
+    """Print the object in the -o format, or what happened to it; ``dry_run``: said instead of the command line's."""
     printer = printing.printer(chosen, lambda _: target.title)
     if printer is not None:
         session.io.out.write(printer([result], False))
     else:
-        session.io.say(f"{target.title} {said}{DRY_RUNS[chosen.dry_run]}")
+        session.io.say(f"{target.title} {said}{DRY_RUNS[dry_run or chosen.dry_run]}")

@@ -53,8 +53,9 @@ def descend(
             break
         del rest[place]
         if name not in command.children:
+            named = " ".join([name, *(word for word in rest if not word.startswith("-"))])
             raise parsing.BadCommandLine(
-                f"unknown command \"{name}\"\nSee '{' '.join(path)} -h' for help and examples"
+                f"unknown command \"{named}\"\nSee '{' '.join(path)} -h' for help and examples"
             )
         command = command.children[name]
         path.append(name)

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 class CreateOptions(creating.Creating, filing.Filing):
     """What ``create -f`` was asked."""
 
+    TYPED = False
+
     labels: str = flag("--selector", "-l", default="", help="Only objects with these labels.")
     raw: str = flag("--raw", default="", help="Send the file to this path of the server as it is.")
     edit: bool = flag("--edit", default=False, help="Edit the objects before they are created.")
@@ -46,8 +48,7 @@ def create(options: CreateOptions, session: Session) -> int:
     failed = found = False
     for document in manifests.read(options.files, options.recursive, session.io.stdin):
         if isinstance(document, manifests.BadDocument):
-            for line in refusals.of_bad_document(document, options.validate):
-                session.io.warn(line)
+            session.io.warn(refusals.of_bad_document(document, options.validate))
             failed = True
             continue
         found = True
@@ -74,10 +75,8 @@ def _one(options: CreateOptions, document: manifests.Document, session: Session)
         from minikctl.cli.output import printers
 
         obj = edit.parsed(edit.content(edit.opened(printers.to_yaml(obj))))
-    target = selection.target_of(obj, session, document.source)
-    if target.namespace:
-        obj = {**obj, "metadata": {**(obj.get("metadata") or {}), "namespace": target.namespace}}
-    creating.send(options, target, obj, session)
+    target = selection.target_of(obj, session, document.source, nameless=True)
+    creating.send(options, target, selection.placed(obj, target), session)
 
 
 def _raw(options: CreateOptions, session: Session) -> int:

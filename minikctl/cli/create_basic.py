@@ -57,6 +57,7 @@ class RegistryOptions(creating.HashedOptions):
 class DeploymentOptions(creating.NameOptions):
     """What ``create deployment`` takes."""
 
+    REQUIRED = (("images", "image"),)
     images: tuple[str, ...] = flag("--image", default=(), split=True, help="The image of a container.")
     replicas: int = flag("--replicas", "-r", default=1, help="How many pods.")
     port: int = flag("--port", default=-1, help="The port that the container listens on.")
@@ -99,8 +100,6 @@ class IngressOptions(creating.NameOptions):
 
 
 def _deployment(options: DeploymentOptions, name: str) -> dict[str, Any]:
-    if not options.images:
-        raise errors.UsageError('error: required flag(s) "image" not set')
     return generators.deployment(name, options.images, options.replicas, options.port, options.command)
 
 

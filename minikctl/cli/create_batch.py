@@ -27,6 +27,7 @@ class JobOptions(creating.NameOptions):
 class CronJobOptions(creating.NameOptions):
     """What ``create cronjob`` takes."""
 
+    REQUIRED = (("image", "image"), ("schedule", "schedule"))
     image: str = flag("--image", default="", help="The image of the container.")
     schedule: str = flag("--schedule", default="", help='When: "0 3 * * *", or @daily.')
     restart: str = flag(
@@ -123,14 +124,7 @@ def _template(name: str, image: str, command: tuple[str, ...], restart: str) -> 
     return {"metadata": {}, "spec": {"containers": [container], "restartPolicy": restart}}
 
 
-def _required(**given: str) -> None:
-    missing = [f'"{name}"' for name, value in sorted(given.items()) if not value]
-    if missing:
-        raise errors.UsageError(f"error: required flag(s) {', '.join(missing)} not set")
-
-
 def _cron_job(options: CronJobOptions, name: str) -> dict[str, Any]:
-    _required(image=options.image, schedule=options.schedule)
     template = _template(name, options.image, options.command, options.restart or "OnFailure")
     spec = {
         "jobTemplate": {"metadata": {"name": name}, "spec": {"template": template}},

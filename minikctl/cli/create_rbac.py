@@ -186,6 +186,8 @@ def _cluster_binding(options: ClusterBindingOptions, name: str) -> dict[str, Any
 class TokenOptions(printing.Printing):
     """What ``create token`` takes."""
 
+    TYPED = True
+
     names: tuple[str, ...] = rest("SERVICE_ACCOUNT_NAME", default=(), complete="names:serviceaccounts")
     audiences: tuple[str, ...] = flag("--audience", default=(), help="Who is to accept it; may repeat.")
     duration: str = flag(

@@ -65,6 +65,7 @@ class Creating(changing.Reported):
     """What every command takes that creates objects."""
 
     MANAGER = "kubectl-create"
+    TYPED = True
 
     validate: str = flag(
         "--validate",
@@ -95,19 +96,13 @@ def overridden(options: Overridden, obj: dict[str, Any]) -> dict[str, Any]:
     if not options.overrides:
         return obj
     from minikctl.cli import yamlload
-    from minikctl.model import json_patches, kinds, strategic
 
     patch = yamlload.load(options.overrides)
     if not isinstance(patch, list if options.override_type == "json" else dict):
         raise errors.UsageError("error: Invalid JSON Patch")
-    if options.override_type == "json":
-        return dict(json_patches.json_patch(obj, patch))
-    if options.override_type not in ("merge", "strategic"):
+    if options.override_type not in ("json", "merge", "strategic"):
         raise errors.UsageError(f"error: invalid override type: {options.override_type}")
-    kind = kinds.of(obj)
-    if options.override_type == "strategic" and kind is not None:
-        return strategic.strategic(kind, obj, patch)
-    return dict(json_patches.merge(obj, patch))
+    return changing.merged(options.override_type, obj, patch)
 
 
 def field_validation(value: str) -> str:
@@ -122,6 +117,9 @@ def field_validation(value: str) -> str:
 class NameOptions(Creating):
     """What a generator of objects without fields takes."""
 
+    REQUIRED: tuple[tuple[str, str], ...] = ()
+    """The flags that there must be, in order: (attribute, name)."""
+
     names: tuple[str, ...] = rest("NAME", default=())
 
 
@@ -135,8 +133,15 @@ class HashedOptions(NameOptions):
 
 def send(
     options: Creating, target: Target, obj: dict[str, Any], session: Session, said: str = "created"
-) -> dict[str, Any]:
-    """Create the object, say so, and return it as it is now."""
+) -> None:
+    """Create the object and say so."""
+    changing.tell(options, *created(options, target, obj, session), said, session)
+
+
+def created(
+    options: Creating, target: Target, obj: dict[str, Any], session: Session
+) -> tuple[Target, dict[str, Any]]:
+    """Create the object, and return it as it is now and where it is."""
     validation = field_validation(options.validate)
     if options.save_config:
         from minikctl.cli import lastapplied
@@ -150,13 +155,17 @@ def send(
             "fieldValidation": validation,
         }
         result = session.client.request("POST", target.collection.path(), obj, query=query).json()
-    made = Target(target.resource, result["metadata"].get("name", target.name), target.namespace)
-    changing.tell(options, made, result, said, session)
-    return result
+    return Target(target.resource, result["metadata"].get("name", target.name), target.namespace), result
 
 
 def make(options: Creating, obj: dict[str, Any], session: Session, said: str = "created") -> int:
     """Create a generated object; return the exit code."""
+    send(options, place(options, obj, session), obj, session, said)
+    return 0
+
+
+def place(options: Creating, obj: dict[str, Any], session: Session) -> Target:
+    """Return where a generated object is to be; it is given the namespace of the command line."""
     changing.check_dry_run(options.dry_run)
     resource = RESOURCES[obj["kind"]]
     namespace = session.settings.namespace
@@ -164,8 +173,7 @@ def make(options: Creating, obj: dict[str, Any], session: Session, said: str = "
         obj["metadata"]["namespace"] = namespace
     if resource.namespaced and options.dry_run != "client":
         namespace = session.namespace
-    send(options, Target(resource, obj["metadata"]["name"], namespace), obj, session, said)
-    return 0
+    return Target(resource, obj["metadata"]["name"], namespace)
 
 
 def generate(options: Creating, obj: dict[str, Any], session: Session) -> int:
@@ -180,10 +188,18 @@ def generate(options: Creating, obj: dict[str, Any], session: Session) -> int:
         raise errors.UsageError(f"error: failed to create {kind}: {error.message}") from error
 
 
+def require(options: NameOptions) -> None:
+    """Refuse a command line that lacks flags which there must be, in kubectl's words."""
+    missing = [f'"{name}"' for dest, name in options.REQUIRED if not getattr(options, dest)]
+    if missing:
+        raise errors.UsageError(f"error: required flag(s) {', '.join(missing)} not set")
+
+
 def generator(form: Callable[[Any, str], dict[str, Any]]) -> Callable[[Any, Session], int]:
     """Return a command that creates what ``form`` makes of its options and the only name."""
 
     def run(options: NameOptions, session: Session) -> int:
+        require(options)
         obj = form(options, flags.one(options.names))
         if getattr(options, "append_hash", False):
             obj["metadata"]["name"] += f"-{hashing.suffix(obj)}"

@@ -22,7 +22,6 @@ AT_ONCE = (
     "Warning: Immediate deletion does not wait for confirmation that the running resource has been terminated. "
     "The resource may continue to run on the cluster indefinitely."
 )
-CASCADES = {"background": "Background", "foreground": "Foreground", "orphan": "Orphan"}
 
 
 class DeleteOptions(selection.Selecting):
@@ -109,10 +108,7 @@ def _context(sources: list[str], number: int) -> str:
 
 
 def _validate(options: DeleteOptions, session: Session) -> None:
-    if options.cascade not in CASCADES:
-        raise errors.UsageError(
-            f'error: invalid cascade value ({options.cascade}). Must be "background", "foreground", or "orphan"'
-        )
+    changing.check_cascade(options.cascade)
     changing.check_dry_run(options.dry_run)
     if options.now and options.grace_period >= 0:
         raise errors.UsageError("error: --now and --grace-period cannot be specified together")
@@ -141,8 +137,18 @@ def _targets(options: DeleteOptions, session: Session) -> tuple[list[str], list[
     from minikctl.cli import manifests
 
     documents = manifests.sound(options.files, options.recursive, session.io)
-    targets = [selection.target_of(document.object, session, document.source) for document in documents]
-    return [document.source for document in documents], targets
+    sources: list[str] = []
+    targets: list[Target] = []
+    for document in documents:
+        target = selection.target_of(document.object, session, document.source, nameless=True)
+        if target.name:
+            sources.append(document.source)
+            targets.append(target)
+        else:  # a request without a name would delete all objects of the kind
+            words = selection.NAMELESS.removeprefix("error: ")
+            session.io.warn(f'error: error when deleting "{document.source}": {words}')
+            session.io.troubled = True
+    return sources, targets
 
 
 def _named(options: DeleteOptions, session: Session) -> list[Target]:
@@ -174,7 +180,7 @@ def _delete(options: DeleteOptions, target: Target, session: Session) -> str:
     body: dict[str, Any] = {
         "kind": "DeleteOptions",
         "apiVersion": "v1",
-        "propagationPolicy": CASCADES[options.cascade],
+        "propagationPolicy": changing.CASCADES[options.cascade],
     }
     grace = _grace(options)
     if grace is not None:

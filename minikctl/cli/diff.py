@@ -84,8 +84,7 @@ def _run(options: DiffOptions, session: Session) -> int:
         meant = []
         for document in manifests.read(options.files, options.recursive, session.io.stdin):
             if isinstance(document, manifests.BadDocument):
-                for line in refusals.of_bad_document(document):
-                    session.io.warn(line)
+                session.io.warn(refusals.of_bad_document(document))
                 failed = True
             elif _is_chosen(options, document):
                 meant.append(document)

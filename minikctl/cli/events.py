@@ -7,7 +7,7 @@ import json
 from minikctl import errors
 from minikctl.cli import printing, selection
 from minikctl.cli.commands import Command
-from minikctl.cli.flags import flag
+from minikctl.cli.flags import BadArguments, flag, rest
 from minikctl.cli.output import table
 from minikctl.cli.selection import Target
 
@@ -31,12 +31,15 @@ class EventsOptions(printing.Printing):
     watch: bool = flag("--watch", "-w", default=False, help="Go on with each new event.")
     chunk: int = flag("--chunk-size", default=500, help="Ask for lists in pieces of so many; 0: all at once.")
     no_headers: bool = flag("--no-headers", default=False, help="No header line.")
+    words: tuple[str, ...] = rest(default=())
 
 
 def run(options: EventsOptions, session: Session) -> int:
     """Print events, oldest first; return the exit code."""
     if any(name.lower() not in ("normal", "warning") for name in options.types):
         raise errors.UsageError("error: valid --types are Normal or Warning")
+    if options.words:
+        raise BadArguments(f"unexpected arguments: [{' '.join(options.words)}]")
     namespaces = [""] if options.all_namespaces else session.namespaces
     query = {"fieldSelector": _fields(options, session)}
     every: list[dict[str, Any]] = []

@@ -73,6 +73,8 @@ def run(options: LogsOptions, session: Session) -> int:
     """Print the logs; return the exit code."""
     if options.since and options.since_time:
         raise errors.UsageError("error: at most one of `sinceTime` or `sinceSeconds` may be specified")
+    if options.since_time and (wrong := timespan.moment_complaint(options.since_time)):
+        raise errors.UsageError(f"error: {wrong}")
     if options.tail < -1:
         raise errors.UsageError("error: --tail must be greater than or equal to -1")
     if options.limit_bytes < 0:

@@ -70,8 +70,7 @@ def sound(paths: Sequence[str], recursive: bool, io: Io) -> list[Document]:
         if isinstance(document, BadDocument):
             from minikctl.cli import refusals
 
-            for line in refusals.of_bad_document(document):
-                io.warn(line)
+            io.warn(refusals.of_bad_document(document))
             io.troubled = True
         else:
             found.append(document)

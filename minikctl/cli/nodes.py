@@ -66,8 +66,12 @@ def uncordon(options: NodeOptions, session: Session) -> int:
 
 def _mark_each(options: NodeOptions, verb: str, session: Session) -> int:
     changing.check_dry_run(options.dry_run)
+    nodes = chosen(options.arguments, options.labels, verb, session)
+    if options.arguments:
+        for target in nodes:  # like kubectl: one that is not there, and none is changed
+            session.client.request("GET", target.path())
     failed = False
-    for target in chosen(options.arguments, options.labels, verb, session):
+    for target in nodes:
         try:
             mark(target, verb == "cordon", options, session)
         except errors.MinikctlError as error:
@@ -195,9 +199,11 @@ def _taint(
         word = "modified"
     elif grew != len(present):
         word = "tainted"
-    if options.dry_run != "client":
-        version = node["metadata"]["resourceVersion"]
-        body = {"metadata": {"resourceVersion": version}, "spec": {"taints": [*added, *kept] or None}}
+    version, taints = node["metadata"]["resourceVersion"], [*added, *kept]
+    if options.dry_run == "client":
+        node = {**node, "spec": {**node["spec"], "taints": taints}}
+    else:
+        body = {"metadata": {"resourceVersion": version}, "spec": {"taints": taints or None}}
         node = changing.send_patch(target, body, changing.MERGE, options, session)
     printer = printing.printer(options, lambda _: target.title)
     if printer is not None:

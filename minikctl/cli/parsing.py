@@ -15,10 +15,6 @@ _TRUE = frozenset(("1", "t", "T", "TRUE", "true", "True"))
 _FALSE = frozenset(("0", "f", "F", "FALSE", "false", "False"))
 
 
-_DRY_RUNS = {"true": "client", "false": "none"}
-"""What --dry-run said before it had more than two values."""
-
-
 class BadCommandLine(errors.UsageError):
     """The command line cannot be read; ``see`` is what to look at, such as ``minikctl get --help``."""
 
@@ -161,7 +157,8 @@ def _store(flag: Flag, value: str, parsed: Parsed) -> None:
         parsed.given[flag] = parsed.given.get(flag, ()) + values
     else:
         if flag.long == "dry-run":
-            value = _DRY_RUNS.get(value, value)
+            # What it said before it had more than two values.
+            value = "client" if value in _TRUE else "none" if value in _FALSE else value
         if flag.duration:
             _check_duration(flag, value)
         parsed.given[flag] = value

@@ -60,23 +60,11 @@ def _local(options: PatchOptions, body: Any, session: Session) -> int:
     from minikctl.cli import manifests, printing
 
     for document in manifests.sound(options.files, options.recursive, session.io):
-        found = _merged(options, document.object, body)
+        found = changing.merged(options.type, document.object, body)
         title = f"{found['kind'].lower()}/{found['metadata'].get('name', '')}"
         printer = printing.printer(options, printing.named(title))
         session.io.out.write(printer([found], False) if printer else f"{title} patched\n")
     return 0
-
-
-def _merged(options: PatchOptions, found: dict[str, Any], body: Any) -> dict[str, Any]:
-    """Return what the object would be with the patch."""
-    from minikctl.model import json_patches, kinds, strategic
-
-    kind = kinds.of(found)
-    if options.type == "json":
-        return dict(json_patches.json_patch(found, body))
-    if options.type == "strategic" and kind is not None:
-        return strategic.strategic(kind, found, body)
-    return dict(json_patches.merge(found, body))
 
 
 def _quoted(text: str) -> str:
@@ -87,7 +75,7 @@ def _patch(options: PatchOptions, target: Target, body: Any, session: Session) -
     current = session.client.request("GET", target.path(options.subresource)).json()
     result, same = current, False
     if options.dry_run == "client":
-        result = _merged(options, current, body)
+        result = changing.merged(options.type, current, body)
         same = result == current
     else:
         result = changing.send_patch(target, body, MEDIA[options.type], options, session, options.subresource)
@@ -96,7 +84,8 @@ def _patch(options: PatchOptions, target: Target, body: Any, session: Session) -
     if options.subresource == "scale":
         target = Target(SCALE, target.name, target.namespace)
     if options.dry_run == "server" or same:  # kubectl says so of a client's dry run only, and of a change
-        options = PatchOptions(output=options.output)
+        changing.tell(options, target, result, said, session, dry_run="none")
+        return
     changing.tell(options, target, result, said, session)
 
 

@@ -17,6 +17,9 @@ FORMATS = "yaml json name kyaml jsonpath= jsonpath-as-json= jsonpath-file= go-te
 class Printing(Options):
     """How objects are printed."""
 
+    TYPED = False
+    """Whether kubectl decodes what this prints, so that JSON has its fields in the order of their types."""
+
     output: str = flag(
         "--output",
         "-o",
@@ -48,6 +51,7 @@ def printer(
         managed_fields=options.managed_fields,
         template=options.template,
         strict=not options.missing_keys,
+        typed=options.TYPED,
         columns="" if not columns else "bare" if getattr(options, "no_headers", False) else "headed",
     )
 

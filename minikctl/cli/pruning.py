@@ -11,7 +11,7 @@ import hashlib
 
 import minikctl
 from minikctl import errors
-from minikctl.cli import lastapplied, selection
+from minikctl.cli import changing, lastapplied, selection
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,7 +36,6 @@ TOOLING = "applyset.kubernetes.io/tooling"
 MEMBERS = "applyset.kubernetes.io/contains-group-kinds"
 NAMESPACES = "applyset.kubernetes.io/additional-namespaces"
 MANAGER = "kubectl-applyset"
-CASCADES = {"background": "Background", "foreground": "Foreground", "orphan": "Orphan"}
 
 
 def check(options: ApplyOptions) -> None:
@@ -121,7 +120,7 @@ def delete(options: ApplyOptions, target: Target, session: Session) -> None:
     body: dict[str, Any] = {
         "kind": "DeleteOptions",
         "apiVersion": "v1",
-        "propagationPolicy": CASCADES[options.cascade],
+        "propagationPolicy": changing.CASCADES[options.cascade],
     }
     if options.grace_period >= 0:
         body["gracePeriodSeconds"] = options.grace_period

@@ -7,7 +7,6 @@ from minikctl.cli import parsing, report
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from typing import Any
 
     from minikctl.cli.manifests import BadDocument, Document
@@ -36,26 +35,35 @@ def creating(error: errors.StatusError) -> Refused:
     return Refused(error, f"error when creating {_SOURCE}")
 
 
-def retrieving(error: errors.StatusError, target: Target, kind: str) -> Refused:
+def retrieving(error: errors.StatusError, target: Target) -> Refused:
     """Return the refusal to show an object as it is."""
     head = "error when retrieving current configuration of:"
-    return Refused(error, f"{head}\n{_named(target, kind)}\nfrom server for: {_SOURCE}")
+    return Refused(error, f"{head}\n{_named(target)}\nfrom server for: {_SOURCE}")
 
 
-def patching(error: errors.StatusError, target: Target, kind: str, patch: dict[str, Any]) -> Refused:
+def nameless(target: Target, source: str, *, server_side: bool) -> str:
+    """Return what is said of an object to apply that has no name."""
+    words = "resource name may not be empty"
+    if server_side:
+        return f"error: {words}"
+    head = "error: error when retrieving current configuration of:"
+    return f'{head}\n{_named(target)}\nfrom server for: "{source}": {words}'
+
+
+def patching(error: errors.StatusError, target: Target, patch: dict[str, Any]) -> Refused:
     """Return the refusal of a change."""
     import json
 
     text = json.dumps(patch, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    head = f"error when applying patch:\n{text}\nto:\n{_named(target, kind)}"
+    head = f"error when applying patch:\n{text}\nto:\n{_named(target)}"
     return Refused(error, f"{head}\nfor: {_SOURCE}: error when patching {_SOURCE}")
 
 
-def _named(target: Target, kind: str) -> str:
+def _named(target: Target) -> str:
     resource = target.resource
     group = f"{resource.group}/{resource.version}"
     return (
-        f'Resource: "{group}, Resource={resource.name}", GroupVersionKind: "{group}, Kind={kind}"\n'
+        f'Resource: "{group}, Resource={resource.name}", GroupVersionKind: "{group}, Kind={resource.kind}"\n'
         f'Name: "{target.name}", Namespace: "{target.namespace}"'
     )
 
@@ -78,16 +86,15 @@ def _sentence(error: errors.MinikctlError, document: Document) -> str:
     raise error
 
 
-def of_bad_document(bad: BadDocument, validate: str = "false") -> Iterator[str]:
-    """Yield the lines on a document that cannot be read; ``validate`` is the value of --validate."""
+def of_bad_document(bad: BadDocument, validate: str = "false") -> str:
+    """Return what is said of a document that cannot be read; ``validate`` is the value of --validate."""
     text = str(bad)
     if bad.missing and validate not in LEVELS_WITHOUT_VALIDATION:
         text = (
             f'error validating "{bad.source}": error validating data: {bad.missing}; '
             "if you choose to ignore these errors, turn validation off with --validate=false"
         )
-    yield f"error: {text}"
-    yield f"hint: {bad.place}"
+    return f"error: {text}\nhint: {bad.place}"
 
 
 def no_match(obj: dict[str, Any], source: str) -> str:

@@ -59,8 +59,7 @@ def run(options: ReplaceOptions, session: Session) -> int:
     failed = False
     for document in manifests.read(options.files, options.recursive, session.io.stdin):
         if isinstance(document, manifests.BadDocument):
-            for line in refusals.of_bad_document(document, options.validate):
-                session.io.warn(line)
+            session.io.warn(refusals.of_bad_document(document, options.validate))
             failed = True
             continue
         try:
@@ -81,10 +80,7 @@ def _check(options: ReplaceOptions) -> None:
         raise errors.UsageError("error: must specify one of -f and -k")
     if options.words:
         raise BadArguments(f"Unexpected args: [{' '.join(options.words)}]")
-    if options.cascade not in ("background", "foreground", "orphan"):
-        raise errors.UsageError(
-            f'error: invalid cascade value ({options.cascade}). Must be "background", "foreground", or "orphan"'
-        )
+    changing.check_cascade(options.cascade)
     if options.grace_period >= 0 and not options.force:
         raise errors.UsageError("error: --grace-period must have --force specified")
     if timespan.seconds(options.timeout) and not options.force:
@@ -111,10 +107,11 @@ def _raw(options: ReplaceOptions, session: Session) -> int:
 
 
 def _replace(options: ReplaceOptions, document: Document, session: Session) -> None:
-    target = selection.target_of(document.object, session, document.source)
-    obj = document.object
-    if target.namespace:
-        obj = {**obj, "metadata": {**obj["metadata"], "namespace": target.namespace}}
+    target = selection.target_of(document.object, session, document.source, nameless=True)
+    if not target.name:
+        words = selection.NAMELESS.removeprefix("error: ")
+        raise errors.UsageError(f'error: error when replacing "{document.source}": {words}')
+    obj = selection.placed(document.object, target)
     if options.save_config:
         obj = lastapplied.annotated(obj)
     result: dict[str, Any] = obj
@@ -139,7 +136,7 @@ def _remove(options: ReplaceOptions, target: selection.Target, session: Session)
     """Delete the object, if it is there, and wait for its end."""
     from minikctl.cli import delete
 
-    policy = delete.CASCADES[options.cascade]
+    policy = changing.CASCADES[options.cascade]
     body: dict[str, Any] = {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": policy}
     if options.grace_period >= 0:
         body["gracePeriodSeconds"] = max(1, options.grace_period)

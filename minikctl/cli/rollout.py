@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 
 from minikctl import errors
-from minikctl.cli import changing, printing, rollouts, timespan
+from minikctl.cli import changing, printing, report, rollouts, timespan
 from minikctl.cli.commands import Command
 from minikctl.cli.flags import flag
 from minikctl.cli.output import describing, table
+from minikctl.cli.parsing import Verbatim
 from minikctl.cli.selection import Target
 
 TYPE_CHECKING = False
@@ -32,6 +33,7 @@ class RolloutOptions(changing.Chosen):
     """What every ``rollout`` command takes."""
 
     MANAGER = "kubectl-rollout"
+    TYPED = True
 
     arguments: tuple[str, ...] = changing.chosen("objects:deployments,daemonsets,statefulsets")
 
@@ -87,8 +89,16 @@ def status(options: StatusOptions, session: Session) -> int:
     """Say how far a rollout is, until it is done; return the exit code."""
     allowed = timespan.seconds(options.timeout)
     deadline = time.monotonic() + allowed if allowed else None
+    faults: list[errors.MinikctlError] = []
     for target in _targets(options, session):
-        _follow(target, session, options, deadline)
+        try:
+            _follow(target, session, options, deadline)
+        except errors.MinikctlError as error:
+            faults.append(error)
+    if len(faults) > 1:  # kubectl says of several without a word before them
+        raise Verbatim("\n".join(report.sentence(each).removeprefix("error: ") for each in faults))
+    if faults:
+        raise faults[0]
     return 0
 
 
@@ -132,10 +142,25 @@ def restart(options: RolloutOptions, session: Session) -> int:
             )
         return body
 
-    found = _targets(options, session)
-    for target in found:
-        _found(target, "{name} restarting is not supported", session)
-    return changing.patch_each(options, found, session, make, ("restarted", "restarted"))
+    found, failed = _able(options, "{name} restarting is not supported", session)
+    return changing.patch_each(options, found, session, make, ("restarted", "restarted")) or int(failed)
+
+
+def _able(
+    options: RolloutOptions, refusal: str, session: Session, *, pausing: bool = False
+) -> tuple[list[Target], bool]:
+    """Return the chosen objects that this can be done with, and whether others were refused."""
+    able: list[Target] = []
+    failed = False
+    for target in _targets(options, session):
+        try:
+            _found(target, refusal, session, pausing=pausing)
+        except errors.MinikctlError as error:
+            session.io.warn(report.sentence(error))
+            failed = True
+        else:
+            able.append(target)
+    return able, failed
 
 
 def pause(options: RolloutOptions, session: Session) -> int:
@@ -156,11 +181,9 @@ def _set_paused(options: RolloutOptions, session: Session, *, paused: bool) -> i
         return {"spec": {"paused": True if paused else None}}
 
     doing = "pausing" if paused else "resuming"
-    found = _targets(options, session)
-    for target in found:
-        _found(target, f"{{name}} {doing} is not supported", session, pausing=True)
+    found, failed = _able(options, f"{{name}} {doing} is not supported", session, pausing=True)
     said = "paused" if paused else "resumed"
-    return changing.patch_each(options, found, session, make, (said, said))
+    return changing.patch_each(options, found, session, make, (said, said)) or int(failed)
 
 
 def history(options: HistoryOptions, session: Session) -> int:
@@ -202,7 +225,7 @@ def _print(
         title = f"{obj['kind'].lower()}.apps/{obj['metadata']['name']}"
         printer = printing.printer(options, printing.named(title))
         if printer is not None:
-            if number and options.output in ("yaml", "kyaml"):
+            if number and options.output == "yaml":
                 session.io.say("---")
             session.io.out.write(printer([obj], False))
 

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import re
 import time
 
 from minikctl import errors
-from minikctl.cli import creating, flags, generators
+from minikctl.cli import changing, creating, flags, generators, report
 from minikctl.cli.commands import Command
 from minikctl.cli.flags import after_dash, flag, rest
-from minikctl.cli.selection import Target
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from minikctl.cli.selection import Target
     from minikctl.cli.session import Session
 
 POLL_SECONDS = 0.2
+VARIABLE = re.compile(r"(?!\.\.)[-.A-Za-z_][-.\w]*", re.ASCII)
 
 
 class RunOptions(creating.Overridden):
@@ -67,40 +69,89 @@ class RunOptions(creating.Overridden):
 
 def run(options: RunOptions, session: Session) -> int:
     """Create the pod, and attach to it if asked; return the exit code."""
+    attach = options.attach or options.stdin
+    name = _checked(options, attach)
+    pod = creating.overridden(options, _pod(options, name))
+    made = [creating.created(options, creating.place(options, pod, session), pod, session)]
+    failed = False
+    if options.expose:
+        service = _service(options, pod)
+        try:
+            made.append(
+                creating.created(options, creating.place(options, service, session), service, session)
+            )
+        except errors.MinikctlError as error:
+            session.io.warn(report.sentence(error))
+            failed = True
+    if attach:
+        return _attached(options, [target for target, _ in made], session) or int(failed)
+    for number, (target, result) in enumerate(made):
+        if number and options.output == "yaml":
+            session.io.say("---")
+        changing.tell(options, target, result, "created", session)
+    return int(failed)
+
+
+def _checked(options: RunOptions, attach: bool) -> str:
+    """Return the pod's name; ``UsageError`` in kubectl's words, and its order, for what cannot be."""
     if options.image is None:
         raise errors.UsageError('error: required flag(s) "image" not set')
-    if not options.names:
-        raise errors.UsageError("error: NAME is required for run")
-    name = flags.one(options.names)
-    attach = options.attach or options.stdin
-    if options.remove and not attach:
-        raise errors.UsageError("error: --rm should only be used for attached containers")
-    if options.expose and not options.port:
-        raise errors.UsageError("error: --port must be set when exposing a service")
-    if options.restart not in ("Always", "OnFailure", "Never"):
+    if bad := [entry for entry in options.annotations if "=" not in entry[1:]]:
+        raise errors.UsageError(f"error: invalid annotations format: {', '.join(bad)}")
+    _labels(options)
+    for text in options.env:
+        _variable(text)
+    if options.restart not in ("", "Always", "OnFailure", "Never"):
         raise errors.UsageError(
             f"error: invalid restart policy: {options.restart}, valid values are: Always, OnFailure, Never"
         )
+    if options.pull:
+        generators.check_pull_policy(options.pull)
+    if not options.names:
+        raise errors.UsageError("error: NAME is required for run")
+    name = flags.one(options.names)
+    if not options.image:
+        raise errors.UsageError("error: --image is required")
+    generators.check_image(options.image)
+    if options.tty and not options.stdin:
+        raise errors.UsageError("error: -i/--stdin is required for containers with -t/--tty=true")
+    if options.expose and not options.port:
+        raise errors.UsageError("error: --port must be set when exposing a service")
+    if options.port:
+        generators.number(options.port, "--port must be a number")
+    if options.remove and not attach:
+        raise errors.UsageError("error: --rm should only be used for attached containers")
     if attach and options.dry_run != "none":
         raise errors.UsageError(
             "error: --dry-run=[server|client] can't be used with attached containers options "
             "(--attach, --stdin, or --tty)"
         )
-    if not options.image:
-        raise errors.UsageError("error: --image is required")
-    generators.check_image(options.image)
-    if options.pull:
-        generators.check_pull_policy(options.pull)
-    pod = creating.overridden(options, _pod(options, name))
-    code = _attached(options, pod, session) if attach else creating.make(options, pod, session)
-    if options.expose:
-        service = generators.service(name, "ClusterIP", [options.port], selector=pod["metadata"]["labels"])
-        service["spec"]["ports"][0].pop("name")
-        del service["spec"]["type"], service["metadata"]["labels"]
-        if options.output in ("yaml", "kyaml"):
-            session.io.say("---")
-        creating.make(options, service, session)
-    return code
+    return name
+
+
+def _restart(options: RunOptions) -> str:
+    return options.restart or ("OnFailure" if options.stdin else "Always")
+
+
+def _labels(options: RunOptions) -> dict[str, str]:
+    """Return the labels that are asked for."""
+    for part in options.labels.split(",") if options.labels else ():
+        if part.count("=") != 1:
+            raise errors.UsageError(f"error: unexpected label spec: {part}")
+        if part.startswith("="):
+            raise errors.UsageError("error: unexpected empty label key")
+    return generators.labels(options.labels)
+
+
+def _service(options: RunOptions, pod: dict[str, Any]) -> dict[str, Any]:
+    """Return the Service of the pod: it has the labels that were asked for, and selects the pod's."""
+    name = pod["metadata"]["name"]
+    found = generators.service(name, "ClusterIP", [options.port], selector=pod["metadata"].get("labels"))
+    found["spec"]["ports"][0].pop("name")
+    del found["spec"]["type"], found["metadata"]["labels"]
+    if labels := _labels(options):
+        found["metadata"]["labels"] = labels
+    return found
 
 
 def _pod(options: RunOptions, name: str) -> dict[str, Any]:
@@ -119,9 +170,9 @@ def _pod(options: RunOptions, name: str) -> dict[str, Any]:
         container["securityContext"] = {"privileged": True}
     if options.tty:
         container["tty"] = True
-    spec = {"containers": [container], "dnsPolicy": "ClusterFirst", "restartPolicy": options.restart}
+    spec = {"containers": [container], "dnsPolicy": "ClusterFirst", "restartPolicy": _restart(options)}
     pod = generators.named("v1", "Pod", name, spec=spec, status={})
-    pod["metadata"]["labels"] = generators.labels(options.labels) or {"run": name}
+    pod["metadata"]["labels"] = _labels(options) or {"run": name}
     if options.annotations:
         notes = [entry.partition("=") for entry in options.annotations]
         pod["metadata"]["annotations"] = {key: value for key, _, value in notes}
@@ -130,63 +181,92 @@ def _pod(options: RunOptions, name: str) -> dict[str, Any]:
 
 def _variable(text: str) -> dict[str, str]:
     key, equals, value = text.partition("=")
-    if not equals or not key:
+    if not equals or not VARIABLE.fullmatch(key) or key == ".":
         raise errors.UsageError(f"error: invalid env: {text}")
     return {"name": key, "value": value}
 
 
-def _attached(options: RunOptions, pod: dict[str, Any], session: Session) -> int:
-    from minikctl.cli import attach, logs
-
-    name = pod["metadata"]["name"]
-    target = Target(creating.RESOURCES["Pod"], name, session.namespace)
-    session.client.request(
-        "POST", target.collection.path(), pod, query={"fieldManager": options.manager or options.MANAGER}
-    )
-    code = 0
+def _attached(options: RunOptions, made: list[Target], session: Session) -> int:
+    """Join the pod, the first of what was made, to its end; return its exit code.  With --rm all is removed."""
     try:
-        phase = _await_running(options, target, session)
+        phase = _await(options, made[0], ("Running", "Succeeded", "Failed"), session)["status"]["phase"]
         if phase == "Running":
-            wanted = attach.AttachOptions(
-                stdin=options.stdin, tty=options.tty, quiet=options.quiet, detach_keys=options.detach_keys
-            )
-            attach.join(wanted, session.client.request("GET", target.path()).json(), name, session)
+            _join(options, made[0], session)
         else:
-            logs.run(logs.LogsOptions(arguments=(name,)), session)
-        code = _exit_code(target, session)
+            _print_log(made[0], session)
+        if options.leave_open or _restart(options) == "Always":
+            return 0
+        return _exit_code(options, made[0], session)
     finally:
-        if options.remove:
-            session.client.request("DELETE", target.path())
-            session.io.say(f'pod "{name}" deleted from {target.namespace} namespace')
-    return code
+        for target in made if options.remove else ():
+            _remove(options, target, session)
 
 
-def _await_running(options: RunOptions, target: Target, session: Session) -> str:
+def _join(options: RunOptions, target: Target, session: Session) -> None:
+    """Show what the container has written so far, and attach to it; follow its log if that cannot be."""
+    from minikctl.cli import attach
+
+    wanted = attach.AttachOptions(
+        stdin=options.stdin, tty=options.tty, quiet=options.quiet, detach_keys=options.detach_keys
+    )
+    pod = session.client.request("GET", target.path()).json()
+    _print_log(target, session)
+    try:
+        attach.join(wanted, pod, pod["spec"]["containers"][0]["name"], session)
+    except errors.MinikctlError as error:
+        session.io.warn(
+            f"warning: couldn't attach to pod/{target.name}, falling back to streaming logs: "
+            f"{report.sentence(error).removeprefix('error: ')}"
+        )
+        _print_log(target, session)
+
+
+def _print_log(target: Target, session: Session) -> None:
+    from minikctl.cli import logs
+
+    logs.run(logs.LogsOptions(arguments=(target.name,)), session)
+    session.io.out.flush()
+
+
+def _remove(options: RunOptions, target: Target, session: Session) -> None:
+    try:
+        session.client.request("DELETE", target.path())
+    except errors.StatusError as error:
+        if error.code != 404:
+            raise
+    else:
+        if not options.quiet:
+            kind = target.resource.singular
+            session.io.say(f'{kind} "{target.name}" deleted from {target.namespace} namespace')
+
+
+def _await(options: RunOptions, target: Target, phases: tuple[str, ...], session: Session) -> dict[str, Any]:
+    """Return the pod once it is in one of the phases."""
     from minikctl.cli import timespan
 
     deadline = time.monotonic() + timespan.seconds(options.timeout)
     while True:
-        phase = str(session.client.request("GET", target.path()).json().get("status", {}).get("phase"))
-        if phase in ("Running", "Succeeded", "Failed"):
-            return phase
+        pod: dict[str, Any] = session.client.request("GET", target.path()).json()
+        if (pod.get("status") or {}).get("phase") in phases:
+            return pod
         if time.monotonic() > deadline:
             raise errors.UsageError(f"error: timed out waiting for the condition on pods/{target.name}")
         time.sleep(POLL_SECONDS)
 
 
-def _exit_code(target: Target, session: Session) -> int:
-    """Return the exit code of a pod that is never restarted; 0 while it runs on."""
-    deadline = time.monotonic() + 5
-    while time.monotonic() < deadline:
-        pod = session.client.request("GET", target.path()).json()
-        for status in pod.get("status", {}).get("containerStatuses") or ():
-            ended = (status.get("state") or {}).get("terminated")
-            if ended:
-                return int(ended.get("exitCode", 0))
-        if pod["spec"].get("restartPolicy") != "Never":
-            return 0
-        time.sleep(POLL_SECONDS)
-    return 0
+def _exit_code(options: RunOptions, target: Target, session: Session) -> int:
+    """Return the exit code of a pod that ends, once it has; say so when it failed."""
+    ends = ("Succeeded", "Failed") if _restart(options) == "Never" else ("Succeeded",)
+    pod = _await(options, target, ends, session)
+    if pod["status"]["phase"] == "Succeeded":
+        return 0
+    statuses = pod["status"].get("containerStatuses") or [{}]
+    ended = (statuses[0].get("state") or {}).get("terminated") or {}
+    named = f"pod {target.namespace}/{target.name}"
+    if not ended.get("exitCode"):
+        raise errors.UsageError(f"error: {named} failed with unknown exit code")
+    session.io.warn(f"{named} terminated ({ended.get('reason', '')})\n{ended.get('message', '')}".rstrip())
+    return int(ended["exitCode"])
 
 
 COMMANDS = {

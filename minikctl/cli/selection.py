@@ -112,8 +112,8 @@ def _pair(argument: str, discovery: Discovery, namespace: str) -> Target:
     if not slash:
         raise errors.UsageError(
             "error: there is no need to specify a resource type as a separate argument "
-            f"when passing arguments in resource/name form (e.g. 'minikctl get resource/<resource_name>' "
-            f"instead of 'minikctl get resource resource/<resource_name>'): {argument}"
+            "when passing arguments in resource/name form (e.g. 'minikctl get resource/<resource_name>' "
+            "instead of 'minikctl get resource resource/<resource_name>'"
         )
     if not kind or not name or "/" in name:
         raise errors.UsageError("error: arguments in resource/name form may not have more than one slash")
@@ -170,8 +170,15 @@ def list_failure(error: errors.StatusError, target: Target, labels: str, fields:
     return errors.StatusError(error.code, error.reason, f"{head}: {error.message}", details=error.details)
 
 
-def target_of(obj: dict[str, Any], session: Session, source: str = "") -> Target:
-    """Return the object that a manifest, read from ``source``, describes as a target."""
+NAMELESS = "error: resource name may not be empty"
+
+
+def target_of(obj: dict[str, Any], session: Session, source: str = "", *, nameless: bool = False) -> Target:
+    """Return the object that a manifest, read from ``source``, describes as a target.
+
+    One without a name is refused: as a target it would be all objects of its kind.  ``nameless``: the caller
+    creates objects, or refuses it in words of its own.
+    """
     api_version, kind = str(obj.get("apiVersion") or ""), str(obj.get("kind") or "")
     resource = session.discovery.by_kind(api_version, kind)
     if resource is None:
@@ -187,4 +194,13 @@ def target_of(obj: dict[str, Any], session: Session, source: str = "") -> Target
             f"You must pass '--namespace={own}' to perform this operation."
         )
     namespace = (own or session.namespace) if resource.namespaced else ""
+    if not metadata.get("name") and not nameless:
+        raise errors.UsageError(NAMELESS)
     return Target(resource, str(metadata.get("name") or ""), namespace)
+
+
+def placed(obj: dict[str, Any], target: Target) -> dict[str, Any]:
+    """Return the object with its target's namespace; one of the cluster as a whole as it is."""
+    if not target.namespace:
+        return obj
+    return {**obj, "metadata": {**(obj.get("metadata") or {}), "namespace": target.namespace}}

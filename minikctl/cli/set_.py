@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import re
 
 from minikctl import errors
 from minikctl.cli import changing, manifests, report, selection, set_subject
@@ -19,17 +20,12 @@ if TYPE_CHECKING:
 
 Object = "dict[str, Any]"
 
-USAGE_HINT = (
-    "error: You must provide one or more resources by argument or filename.\n"
-    "Example resource specifications include:\n   '-f rsrc.yaml'\n   '--filename=rsrc.json'\n"
-    "   '<resource> <name>'\n   '<resource>'"
-)
-
 
 class SetOptions(changing.Chosen):
     """What every ``set`` is asked."""
 
     MANAGER = "kubectl-set"
+    TYPED = True
 
     arguments: tuple[str, ...] = changing.chosen(
         "objects:deployments,statefulsets,daemonsets,cronjobs,jobs,pods,replicasets,replicationcontrollers"
@@ -79,15 +75,22 @@ class SelectorOptions(SetOptions):
     )
 
 
-def split(arguments: Sequence[str], is_change: Callable[[str], bool]) -> tuple[list[str], list[str]]:
-    """Return the arguments that name objects, and those that say what to set."""
-    changes = [argument for argument in arguments if is_change(argument)]
-    return [argument for argument in arguments if argument not in changes], changes
+def split(arguments: Sequence[str], what: str) -> tuple[list[str], list[str]]:
+    """Return the arguments that name objects, and those that say what to set, which come after them.
 
-
-def is_assignment(argument: str) -> bool:
-    """Tell whether the argument is NAME=VALUE."""
-    return "=" in argument
+    ``what`` is that in kubectl's words.
+    """
+    named: list[str] = []
+    changes: list[str] = []
+    for argument in arguments:
+        if "=" in argument[1:] or (argument.endswith("-") and argument != "-"):
+            changes.append(argument)
+        elif changes:
+            shown = " ".join(arguments) if what == "environment" else argument
+            raise errors.UsageError(f"error: all resources must be specified before {what} changes: {shown}")
+        else:
+            named.append(argument)
+    return named, changes
 
 
 def objects_of(
@@ -109,7 +112,7 @@ def objects_of(
             "Example resource specifications include:\n   '-f rsrc.yaml'\n   '--filename=rsrc.json'"
         )
     if not named:
-        raise errors.UsageError(USAGE_HINT)
+        raise errors.UsageError(selection.NOTHING)
     targets: list[Target] = []
     for target in selection.parse(named, session.discovery, session.namespace):
         if target.name:
@@ -149,9 +152,12 @@ def change_each(
     named: list[str],
     session: Session,
     change: Callable[[Target, dict[str, Any]], None],
-    said: str,
+    said: tuple[str, str],
 ) -> int:
-    """Apply ``change`` to a copy of each object and store what differs; return the exit code."""
+    """Apply ``change`` to a copy of each object and store what differs; return the exit code.
+
+    ``said`` is what is printed of a changed object, and before the server's words when it refuses the change.
+    """
     import copy
 
     failed = False
@@ -165,11 +171,17 @@ def change_each(
             if not options.local and options.dry_run != "client":
                 result = _store(options, target, current, wanted, session)
         except errors.MinikctlError as error:
-            session.io.warn(report.sentence(error))
+            session.io.warn(_refusal(error, target, said[1]))
             failed = True
             continue
-        changing.tell(options, target, result, said, session)
+        changing.tell(options, target, result, said[0], session)
     return 1 if failed else 0
+
+
+def _refusal(error: errors.MinikctlError, target: Target, doing: str) -> str:
+    if not doing or not isinstance(error, errors.StatusError):
+        return report.sentence(error)
+    return f"error: failed to patch {doing} {error.message}"
 
 
 def _store(
@@ -185,32 +197,39 @@ def _store(
 
 def image(options: ImageOptions, session: Session) -> int:
     """Set images of containers; return the exit code."""
-    named, changes = split(options.arguments, is_assignment)
+    named, changes = split(options.arguments, "image")
     if not named and not options.files and not options.local:
-        raise errors.UsageError(USAGE_HINT)
-    if not changes and len(named) < 2:
+        raise errors.UsageError(selection.NOTHING)
+    if not changes:
+        objects_of(options, named, session)  # what is wrong with these is said first
         raise errors.UsageError("error: at least one image update is required")
+    if bad := [change for change in changes if "=" not in change]:
+        raise errors.UsageError(f"error: invalid image format: {', '.join(bad)}")
     wanted = dict(change.split("=", 1) for change in changes)
 
     def change(target: Target, obj: dict[str, Any]) -> None:
         spec = pod_spec(target, obj)
         for name, value in wanted.items():
-            chosen = containers_of(spec, "*" if name == "*" else name)
+            chosen = [one for one in containers_of(spec) if name in ("*", one["name"])]
             if not chosen and name != "*":
-                raise errors.UsageError(f'error: unable to find container named "{name}"')
+                session.io.warn(f'error: unable to find container named "{name}"')
+                session.io.troubled = True
             for container in chosen:
                 container["image"] = value
 
-    return change_each(options, named, session, change, "image updated")
+    return change_each(options, named, session, change, ("image updated", "image update to pod template:"))
 
 
 def resources(options: ResourcesOptions, session: Session) -> int:
     """Set resource limits and requests; return the exit code."""
+    if not options.arguments and not options.files and not options.local:
+        raise errors.UsageError(selection.NOTHING)
     if not options.limits and not options.requests:
         raise errors.UsageError(
             "error: you must specify an update to requests or limits (in the form of --requests/--limits)"
         )
     limits, requests = _quantities(options.limits), _quantities(options.requests)
+    said = ("resource requirements updated", "resources update to pod template")
 
     def change(target: Target, obj: dict[str, Any]) -> None:
         chosen = containers_of(pod_spec(target, obj), options.containers)
@@ -221,15 +240,21 @@ def resources(options: ResourcesOptions, session: Session) -> int:
                 if values:
                     container.setdefault("resources", {}).setdefault(field, {}).update(values)
 
-    return change_each(options, list(options.arguments), session, change, "resource requirements updated")
+    return change_each(options, list(options.arguments), session, change, said)
 
 
 def _quantities(text: str) -> dict[str, str]:
+    from minikctl.model import quantity
+
     found = {}
     for part in text.split(",") if text else ():
         name, equals, value = part.partition("=")
         if not equals:
             raise errors.UsageError(f"error: invalid argument syntax {part}, expected <resource>=<value>")
+        try:
+            quantity.parse(value)
+        except ValueError as error:
+            raise errors.UsageError(f"error: {error}") from None
         found[name] = value
     return found
 
@@ -241,7 +266,7 @@ def service_account(options: SetOptions, session: Session) -> int:
         raise errors.UsageError("error: serviceaccount is required")
     account = named.pop()
     if not named and not options.files:
-        raise errors.UsageError(USAGE_HINT)
+        raise errors.UsageError(selection.NOTHING)
 
     def change(target: Target, obj: dict[str, Any]) -> None:
         spec = pod_spec(target, obj)
@@ -249,47 +274,56 @@ def service_account(options: SetOptions, session: Session) -> int:
         if "serviceAccount" in spec:
             spec["serviceAccount"] = account
 
-    return change_each(options, named, session, change, "serviceaccount updated")
+    return change_each(options, named, session, change, ("serviceaccount updated", "ServiceAccountName"))
 
 
 def selector(options: SelectorOptions, session: Session) -> int:
     """Replace the selector of a Service; return the exit code."""
     named = list(options.arguments)
-    if len(named) < 2 and not (options.files and named):
-        raise errors.UsageError("error: resource(s) were provided, but no name was specified")
+    if not named:
+        raise errors.UsageError("error: one selector is required")
     text = named.pop()
-    wanted = _equalities(text)
 
     def change(target: Target, obj: dict[str, Any]) -> None:
         if obj.get("kind") != "Service":
             raise errors.UsageError("error: setting a selector is only supported for Services")
-        obj.setdefault("spec", {})["selector"] = dict(wanted)
+        obj.setdefault("spec", {})["selector"] = _equalities(text)
 
-    return change_each(options, named, session, change, "selector updated")
+    return change_each(options, named, session, change, ("selector updated", ""))
 
 
 def _equalities(text: str) -> dict[str, str]:
-    found = {}
-    for part in text.split(","):
-        key, equals, value = part.partition("=")
-        if not equals or key.endswith("!"):
-            raise errors.UsageError(f"error: match expression {part} not supported on this object")
-        found[key.strip()] = value.lstrip("=").strip()
-    return found
+    from minikctl.model import selectors
+
+    try:
+        wanted = selectors.parse(text).requirements
+    except selectors.SelectorError as error:
+        raise errors.UsageError(f'error: couldn\'t parse the selector string "{text}": {error}') from None
+    sets = re.findall(r"(\S+)\s+in\s*\(", text)
+    others = [each for each in wanted if each.operator != "In" or each.key in sets]
+    if others:
+        shown = " ".join(f"{{{each.key} {each.operator} [{' '.join(each.values)}]}}" for each in others)
+        raise errors.UsageError(f"error: match expression [{shown}] not supported on this object")
+    return {each.key: each.values[0] for each in wanted}
 
 
 def env(options: EnvOptions, session: Session) -> int:
     """Set, remove or list environment variables; return the exit code."""
     from minikctl.cli import set_env
 
-    named, changes = split(options.arguments, set_env.is_change)
-    if options.listed:
-        return set_env.listed(options, objects_of(options, named, session), session)
+    named, changes = split(options.arguments, "environment")
+    if not named and not options.files and not options.local:
+        raise errors.UsageError(
+            "error: one or more resources must be specified as <resource> <name> or <resource>/<name>"
+        )
     given = [*changes, *options.variables]
-    if not given and not options.source:
-        raise errors.UsageError("error: at least one environment variable must be provided")
+    if options.listed:
+        found = objects_of(options, named, session)
+        for target, obj in found:
+            set_env.changer(set_env.parse(given), [], options, session)(target, obj)
+        return set_env.listed(options, found, session)
     change = set_env.changer(set_env.parse(given), set_env.from_source(options, session), options, session)
-    return change_each(options, named, session, change, "env updated")
+    return change_each(options, named, session, change, ("env updated", "env update to pod template:"))
 
 
 _POD = "(-f FILENAME | TYPE NAME)"

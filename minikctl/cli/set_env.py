@@ -28,11 +28,6 @@ class Wanted:
         self.removed = removed
 
 
-def is_change(argument: str) -> bool:
-    """Tell whether the argument is NAME=VALUE or NAME-."""
-    return "=" in argument or (argument.endswith("-") and "/" not in argument)
-
-
 def parse(words: Sequence[str]) -> Wanted:
     """Return what the words ask for; ``UsageError`` in kubectl's words for what is no variable."""
     entries: list[dict[str, Any]] = []
@@ -44,8 +39,10 @@ def parse(words: Sequence[str]) -> Wanted:
             continue
         if not _NAME.match(name):
             raise errors.UsageError(
-                f'error: "{name}" is not a valid environment variable name: a valid environment variable name must '
-                "consist of alphabetic characters, digits, '_', '-', or '.', and must not start with a digit"
+                f'error: "{name}" is not a valid key name: a valid environment variable name must '
+                "consist of alphabetic characters, digits, '_', '-', or '.', and must not start with a digit "
+                "(e.g. 'my.env-name',  or 'MY_ENV.NAME',  or 'MyEnvName1', regex used for validation is "
+                "'[-._a-zA-Z][-._a-zA-Z0-9]*')"
             )
         entries.append({"name": name, "value": value})
     if twice := sorted(removed & {entry["name"] for entry in entries}):

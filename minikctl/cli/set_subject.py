@@ -22,6 +22,7 @@ class SubjectOptions(changing.Chosen):
     """What ``set subject`` was asked."""
 
     MANAGER = "kubectl-set"
+    TYPED = True
 
     users: tuple[str, ...] = flag("--user", default=(), split=True, help="A user to add.")
     groups: tuple[str, ...] = flag("--group", default=(), split=True, help="A group to add.")

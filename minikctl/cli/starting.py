@@ -36,8 +36,12 @@ def collision(node: dict[str, Any]) -> str:
 
 def taken_port(pod: dict[str, Any], session: Session) -> str:
     """Return whose port a pod waits for, in a sentence's half; "" when that is not why it waits."""
+    return _holder(pod, _last_warning(pod, session)) if any(_host_ports(pod)) else ""
+
+
+def _holder(pod: dict[str, Any], warning: str) -> str:
     places = [*_host_ports(pod)]
-    if not places or not any(words in _last_warning(pod, session) for words in PORT_WORDS):
+    if not places or not any(words in warning for words in PORT_WORDS):
         return ""
     from minikctl.drivers import listening
 
@@ -58,7 +62,8 @@ def states(session: Session) -> dict[str, str]:
 
 
 def _problem(pod: dict[str, Any], session: Session) -> str:
-    return taken_port(pod, session) or _last_warning(pod, session) or "starting"
+    warning = _last_warning(pod, session)
+    return _holder(pod, warning) or warning or "starting"
 
 
 def _host_ports(pod: dict[str, Any]) -> Iterator[tuple[str, int]]:

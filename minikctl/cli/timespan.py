@@ -49,3 +49,40 @@ def seconds(text: str, wrong: str = "") -> float:
     if not parts or "".join(number + unit for number, unit in parts) != body:
         raise errors.UsageError(wrong or f'error: invalid duration "{text}": write it as 90s, 1m30s or 2h')
     return sign * sum(float(number) * _UNITS[unit] for number, unit in parts)
+
+
+_LAYOUT = "2006-01-02T15:04:05Z07:00"
+_PIECES = (
+    ("2006", r"\d{4}"), ("-", "-"), ("01", r"\d\d"), ("-", "-"), ("02", r"\d\d"), ("T", "T"), ("15", r"\d\d?"),
+    (":", ":"), ("04", r"\d\d"), (":", ":"), ("05", r"\d\d(?:[.,]\d+)?"), ("Z07:00", r"Z|[+-]\d\d:\d\d"),
+)  # fmt: skip
+
+
+def moment_complaint(text: str) -> str:
+    """Return what Go says of a text that is no RFC 3339 time; "" for one that is."""
+    import re
+    from datetime import datetime
+
+    at = 0
+    for piece, pattern in _PIECES:
+        found = re.compile(pattern, re.ASCII).match(text, at)
+        if found is None:
+            return f'parsing time "{text}" as "{_LAYOUT}": cannot parse "{text[at:]}" as "{piece}"'
+        at = found.end()
+    if at < len(text):
+        return f'parsing time "{text}": extra text: "{text[at:]}"'
+    year, month, day, hour, minute, second = (int(part) for part in re.split(r"\D", text[:19])[:6])
+    limits = (
+        ("month", 1 <= month <= 12),
+        ("hour", hour < 24),
+        ("minute", minute < 60),
+        ("second", second < 60),
+    )
+    for what, holds in limits:
+        if not holds:
+            return f'parsing time "{text}": {what} out of range'
+    try:
+        datetime(max(year, 1), month, day)
+    except ValueError:
+        return f'parsing time "{text}": day out of range'
+    return ""

@@ -54,6 +54,7 @@ class PodOptions(TopOptions):
 def nodes(options: NodeOptions, session: Session) -> int:
     """Print what nodes use; return the exit code."""
     _check(options)
+    _check_one(options, options.labels, "--selector")
     if options.watch:
         return _live(["NAME"], lambda: _items("nodes", options, session, ""), _node_use, options, session)
     found = {each["metadata"]["name"]: each for each in _items("nodes", options, session, "")}
@@ -88,6 +89,7 @@ def _node_swap(metrics: dict[str, Any], status: dict[str, Any]) -> list[str]:
 def pods(options: PodOptions, session: Session) -> int:
     """Print what pods use; return the exit code."""
     _check(options)
+    _check_one(options, options.labels or options.fields, "selector")
     namespace = "" if options.everywhere else session.namespace
     if options.watch:
         return _live(
@@ -123,6 +125,11 @@ def pods(options: PodOptions, session: Session) -> int:
         rows += [line, [*blank, *_shown((sums[0], sums[1])), *_swapped(options, sums[2])]]
     header += ["SWAP(bytes)"] if options.swap else []
     return _print(rows, header, options, session)
+
+
+def _check_one(options: TopOptions, selectors: str, flag: str) -> None:
+    if options.arguments and selectors:
+        raise errors.UsageError(f"error: only one of NAME or {flag} can be provided")
 
 
 def _names_of(options: PodOptions) -> list[str]:

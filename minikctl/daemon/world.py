@@ -65,6 +65,7 @@ class World:
         self.streams = EngineStreams(runtime.engine, cluster, relay)
         """Logs, commands and ports of pods, straight from the engine."""
         self._problem = UNANSWERED
+        self._answered = False
         self._listeners: list[Callable[[], None]] = []
 
     @functools.cached_property
@@ -194,8 +195,10 @@ class World:
 
     async def _prepare(self) -> Place:
         engine = self._runtime.engine
+        answered, self._answered = self._answered, False
         info = await engine.info()
-        if self._problem == UNANSWERED:
+        self._answered = True
+        if not answered:  # else it is known what preparing failed at
             self._fail(f"the container engine answers; {launcher.PREPARING}")
         network, image = await asyncio.gather(
             subnets.ensure(engine, self._core.settings, self._core.home.path, self._runtime.routes),

@@ -19,9 +19,15 @@ _ESCAPES = {
 _STEP = "  "
 
 
-def to_kyaml(value: Any) -> str:
-    """Return the value as a KYAML document."""
-    return f"---\n{_value(value, '')}\n"
+def to_kyaml(value: Any, *, sort: bool = True) -> str:
+    """Return the value as a KYAML document; keys in the order of the alphabet, or as they are."""
+    return f"---\n{_value(_sorted(value) if sort else value, '')}\n"
+
+
+def _sorted(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _sorted(value[key]) for key in sorted(value)}
+    return [_sorted(item) for item in value] if isinstance(value, list) else value
 
 
 def _value(value: Any, indent: str) -> str:
@@ -40,7 +46,7 @@ def _map(value: dict[str, Any], indent: str) -> str:
     if not value:
         return "{}"
     inner = indent + _STEP
-    entries = [f"{inner}{_key(key)}: {_value(value[key], inner)},\n" for key in sorted(value)]
+    entries = [f"{inner}{_key(key)}: {_value(value[key], inner)},\n" for key in value]
     return "{\n" + "".join(entries) + indent + "}"
 
 
