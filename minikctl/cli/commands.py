@@ -45,7 +45,8 @@ def descend(
     """Return the innermost command that the words name, and the words without those names."""
     rest = list(words)
     while command.children:
-        place = parsing.first_word(rest, parsing.Lookup([command.options.FLAGS, common]))
+        lookup = parsing.Lookup([command.options.FLAGS, common])
+        place = parsing.first_word(rest, lookup)
         if place is None:
             break
         name = command.aliases.get(rest[place], rest[place])
@@ -53,7 +54,7 @@ def descend(
             break
         del rest[place]
         if name not in command.children:
-            named = " ".join([name, *(word for word in rest if not word.startswith("-"))])
+            named = " ".join([name, *parsing.plain_words(rest, lookup)])
             raise parsing.BadCommandLine(
                 f"unknown command \"{named}\"\nSee '{' '.join(path)} -h' for help and examples"
             )

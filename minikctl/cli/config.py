@@ -40,11 +40,16 @@ def path_of(session: Session) -> str:
 
 
 def _has(path: str, context: str) -> bool:
-    return any(entry["name"] == context for entry in kubeconfig.read(path).get("contexts") or ())
+    return any(
+        entry["name"] == context
+        for entry in kubeconfig.read(path, missing_is_empty=True).get("contexts") or ()
+    )
 
 
 class ViewOptions(printing.Printing):
     """What ``view`` was asked."""
+
+    TYPED = True
 
     raw: bool = flag("--raw", default=False, help="Show secrets too.")
     minify: bool = flag("--minify", default=False, help="Only what the current context uses.")
@@ -56,17 +61,28 @@ class ViewOptions(printing.Printing):
 
 def view(options: ViewOptions, session: Session) -> int:
     """Print the kubeconfig, secrets hidden."""
-    config = kubeconfig.load(path_of(session))
+    config = kubeconfig.load(path_of(session), missing_is_empty=True)
     if options.minify:
         config = _minified(config, session.context)
     if options.flatten:
         config = _flattened(config)
     if not options.raw and not options.flatten:
         config = _redacted(config)
+    # As kubectl prints it: no preferences unless there are some, and null where nothing is.
+    config = {key: _by_name(value) for key, value in config.items() if value or key != "preferences"}
+    config["current-context"] = config.get("current-context") or ""
     printer = printing.printer(options, lambda _: "")
     assert printer is not None
     session.io.out.write(printer([config], False))
     return 0
+
+
+def _by_name(value: Any) -> Any:
+    return (
+        sorted(value, key=lambda entry: str(entry["name"]))
+        if isinstance(value, list) and value
+        else value or None
+    )
 
 
 def _minified(config: dict[str, Any], asked: str) -> dict[str, Any]:
@@ -77,6 +93,9 @@ def _minified(config: dict[str, Any], asked: str) -> dict[str, Any]:
     settings = contexts[0]["context"]
     clusters = [e for e in config.get("clusters") or () if e["name"] == settings.get("cluster")]
     users = [e for e in config.get("users") or () if e["name"] == settings.get("user")]
+    for what, found in (("cluster", clusters), ("user", users)):
+        if settings.get(what) and not found:
+            raise errors.UsageError(f"error: cannot locate {what} {settings[what]}")
     return {**config, "contexts": contexts, "clusters": clusters, "users": users, "current-context": wanted}
 
 
@@ -114,7 +133,7 @@ def _redacted(config: dict[str, Any]) -> dict[str, Any]:
 
 def current_context(options: Options, session: Session) -> int:
     """Print the current context; return the exit code."""
-    name = kubeconfig.load(path_of(session)).get("current-context")
+    name = kubeconfig.load(path_of(session), missing_is_empty=True).get("current-context")
     if not name:
         raise errors.UsageError("error: current-context is not set")
     session.io.say(str(name))
@@ -131,25 +150,25 @@ class ListOptions(Options):
 
 def get_contexts(options: ListOptions, session: Session) -> int:
     """List the contexts; return the exit code."""
-    config = kubeconfig.load(path_of(session))
+    config = kubeconfig.load(path_of(session), missing_is_empty=True)
     rows = [] if options.no_headers or options.output == "name" else [[*CONTEXT_HEADER]]
     entries = {entry["name"]: entry.get("context") or {} for entry in config.get("contexts") or ()}
-    for name in options.names:
-        if name not in entries:
-            raise errors.UsageError(f"error: context {name} not found")
-    for name in sorted(options.names or entries):
+    missing = [name for name in options.names if name not in entries]
+    for name in missing:
+        session.io.warn(f"error: context {name} not found")
+    for name in sorted({*options.names} - {*missing} if options.names else entries):
         settings = entries[name]
         mark = "*" if name == config.get("current-context") else ""
         details = [settings.get(key, "") for key in ("cluster", "user", "namespace")]
         rows.append([name] if options.output == "name" else [mark, name, *details])
     for line in table.align(rows):
         session.io.say(line)
-    return 0
+    return 1 if missing else 0
 
 
 def _get_names(section: str, session: Session) -> int:
     session.io.say("NAME")
-    for entry in kubeconfig.load(path_of(session)).get(section) or ():
+    for entry in kubeconfig.load(path_of(session), missing_is_empty=True).get(section) or ():
         session.io.say(entry["name"])
     return 0
 
@@ -173,7 +192,7 @@ class NamedOptions(Options):
 def use_context(options: NamedOptions, session: Session) -> int:
     """Make a context the current one; return the exit code."""
     name, path = flags.one(options.names, "CONTEXT_NAME"), path_of(session)
-    config = kubeconfig.read(path)
+    config = kubeconfig.read(path, missing_is_empty=True)
     if name not in [entry["name"] for entry in config.get("contexts") or ()]:
         raise errors.UsageError(f'error: no context exists with the name: "{name}"')
     kubeconfig.write(path, {**config, "current-context": name})
@@ -184,7 +203,7 @@ def use_context(options: NamedOptions, session: Session) -> int:
 def delete_context(options: NamedOptions, session: Session) -> int:
     """Remove a context; return the exit code."""
     name, path = flags.one(options.names, "CONTEXT_NAME"), path_of(session)
-    config = kubeconfig.read(path)
+    config = kubeconfig.read(path, missing_is_empty=True)
     kept = [entry for entry in config.get("contexts") or () if entry["name"] != name]
     if len(kept) == len(config.get("contexts") or ()):
         raise errors.UsageError(f"error: cannot delete context {name}, not in {path}")
@@ -207,18 +226,28 @@ class SetContextOptions(Options):
 
 
 def set_context(options: SetContextOptions, session: Session) -> int:
-    """Change a context's namespace (-n) or user, or make the context; return the exit code."""
+    """Change a context's namespace (-n), user or cluster, or make the context; return the exit code.
+
+    In the local cluster's own kubeconfig there is one cluster, and --cluster says whose file is meant: there a
+    new context is for that cluster, like the current one.
+    """
     path = path_of(session)
-    config = kubeconfig.read(path)
-    if bool(options.names) == options.current:
+    config = kubeconfig.read(path, missing_is_empty=True)
+    if options.names and options.current:
+        raise errors.UsageError("error: you cannot specify both a context name and --current")
+    if not options.names and not options.current:
         raise errors.UsageError("error: you must specify a non-empty context name or --current")
     wanted = config.get("current-context", "") if options.current else flags.one(options.names)
     if not wanted:
         raise errors.UsageError("error: no current context is set")
     entries = list(config.get("contexts") or ())
     known = [entry for entry in entries if entry["name"] == wanted]
-    base = known or [entry for entry in entries if entry["name"] == config.get("current-context")]
     changes = {"namespace": session.settings.namespace, "user": options.user}
+    base = known
+    if not session.is_local:
+        changes["cluster"] = session.settings.cluster
+    elif not known:
+        base = [entry for entry in entries if entry["name"] == config.get("current-context")]
     context = {**(base[0].get("context") or {} if base else {})}
     context |= {key: value for key, value in changes.items() if value}
     entries = [entry for entry in entries if entry["name"] != wanted]

@@ -63,7 +63,7 @@ def deleting(section: str, word: str) -> Callable[[NameOptions, Session], int]:
     def run(options: NameOptions, session: Session) -> int:
         """Remove the entry; return the exit code."""
         name, path = flags.one(options.names, "NAME"), path_of(session)
-        config = kubeconfig.read(path)
+        config = kubeconfig.read(path, missing_is_empty=True)
         kept = [entry for entry in config.get(section) or () if entry["name"] != name]
         if len(kept) == len(config.get(section) or ()):
             raise errors.UsageError(f"error: cannot delete {word} {name}, not in {path}")
@@ -86,7 +86,7 @@ def rename_context(options: RenameOptions, session: Session) -> int:
         raise flags.BadArguments("Unexpected args: " + f"[{' '.join(options.names)}]")
     old, new = options.names
     path = path_of(session)
-    config = kubeconfig.read(path)
+    config = kubeconfig.read(path, missing_is_empty=True)
     entries = list(config.get("contexts") or ())
     known = [entry["name"] for entry in entries]
     if old not in known:
@@ -115,7 +115,7 @@ def set_property(options: SetOptions, session: Session) -> int:
         raise flags.BadArguments(f"Unexpected args: [{' '.join(options.words)}]")
     name, value = options.words
     path = path_of(session)
-    config = kubeconfig.read(path)
+    config = kubeconfig.read(path, missing_is_empty=True)
     if name == "current-context":
         config = {**config, name: value}
     else:
@@ -137,7 +137,7 @@ class UnsetOptions(Options):
 def unset_property(options: UnsetOptions, session: Session) -> int:
     """Remove a single value, or a whole entry; return the exit code."""
     name, path = flags.one(options.words, "PROPERTY_NAME"), path_of(session)
-    config = kubeconfig.read(path)
+    config = kubeconfig.read(path, missing_is_empty=True)
     if name == "current-context":
         config = {**config, name: ""}
     elif name in SECTIONS:
@@ -201,6 +201,9 @@ class SetClusterOptions(Options):
 
     names: tuple[str, ...] = rest("NAME", default=(), complete="entries:clusters")
     embed: bool = flag("--embed-certs", default=False, help="Put the file's content into the kubeconfig.")
+    proxy: str = flag(
+        "--proxy-url", default="", help="The proxy on the way to the server: http:// or socks5://."
+    )
 
 
 def set_cluster(options: SetClusterOptions, session: Session) -> int:
@@ -215,6 +218,8 @@ def set_cluster(options: SetClusterOptions, session: Session) -> int:
         changes["server"] = given.server
     if given.server_name:
         changes["tls-server-name"] = given.server_name
+    if options.proxy:
+        changes["proxy-url"] = options.proxy
     if given.insecure:
         changes |= {
             "insecure-skip-tls-verify": True,
@@ -225,7 +230,7 @@ def set_cluster(options: SetClusterOptions, session: Session) -> int:
         changes |= _file("certificate-authority", given.certificate_authority, options.embed)
         changes["insecure-skip-tls-verify"] = None
     path = path_of(session)
-    kubeconfig.write(path, changed(kubeconfig.read(path), "clusters", name, changes))
+    kubeconfig.write(path, changed(kubeconfig.read(path, missing_is_empty=True), "clusters", name, changes))
     session.io.say(f'Cluster "{name}" set.')
     return 0
 
@@ -266,7 +271,7 @@ def set_credentials(options: SetCredentialsOptions, session: Session) -> int:
     if options.command:
         changes["exec"] = _plugin(options)
     path = path_of(session)
-    kubeconfig.write(path, changed(kubeconfig.read(path), "users", name, changes))
+    kubeconfig.write(path, changed(kubeconfig.read(path, missing_is_empty=True), "users", name, changes))
     session.io.say(f'User "{name}" set.')
     return 0
 
@@ -286,7 +291,7 @@ def _plugin(options: SetCredentialsOptions) -> dict[str, Any]:
 
 def _file(field: str, path: str, embed: bool) -> dict[str, Any]:
     place = os.path.abspath(os.path.expanduser(path))
-    if not os.path.isfile(place):
+    if embed and not os.path.isfile(place):
         raise errors.UsageError(
             f"error: could not stat {field} file {path}: stat {path}: no such file or directory"
         )

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from minikctl.cli.discovery import Resource
     from minikctl.cli.session import Session
 
+FORMATS = ("plaintext", "plaintext-openapiv2")
 HINT = 'Use "minikctl api-resources" for a complete list of supported resources.'
 
 
@@ -26,7 +27,13 @@ class ExplainOptions(Options):
     )
     depth: int = flag("--max-depth", default=0, help="With --recursive: so many levels of fields; 0: all.")
     api_version: str = flag("--api-version", default="", help="The group and version: apps/v1.")
-    output: str = flag("--output", "-o", default="plaintext", help="plaintext.", complete="plaintext")
+    output: str = flag(
+        "--output",
+        "-o",
+        default="plaintext",
+        help="plaintext, or plaintext-openapiv2: as it was before OpenAPI v3.",
+        complete=" ".join(FORMATS),
+    )
 
 
 def run(options: ExplainOptions, session: Session) -> int:
@@ -37,7 +44,7 @@ def run(options: ExplainOptions, session: Session) -> int:
         raise errors.UsageError(f"error: You must specify the type of resource to explain. {HINT}")
     if len(options.arguments) > 1:
         raise errors.UsageError("error: We accept only this format: explain RESOURCE")
-    if options.output != "plaintext":
+    if options.output not in FORMATS:
         raise errors.UsageError(f"error: unrecognized format: {options.output}")
     if options.depth < 0:
         raise errors.UsageError("error: --max-depth must be non-negative")
@@ -46,6 +53,8 @@ def run(options: ExplainOptions, session: Session) -> int:
     resource, path = _parsed(options.arguments[0], session)
     if options.api_version:
         resource = _in_version(resource, options.api_version, session)
+    if options.output == "plaintext-openapiv2":
+        return _in_old_form(options, resource, path, session)
     document = session.client.request("GET", f"/openapi/v3/{_place(resource)}").json()
     explainer = explaining.Explainer(document, recursive=options.recursive, depth=options.depth)
     schema = explainer.root(resource.group, resource.version, resource.kind)
@@ -62,6 +71,26 @@ def run(options: ExplainOptions, session: Session) -> int:
     return 0
 
 
+def _in_old_form(options: ExplainOptions, resource: Resource, path: list[str], session: Session) -> int:
+    from minikctl.cli.output import explaining, explaining_v2
+
+    document = session.client.request("GET", "/openapi/v2", headers={"Accept": "application/json"}).json()
+    explainer = explaining_v2.Explainer(document, recursive=options.recursive)
+    schema = explainer.root(resource.group, resource.version, resource.kind)
+    if schema is None:
+        raise errors.UsageError(f'error: couldn\'t find resource for "{_gvk(resource)}"')
+    head = f"KIND:     {resource.kind}\nVERSION:  {resource.api_version}\n\n"
+    try:
+        session.io.out.write(explainer.text(schema, path, head))
+    except explaining.NoSuchField as error:
+        raise errors.UsageError(f'error: field "{error}" does not exist') from None
+    return 0
+
+
+def _gvk(resource: Resource) -> str:
+    return f"{resource.group}/{resource.version}, Kind={resource.kind}"
+
+
 def fields(word: str, session: Session) -> list[str]:
     """Return the names of the fields of ``TYPE[.FIELD...]``, [] where there are none."""
     from minikctl.cli.output import explaining
@@ -75,6 +104,8 @@ def fields(word: str, session: Session) -> list[str]:
 
 def _parsed(word: str, session: Session) -> tuple[Resource, list[str]]:
     """Return the resource and the path of fields; the longest beginning that names a group-qualified type counts."""
+    if word.startswith("."):
+        raise errors.UsageError("error: invalid jsonpath syntax, first node must be field node")
     parts = word.rstrip(".").split(".")
     for resource in session.discovery.all():
         if resource.group and word.startswith(f"{resource.qualified}."):

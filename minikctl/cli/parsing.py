@@ -71,6 +71,15 @@ def first_word(words: Sequence[str], lookup: Lookup) -> int | None:
     return None
 
 
+def plain_words(words: Sequence[str], lookup: Lookup) -> list[str]:
+    """Return the words that are neither flags nor flags' values."""
+    rest, found = list(words), []
+    while (place := first_word(rest, lookup)) is not None:
+        found.append(rest[place])
+        rest = rest[place + 1 :]
+    return found
+
+
 def parse(arguments: Sequence[str], lookup: Lookup) -> Parsed:
     """Return the command line taken apart; ``BadCommandLine`` in kubectl's words."""
     parsed = Parsed()

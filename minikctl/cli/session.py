@@ -316,15 +316,23 @@ def _impersonating(found: Endpoint, settings: Settings) -> Endpoint:
     """Return the endpoint with the headers of --as and its companions."""
     if not (settings.as_user or settings.as_groups or settings.as_uid or settings.as_extra):
         return found
-    if not settings.as_user:
+    if not settings.as_user and not found.impersonation:
         raise errors.UsageError(
             "error: requesting uid, groups or user-extra for  without impersonating a user"
         )
-    fields = [("Impersonate-User", settings.as_user)]
+    fields = [("Impersonate-User", settings.as_user)] if settings.as_user else []
     fields += [("Impersonate-Group", group) for group in settings.as_groups]
     if settings.as_uid:
         fields.append(("Impersonate-Uid", settings.as_uid))
     for extra in settings.as_extra:
         key, _, value = extra.partition("=")
         fields.append((f"Impersonate-Extra-{key}", value))
-    return found.replaced(impersonation=tuple(fields))
+    # What flags do not say is as the kubeconfig's user entry says.
+    said = {_impersonated(field) for field in fields}
+    kept = [field for field in found.impersonation if _impersonated(field) not in said]
+    return found.replaced(impersonation=(*kept, *fields))
+
+
+def _impersonated(field: tuple[str, str]) -> str:
+    """Return what of somebody else a header tells: User, Group, Uid or Extra."""
+    return field[0].split("-")[1]

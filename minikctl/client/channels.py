@@ -73,9 +73,10 @@ def _connected(client: HttpClient, target: str) -> Any:
     }
     if client.endpoint.socket:
         return websockets.unix_connect(client.endpoint.socket, f"ws://{place}{target}", **options)
-    if client.endpoint.server.startswith("https"):
-        return websockets.connect(f"wss://{place}{target}", ssl=client.tls(), proxy=None, **options)
-    return websockets.connect(f"ws://{place}{target}", proxy=None, **options)
+    if client.is_encrypted:
+        options |= {"ssl": client.tls(), "server_hostname": client.server_name}
+    scheme = "wss" if client.is_encrypted else "ws"
+    return websockets.connect(f"{scheme}://{place}{target}", sock=client.dialed(), **options)
 
 
 def exit_code(outcome: bytes) -> int:

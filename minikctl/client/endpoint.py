@@ -10,6 +10,7 @@ class Endpoint(Record):
 
     ``socket`` is the path of a Unix socket that the same server listens on, "" for none.  Requests go there,
     without TLS, and ``server`` is only what messages call it.
+    ``proxy`` is the URL of a proxy that stands between, "" for what the environment names, if it names one.
     ``impersonation`` are the headers that ask to act as somebody else; names may repeat.
     """
 
@@ -24,4 +25,5 @@ class Endpoint(Record):
     username: str = ""
     password: str = ""
     socket: str = ""
+    proxy: str = ""
     impersonation: tuple[tuple[str, str], ...] = ()

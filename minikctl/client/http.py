@@ -22,6 +22,7 @@ else:
 
 AGENT = "minikctl"
 CONNECT_SECONDS = 30.0
+_PROXIES = frozenset(("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"))
 _BOTH_WAYS = 2
 """``socket.SHUT_RDWR``."""
 _UNRESERVED = {ord(char): "a" for char in "-._~"}
@@ -267,20 +268,47 @@ class HttpClient:
     def _connect(self) -> wire.Connection:
         if self.endpoint.socket:
             return wire.Connection(_local(self.endpoint.socket, self._timeout))
-        import socket
-
-        is_encrypted = self._url.scheme == "https"
-        host, port = self._url.hostname or "localhost", self._url.port or (443 if is_encrypted else 80)
-        sock = socket.create_connection((host, port), self._timeout or CONNECT_SECONDS)
+        sock = self.dialed()
         try:
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            if is_encrypted:
-                sock = self.tls().wrap_socket(sock, server_hostname=self.endpoint.server_name or host)
+            if self.is_encrypted:
+                sock = self.tls().wrap_socket(sock, server_hostname=self.server_name)
         except BaseException:
             sock.close()
             raise
         sock.settimeout(self._timeout)
         return wire.Connection(sock)
+
+    @property
+    def is_encrypted(self) -> bool:
+        """Tell whether the server speaks TLS."""
+        return self._url.scheme == "https"
+
+    @property
+    def server_name(self) -> str:
+        """The name that the server's certificate has to be for."""
+        return self.endpoint.server_name or self._url.hostname or "localhost"
+
+    def dialed(self) -> socket.socket:
+        """Return a new TCP connection to the server, without TLS, which is the caller's to close."""
+        import os
+        import socket
+
+        host = self._url.hostname or "localhost"
+        port = self._url.port or (443 if self.is_encrypted else 80)
+        timeout = self._timeout or CONNECT_SECONDS
+        proxy = self.endpoint.proxy
+        if not proxy and _PROXIES & os.environ.keys():
+            from minikctl.client import proxying
+
+            proxy = proxying.of_environment(self._url.scheme, host, port)
+        if proxy:
+            from minikctl.client import proxying
+
+            sock = proxying.dial(proxy, host, port, timeout)
+        else:
+            sock = socket.create_connection((host, port), timeout)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return sock
 
 
 def _encoded(body: Any) -> bytes:

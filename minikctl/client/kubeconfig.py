@@ -27,13 +27,15 @@ def default_paths() -> list[str]:
     return listed or [os.path.join(os.path.expanduser("~"), ".kube", "config")]
 
 
-def load(path: str) -> Config:
+def load(path: str, *, missing_is_empty: bool = False) -> Config:
     """Return the file's content with its file references made absolute; ``UsageError`` if it is none."""
-    return _absolute(read(path), os.path.dirname(os.path.abspath(path)))
+    return _absolute(read(path, missing_is_empty=missing_is_empty), os.path.dirname(os.path.abspath(path)))
 
 
-def read(path: str) -> Config:
+def read(path: str, *, missing_is_empty: bool = False) -> Config:
     """Return the file's content as it stands; ``UsageError`` when it is no kubeconfig."""
+    if missing_is_empty and not os.path.exists(path):
+        return empty()
     import yaml  # takes longer than a request, and most commands read no kubeconfig
 
     try:
@@ -76,7 +78,6 @@ def empty() -> Config:
     return {
         "apiVersion": "v1",
         "kind": "Config",
-        "preferences": {},
         "clusters": [],
         "users": [],
         "contexts": [],
@@ -195,7 +196,7 @@ def resolve(config: Config, context: str = "", *, user: str = "") -> Endpoint:
 
 
 def _endpoint(cluster: Mapping[str, Any], user: Mapping[str, Any], namespace: str) -> Endpoint:
-    _refuse(cluster, user)
+    _refuse(user)
     token = user.get("token") or ""
     if user.get("tokenFile"):
         token = _read(user["tokenFile"]).decode().strip()
@@ -210,6 +211,8 @@ def _endpoint(cluster: Mapping[str, Any], user: Mapping[str, Any], namespace: st
         server_name=cluster.get("tls-server-name") or "",
         username=user.get("username") or "",
         password=user.get("password") or "",
+        proxy=cluster.get("proxy-url") or "",
+        impersonation=impersonation(user),
     )
     if endpoint.insecure and endpoint.ca_data:
         raise errors.UsageError(
@@ -222,11 +225,31 @@ def _endpoint(cluster: Mapping[str, Any], user: Mapping[str, Any], namespace: st
     return endpoint
 
 
-def _refuse(cluster: Mapping[str, Any], user: Mapping[str, Any]) -> None:
+def _refuse(user: Mapping[str, Any]) -> None:
     """Raise on what would silently be something else if it were ignored."""
-    for name, entry in (("proxy-url", cluster), ("auth-provider", user), ("as", user)):
-        if entry.get(name):
-            raise errors.UsageError(f"error: kubeconfig entries with {name!r} are not supported")
+    if user.get("auth-provider"):  # kubectl has none of these any more, either
+        raise errors.UsageError("error: kubeconfig entries with 'auth-provider' are not supported")
+    _check_impersonation(user)
+
+
+def _check_impersonation(user: Mapping[str, Any]) -> None:
+    if not user.get("as") and any(user.get(name) for name in ("as-uid", "as-groups", "as-user-extra")):
+        raise errors.UsageError(
+            "error: requesting uid, groups or user-extra for  without impersonating a user"
+        )
+
+
+def impersonation(user: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    """Return the headers that ask to act as whom a user entry's ``as`` and its companions name."""
+    if not user.get("as"):
+        return ()
+    fields = [("Impersonate-User", str(user["as"]))]
+    fields += [("Impersonate-Group", str(group)) for group in user.get("as-groups") or ()]
+    if user.get("as-uid"):
+        fields.append(("Impersonate-Uid", str(user["as-uid"])))
+    for key, values in (user.get("as-user-extra") or {}).items():
+        fields += [(f"Impersonate-Extra-{key}", str(value)) for value in values or ()]
+    return tuple(fields)
 
 
 def _entry(config: Config, section: str, name: str) -> dict[str, Any] | None:

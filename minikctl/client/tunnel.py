@@ -71,14 +71,12 @@ async def opened(client: http.HttpClient) -> tuple[asyncio.StreamReader, asyncio
     """Return a new connection to the API server."""
     if client.endpoint.socket:
         return await asyncio.open_unix_connection(client.endpoint.socket, limit=_HEAD_LIMIT)
-    url = http.Url(client.endpoint.server)
-    secure = url.scheme == "https"
-    name = client.endpoint.server_name or url.hostname if secure else None
+    sock = await asyncio.to_thread(client.dialed)
+    sock.setblocking(False)
     return await asyncio.open_connection(
-        url.hostname,
-        url.port or (443 if secure else 80),
-        ssl=client.tls() if secure else None,
-        server_hostname=name,
+        sock=sock,
+        ssl=client.tls() if client.is_encrypted else None,
+        server_hostname=client.server_name if client.is_encrypted else None,
         limit=_HEAD_LIMIT,
     )
 

@@ -8,8 +8,9 @@ import shlex
 from pathlib import Path
 
 import pytest
+import yaml
 
-from tests.cli.conftest import World
+from tests.cli.conftest import World, call
 
 SAME = r"""
 get pods
@@ -605,6 +606,62 @@ FILES = {
     "secret": "{apiVersion: v1, kind: Secret, metadata: {name: hidden}, stringData: {a: one, b: two}}",
     "changed": "{apiVersion: v1, kind: Secret, metadata: {name: hidden}, data: {a: b25l, b: eHh4, c: eXl5}}",
 }
+
+
+CONFIG = (
+    "view",
+    "set-cluster lab --server=https://10.0.0.1:6443 --insecure-skip-tls-verify --tls-server-name=lab.example",
+    "set-cluster lab --proxy-url=http://proxy:3128 --insecure-skip-tls-verify",
+    "set-cluster old --server=http://old --certificate-authority=ca.crt",
+    "set-credentials me --token=secret",
+    "set-credentials me --username=u --password=p",
+    "set-credentials robot --exec-command=aws --exec-api-version=client.authentication.k8s.io/v1 --exec-arg=a --exec-env=A=b",
+    "set-context work --cluster=lab --user=me --namespace=team",
+    "set-context other --cluster=old --user=robot",
+    "use-context work",
+    "set-context --current --namespace=crew",
+    "current-context",
+    "get-contexts",
+    "get-contexts other -o name",
+    "get-clusters",
+    "get-users",
+    "set clusters.lab.server https://10.0.0.2",
+    "set contexts.work.namespace green",
+    "unset contexts.work.namespace",
+    "unset users.me",
+    "rename-context work home",
+    "rename-context nope x",
+    "rename-context home other",
+    "delete-context other",
+    "delete-context nope",
+    "delete-cluster old",
+    "delete-cluster nope",
+    "delete-user nope",
+    "view",
+    "view -o json",
+    "view --minify",
+    "unset current-context",
+    "current-context",
+    "use-context home",
+)
+"""Command lines that make a kubeconfig out of nothing, in order."""
+
+
+def test_a_kubeconfig_is_made_the_same_way(world: World, tmp_path: Path) -> None:
+    """Both programs write a file each; what they print, and what each reads of its own file, is the same."""
+    places = tmp_path / "theirs", tmp_path / "ours"
+    for line in CONFIG:
+        told = []
+        for program, place in zip((world.kubectl, call), places, strict=True):
+            done = program("config", *line.split(), f"--kubeconfig={place}")
+            told.append(
+                (line, *(text.replace(str(place), "FILE") for text in (done.out, done.err)), done.code)
+            )
+        assert normal(str(told[1])) == normal(str(told[0]))
+    theirs, ours = (yaml.safe_load(place.read_text()) for place in places)
+    for section in ("clusters", "users", "contexts"):
+        ours[section] = sorted(ours[section] or (), key=lambda entry: str(entry["name"])) or None
+    assert ours == theirs
 
 
 def same_files(text: str) -> str:

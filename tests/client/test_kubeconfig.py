@@ -50,6 +50,26 @@ def test_files_are_relative_to_the_kubeconfig(tmp_path: Path) -> None:
     assert found.token == "token"
 
 
+def test_a_user_may_act_as_somebody_else_and_a_cluster_be_behind_a_proxy() -> None:
+    user = {
+        "token": "t",
+        "as": "root",
+        "as-groups": ["a", "b"],
+        "as-uid": "7",
+        "as-user-extra": {"why": ["x", "y"]},
+    }
+    found = kubeconfig.resolve(config(user, {"proxy-url": "http://p"}))
+    assert found.proxy == "http://p"
+    assert found.impersonation == (
+        ("Impersonate-User", "root"),
+        ("Impersonate-Group", "a"),
+        ("Impersonate-Group", "b"),
+        ("Impersonate-Uid", "7"),
+        ("Impersonate-Extra-why", "x"),
+        ("Impersonate-Extra-why", "y"),
+    )
+
+
 @pytest.mark.parametrize(
     ("content", "context", "message"),
     [
@@ -57,13 +77,8 @@ def test_files_are_relative_to_the_kubeconfig(tmp_path: Path) -> None:
         (config(), "nope", 'error: context "nope" does not exist'),
         ({**config(), "clusters": []}, "", 'error: cluster "c" does not exist'),
         ({**config(), "users": []}, "", 'error: auth info "u" does not exist'),
-        (
-            config(None, {"proxy-url": "http://p"}),
-            "",
-            "error: kubeconfig entries with 'proxy-url' are not supported",
-        ),
         (config({"auth-provider": {"name": "gcp"}}), "", "'auth-provider' are not supported"),
-        (config({"token": "t", "as": "root"}), "", "'as' are not supported"),
+        (config({"token": "t", "as-groups": ["g"]}), "", "without impersonating a user"),
         (config({"tokenFile": "/nonexistent"}), "", "unable to read /nonexistent: No such file"),
         (config(None, {"certificate-authority-data": "?"}), "", "certificate-authority-data: "),
         (

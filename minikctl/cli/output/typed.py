@@ -13,6 +13,26 @@ from minikctl.model import structure
 
 Object = dict[str, Any]
 
+_KUBECONFIG = {
+    "Config": (
+        "preferences clusters:[]NamedCluster users:[]NamedUser contexts:[]NamedContext current-context extensions"
+    ),
+    "NamedCluster": "name cluster:Cluster",
+    "NamedUser": "name user:User",
+    "NamedContext": "name context:Context",
+    "Cluster": (
+        "server tls-server-name insecure-skip-tls-verify certificate-authority certificate-authority-data proxy-url"
+    ),
+    "User": (
+        "client-certificate client-certificate-data client-key client-key-data token tokenFile as as-uid as-groups "
+        "as-user-extra username password auth-provider exec:Exec"
+    ),
+    "Exec": "command args env:[]Env apiVersion installHint provideClusterInfo interactiveMode",
+    "Env": "name value",
+    "Context": "cluster user namespace",
+}
+"""The fields of kubeconfigs, which no protobuf has."""
+
 
 def ordered(obj: Object) -> Object:
     """Return the object with its fields in their types' order; what no type knows comes last."""
@@ -52,6 +72,9 @@ def _place(kind: str, folder: str) -> tuple[str, str]:
 
 
 def _fields(folder: str, name: str) -> list[list[str]]:
+    if name in _KUBECONFIG and folder == "core/v1":
+        pairs = (entry.partition(":") for entry in _KUBECONFIG[name].split())
+        return [[field, kind, ""] for field, _, kind in pairs]
     try:
         return list(structure.document(f"{folder}/protobuf.json").get(name, {}).values())
     except OSError:
