@@ -60,11 +60,14 @@ def run(options: EventsOptions, session: Session) -> int:
         session.io.warn(f"No events found{where}")
         return 0
     apart = options.all_namespaces or len(namespaces) > 1
-    _print(found, session, headed=not options.no_headers, apart=apart)
+    headed = not options.no_headers
+    if found:
+        _print(found, session, headed=headed, apart=apart)
+        headed = False
     if options.watch:
         if len(namespaces) > 1:
             target = Target(target.resource, "", "")
-        _follow(options, target, {**query, "resourceVersion": revision}, namespaces, session)
+        _follow(options, target, {**query, "resourceVersion": revision}, namespaces, session, headed)
     return 0
 
 
@@ -118,7 +121,12 @@ def _row(event: dict[str, Any]) -> list[str]:
 
 
 def _follow(
-    options: EventsOptions, target: Target, query: dict[str, Any], namespaces: list[str], session: Session
+    options: EventsOptions,
+    target: Target,
+    query: dict[str, Any],
+    namespaces: list[str],
+    session: Session,
+    headed: bool,
 ) -> None:
     apart = not target.namespace
     stream = session.client.stream("GET", target.path(), query={**query, "watch": True})
@@ -130,7 +138,8 @@ def _follow(
             found = change["object"]
             is_meant = namespaces == [""] or found["metadata"].get("namespace") in namespaces
             if is_meant and change["type"] in ("ADDED", "MODIFIED") and _wanted(options, found):
-                _print([found], session, headed=False, apart=apart)
+                _print([found], session, headed=headed, apart=apart)
+                headed = False
     finally:
         stream.close()
 

@@ -67,7 +67,7 @@ def _status(pod: dict[str, Any], container: str) -> dict[str, Any] | None:
 def _follow(
     options: LogsOptions, pod: dict[str, Any], container: str, session: Session, lock: threading.Lock
 ) -> None:
-    client = http.HttpClient(session.endpoint)
+    client = http.HttpClient(session.endpoint, timeout_seconds=session.timeout)
     head = logs.prefix(options, pod, container, session)
     try:
         stream = client.stream(

@@ -92,6 +92,8 @@ def _check(options: GetOptions) -> None:
             "(e.g. minikctl explain pods).\n"
             "See 'minikctl get -h' for help and examples"
         )
+    if options.show_labels and options.output not in ("", "wide"):
+        raise errors.UsageError(f"error: --show-labels option cannot be used with {options.output} printer")
     if options.at and (options.watch or options.watch_only or options.subresource):
         raise errors.UsageError("error: --at shows what was: it goes with neither --watch nor --subresource")
     if options.output_events and not (options.watch or options.watch_only):
@@ -147,7 +149,7 @@ def _tables(options: GetOptions, targets: list[Target], session: Session) -> int
         if not found["rows"]:
             continue
         style = style_of(options, group[0], several, apart)
-        if shown and several:
+        if shown and several and not options.no_headers:
             session.io.say("")
         for line in _aligned(found, style, session):
             session.io.say(line)

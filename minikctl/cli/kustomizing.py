@@ -6,7 +6,9 @@ this interpreter's own programs are.
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -33,10 +35,16 @@ def build(directory: str, words: Sequence[str] = ()) -> str:
         )
     done = subprocess.run([*program, directory, *words], capture_output=True, text=True, check=False)
     if done.returncode:
-        raise errors.UsageError(
-            f"error: {done.stderr.strip().removeprefix('Error: ').removeprefix('error: ')}"
-        )
+        raise errors.UsageError(f"error: {_complaint(done.stderr.strip())}")
     return done.stdout
+
+
+def _complaint(text: str) -> str:
+    """Return what went wrong, without the words that kustomize, kubectl or kubectl's log put before it."""
+    logged = re.search(r'^E\d{4} .*\berr=("(?:[^"\\]|\\.)*")$', text, re.M)
+    if logged:
+        return str(json.loads(logged[1]))
+    return text.removeprefix("Error: ").removeprefix("error: ")
 
 
 def _program() -> list[str]:

@@ -190,7 +190,7 @@ def query(options: LogsOptions, container: str) -> dict[str, Any]:
 
 def _copy(options: LogsOptions, pod: dict[str, Any], container: str, session: Session) -> None:
     # Each stream has a connection of its own, so streams may be read side by side.
-    client = http.HttpClient(session.endpoint)
+    client = http.HttpClient(session.endpoint, timeout_seconds=session.timeout)
     stream = client.stream("GET", pods.log_path(pod, "log", session), query=query(options, container))
     head = prefix(options, pod, container, session)
     out = session.io.out.buffer if hasattr(session.io.out, "buffer") else None

@@ -45,13 +45,14 @@ def printer(
         return None
     from minikctl.cli.output import printers
 
+    if options.TYPED and options.output in ("json", "kyaml"):
+        return printers.typed(options.output, managed_fields=options.managed_fields)
     return printers.of(
         options.output,
         names,
         managed_fields=options.managed_fields,
         template=options.template,
         strict=not options.missing_keys,
-        typed=options.TYPED,
         columns="" if not columns else "bare" if getattr(options, "no_headers", False) else "headed",
     )
 

@@ -109,22 +109,26 @@ class Session:
         if self._client is None:
             from minikctl.client import http
 
-            timeout = None
-            if self.settings.request_timeout not in ("", "0"):
-                from minikctl.cli import timespan
-
-                timeout = timespan.seconds(self.settings.request_timeout, REQUEST_TIMEOUT)
             observer = None
             if self.settings.verbosity >= TOLD_VERBOSITY:
                 from minikctl.cli import tracing
 
                 observer = tracing.Tracer(self.io, self.settings.verbosity)
             self._client = http.HttpClient(
-                self.endpoint, timeout_seconds=timeout, warn=self._warn, observer=observer
+                self.endpoint, timeout_seconds=self.timeout, warn=self._warn, observer=observer
             )
             if self.settings.match_version:
                 self._compare_versions(self._client)
         return self._client
+
+    @property
+    def timeout(self) -> float | None:
+        """How many seconds a request may take, None: as many as it needs."""
+        if self.settings.request_timeout in ("", "0"):
+            return None
+        from minikctl.cli import timespan
+
+        return timespan.seconds(self.settings.request_timeout, REQUEST_TIMEOUT)
 
     def beside(self) -> Session:
         """Return a session with a connection of its own, for requests at the same time; the caller closes its client.

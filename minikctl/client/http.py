@@ -5,6 +5,8 @@ Imports are kept to what every command needs; TLS is loaded only for https.
 
 from __future__ import annotations
 
+import time
+
 from minikctl import errors
 from minikctl.client import lightjson, wire
 from minikctl.client.record import Record
@@ -48,9 +50,11 @@ class Response(Record):
 class Stream:
     """An answer that is read while it grows; close it to end it."""
 
-    def __init__(self, connection: wire.Connection, reply: wire.Reply) -> None:
+    def __init__(self, connection: wire.Connection, reply: wire.Reply, seconds: float | None = None) -> None:
+        """``seconds``: how long it may go on; None: as long as the server lets it."""
         self._connection = connection
         self._reply = reply
+        self._ends = None if seconds is None else time.monotonic() + seconds
 
     def __enter__(self) -> Stream:
         return self
@@ -60,15 +64,21 @@ class Stream:
 
     def lines(self) -> Iterator[bytes]:
         """Yield each line as it comes, until the server or ``close`` ends the stream."""
-        try:
-            yield from self._reply.lines()
-        except (wire.WireError, OSError, ValueError):
-            return
+        yield from self._until(self._reply.lines())
 
     def chunks(self) -> Iterator[bytes]:
         """Yield bytes as they come, until the server or ``close`` ends the stream."""
+        yield from self._until(iter(self._reply.some, b""))
+
+    def _until(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
         try:
-            yield from iter(self._reply.some, b"")
+            while True:
+                if self._ends is not None:
+                    self._connection.sock.settimeout(max(self._ends - time.monotonic(), 0.001))
+                piece = next(pieces, None)
+                if piece is None:
+                    return
+                yield piece
         except (wire.WireError, OSError, ValueError):
             return
 
@@ -165,7 +175,7 @@ class HttpClient:
                 self._warnings(reply)
                 if reply.status < 400:
                     connection.sock.settimeout(None)
-                    return Stream(connection, reply)
+                    return Stream(connection, reply, self._timeout)
                 content = reply.read()
             except BaseException:
                 connection.close()

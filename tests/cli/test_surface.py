@@ -32,13 +32,12 @@ EVERYWHERE = {
 """Flags that no command has, and why."""
 
 FLAGS: dict[str, dict[str, str]] = {
-    "config set-cluster": {"--proxy-url": "requests go to the server directly"},
     "config set-credentials": {
         "--auth-provider": "removed from clients in Kubernetes 1.26",
         "--auth-provider-arg": "removed from clients in Kubernetes 1.26",
     },
     "config set-context": {
-        "--cluster": "names the local cluster: `config set contexts.NAME.cluster` instead"
+        "--cluster": "the flag of all commands: with --kubeconfig it is the context's cluster"
     },
     "run": {
         **dict.fromkeys(

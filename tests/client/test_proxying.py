@@ -62,7 +62,7 @@ class Proxy(threading.Thread):
 
     def greeted(self, client: socket.socket) -> tuple[str, int] | None:
         """Return where the client wants to; None if it is refused."""
-        raise NotImplementedError
+        return None
 
     def passed(self, client: socket.socket, target: tuple[str, int]) -> None:
         """Carry the bytes of one connection."""

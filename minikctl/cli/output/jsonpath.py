@@ -22,7 +22,7 @@ _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
     "<": operator.lt,
     ">": operator.gt,
 }
-_FILTER = re.compile(r"^(?P<left>.+?)\s*(?P<op>==|!=|<=|>=|<|>)\s*(?P<right>.+)$", re.S)
+_FILTER = re.compile(r"^(?P<left>[^!<>=]+)(?P<op>[!<>=]+)(?P<right>.+)$", re.S)
 
 
 class BadTemplate(errors.UsageError):
@@ -150,7 +150,7 @@ def _path(expression: str) -> _Path:
     rooted = rest.startswith("$")
     rest = rest.lstrip("$@") if rest[:1] in "$@" else rest
     steps: list[tuple[str, Any]] = []
-    while rest:
+    while rest := rest.lstrip(" "):
         if rest.startswith(".."):
             steps.append(("deep", None))
             rest = rest[1:] if rest[2:3] != "[" else rest[2:]
@@ -165,8 +165,12 @@ def _path(expression: str) -> _Path:
                 steps.append(("all", None) if name == "*" else ("field", name))
             rest = rest[match.end() :]
         else:
-            raise ValueError(f"unrecognized character in action: U+{ord(rest[0]):04X} {rest[0]!r}")
+            raise _unrecognized(rest)
     return _Path(tuple(steps), rooted)
+
+
+def _unrecognized(rest: str) -> ValueError:
+    return ValueError(f"unrecognized character in action: U+{ord(rest[0]):04X} {rest[0]!r}")
 
 
 def _bracketed(rest: str) -> tuple[str, str]:
@@ -190,8 +194,8 @@ def _bracket(inner: str) -> tuple[str, Any]:
         return "filter", _filter(inner[2:-1].strip())
     if inner == "*":
         return "all", None
-    if inner[:1] in ("'", '"'):
-        return "fields", tuple(part.strip()[1:-1] for part in inner.split(","))
+    if re.fullmatch(r"'[^']*'(,'[^']*')*", inner):
+        return "fields", tuple(part[1:-1].replace("\\.", ".") for part in inner.split(","))
     if re.fullmatch(r"-?\d*:-?\d*(:\d+)?", inner):
         return "slice", slice(*(int(part) if part else None for part in inner.split(":")))
     if re.fullmatch(r"-?\d+(,-?\d+)*", inner):
@@ -204,7 +208,12 @@ def _filter(condition: str) -> Callable[[Any, Any], bool]:
     if match is None:
         path = _path(condition)
         return lambda item, root: bool(list(_walk(path, item, root)))
-    left, compare, right = _operand(match["left"]), _COMPARE[match["op"]], _operand(match["right"])
+    if match["op"] not in _COMPARE and match["op"] != "=":
+        raise ValueError(f"unrecognized filter operator {match['op']}")
+    left, right = _operand(match["left"]), _operand(match["right"])
+    if match["op"] == "=":
+        raise ValueError("unrecognized filter operator =")
+    compare = _COMPARE[match["op"]]
 
     def matches(item: Any, root: Any) -> bool:
         found, wanted = left(item, root), right(item, root)
@@ -219,10 +228,17 @@ def _filter(condition: str) -> Callable[[Any, Any], bool]:
 def _operand(source: str) -> Callable[[Any, Any], list[Any]]:
     source = source.strip()
     if source[:1] in ("'", '"'):
-        literal: Any = source[1:-1]
+        end = source.find(source[0], 1)
+        if end < 0:
+            raise ValueError("unterminated quoted string")
+        if rest := source[end + 1 :].strip():
+            raise _unrecognized(rest)
+        literal: Any = source[1:end]
     elif source[:1] in "@$":
         path = _path(source)
         return lambda item, root: list(_walk(path, item, root))
+    elif not re.match(r"[\w+.-]", source):
+        raise _unrecognized(source)
     else:
         try:
             literal = json.loads(source)

@@ -36,13 +36,11 @@ def of(
     template: str = "",
     strict: bool = False,
     columns: str = "headed",
-    typed: bool = False,
 ) -> Printer | None:
     """Return the printer for a -o value; None for "" and "wide", which are tables.
 
     ``template`` is used by formats that have none of their own; ``strict``: what a template misses is a
-    failure; ``columns``: "" when they are not among the formats, "headed", or "bare" without a header; ``typed``:
-    JSON has fields in the order of their types.
+    failure; ``columns``: "" when they are not among the formats, "headed", or "bare" without a header.
     """
     form, _, argument = output.partition("=")
     form = _TEMPLATES.get(form, form)
@@ -52,12 +50,11 @@ def of(
         return None
     argument = argument or (template if "template" in form or "jsonpath" in form else "")
     clean = (lambda obj: obj) if managed_fields else without_managed_fields
-    json_of, kyaml_of = (_typed_json, _typed_kyaml) if typed else (to_json, to_kyaml)
     makers: dict[str, Callable[[], Printer]] = {
-        "kyaml": lambda: lambda objects, many: kyaml_of(_wrapped(list(map(clean, objects)), many)),
+        "kyaml": lambda: lambda objects, many: to_kyaml(_wrapped(list(map(clean, objects)), many)),
         "go-template": lambda: _go_template(argument, strict),
         "go-template-file": lambda: _go_template(argument and read_template(argument, "--template"), strict),
-        "json": lambda: lambda objects, many: json_of(_wrapped(list(map(clean, objects)), many)) + "\n",
+        "json": lambda: lambda objects, many: to_json(_wrapped(list(map(clean, objects)), many)) + "\n",
         "yaml": lambda: lambda objects, many: to_yaml(_wrapped(list(map(clean, objects)), many)),
         "name": lambda: lambda objects, many: "".join(names(obj) + "\n" for obj in objects),
         "jsonpath": lambda: _jsonpath(argument, strict),
@@ -78,12 +75,6 @@ def of(
 def to_json(value: Any) -> str:
     """Return JSON as kubectl prints it: keys in order, and safe inside HTML."""
     return _html_safe(json.dumps(value, indent=4, ensure_ascii=False, sort_keys=True))
-
-
-def _typed_json(value: Any) -> str:
-    from minikctl.cli.output import typed
-
-    return _html_safe(json.dumps(typed.ordered(value), indent=4, ensure_ascii=False))
 
 
 def _html_safe(text: str) -> str:
@@ -107,10 +98,20 @@ def to_kyaml(value: Any) -> str:
     return kyaml.to_kyaml(value)
 
 
-def _typed_kyaml(value: Any) -> str:
-    from minikctl.cli.output import kyaml, typed
+def typed(output: str, *, managed_fields: bool = False) -> Printer:
+    """Return the printer for json or kyaml with fields in the order of their types."""
+    from minikctl.cli.output import kyaml
+    from minikctl.cli.output.typed import ordered
 
-    return kyaml.to_kyaml(typed.ordered(value), sort=False)
+    clean = (lambda obj: obj) if managed_fields else without_managed_fields
+
+    def text(objects: Sequence[Object], many: bool) -> str:
+        value = ordered(_wrapped(list(map(clean, objects)), many))
+        if output == "kyaml":
+            return kyaml.to_kyaml(value, sort=False)
+        return _html_safe(json.dumps(value, indent=4, ensure_ascii=False)) + "\n"
+
+    return text
 
 
 def without_managed_fields(obj: Object) -> Object:
@@ -199,4 +200,8 @@ def _column_text(headers: Sequence[str], paths: Sequence[str], objects: Sequence
 def _column_cell(value: Any) -> str:
     from minikctl.cli.output import jsonpath
 
+    if isinstance(value, dict | list):  # as Go prints them, unlike in templates of JSONPath
+        from minikctl.cli.output.gotemplate import functions
+
+        return functions.shown(value)
     return "<none>" if value is None else jsonpath.text(value)

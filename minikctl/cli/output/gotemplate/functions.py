@@ -135,7 +135,7 @@ def _printf(form: str, *values: Any) -> str:
             return "%"
         if not waiting:
             return f"%!{verb}(MISSING)"
-        text = _verb(verb, waiting.pop(0), flags, precision)
+        text = _verb(verb, waiting.pop(0), flags, int(width or 0), precision)
         return _padded(text, flags, int(width or 0), verb)
 
     text = _VERB.sub(one, form)
@@ -150,7 +150,7 @@ def _padded(text: str, flags: str, width: int, verb: str) -> str:
     return text.zfill(width) if "0" in flags and verb in "dxXobfeg" else text.rjust(width)
 
 
-def _verb(verb: str, value: Any, flags: str, precision: str | None) -> str:
+def _verb(verb: str, value: Any, flags: str, width: int, precision: str | None) -> str:
     numeric = isinstance(value, int) and not isinstance(value, bool)
     if verb == "v" or (verb == "s" and isinstance(value, str | dict | list)):
         return shown(value)[: int(precision)] if precision and isinstance(value, str) else shown(value)
@@ -168,7 +168,7 @@ def _verb(verb: str, value: Any, flags: str, precision: str | None) -> str:
         return value.encode().hex() if verb == "x" else value.encode().hex().upper()
     if verb in "feg" and isinstance(value, float):
         return _float(value) if verb == "g" and not precision else format(value, f".{precision or 6}{verb}")
-    return f"%!{verb}({kind(value)}={shown(value)})"
+    return f"%!{verb}({kind(value)}={shown(value).rjust(width)})"
 
 
 def _comparable(left: Any, right: Any) -> None:
@@ -191,10 +191,19 @@ def _equal(first: Any, *others: Any) -> bool:
 
 
 def _less(left: Any, right: Any) -> bool:
+    _check_order(left, right)
+    return bool(left < right)
+
+
+def _greater(left: Any, right: Any) -> bool:
+    _check_order(left, right)
+    return bool(left > right)
+
+
+def _check_order(left: Any, right: Any) -> None:
     if left is MISSING or right is MISSING or left is None or right is None or isinstance(left, bool):
         raise Refused("invalid type for comparison")
     _comparable(left, right)
-    return bool(left < right)
 
 
 _HTML = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&#34;", "'": "&#39;", "\0": "\ufffd"}
@@ -216,9 +225,18 @@ def _exists(value: Any, *keys: Any) -> bool:
 
 def _decoded(text: str) -> str:
     try:
-        return base64.b64decode(text, validate=True).decode()
-    except (binascii.Error, ValueError) as error:
-        raise Refused(f"base64 decode failed: {error}") from None
+        return base64.b64decode(text, validate=True).decode(errors="replace")
+    except (binascii.Error, ValueError):
+        raise Refused(f"base64 decode failed: illegal base64 data at input byte {_misfit(text)}") from None
+
+
+def _misfit(text: str) -> int:
+    """Return which byte Go's decoder stops at: one that is no digit of base64, or the group that is not whole."""
+    digits = re.match(r"(?:[A-Za-z0-9+/]{4})*", text)
+    whole = digits.end() if digits else 0
+    rest = text[whole:]
+    good = len(rest) - len(rest.lstrip("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"))
+    return whole if good == len(rest) else whole + good
 
 
 def _call(*values: Sequence[Any]) -> None:
@@ -236,8 +254,8 @@ TABLE: dict[str, Callable[..., Any]] = {
     "eq": _equal,
     "ne": lambda left, right: not _equal(left, right),
     "lt": _less,
-    "le": lambda left, right: not _less(right, left),
-    "gt": lambda left, right: _less(right, left),
+    "le": lambda left, right: not _greater(left, right),
+    "gt": _greater,
     "ge": lambda left, right: not _less(left, right),
     "html": lambda *values: _replaced(_print(*values), _HTML),
     "js": lambda *values: _replaced(_print(*values), _JS),
