@@ -18,7 +18,7 @@ class TraceOptions(Options):
 
     arguments: tuple[str, ...] = rest("SOURCE TARGET:PORT", default=(), complete="probed")
     protocol: str = flag("--protocol", default="TCP", help="TCP, UDP or SCTP.", complete="TCP UDP SCTP")
-    probe: bool = flag("--probe", default=True, help="Prove the verdict by a real TCP connection.")
+    probe: bool = flag("--probe", default=True, help="Prove the verdict by a real packet.")
 
 
 def trace(options: TraceOptions, session: Session) -> int:
@@ -75,19 +75,18 @@ def _proved(connection: Connection, verdict: Verdict, session: Session) -> bool:
     """Make the connection, say how it went, and tell whether that fits the verdict."""
     from minikctl.cli import probing
 
-    source = connection.source
+    source, target = connection.source, connection.target
+    goal = (target.ip, connection.port, connection.protocol)
     if source.pod is None:
-        said = f"not tried: {source.ip} is no pod of the cluster"
-    elif connection.protocol != "TCP":
-        said = f"not tried: {connection.protocol} does not tell an open port from one that keeps silent"
+        seen = probing.Seen(f"not tried: {source.ip} is no pod of the cluster")
+    elif connection.protocol == "TCP":
+        seen = probing.connection(source.pod, goal, session)
     else:
-        said = probing.connect(source.pod, connection.target.ip, connection.port, session)
-    if said == probing.REFUSED:
-        said = "refused: the packets arrive, but nothing listens on that port"
-    session.io.say(f"  {'probe':<8} {said}")
-    if said.startswith("not tried"):
+        seen = probing.datagram(source.pod, target.pod, goal, session)
+    arrived = seen.arrived
+    session.io.say(f"  {'probe':<8} {seen.words}")
+    if arrived is None:
         return True
-    arrived = said != probing.SILENT
     if arrived == verdict.allowed:
         return True
     if arrived:

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
 
 from minikctl import errors
-from minikctl.cli import pods
+from minikctl.cli import arrival, pods
 from minikctl.cli.session import Session
 from minikctl.model import objects
 
 AGENT = "k8s-app=minikctl-agent"
 SECONDS = 2
 CONNECTED, REFUSED, SILENT = "connected", "refused", "no answer"
+UNSEEN = "sent, without an answer: nobody sees there whether it arrived"
+ANSWERS = {
+    "data": ", and was answered",
+    "refused": ", but nothing listens on that port",
+    "": "; nothing came back",
+}
 
 # The pod's processes are found by the id of one of its containers, as their namespace has no name.
 _SCRIPT = """
@@ -25,16 +34,67 @@ echo "the pod has no running process"
 """
 
 
-def connect(pod: dict[str, Any], address: str, port: int, session: Session) -> str:
-    """Return how a TCP connection from the pod went: CONNECTED, REFUSED, SILENT, or why it was not tried."""
+class Seen(NamedTuple):
+    """How a packet fared, in words, and whether it got there; None: nobody knows."""
+
+    words: str
+    arrived: bool | None = None
+
+
+Goal = tuple[str, int, str]
+"""An address, a port and a protocol."""
+
+
+def connection(pod: dict[str, Any], goal: Goal, session: Session) -> Seen:
+    """Return how a TCP connection from the pod went."""
+    address, port, _ = goal
+    said = _asked(
+        pod,
+        lambda container: ["sh", "-c", _SCRIPT, "sh", container, address, str(port), str(SECONDS)],
+        session,
+    )
+    if isinstance(said, Seen):
+        return said
+    found = outcome(said)
+    if found == REFUSED:
+        return Seen("refused: the packets arrive, but nothing listens on that port", True)
+    return Seen(found, {CONNECTED: True, SILENT: False}.get(found))
+
+
+def datagram(pod: dict[str, Any], target: dict[str, Any] | None, goal: Goal, session: Session) -> Seen:
+    """Return how a packet of UDP or SCTP from the pod fared, looked at in the target's network if that is a pod."""
+    address, port, protocol = goal
+    looked_at = next(iter(running(target or {})), "")
+    program = Path(arrival.__file__).read_text(encoding="utf-8")
+    words = [looked_at, address, str(port), protocol]
+    said = _asked(pod, lambda container: ["python3", "-I", "-S", "-c", program, container, *words], session)
+    return said if isinstance(said, Seen) else sighting(said)
+
+
+def _asked(pod: dict[str, Any], argv: Callable[[str], list[str]], session: Session) -> str | Seen:
+    """Return what the agent says to a command about a container of the pod, or why it was not asked."""
     container = next((one for one in running(pod) if one), "")
     if not container:
-        return "not tried: no container of the pod runs"
+        return Seen("not tried: no container of the pod runs")
     agents = pods_of_agent(session)
     if not agents:
-        return "not tried: the network agent does not run"
-    argv = ["sh", "-c", _SCRIPT, "sh", container, address, str(port), str(SECONDS)]
-    return outcome(output(agents[0], argv, session))
+        return Seen("not tried: the network agent does not run")
+    return output(agents[0], argv(container), session)
+
+
+def sighting(said: str) -> Seen:
+    """Return in words what the program has said."""
+    try:
+        found = json.loads(said)
+    except ValueError:
+        found = {"failed": said or "the agent said nothing"}
+    if "failed" in found:
+        return Seen(f"not tried: {found['failed']}")
+    if found.get("held"):
+        return Seen("not sent: the pod's own network lets nothing out to there", False)
+    if not found["arrived"]:
+        return Seen("did not arrive", False) if found["arrived"] is False else Seen(UNSEEN)
+    return Seen(f"arrived{ANSWERS[found['answer']]}", True)
 
 
 def outcome(said: str) -> str:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import uvicorn
+from websockets import http11
 
 from minikctl import errors
 from minikctl.apiserver.http_exchange import CERTIFICATE
@@ -30,6 +31,8 @@ UNREAD_BYTES = 64 * 1024
 """So much of an answer is held for a client that does not read it: what makes the rest waits."""
 FLUSH_SECONDS = 0.05
 """So long their last bytes have to leave."""
+# The command of an exec is in its address: as long as Go's server takes them, all headers together.
+http11.MAX_LINE_LENGTH = 1 << 20
 
 
 def listen(port: int) -> socket.socket:

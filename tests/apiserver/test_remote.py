@@ -55,6 +55,11 @@ async def test_output_and_exit_codes(server: Served, way: str) -> None:
     assert (done.code, done.err) == (3, "it failed\ncommand terminated with exit code 3\n")
 
 
+async def test_a_command_may_be_long(server: Served, way: str) -> None:
+    words = ["x" * 20_000, "y" * 20_000]
+    assert (await server.kubectl("exec", "web", "--", "echo", *words)).out == " ".join(words) + "\n"
+
+
 async def test_input_and_its_end(server: Served, way: str) -> None:
     text = "line\n" * 50_000
     assert (await server.kubectl("exec", "-i", "web", "--", "cat", stdin=text)).out == text

@@ -321,3 +321,23 @@ def test_trace_says_which_rule_decides_and_proves_it(world: World) -> None:
     listening = world.cluster.run("netpol", "trace", "x/a", "y/a:82")
     assert "probe    refused" in listening.stdout
     assert "denied" in world.cluster.run("netpol", "trace", "192.0.2.7", "x/a:80", code=1).stdout
+
+
+def test_trace_sees_datagrams_where_they_arrive(world: World) -> None:
+    rule = {"from": [{"podSelector": {"matchLabels": {"pod": "b"}}}]}
+    world.enforce([policy(podSelector={"matchLabels": {"pod": "a"}}, ingress=[rule])])
+    seen = {
+        ("x/b", "x/a:80", "UDP"): ("arrived, and was answered", 0),
+        ("x/b", "x/a:9", "UDP"): ("arrived, but nothing listens on that port", 0),
+        ("x/c", "x/a:80", "UDP"): ("did not arrive", 1),
+        ("x/b", "x/a:80", "SCTP"): ("arrived", 0),
+        ("x/c", "x/a:80", "SCTP"): ("did not arrive", 1),
+    }
+    for (source, target, protocol), (words, code) in seen.items():
+        said = world.cluster.run("netpol", "trace", source, target, f"--protocol={protocol}", code=code)
+        assert f"probe    {words}" in said.stdout
+        assert said.stderr == ""
+    world.enforce([policy(podSelector={"matchLabels": {"pod": "c"}}, policyTypes=["Egress"])])
+    for protocol in ("UDP", "SCTP"):
+        said = world.cluster.run("netpol", "trace", "x/c", "x/a:80", f"--protocol={protocol}", code=1)
+        assert "probe    not sent: the pod's own network lets nothing out to there" in said.stdout
