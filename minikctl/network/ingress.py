@@ -165,6 +165,8 @@ class IngressController:
             except errors.MinikctlError as error:
                 log.warning("ingress: %s", error)
                 self._loaded.forget()
+                if not isinstance(error, Refused):
+                    self._put_off()
                 self._wake.set()
                 await self._tools.clock.sleep(delay)
                 delay = min(delay * 2, RETRY_LIMIT_SECONDS)
@@ -172,7 +174,9 @@ class IngressController:
     async def _round(self) -> None:
         container = self._book.container()
         if not container:
-            return  # it starts with the last good configuration, and tells when it runs
+            # It starts with the last good configuration, and tells when it runs.
+            self._put_off()
+            return
         self._loaded.meet(container)
         present = self._book.ingresses()
         self._forgive(present)
@@ -187,6 +191,16 @@ class IngressController:
                 self._blame(error, rendered, present)
         self._tell(routing, present)
         await self._write_status(routing, present)
+
+    def _put_off(self) -> None:
+        """Where routes have changed, a proxy that starts now does not say of theirs that there are none."""
+        held = dict(self._proxy.held())
+        waiting = ingress_haproxy.waiting(held)
+        if waiting == held:
+            return
+        view = self._book.view(frozenset(self._refused))
+        if self._render(ingress.routing(view), view.certificates).files != held:
+            self._proxy.keep(waiting)
 
     def _render(self, routing: Routing, found: Mapping[Key, Certificate]) -> Rendered:
         return ingress_haproxy.render(routing, found, self._default_pem, self._loaded.slots, self._place)

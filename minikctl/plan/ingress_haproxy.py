@@ -163,6 +163,14 @@ FORWARDING = (
     "http-request set-header X-Forwarded-Proto %[ssl_fc,iif(https,http)]",
 )
 NO_RULE = 'http-request return status 404 content-type text/plain string "no rule of any Ingress matches\\n"'
+NOT_YET = (
+    'http-request return status 503 hdr Retry-After 1 content-type text/plain string "routes are awaited\\n"'
+)
+
+
+def waiting(files: Mapping[str, str]) -> dict[str, str]:
+    """Return a configuration that serves its routes, and says of others that they may be there soon."""
+    return {**files, haproxy.CONFIG: files.get(haproxy.CONFIG, "").replace(NO_RULE, NOT_YET)}
 
 
 def frontend(place: Place, routing: Routing) -> str:

@@ -165,6 +165,17 @@ async def test_a_loaded_configuration_is_held_and_serves(bench: Bench) -> None:
         assert await bench.answer("other") == (404, "no rule of any Ingress matches\n")
 
 
+async def test_a_proxy_that_is_still_to_be_given_routes_says_so(bench: Bench) -> None:
+    rendered = bench.rendered(WEB)
+    await started(bench, dataclasses.replace(rendered, files=ingress_haproxy.waiting(rendered.files)))
+    if bench.real:
+        assert (await bench.answer("h"))[0] == 503
+        assert await bench.answer("other") == (503, "routes are awaited\n")
+    await bench.proxy.load("c", rendered.files)
+    if bench.real:
+        assert (await bench.answer("other"))[0] == 404
+
+
 async def test_a_refused_configuration_leaves_the_last_good_one(bench: Bench) -> None:
     good = bench.rendered(WEB)
     await started(bench, good)

@@ -220,6 +220,36 @@ async def test_a_new_proxy_is_given_everything_and_one_that_ends_nothing() -> No
         assert "i/ default_a_80\n" in world.proxy.files["prefixes.map"]
 
 
+async def test_routes_that_a_proxy_is_still_to_be_given_are_not_denied() -> None:
+    world = World()
+    world.client.put(WEB)
+    world.client.put(proxy_pod())
+
+    def fallback() -> bool:
+        text = world.proxy.files["haproxy.cfg"]
+        assert ("routes are awaited" in text) != ("no rule of any Ingress matches" in text)
+        return "routes are awaited" in text
+
+    async with world.running(world.controller.run()):
+        await world.turn()
+        world.client.put(proxy_pod(""))
+        await world.turn()
+        assert not fallback()
+        world.client.put(make("more", rule("i", path("/", "a"))))
+        await world.turn()
+        assert fallback()
+        world.client.put(proxy_pod("c2"))
+        await world.turn()
+        assert not fallback()
+        world.proxy.answers = False
+        world.client.put(make("last", rule("j", path("/", "a"))))
+        await world.turn()
+        assert fallback()
+        world.proxy.answers = True
+        await world.turn(ingress.RETRY_SECONDS)
+        assert not fallback()
+
+
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
