@@ -19,7 +19,7 @@ test-unit: setup ## Run the tests that need no container engine
 	@$(PYTHON) -m pytest -q -n auto -m "not e2e"
 
 test-e2e: engine ## Run the tests on real containers
-	@$(PYTHON) -m pytest -q -m e2e --durations=5
+	@scripts/test-e2e.sh
 
 coverage: setup ## Show what the tests of planners and model leave out
 	@$(PYTHON) -m pytest -q -m "not e2e" --cov=minikctl.plan --cov=minikctl.model --cov-branch --cov-report=term-missing:skip-covered

@@ -8,5 +8,5 @@ say "Tests without containers"
 .venv/bin/python -m pytest -q -n auto -m "not e2e" --hypothesis-seed=1 --cov=minikctl.plan --cov=minikctl.model --cov-branch --cov-report= "$@" || code=$?
 [ $# != 0 ] || .venv/bin/python scripts/coverage_gate.py || code=$?
 say "Tests on real containers (a few minutes)"
-.venv/bin/python -m pytest -q -m e2e --durations=5 "$@" || code=$?
+scripts/test-e2e.sh "$@" || code=$?
 exit "$code"

@@ -220,6 +220,16 @@ def test_nothing_is_mocked_or_left_to_do(folder: str) -> None:
     assert not wrong
 
 
+def test_tests_on_real_containers_are_where_they_are_run() -> None:
+    """Loading all others would take longer than many of them."""
+    words = (ROOT / "scripts" / "test-e2e.sh").read_text().split("places=(", 1)[1].split(")", 1)[0]
+    places = {ROOT / word for word in words.split()}
+    marked = {path for path in (ROOT / "tests").rglob("*.py") if "mark.e2e" in path.read_text()}
+    marked.discard(Path(__file__))
+    assert len(marked) > 20
+    assert [name(path) for path in marked if not places & set(path.parents)] == []
+
+
 def test_exemptions_are_still_needed() -> None:
     listed = {
         *(one.partition(":")[0] for one in (*LONG_FUNCTIONS, *MANY_PARAMETERS)),
