@@ -441,3 +441,25 @@ async def test_a_node_changes_itself_only(registry: Registry) -> None:
     assert text in await said(registry.create(kinds.LEASE, "kube-node-lease", lease, NODE))
     csi_node: Any = {"metadata": {"name": "two"}, "spec": {"drivers": []}}
     assert "can only access CSINode" in await said(registry.create(kinds.CSI_NODE, "", csi_node, NODE))
+
+
+async def test_a_claim_without_a_class_gets_the_default_one_and_keeps_what_it_names(
+    registry: Registry,
+) -> None:
+    mark = {"storageclass.kubernetes.io/is-default-class": "true"}
+    for name, notes in (("plain", {}), ("chosen", mark)):
+        body = {"metadata": {"name": name, "annotations": notes}, "provisioner": "a.io/b"}
+        await registry.create(kinds.STORAGE_CLASS, "", body)
+    spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
+    old = {"volume.beta.kubernetes.io/storage-class": "plain"}
+    for name, notes, said, kept in (
+        ("none", {}, None, "chosen"),
+        ("empty", {}, "", ""),
+        ("named", {}, "plain", "plain"),
+        ("old", old, None, None),
+    ):
+        body = {"metadata": {"name": name, "annotations": notes}, "spec": {**spec}}
+        if said is not None:
+            body["spec"]["storageClassName"] = said
+        made = await registry.create(kinds.PERSISTENT_VOLUME_CLAIM, "default", body)
+        assert made["spec"].get("storageClassName") == kept, name

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from minikctl.apiserver import cache
+from minikctl.apiserver.auth import TokenAuthenticator
+from minikctl.apiserver.http import build_app
 from minikctl.apiserver.local import LocalClient
 from minikctl.apiserver.options import PatchOptions, WatchOptions
 from minikctl.apiserver.registry import Registry, Settings
@@ -16,6 +18,7 @@ from minikctl.errors import StatusError
 from minikctl.model import kinds
 from minikctl.store.store import Store
 from tests.apiserver import samples
+from tests.apiserver.asgi import TOKEN, Client
 from tests.fakes.clock import FakeClock
 
 
@@ -199,3 +202,29 @@ async def test_a_watch_from_a_revision_to_come_is_not_told_what_came_before_it(r
     for name in ("before", "at", "after"):
         await registry.create(kinds.CONFIG_MAP, "default", samples.config_map(name))
     assert told(await collecting) == [("ADDED", "after")]
+
+
+async def test_hundreds_of_idle_watches_hear_what_concerns_them_and_leave_nothing_behind(
+    registry: Registry,
+) -> None:
+    client = Client(build_app(registry, authenticate=TokenAuthenticator(TOKEN)))
+    maps = "/api/v1/namespaces/default/configmaps"
+    start = registry.feed.revision
+    everybody = [await client.stream(f"{maps}?watch=1&resourceVersion={start}") for _ in range(250)]
+    nobody = [
+        await client.stream(f"{maps}?watch=1&resourceVersion={start}&fieldSelector=metadata.name%3Dn{number}")
+        for number in range(250)
+    ]
+    collection = registry.feed.collection(kinds.CONFIG_MAP)
+    async with asyncio.timeout(10):
+        while collection.watchers < 500:
+            await asyncio.sleep(0)
+    await registry.create(kinds.CONFIG_MAP, "default", samples.config_map("told"))
+    for watch in everybody:
+        [event] = await watch.take(1)
+        assert (event["type"], event["object"]["metadata"]["name"]) == ("ADDED", "told")
+    assert all(watch.sent.empty() for watch in nobody)
+    assert (await client("GET", f"{maps}/told")).status == 200
+    for watch in (*everybody, *nobody):
+        await watch.leave()
+    assert collection.watchers == 0
