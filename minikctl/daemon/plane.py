@@ -87,6 +87,7 @@ async def run(home: ClusterHome, settings: ClusterSettings, stop: asyncio.Event)
             works = {**acting.works, **_upkeep(store, core)}
             works["aggregation"] = others.run()
             works["state directory"] = _end_without_state(core, stop)
+            works["announcement"] = announcement.keep()
             background = [group.create_task(work, name=name) for name, work in works.items()]
             await stop.wait()
             logger.info("stopping")
@@ -174,6 +175,19 @@ class Announcement:
         )
         logger.info("cluster %s: the API answers at %s", self.home.name, self.address)
         self.made.set()
+
+    async def keep(self) -> None:
+        """Write both files again when one is deleted: without them nobody finds the control plane that runs."""
+        while True:
+            await self.clock.sleep(process.STATE_CHECK_SECONDS)
+            lost = [
+                path
+                for path in (self.home.kubeconfig, self.home.file("daemon.json"))
+                if not os.path.exists(path)
+            ]
+            if lost and os.path.exists(self.home.lock):
+                logger.warning("%s is gone: it is written again", ", ".join(lost))
+                self.publish()
 
     def _write_kubeconfig(self) -> None:
         """Bring our entries up to date; what the user did to the file besides stays."""

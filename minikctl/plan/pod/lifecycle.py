@@ -74,7 +74,7 @@ def _new_sandbox(state: PodState, draft: Draft, allowed: bool) -> None:
         token = f"sandbox/{state.pauses[0].id}"
         draft.report(token, events.normal(state.pod, "SandboxChanged", message))
     starts = any(container.starting for container in state.all)
-    stale = any(pause.status == "created" for pause in state.pauses)
+    stale = any(pause.status == "created" or runs(pause) for pause in state.pauses)
     if allowed and (refusal := sandbox.refusal(state)):
         draft.report("runtime class", events.warning(state.pod, "FailedCreatePodSandBox", refusal))
     elif allowed and not left and not starts and not stale:
@@ -126,7 +126,7 @@ def tidy(state: PodState, draft: Draft) -> None:
     """Add the removal of what is of no more use: old attempts, dead sandboxes, what never started."""
     sandbox_busy = ("sandbox",) in draft.view.busy
     for index, pause in enumerate(state.pauses):
-        if (index > 0 or not runs(pause)) and not (sandbox_busy and pause.status == "created"):
+        if (index > 0 or not state.serves(pause)) and not (sandbox_busy and pause.status == "created"):
             draft.add(RemoveContainer(pause.id, sandbox=True))
     for container in state.all:
         for old in (*container.stale, *container.history[KEPT:]):

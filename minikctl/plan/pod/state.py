@@ -146,8 +146,16 @@ class PodState:
 
     @property
     def sandbox(self) -> Container | None:
-        """The newest sandbox if it runs."""
-        return self.pauses[0] if self.pauses and runs(self.pauses[0]) else None
+        """The newest sandbox if it runs and nobody has taken it off its network."""
+        return self.pauses[0] if self.pauses and self.serves(self.pauses[0]) else None
+
+    def serves(self, pause: Container) -> bool:
+        """Tell whether a sandbox runs and has an address; one that is being made gets it at its start.
+
+        As a kubelet's: ``podSandboxChanged`` has a sandbox without IP made anew.
+        """
+        making = ("sandbox",) in self.view.busy
+        return runs(pause) and (bool(pause.ip) or self.host_network or making)
 
     @property
     def host_network(self) -> bool:
