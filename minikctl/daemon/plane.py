@@ -177,7 +177,7 @@ class Announcement:
         self.made.set()
 
     async def keep(self) -> None:
-        """Write both files again when one is deleted: without them nobody finds the control plane that runs."""
+        """Write both files again when one is deleted: without them nobody finds this control plane."""
         while True:
             await self.clock.sleep(process.STATE_CHECK_SECONDS)
             lost = [

@@ -39,7 +39,9 @@ MAX_KERNEL_NAME = 64
 def pause_spec(state: PodState) -> ContainerSpec:
     """Return the next pause container: it owns the network, the published host ports, sysctls and IPC."""
     view, spec = state.view, state.spec
-    attempt = names.attempt(state.pauses[0]) + 1 if state.pauses else 0
+    # One that is being removed still has its name.
+    pauses = [one for one in view.containers if one.labels.get(names.ROLE) == names.PAUSE_ROLE]
+    attempt = max((names.attempt(one) + 1 for one in pauses), default=0)
     host = state.host_network
     return ContainerSpec(
         name=names.engine_name(view, names.SANDBOX_NAME, attempt),
