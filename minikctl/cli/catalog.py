@@ -117,7 +117,7 @@ SUMMARIES = {
     "uncordon": "Mark a node as schedulable",
     "version": "Print the client's and the server's version",
     "wait": "Wait for a condition on one or many objects",
-    "why": "Say which link is broken on the way to a Service, Ingress or pod",
+    "why": "Say which link is broken on the way to a Service, Ingress, workload or pod",
 }
 
 GROUPS = (

@@ -191,12 +191,23 @@ class _Service:
         return found
 
     def _image(self) -> str:
-        if self._given.get("image"):
-            return str(self._given["image"])
+        image = str(self._given.get("image") or "")
         if "build" not in self._given:
-            raise errors.UsageError(f"error: services.{self.name} has neither image nor build")
-        name = f"{name_of(self._around.project)}-{self.name}"  # so Compose names what it builds
-        self.remarks.append(f"build: `docker compose build` has to build {name} first")
+            if not image:
+                raise errors.UsageError(f"error: services.{self.name} has neither image nor build")
+            return image
+        name = image or f"{name_of(self._around.project)}-{self.name}"  # so Compose names what it builds
+        given = self._given["build"]
+        context = given.get("context") if isinstance(given, Mapping) else given
+        more = (
+            f" -f {context or '.'}/{given['dockerfile']}"
+            if isinstance(given, Mapping) and given.get("dockerfile")
+            else ""
+        )
+        self.remarks.append(
+            f"build: `docker build -t {name}{more} {context or '.'}` has to make the image first;"
+            f" after each later build: `minikctl rollout restart deploy/{self.name}`"
+        )
         return name
 
     def _environment(self) -> dict[str, str]:
@@ -204,7 +215,10 @@ class _Service:
         files = self._given.get("env_file") or ()
         for entry in [files] if isinstance(files, str | Mapping) else files:
             path = str(entry["path"] if isinstance(entry, Mapping) else entry)
-            found |= of_file(self._around.read(path))
+            variables = Variables(self._around.variables)
+            found |= of_file(self._around.read(path), variables)
+            told = (f"env_file: ${name} is not set: taken to be empty" for name in variables.missing)
+            self.remarks += [remark for remark in told if remark not in self.remarks]
         given = self._given.get("environment")
         if not isinstance(given, Mapping):
             given = {

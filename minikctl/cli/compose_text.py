@@ -6,6 +6,7 @@ The rules are those of https://github.com/compose-spec/compose-spec/blob/main/12
 from __future__ import annotations
 
 import re
+from collections import ChainMap
 from collections.abc import Mapping
 from typing import Any
 
@@ -76,14 +77,21 @@ def _closing(text: str, place: int) -> int:
     raise errors.UsageError(f"error: invalid interpolation format: {text}: a brace is not closed")
 
 
-def of_file(text: str) -> dict[str, str]:
-    """Return the variables of an ``.env`` file: ``KEY=VALUE`` lines, quotes and comments as Compose reads them."""
+def of_file(text: str, variables: Variables | None = None) -> dict[str, str]:
+    """Return the variables of an ``.env`` file: ``KEY=VALUE`` lines, quotes and comments as Compose reads them.
+
+    What stands before a line in the file, then ``variables``, is put in for ``$NAME``, but not in single quotes.
+    """
     found: dict[str, str] = {}
+    before = variables or Variables({})
+    inside = Variables(ChainMap(found, dict(before.known)))
     for line in text.splitlines():
         key, equals, value = line.strip().removeprefix("export ").partition("=")
         if not equals or key.startswith("#"):
             continue
         value = value.strip()
         quoted = re.match(r"""(["'])(.*?)\1""", value)
-        found[key.strip()] = quoted[2] if quoted else re.sub(r"\s+#.*", "", value)
+        bare = quoted[2] if quoted else re.sub(r"\s+#.*", "", value)
+        found[key.strip()] = bare if quoted and quoted[1] == "'" else str(inside.put_in(bare))
+    before.missing |= inside.missing
     return found

@@ -39,7 +39,11 @@ def run(options: ConvertOptions, session: Session) -> int:
         raise errors.UsageError(f"error: {path} is no Compose file")
     directory = os.path.dirname(os.path.abspath(path))
     beside = os.path.join(directory, ".env")
-    variables = compose_text.of_file(_read(beside)) if os.path.exists(beside) else {}
+    variables = (
+        compose_text.of_file(_read(beside), compose_text.Variables(os.environ))
+        if os.path.exists(beside)
+        else {}
+    )
     known = {**variables, **os.environ}
     profiles = [*options.profiles, *known.get("COMPOSE_PROFILES", "").split(",")]
     objects, remarks = compose.convert(

@@ -1,4 +1,4 @@
-"""``why``: walks the way to a Service, an Ingress or a pod, and names the link that is broken."""
+"""``why``: walks the way to a Service, an Ingress, a workload or a pod, and names the link that is broken."""
 
 from __future__ import annotations
 
@@ -18,7 +18,19 @@ if TYPE_CHECKING:
     from minikctl.plan.why.ingress import Outside, Visit
     from minikctl.plan.why.links import Link, View
 
-KINDS = {"services": "Service", "ingresses.networking.k8s.io": "Ingress", "pods": "Pod"}
+KINDS = {
+    "services": "Service",
+    "ingresses.networking.k8s.io": "Ingress",
+    "pods": "Pod",
+    "deployments.apps": "Deployment",
+    "statefulsets.apps": "StatefulSet",
+    "daemonsets.apps": "DaemonSet",
+    "jobs.batch": "Job",
+    "replicasets.apps": "ReplicaSet",
+    "replicationcontrollers": "ReplicationController",
+}
+LAST_LINES = 3
+"""So much is shown of what a container said before it ended."""
 MOST_PODS = 10
 VISIT_SECONDS = 5
 SETTLING_SECONDS = 1
@@ -28,20 +40,22 @@ DNS_SERVICE = ("kube-system", "kube-dns")
 class WhyOptions(Options):
     """What ``why`` was asked."""
 
-    arguments: tuple[str, ...] = rest("(SERVICE | INGRESS | POD)", default=(), complete="explained")
+    arguments: tuple[str, ...] = rest(
+        "(SERVICE | INGRESS | WORKLOAD | POD)", default=(), complete="explained"
+    )
     client: str = flag("--from", default="", help="The pod that wants to connect.", complete="name:pods")
     probe: bool = flag("--probe", default=True, help="Look at the live network, and try real connections.")
 
 
 def why(options: WhyOptions, session: Session) -> int:
     """Print the chain and name the broken link; return 0 if all hold, 1 if one is broken."""
-    from minikctl.cli import ends
+    from minikctl.cli import ends, report
     from minikctl.plan.why import links as chains
     from minikctl.plan.why.links import State
 
     if len(options.arguments) != 1:
         raise errors.UsageError(
-            "error: name one Service, Ingress or pod, as in svc/web, ingress/web or pod/web-1"
+            "error: name one Service, Ingress, workload or pod, as in svc/web, ingress/web, deploy/web or pod/web-1"
         )
     kind, found = _subject(options.arguments[0], ends.Reader(session, "TCP"), session)
     title = f"{kind.lower()} {'/'.join((found['metadata']['namespace'], found['metadata']['name']))}"
@@ -52,12 +66,12 @@ def why(options: WhyOptions, session: Session) -> int:
         walked = _look(kind, found, options, session)
     session.io.say(title)
     for link in walked:
-        session.io.say(f"  {link.state.value:<7} {link.name:<11} {link.words}")
+        session.io.say(f"  {link.state.value:<7} {link.name:<11} {link.words.partition('; hint: ')[0]}")
     worst = chains.first_broken(walked)
     if worst is None:
         session.io.say(f"nothing is broken on the way to {title}, as far as it could be seen")
         return 0
-    session.io.say(f"broken: {worst.name}: {worst.words}")
+    session.io.say(report.lined(f"broken: {worst.name}: {worst.words}"))
     return 1
 
 
@@ -71,7 +85,7 @@ def _look(kind: str, found: dict[str, Any], options: WhyOptions, session: Sessio
 
 
 def _subject(argument: str, reader: Reader, session: Session) -> tuple[str, dict[str, Any]]:
-    """Return the object that is meant; a bare name is a Service, else an Ingress, else a pod."""
+    """Return the object that is meant; a bare name is a Service, else an Ingress, a pod, a workload."""
     from minikctl.cli import selection
 
     if "/" not in argument:
@@ -80,12 +94,12 @@ def _subject(argument: str, reader: Reader, session: Session) -> tuple[str, dict
             if found is not None:
                 return kind, found
         raise errors.UsageError(
-            f'error: there is no service, ingress or pod "{argument}" in namespace {session.namespace}'
+            f'error: there is no service, ingress, pod or workload "{argument}" in namespace {session.namespace}'
         )
     target = selection.parse([argument], session.discovery, session.namespace)[0]
     kind = KINDS.get(target.resource.qualified, "")
     if not kind:
-        raise errors.UsageError(f"error: {target.resource.title} is no Service, Ingress or pod")
+        raise errors.UsageError(f"error: {target.resource.title} is no Service, Ingress, workload or pod")
     found = session.client.request("GET", target.path()).json()
     return kind, found
 
@@ -113,17 +127,45 @@ def _walk(kind: str, found: dict[str, Any], view: View, session: Session, probe:
     from dataclasses import replace
 
     from minikctl.cli import inquiry
-    from minikctl.plan.why import ingress, pods, service
+    from minikctl.plan.why import ingress, pods, service, workload
     from minikctl.plan.why.links import Facts
 
+    if kind in workload.KINDS:
+        crashed = workload.members(found, view.pods)[:1]
+        return [
+            *workload.walk(found, kind, view),
+            *(link for pod in crashed for link in _last_words(pod, session)),
+        ]
     facts = inquiry.ask(_questions(kind, found, view), session) if probe else Facts()
     view = replace(view, facts=facts)
     if kind == "Service":
         return service.walk(found, view)
     if kind == "Pod":
-        return pods.walk(found, view)
+        return [*pods.walk(found, view), *_last_words(found, session)]
     view = replace(view, secrets=list(_secrets(found, session)))
     return ingress.walk(found, view, _outside(found) if probe else ingress.Outside())
+
+
+def _last_words(pod: dict[str, Any], session: Session) -> Iterator[Link]:
+    """Yield the last lines of a container that has ended, as far as they are kept, and how to see all."""
+    from minikctl.plan.why import trouble
+    from minikctl.plan.why.links import note
+
+    container, waits = trouble.crashed(pod)
+    if not container:
+        return
+    namespace, name = _key(pod)
+    query = {"container": container, "tailLines": LAST_LINES, **({"previous": True} if waits else {})}
+    path = f"/api/v1/namespaces/{namespace}/pods/{name}/log"
+    try:
+        lines = session.client.request("GET", path, query=query).body.decode(errors="replace").splitlines()
+    except errors.MinikctlError:
+        return
+    for line in lines:
+        yield note("log", f"{container}: {line}")
+    previous = " --previous" if waits else ""
+    if lines:
+        yield note("log", f"all of it: `minikctl logs {name} -n {namespace} -c {container}{previous}`")
 
 
 def _questions(kind: str, found: dict[str, Any], view: View) -> Any:
@@ -222,15 +264,16 @@ def _visit(address: str, host: str, path: str) -> Visit:
 
 COMMANDS = {
     "why": Command(
-        "Walk the way to a Service, Ingress or pod, link by link: name, address, rules, endpoints, readiness, policy."
+        "Walk the way to a Service, Ingress, workload or pod, link by link: name, address, rules, endpoints, readiness, policy."
         " The exit code is 1 when one is broken.",
         WhyOptions,
         why,
-        usage="(SERVICE | INGRESS | POD) [--from=POD]",
+        usage="(SERVICE | INGRESS | WORKLOAD | POD) [--from=POD]",
         examples=(
             ("Why a Service does not answer", "minikctl why svc/web"),
             ("Why a certain pod cannot reach it", "minikctl why svc/web --from client"),
             ("Why an Ingress answers with 503", "minikctl why ingress/shop -n shop"),
+            ("Why a Deployment does not come to run", "minikctl why deploy/web"),
             ("Why a pod gets no traffic", "minikctl why pod/web-1"),
         ),
     )

@@ -39,7 +39,10 @@ secrets: {s: {external: true}}
 
 
 VARIABLES = {"HOME": "/home/me", "EMPTY": "", "TAG": "7", "TOKEN": "t"}
-FILES = {"app.env": "# no\nexport A=1\nB='x # y' # z\nC=a b # c\nnothing\n", "./conf": "listen 80\n"}
+FILES = {
+    "app.env": "# no\nexport A=1\nB='x # y' # z\nC=a b # c\nnothing\nD=\"$TAG-${A}$NIX\"\nE='$TAG'\n",
+    "./conf": "listen 80\n",
+}
 FULL = """
 name: Shop 1
 x-common: &common
@@ -59,7 +62,7 @@ services:
     secrets: [tok, nowhere]
     configs: [{source: cfg, target: /etc/cfg}, cfg]
   two:
-    build: .
+    build: {context: ./two, dockerfile: Two}
     command: ["${EMPTY-unset}", "${EMPTY:-unset}", "${GONE+x}", "${TAG:+is ${TAG}}", "$TAG$LOST", "5$"]
     tmpfs: [/a, /b]
     extra_hosts: {h: [1.2.3.4, 1.2.3.5], i: 1.2.3.4}
@@ -144,6 +147,8 @@ def test_variables_files_and_pods_fields_are_taken_over() -> None:
         "A": "2",
         "B": "x # y",
         "C": "a b",
+        "D": "7-1",
+        "E": "$TAG",
         "HOME": "/home/me",
     }
     assert template["metadata"]["annotations"] == {"l": "$x"}
@@ -177,8 +182,10 @@ def test_variables_files_and_pods_fields_are_taken_over() -> None:
         "$LOST is not set: taken to be empty",
         "services.one.ports: 90-92:9: one port of a range is not taken over",
         "services.one.restart: a Deployment's containers are always started again",
+        "services.one.env_file: $NIX is not set: taken to be empty",
         "services.one.extra_hosts: d: host-gateway is no address",
-        "services.two.build: `docker compose build` has to build shop-1-two first",
+        "services.two.build: `docker build -t shop-1-two -f ./two/Two ./two` has to make the image first;"
+        " after each later build: `minikctl rollout restart deploy/two`",
     ]
 
 

@@ -50,7 +50,10 @@ def hint(image: str, present: Iterable[str]) -> str:
     known = list(present)
     ways = (_repository, lambda name: _repository(name).rpartition("/")[2])
     for way in ways:
-        alike = [name for name in known if way(name) == way(image)]
+        # Of several tags the one that every build without a tag gets is most likely meant.
+        alike = sorted(
+            (name for name in known if way(name) == way(image)), key=lambda name: not name.endswith(":latest")
+        )
         if alike:
             break
     else:

@@ -8,6 +8,7 @@ from typing import Any
 from minikctl.model import objects
 from minikctl.model.objects import Object
 from minikctl.plan import readiness
+from minikctl.plan.why.trouble import of_image
 
 WAITING = frozenset(
     (
@@ -66,5 +67,5 @@ def _stuck(pod: Object) -> Iterator[str]:
             after = f": {_ended(one['name'], last)}" if last else ""
             yield f"crashes again and again{after}"
         else:
-            message = f": {waiting['message']}" if waiting.get("message") else ""
+            message = f": {of_image(one, waiting['message'])}" if waiting.get("message") else ""
             yield f"cannot start container {one['name']}: {waiting['reason']}{message}"

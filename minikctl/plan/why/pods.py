@@ -50,7 +50,12 @@ def _inside(pod: Object, view: View) -> Iterator[Link]:
     """Tell of the pod's own namespace: its rules, and whether it finds names."""
     facts = view.facts
     if facts.client != "/".join(objects.key(pod)):
-        yield unknown("rules", "its network namespace could not be entered")
+        runs = any(
+            "running" in (one.get("state") or {})
+            for one in objects.status(pod).get("containerStatuses") or ()
+        )
+        if runs:
+            yield unknown("rules", "its network namespace could not be entered")
         return
     if facts.rules:
         yield holds("rules", "its namespace has the rules of Services")

@@ -7,7 +7,7 @@ import pytest
 from minikctl.model.containers import PullProgress
 from minikctl.plan.pod import images
 
-LOCAL = ["minikctl-demo:latest", "reg.test:5000/shop/cart:1", "web:2"]
+LOCAL = ["minikctl-demo:34ed4a", "minikctl-demo:latest", "reg.test:5000/shop/cart:1", "web:2"]
 
 
 @pytest.mark.parametrize(

@@ -342,6 +342,25 @@ def test_a_client_that_may_connect_is_told() -> None:
     assert "default/client may connect" in [link.words for link in walked]
 
 
+NOT_FOUND = (
+    "failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: "
+    'exec: "python3 app.py": executable file not found in $PATH: unknown'
+)
+PULLING = {"waiting": {"reason": "ErrImagePull", "message": "no such host"}}
+MOUNT = {
+    "involvedObject": {"uid": "uid-web-1"},
+    "reason": "FailedMount",
+    "message": 'secret "keys" not found',
+}
+
+
+def crashing(**last: Any) -> dict[str, Any]:
+    return {
+        "state": {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off"}},
+        "container": {"lastState": {"terminated": last}},
+    }
+
+
 TROUBLES = [
     (pod(status={"phase": "Failed"}), "has ended (Failed)"),
     (pod(metadata={"deletionTimestamp": "2026-01-01T00:00:00Z"}), "is being deleted"),
@@ -368,6 +387,51 @@ TROUBLES = [
     ),
     (pod(ready=False, state={"terminated": {"exitCode": 1}}), "it ended with exit code 1"),
     (pod(ready=False, state={}), "it has not been started"),
+    (
+        pod(
+            ready=False,
+            containers=[{"name": "c", "resources": {"limits": {"memory": "20Mi"}}}],
+            **crashing(reason="OOMKilled", exitCode=137),
+        ),
+        "CrashLoopBackOff (it was killed because it took more memory than its limit of 20Mi: OOMKilled)",
+    ),
+    (
+        pod(ready=False, **crashing(reason="OOMKilled", exitCode=137)),
+        "it took more memory than there is: OOMKilled",
+    ),
+    (
+        pod(
+            ready=False,
+            containers=[{"name": "c", "command": ["python3 app.py"]}],
+            **crashing(reason="StartError", exitCode=128, message=NOT_FOUND),
+        ),
+        'CrashLoopBackOff (it could not be started: exec: "python3 app.py": executable file not found in $PATH)'
+        '; hint: the command is one word with spaces in it: write each word by itself, ["python3", "app.py"]',
+    ),
+    (
+        pod(
+            ready=False,
+            containers=[{"name": "c", "args": ["app"]}],
+            **crashing(reason="StartError", exitCode=128, message="no such thing"),
+        ),
+        "CrashLoopBackOff (it could not be started: no such thing)",
+    ),
+    (
+        pod(ready=False, **crashing(reason="Completed", exitCode=0)),
+        "it ended with exit code 0: its command does its work and ends, instead of going on",
+    ),
+    (
+        pod(ready=False, state={"waiting": {"reason": "ContainerCreating"}}),
+        'ContainerCreating: secret "keys" not found',
+    ),
+    (
+        pod("web-2", ready=False, state={"waiting": {"reason": "ContainerCreating"}}),
+        "run, c: ContainerCreating",
+    ),
+    (
+        pod(ready=False, state=PULLING, container={"image": "shop:1"}),
+        "ErrImagePull: image shop:1: no such host",
+    ),
     (pod(ready=False, container={"started": False}), "its startup probe has not passed"),
     (pod(ready=False), "its readiness probe fails"),
     (
@@ -391,7 +455,8 @@ TROUBLES = [
 
 @pytest.mark.parametrize(("troubled", "words"), TROUBLES, ids=[words for _, words in TROUBLES])
 def test_what_ails_a_pod_is_told(troubled: Any, words: str) -> None:
-    name, said = verdict(pods.walk(troubled, replace(VIEW, facts=replace(GOOD, client="default/web-1"))))
+    view = replace(VIEW, facts=replace(GOOD, client="default/web-1"), events=[MOUNT])
+    name, said = verdict(pods.walk(troubled, view))
     assert name in ("phase", "node", "readiness")
     assert words in said
 
