@@ -43,6 +43,8 @@ class StatusError(MinikctlError):
         """metav1.ListMeta: an expired list says with it how to go on."""
         self.allowed: tuple[str, ...] = ()
         """The methods that a refused one could have been."""
+        self.elsewhere = ""
+        """Where there is what was not found."""
 
     def status(self) -> dict[str, Any]:
         """Return the ``metav1.Status`` object of this failure."""

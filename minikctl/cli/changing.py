@@ -125,7 +125,7 @@ def patch_each(
             current: dict[str, Any] = session.client.request("GET", target.path()).json()
             result, changed = _patch(chosen, target, current, make(current), session)
         except errors.MinikctlError as error:
-            session.io.warn(report.sentence(error))
+            report.tell(error, session)
             failed = True
             continue
         tell(chosen, target, result, said[0] if changed else said[1], session)

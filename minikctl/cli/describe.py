@@ -37,7 +37,7 @@ def run(options: DescribeOptions, session: Session) -> int:
         try:
             members = _objects(target, options, may_be_prefix, session)
         except errors.StatusError as error:
-            session.io.warn(report.sentence(error))
+            report.tell(error, session)
             failed = True
             continue
         if not members:

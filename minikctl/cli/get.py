@@ -157,6 +157,7 @@ def _tables(options: GetOptions, targets: list[Target], session: Session) -> int
     if not shown and not failures and not options.ignore_not_found:
         session.io.warn(_nothing_found(options, targets))
         _hint_namespace(options, targets, session)
+        _hint_elsewhere(options, targets, session)
     return _complain(failures, session)
 
 
@@ -199,7 +200,7 @@ def _complain(failures: list[errors.StatusError], session: Session) -> int:
     from minikctl.cli import report
 
     for failure in failures:
-        session.io.warn(report.sentence(failure))
+        report.tell(failure, session)
         near = _near(failure, session)
         if near:
             session.io.warn(f"hint: did you mean {near}?")
@@ -254,6 +255,17 @@ def _hint_namespace(options: GetOptions, targets: list[Target], session: Session
     except errors.StatusError as error:
         if error.code == 404:
             session.io.warn(f"hint: there is no namespace {name}; `minikctl ns` lists those that are there")
+
+
+def _hint_elsewhere(options: GetOptions, targets: list[Target], session: Session) -> None:
+    """Say where there are some, when everything was asked for and the namespace was nobody's choice."""
+    from minikctl.cli import elsewhere
+
+    if len(targets) != 1 or options.all_namespaces or options.labels or options.fields:
+        return
+    place = elsewhere.of_kind(targets[0].resource, session)
+    if place:
+        session.io.warn(f"hint: {place}")
 
 
 def _table(options: GetOptions, target: Target, session: Session) -> dict[str, Any]:

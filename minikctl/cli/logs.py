@@ -148,8 +148,12 @@ def _named(argument: str, session: Session, timeout: float) -> list[dict[str, An
     except errors.StatusError as error:
         if error.code != 404:
             raise
+        from minikctl.cli import elsewhere
+
+        place = elsewhere.of_failure(error, session)
+        hint = f"; hint: {place}" if place else ""
         raise errors.UsageError(
-            f'error: error from server (NotFound): {error.message} in namespace "{session.namespace}"'
+            f'error: error from server (NotFound): {error.message} in namespace "{session.namespace}"{hint}'
         ) from error
 
 

@@ -9,6 +9,7 @@ import gc
 import os
 import sys
 
+from minikctl import errors
 from minikctl.cli import catalog, commands, flags, parsing, session
 from minikctl.cli.settings import Settings
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 INTERRUPTED = 130
+NOT_FOUND = 404
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -116,6 +118,12 @@ def _dispatch(
     except flags.BadArguments as error:
         see = f"See '{' '.join(path)} -h' for help and examples"
         raise parsing.BadCommandLine(f"{error}\n{see}") from error
+    except errors.StatusError as error:
+        if error.code == NOT_FOUND:
+            from minikctl.cli import elsewhere
+
+            error.elsewhere = elsewhere.of_failure(error, chosen)
+        raise
     finally:
         chosen.close()
 

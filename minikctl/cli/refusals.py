@@ -69,8 +69,13 @@ def _named(target: Target) -> str:
 
 
 def of_document(error: errors.MinikctlError, document: Document) -> str:
-    """Return what is wrong with a document, and a hint that says where it is; other failures are raised again."""
-    return "\n".join([_sentence(error, document), f"hint: {document.place}"])
+    """Return what is wrong with a document, where it is, and what to do; other failures are raised again."""
+    from minikctl.cli import advice
+
+    told = _sentence(error, document)
+    return "\n".join(
+        [told, *(f"hint: {each}" for each in (document.place, *advice.of(str(error), document.object)))]
+    )
 
 
 def _sentence(error: errors.MinikctlError, document: Document) -> str:
@@ -94,7 +99,8 @@ def of_bad_document(bad: BadDocument, validate: str = "false") -> str:
             f'error validating "{bad.source}": error validating data: {bad.missing}; '
             "if you choose to ignore these errors, turn validation off with --validate=false"
         )
-    return f"error: {text}\nhint: {bad.place}"
+    tab = "\nhint: YAML is indented by spaces: is there a tab?" if "cannot start any token" in text else ""
+    return f"error: {text}\nhint: {bad.place}{tab}"
 
 
 def no_match(obj: dict[str, Any], source: str) -> str:

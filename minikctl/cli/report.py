@@ -13,7 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from minikctl.cli.session import Io
+    from minikctl.cli.session import Io, Session
 
 TRACE_VERBOSITY = 9
 
@@ -35,6 +35,17 @@ def failure(error: Exception, io: Io, verbosity: int = 0) -> int:
     for hint in hints(error):
         io.warn(f"hint: {hint}")
     return 1
+
+
+def tell(error: errors.MinikctlError, session: Session) -> None:
+    """Report a failure that the command survives, and where there is what was not found."""
+    session.io.warn(sentence(error))
+    if isinstance(error, errors.StatusError):
+        from minikctl.cli import elsewhere
+
+        place = elsewhere.of_failure(error, session)
+        if place:
+            session.io.warn(f"hint: {place}")
 
 
 def lined(text: str) -> str:
@@ -84,6 +95,8 @@ def hints(error: Exception) -> Iterable[str]:
     near = getattr(error, "near", ())
     if near:
         yield f"did you mean {' or '.join(near)}?"
+    if isinstance(error, errors.StatusError) and error.elsewhere:
+        yield error.elsewhere
 
 
 ELSEWHERE = {

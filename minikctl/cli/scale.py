@@ -56,7 +56,7 @@ def run(options: ScaleOptions, session: Session) -> int:
         try:
             _scale(options, target, session)
         except errors.MinikctlError as error:
-            session.io.warn(report.sentence(error))
+            report.tell(error, session)
             failed = True
     return 1 if failed else 0
 

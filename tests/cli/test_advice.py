@@ -1,0 +1,141 @@
+"""What a beginner gets wrong in a manifest, and what is said of it beside kubectl's own words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.cli.conftest import World
+
+DEPLOYMENT = """
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: front}
+spec:
+  replicas: 1
+  selector: {matchLabels: {app: front}}
+  template:
+    metadata: {labels: {app: front}}
+    spec:
+      containers:
+      - name: web
+        image: "minikctl-demo:latest"
+        ports: [{containerPort: 80}]
+"""
+
+
+def config(text: str) -> str:
+    return f"apiVersion: v1\nkind: ConfigMap\n{text}"
+
+
+@pytest.mark.parametrize(
+    ("text", "hints"),
+    [
+        (DEPLOYMENT.replace("replicas", "replica"), ['spec.replica: did you mean "replicas"?']),
+        (
+            DEPLOYMENT.replace("        image", "      image").replace("        ports", "      ports"),
+            [
+                'spec.template.spec.image: "image" is a field of containers: is it indented as it should be?',
+                'spec.template.spec.ports: "ports" is a field of containers: is it indented as it should be?',
+            ],
+        ),
+        (
+            DEPLOYMENT.replace("ports: [", "port: ["),
+            ['spec.template.spec.containers[0].port: did you mean "ports"?'],
+        ),
+        (DEPLOYMENT.replace("  replicas", "  zzz: {}\n  replicas"), []),
+        (
+            DEPLOYMENT.replace("apps/v1", "v1"),
+            ["Deployment is of another version: write `apiVersion: apps/v1`"],
+        ),
+        (DEPLOYMENT.replace("kind: D", "kind: d"), ["write `kind: Deployment`"]),
+        (DEPLOYMENT.replace("kind: D", "kind: De"), ["did you mean `kind: Deployment`?"]),
+        (DEPLOYMENT.replace("kind: Deployment", "kind: Widget"), []),
+        (
+            DEPLOYMENT.replace("labels: {app: front}", "labels: {app: fornt}"),
+            ["spec.selector.matchLabels has app: front, spec.template.metadata.labels has app: fornt"],
+        ),
+        (
+            DEPLOYMENT.replace("labels: {app: front}", "labels: {tier: front}"),
+            ["spec.selector.matchLabels has app: front, spec.template.metadata.labels has no app"],
+        ),
+        (
+            DEPLOYMENT.replace("replicas: 1", "replicas: one"),
+            ["DeploymentSpec.spec.replicas is a number: it is written without quotes"],
+        ),
+        (
+            config("metadata: {name: a}\ndata: {PORT: 80}"),
+            ['ConfigMap.data is text: what looks like a number is put in quotes, as in "8080"'],
+        ),
+        (
+            config("metadata: {name: a}\ndata: {ON: yes}"),
+            ['ConfigMap.data is text: what looks like a bool is put in quotes, as in "true"'],
+        ),
+        (
+            config("metadata:\nname: a\n"),
+            ['name: "name" is a field of metadata: is it indented as it should be?'],
+        ),
+        (config("metadata: {name: a, namespace: dev}\n"), ["`minikctl create namespace dev` makes it"]),
+        (config("metadata:\n\tname: a\n"), ["YAML is indented by spaces: is there a tab?"]),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("verb", ["apply", "create"])
+def test_what_is_wrong_is_told_with_the_way_out(verb: str, text: str, hints: list[str], world: World) -> None:
+    done = world.run(verb, "-f", "-", "--dry-run=server", stdin=text)
+    assert done.code == 1
+    place, *told = [
+        line.removeprefix("hint: ") for line in done.err.splitlines() if line.startswith("hint: ")
+    ]
+    assert place.startswith("STDIN, document 1, line ")
+    assert told == hints
+
+
+@pytest.fixture
+def other(world: World) -> Iterator[str]:
+    world.run("create", "namespace", "elsewhere")
+    world.run("create", "configmap", "far", "-n", "elsewhere")
+    world.run("create", "cronjob", "late", "--image=x", "--schedule=0 0 1 1 *", "-n", "elsewhere")
+    yield "elsewhere"
+    world.run("delete", "namespace", "elsewhere")
+
+
+def test_what_is_in_another_namespace_is_told_when_none_was_named(world: World, other: str) -> None:
+    place = f"found in namespace {other}: `-n {other}`, or `minikctl ns {other}` for good"
+    words: tuple[str, ...]
+    for words in (
+        ("get", "configmap", "far"),
+        ("describe", "configmap", "far"),
+        ("patch", "configmap", "far", "-p", "{}"),
+        ("label", "configmap", "far", "a=b"),
+    ):
+        assert f"hint: far {place}" in world.run(*words).err, words
+    assert f"hint: cronjobs {place}" in world.run("get", "cronjobs").err
+    for words in (
+        ("get", "configmap", "far", "-n", "default"),
+        ("get", "cronjobs", "-n", "default"),
+        ("get", "cronjobs", "-l", "a=b"),
+        ("get", "configmap", "nowhere-at-all"),
+        ("get", "namespace", "nowhere-at-all"),
+        ("get", "daemonsets"),
+    ):
+        assert "hint" not in world.run(*words).err, words
+
+
+def test_logs_say_where_the_pod_is(world: World, other: str) -> None:
+    world.run("run", "talker", "--image=minikctl-demo:latest", "-n", other)
+    found = world.run("logs", "talker")
+    assert found.err.splitlines() == [
+        'error: error from server (NotFound): pods "talker" not found in namespace "default"',
+        f"hint: talker found in namespace {other}: `-n {other}`, or `minikctl ns {other}` for good",
+    ]
+
+
+def test_why_walks_a_workload(world: World) -> None:
+    missing = world.run("why", "deploy/nothing")
+    assert 'deployments.apps "nothing" not found' in missing.err
+    walked = world.run("why", "deploy/web")
+    assert walked.code == 0
+    assert "all run and are ready" in walked.out
+    assert "its pods are behind web: `minikctl why svc/web` walks on" in walked.out
