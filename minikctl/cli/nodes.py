@@ -75,7 +75,7 @@ def _mark_each(options: NodeOptions, verb: str, session: Session) -> int:
         try:
             mark(target, verb == "cordon", options, session)
         except errors.MinikctlError as error:
-            session.io.warn(report.sentence(error))
+            report.tell(error, session)
             failed = True
     return 1 if failed else 0
 
@@ -112,7 +112,7 @@ def taint(options: TaintOptions, session: Session) -> int:
         try:
             _tried(target, added, removed, options, session)
         except errors.MinikctlError as error:
-            session.io.warn(report.sentence(error))
+            report.tell(error, session)
             failed = True
     return 1 if failed else 0
 

@@ -51,7 +51,7 @@ def run(options: PatchOptions, session: Session) -> int:
         try:
             _patch(options, target, body, session)
         except errors.MinikctlError as error:
-            session.io.warn(report.sentence(error))
+            report.tell(error, session)
             failed = True
     return 1 if failed else 0
 

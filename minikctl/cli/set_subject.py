@@ -47,7 +47,7 @@ def run(options: SubjectOptions, session: Session) -> int:
                 )
             _one(options, target, current, added, session)
         except errors.MinikctlError as error:
-            session.io.warn(report.sentence(error))
+            report.tell(error, session)
             failed = True
     return 1 if failed else 0
 
