@@ -50,6 +50,7 @@ def wait(applied: Sequence[tuple[Target, dict[str, Any]]], timeout: str, session
     for target in pending:
         words, _, _ = _look(target, session)
         session.io.warn(f"error: timed out waiting for {target.title}: {words}")
+        session.io.warn(f"hint: `minikctl why {target.title} -n {target.namespace}` says what it lacks")
     return 1 if failed or pending else 0
 
 

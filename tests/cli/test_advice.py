@@ -139,3 +139,17 @@ def test_why_walks_a_workload(world: World) -> None:
     assert walked.code == 0
     assert "all run and are ready" in walked.out
     assert "its pods are behind web: `minikctl why svc/web` walks on" in walked.out
+
+
+def test_a_wait_that_was_too_short_says_who_knows_more(world: World) -> None:
+    text = DEPLOYMENT.replace("    spec:\n", "    spec:\n      nodeSelector: {disk: none}\n")
+    done = world.run("apply", "-f", "-", "--wait", "--timeout=1s", stdin=text)
+    try:
+        *_, error, hint = done.err.splitlines()
+        assert error.startswith("error: timed out waiting for deployment.apps/front: ")
+        assert hint == "hint: `minikctl why deployment.apps/front -n default` says what it lacks"
+        walked = world.run("why", "deployment.apps/front")
+        assert walked.code == 1
+        assert "0/1 nodes are available: 1 node(s) didn't match Pod's node affinity/selector" in walked.out
+    finally:
+        world.run("delete", "deployment", "front")
