@@ -42,7 +42,7 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
     engine = docker.DockerEngine(cluster)
     labels = {names.CLUSTER: cluster}
     await images.ensure_infra(engine)
-    subnet = f"10.198.{random.randrange(250)}.0/24"
+    subnet = f"10.198.{random.randrange(32, 250)}.0/24"
     await engine.create_network(f"minikctl-{cluster}", subnet, labels)
     # Like a state directory, which no user of a container has a right to enter.
     tmp_path.chmod(0o700)
