@@ -122,8 +122,13 @@ class Line:
 
 def possible(words: list[str], io: session.Io) -> list[tuple[str, str]]:
     """Return what may stand in the place of the last word, with descriptions."""
-    line = Line(words[:-1])
     last = words[-1]
+    try:
+        line = Line(words[:-1])
+    except errors.UsageError:
+        from minikctl.cli import plugin
+
+        return plugin.completed(words)
     if line.is_closed:
         return []
     if line.pending is not None:
@@ -136,7 +141,9 @@ def possible(words: list[str], io: session.Io) -> list[tuple[str, str]]:
     if last.startswith("-"):
         return _flags(line, last)
     if line.command is None:
-        return list(catalog.SUMMARIES.items())
+        from minikctl.cli import plugin
+
+        return [*catalog.SUMMARIES.items(), *((name, "a plugin") for name in plugin.names())]
     if line.command.children:
         return [(name, child.summary.splitlines()[0]) for name, child in line.command.children.items()]
     declared = line.command.options.FLAGS.values()

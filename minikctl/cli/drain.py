@@ -76,12 +76,12 @@ def run(options: DrainOptions, session: Session) -> int:
     for name in pending:
         session.io.warn(f" {name}")
     for text in failures:
-        session.io.warn(f"error: {text}" if len(failures) == 1 else text)
+        session.io.warn(text)
     return 1
 
 
 class Refused(errors.UsageError):
-    """Pods that the flags do not allow to evict; ``each`` are the reasons."""
+    """Pods that the flags do not allow to evict, or that did not leave; ``each`` are the reasons."""
 
     def __init__(self, each: list[str]) -> None:
         super().__init__(each[0] if len(each) == 1 else f"[{', '.join(each)}]")
@@ -97,7 +97,16 @@ def _drain(node: str, options: DrainOptions, session: Session) -> None:
             session.io.say(f"evicting pod {_shown(pod)} (dry run)")
         return
     seconds = timespan.seconds(options.timeout)
-    _Departure(options, session, time.monotonic() + seconds if seconds else None).of(pods)
+    try:
+        _Departure(options, session, time.monotonic() + seconds if seconds else None).of(pods)
+    except errors.UsageError as error:
+        left, _ = _leaving(node, options, session)
+        if left:
+            said = str(error).removeprefix("error: ")
+            session.io.warn(f'There are pending pods in node "{node}" when an error occurred: {said}')
+        for pod in left:
+            session.io.warn(f"pod/{pod['metadata']['name']}")
+        raise
 
 
 def _shown(pod: dict[str, Any]) -> str:
@@ -193,11 +202,23 @@ class _Departure:
             self._asking[_shown(pod)] = (pod, 0.0)
         while self._asking or self._going:
             if self._deadline is not None and time.monotonic() > self._deadline:
-                text = f"drain did not complete within {self._options.timeout}"
-                raise errors.UsageError(text)
+                raise Refused(self._left_behind())
             self._ask()
             self._look()
             time.sleep(POLL_SECONDS)
+
+    def _left_behind(self) -> list[str]:
+        """Return what is said of each pod that is still there when the time is over."""
+        text = f"global timeout reached: {self._options.timeout}"
+        if self._options.plain:
+            return [text]
+        asking = [pod["metadata"] for pod, _ in self._asking.values()]
+        going = [pod["metadata"] for pod in self._going.values()]
+        said = [f'error when evicting pods/"{m["name"]}" -n "{m["namespace"]}": {text}' for m in asking]
+        return said + [
+            f'error when waiting for pod "{m["name"]}" in namespace "{m["namespace"]}" to terminate: {text}'
+            for m in going
+        ]
 
     def _say_leaving(self, pod: dict[str, Any]) -> None:
         word = "deleting" if self._options.plain else "evicting"

@@ -34,6 +34,50 @@ def find(words: Sequence[str]) -> tuple[str, list[str]] | None:
     return None
 
 
+COMPLETION_SECONDS = 2.0
+
+
+def names(before: Sequence[str] = ()) -> list[str]:
+    """Return the words that plugins have after the words ``before``, as their programs' names tell."""
+    found = set()
+    for directory in _directories():
+        try:
+            files = os.listdir(directory)
+        except OSError:
+            continue
+        for file in files:
+            if file.startswith(PREFIXES) and _which(file):
+                parts = [part.replace("_", "-") for part in file.split("-")[1:]]
+                if parts[: len(before)] == list(before) and len(parts) > len(before):
+                    found.add(parts[len(before)])
+    return sorted(found)
+
+
+def completed(words: Sequence[str]) -> list[tuple[str, str]]:
+    """Return what may be the last of a plugin's words: what its ``kubectl_complete-NAME`` says, with descriptions.
+
+    That program is given the words after the plugin's name and prints a candidate a line, as Go's cobra does.
+    """
+    import subprocess
+
+    before, found = list(words[:-1]), [(name, "a plugin") for name in names(words[:-1])]
+    for count in range(len(before), 0, -1):
+        name = "-".join(word.replace("-", "_") for word in before[:count])
+        program = _which(f"kubectl_complete-{name}") or _which(f"minikctl_complete-{name}")
+        if program:
+            asked = [program, *before[count:], words[-1]]
+            done = subprocess.run(
+                asked, capture_output=True, text=True, timeout=COMPLETION_SECONDS, check=False
+            )
+            lines = [
+                line
+                for line in done.stdout.splitlines()
+                if line and not line.startswith((":", "_activeHelp_"))
+            ]
+            return found + [(head, text) for head, _, text in (line.partition("\t") for line in lines)]
+    return found
+
+
 def execute(path: str, words: Sequence[str]) -> None:
     """Become the plugin; returns only if that fails."""
     try:

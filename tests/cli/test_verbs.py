@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 from pathlib import Path
 
@@ -202,6 +203,47 @@ def test_the_completion_scripts_in_the_repository_are_the_generated_ones(shell: 
 def test_completion(world: World, words: list[str], wanted: set[str]) -> None:
     found = call("__complete", "--", "--cluster", "cli", *words)
     assert (set(found.out.splitlines()), found.err, found.code) == (wanted, "", 0)
+
+
+def test_plugins_are_completed_as_kubectl_completes_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    programs = {
+        "kubectl-lab": "",
+        "kubectl-deep-er_word": "",
+        "kubectl_complete-lab": 'echo "got:$*"; printf "alpha\\tthe first\\nbeta\\n_activeHelp_ no\\n:4\\n"',
+    }
+    for name, text in programs.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    asked = {
+        words: call("__complete", "--", *words.split(" ")).out for words in ("la", "deep ", "lab x a", "lab ")
+    }
+    assert asked == {
+        "la": "label\nlab\n",
+        "deep ": "er-word\n",
+        "lab x a": "alpha\n",
+        "lab ": "got:\nalpha\nbeta\n",
+    }
+    assert call("__complete", "--descriptions", "--", "lab", "a").out == "alpha\tthe first\n"
+
+
+def test_what_a_drain_could_not_move_in_time_is_told_as_kubectl_tells_it(world: World) -> None:
+    assert world.run("create", "deployment", "alone", "--image=minikctl-demo:latest").code == 0
+    assert world.run("create", "pdb", "alone", "--selector=app=alone", "--min-available=1").code == 0
+    assert world.run("rollout", "status", "deploy/alone", "--timeout=30s").code == 0
+    counted = "--for=jsonpath={.status.currentHealthy}=1"
+    assert world.run("wait", counted, "pdb/alone", "--timeout=30s").code == 0
+    words = ("drain", "minikctl-cli", "--pod-selector=app=alone", "--timeout=1s")
+    told = []
+    for program in (world.kubectl, world.run):
+        done = program(*words)
+        told.append((done.code, set(done.out.splitlines()), set(done.err.splitlines())))
+        assert world.run("uncordon", "minikctl-cli").code == 0
+    assert world.run("delete", "deploy/alone", "pdb/alone").code == 0
+    assert told[1] == told[0]
+    assert any("global timeout reached: 1s" in line for line in told[1][2])
 
 
 @pytest.mark.parametrize("verb", catalog.SUMMARIES)

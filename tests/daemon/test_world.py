@@ -1,51 +1,62 @@
-"""The part of the control plane that needs an engine, on a simulated one."""
+"""What the node's condition tells while its engine is not ready yet."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
-import pytest
-
-from minikctl.apiserver import bootstrap, pki
-from minikctl.client.home import ClusterHome
+from minikctl import errors
+from minikctl.client import launcher
 from minikctl.client.settings import ClusterSettings
-from minikctl.daemon import plane, runtimes, world
-from minikctl.drivers.fake_netns import FakeNetns
+from minikctl.daemon.core import Core
+from minikctl.daemon.runtimes import Runtime
+from minikctl.daemon.world import UNANSWERED, World
+from minikctl.drivers.engine import EngineInfo
+from minikctl.drivers.fake_engine import FakeEngine
+from minikctl.drivers.routes import NoRoutes
+from tests.fakes.clock import FakeClock, settle
 
 
-class Failing(FakeNetns):
-    """Fails in a way that nobody expects, and counts how often it was let go."""
+class Starting(FakeEngine):
+    """Does not answer while ``down`` says why."""
 
-    closed = 0
+    down = ""
 
-    async def disturbed(self) -> AsyncIterator[tuple[str, str]]:
-        raise ValueError("nobody expects this")
-        yield "", ""
-
-    async def close(self) -> None:
-        Failing.closed += 1
+    async def info(self) -> EngineInfo:
+        if self.down:
+            raise errors.EngineUnavailable(self.down)
+        return await super().info()
 
 
-async def test_a_node_that_failed_lets_go_of_its_agent_and_starts_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(world, "RETRY_SECONDS", 0.01)
-    home = ClusterHome("lab", str(tmp_path))
-    settings = home.save(ClusterSettings("lab", runtime="sim", egress=False))
-    async with plane.opened(home, settings, pki.ensure(home, settings)) as (_, core):
-        await bootstrap.bootstrap(core.registry)
-        runtime = replace(runtimes.build(settings, core.clock), netns=lambda _: Failing())
-        found = world.World(core, runtime)
-        told: list[str] = []
-        found.subscribe(lambda: told.append(found.problem))
-        working = [asyncio.create_task(each) for each in (core.informers.run(), found.run())]
-        async with asyncio.timeout(10):
-            while Failing.closed < 2 or "the node failed: nobody expects this" not in told:
-                await asyncio.sleep(0.01)
-        for task in working:
-            task.cancel()
-        await asyncio.gather(*working, return_exceptions=True)
-        await found.close()
+async def test_that_preparing_goes_on_is_told_also_after_the_engine_was_away(tmp_path: Path) -> None:
+    clock = FakeClock()
+    engine = Starting(clock)
+    engine.down = "cannot connect"
+
+    async def image() -> str:
+        if engine.down == "":
+            await asyncio.Event().wait()
+        raise AssertionError("the engine does not answer")
+
+    settings = ClusterSettings(name="lab")
+    core = SimpleNamespace(settings=settings, home=SimpleNamespace(path=str(tmp_path)), clock=clock)
+    runtime: Any = SimpleNamespace(
+        engine=engine, infra_image=image, routes=NoRoutes(), relay=lambda _: SimpleNamespace()
+    )
+    world = World(cast("Core", core), cast("Runtime", runtime))
+    told: list[str] = []
+    world.subscribe(lambda: told.append(world.problem))
+    assert world.problem == UNANSWERED
+    work = asyncio.create_task(world.run())
+    try:
+        await settle()
+        assert "cannot connect" in world.problem
+        engine.down = ""
+        await clock.advance(1)
+        await settle()
+        assert launcher.PREPARING in world.problem
+        assert len(told) == 2
+    finally:
+        work.cancel()
