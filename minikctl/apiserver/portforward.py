@@ -255,7 +255,10 @@ class _Channels:
         await self._send({"type": "websocket.close", "code": 1000})
 
     async def _carry(self, end: _Channel, port: int) -> None:
-        problem = await self._forwarder.carry(port, end)
+        try:
+            problem = await self._forwarder.carry(port, end)
+        finally:
+            end.finish()
         if problem:
             await self.send(end.number + 1, problem.encode())
 
@@ -264,9 +267,9 @@ class _Channels:
             if data := payload(message):
                 number, content = channels.unpack(data, self._protocol)
                 if number in ends and content:
-                    await ends[number].queue.put(content)
+                    await ends[number].take(content)
         for end in ends.values():
-            await end.queue.put(None)
+            await end.take(None)
 
     async def send(self, channel: int, data: bytes) -> None:
         message = channels.encode(channel, data, self._protocol)
@@ -281,11 +284,23 @@ class _Channel:
 
     def __init__(self, channels: _Channels, number: int) -> None:
         self.number = number
-        self.queue: asyncio.Queue[bytes | None] = asyncio.Queue(16)
+        self._queue: asyncio.Queue[bytes | None] = asyncio.Queue(16)
+        self._finished = False
         self._channels = channels
 
+    async def take(self, data: bytes | None) -> None:
+        """Have the next bytes read, None for the end; those that nobody reads any more are dropped."""
+        if not self._finished:
+            await self._queue.put(data)
+
+    def finish(self) -> None:
+        """Read no more; whoever waits for room goes on."""
+        self._finished = True
+        while not self._queue.empty():
+            self._queue.get_nowait()
+
     async def read(self) -> bytes:
-        data = await self.queue.get()
+        data = await self._queue.get()
         if data is None:
             raise multiplex.StreamReset("the client has gone")
         return data

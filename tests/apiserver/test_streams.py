@@ -371,3 +371,21 @@ async def test_browsers_send_their_token_as_a_protocol(client: Client) -> None:
 async def test_what_is_no_token_is_refused(client: Client, protocols: tuple[str, ...]) -> None:
     client.headers = {}
     assert (await Socket(client, f"{MAPS}?watch=true", protocols).hear())["status"] == 401
+
+
+async def test_a_port_that_has_ended_holds_up_no_other(client: Client, registry: Registry) -> None:
+    await make_pod(registry)
+    socket = Socket(client, f"{POD}/portforward?ports=80,81", (channels.V4,))
+    assert (await socket.hear())["type"] == "websocket.accept"
+    async with asyncio.timeout(5):
+        while (await socket.hear())["bytes"][:1] != bytes([3]):
+            pass  # the ports, and what the first one says
+        while (await socket.hear())["bytes"][:1] != bytes([3]):
+            pass  # why the second one has ended
+        for _ in range(40):
+            socket.say(bytes([2]) + b"for nobody")
+        socket.say(bytes([0]) + b"still there?")
+        while (await socket.hear())["bytes"] != bytes([0]) + b"still there?":
+            pass
+    socket.incoming.put_nowait({"type": "websocket.disconnect", "code": 1006})
+    await asyncio.wait_for(socket.task, 2)
