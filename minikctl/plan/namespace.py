@@ -33,34 +33,46 @@ _DONE = {
 }
 
 
+Contents = tuple[tuple[Kind, tuple[Object, ...]], ...]
+
+
 @dataclass(frozen=True)
 class View:
     """A Namespace and everything in it, by kind; the contents matter only once it is being deleted."""
 
     object: Object
-    contents: tuple[tuple[Kind, tuple[Object, ...]], ...] = ()
+    contents: Contents = ()
 
 
 def desired(view: View, now: datetime) -> Plan:
-    """Return the deletions, then what is being waited for, then the release of the namespace."""
+    """Return the deletions, then what is being waited for, then the release of the namespace.
+
+    Pods go first, and all else stays until they are gone: a policy that shuts them in holds to their end.
+    """
     namespace = view.object
     finalizers = list(objects.spec(namespace).get("finalizers") or ())
     if not objects.is_deleting(namespace) or FINALIZER not in finalizers:
         return Plan()
-    remaining = [(kind, found) for kind, found in view.contents if found]
+    remaining = tuple((kind, found) for kind, found in view.contents if found)
     deletions = [
         Delete(kind, *objects.key(each), objects.uid(each))
-        for kind, found in remaining
+        for kind, found in _first(remaining)
         for each in found
         if not objects.is_deleting(each)
     ]
     if deletions:
         return Plan(tuple(deletions), wake_in=LOOK_AGAIN_SECONDS)
     if remaining:
-        return Plan(status=_status(namespace, _waiting(remaining), now), wake_in=LOOK_AGAIN_SECONDS)
+        trouble = _waiting(_first(remaining))
+        return Plan(status=_status(namespace, trouble, now), wake_in=LOOK_AGAIN_SECONDS)
     rest = [each for each in finalizers if each != FINALIZER]
     released = {**namespace, "spec": {**objects.spec(namespace), "finalizers": rest}}
     return Plan((Update(kinds.NAMESPACE, released, "finalize"),))
+
+
+def _first(remaining: Contents) -> Contents:
+    """Return what is to go now: the pods, and without pods all there is."""
+    return tuple(each for each in remaining if each[0] is kinds.POD) or remaining
 
 
 def failed(view: View, action: object, message: str, now: datetime) -> Plan:
