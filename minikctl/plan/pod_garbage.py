@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from minikctl.model import kinds, objects
-from minikctl.model.actions.api import Delete, Plan
+from minikctl.model.actions.api import ApiAction, Delete, Patch, Plan
 from minikctl.model.objects import Object
-from minikctl.plan import readiness
+from minikctl.plan import conditions, readiness
 
 MAX_FINISHED = 12500
 QUARANTINE = timedelta(seconds=40)
@@ -26,7 +26,7 @@ class View:
 
 
 def desired(view: View, now: datetime) -> Plan:
-    """Return the pods to delete without grace."""
+    """Return the pods to delete without grace, after those that were at work are told to have failed."""
     lost: list[Object] = []
     waits: list[float] = []
     for pod in view.pods:
@@ -41,10 +41,22 @@ def desired(view: View, now: datetime) -> Plan:
     finished = sorted((pod for pod in view.pods if readiness.is_finished(pod)), key=_age_key)
     surplus = finished[: max(len(finished) - MAX_FINISHED, 0)]
     doomed = {objects.uid(pod): pod for pod in lost + surplus}
-    actions = tuple(
-        Delete(kinds.POD, *objects.key(pod), objects.uid(pod), grace_seconds=0) for pod in doomed.values()
+    actions: list[ApiAction] = []
+    for pod in doomed.values():
+        if not readiness.is_finished(pod):
+            actions.append(_failed(pod, now))
+        actions.append(Delete(kinds.POD, *objects.key(pod), objects.uid(pod), grace_seconds=0))
+    return Plan(tuple(actions), wake_in=min(waits, default=None))
+
+
+def _failed(pod: Object, now: datetime) -> ApiAction:
+    """Return what says that the pod has failed: no node will, and a finalizer may keep it for a while."""
+    target = conditions.new(
+        "DisruptionTarget", "True", "DeletionByPodGC", "PodGC: node no longer exists", now
     )
-    return Plan(actions, wake_in=min(waits, default=None))
+    told = conditions.refreshed(objects.status(pod).get("conditions") or (), target)
+    status = {"phase": "Failed", "conditions": told}
+    return Patch(kinds.POD, *objects.key(pod), {"status": status}, "status")
 
 
 def _age_key(pod: Object) -> tuple[str, str]:
