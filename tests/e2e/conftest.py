@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pathlib
+import random
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -130,6 +133,14 @@ def docker(*words: str) -> str:
     done = subprocess.run(["docker", *words], capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"docker {' '.join(words)}: {done.stderr}"
     return done.stdout.strip()
+
+
+def spare_port(first: int = 30100, last: int = 32700) -> int:
+    """Return a port on which nothing of this machine listens: the same tests may run beside these."""
+    while True:
+        port = random.randint(first, last)
+        with contextlib.suppress(OSError), socket.create_server(("0.0.0.0", port)):
+            return port
 
 
 def curl(url: str, *words: str, seconds: float = 15) -> str:

@@ -10,11 +10,11 @@ import time
 
 import pytest
 
-from tests.e2e.conftest import PROGRAM, ROOT, Cluster, curl, docker, eventually
+from tests.e2e.conftest import PROGRAM, ROOT, Cluster, curl, docker, eventually, spare_port
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 
-NODE_PORT = "30901"
+NODE_PORT = str(spare_port())
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.conftest import Cluster, curl, docker, eventually
+from tests.e2e.conftest import Cluster, curl, docker, eventually, spare_port
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
@@ -264,13 +264,14 @@ def test_published_ports_come_and_go_with_the_service(world: World) -> None:
 
 
 def test_a_taken_host_port_is_told_and_used_once_it_is_free(world: World) -> None:
-    ports = [{"name": "http", "port": 80, "targetPort": "http", "nodePort": 32767}]
-    with socket.create_server(("127.0.0.1", 32767)):
+    port = spare_port()
+    ports = [{"name": "http", "port": 80, "targetPort": "http", "nodePort": port}]
+    with socket.create_server(("127.0.0.1", port)):
         world.apply(service("taken", type="NodePort", ports=ports))
         eventually(lambda: "PublishFailed" in world.reasons("taken"))
-    assert "says: hello" in curl("http://127.0.0.1:32767/", seconds=40)
+    assert "says: hello" in curl(f"http://127.0.0.1:{port}/", seconds=40)
     world.cluster.run("delete", "service", "taken", "-n", NAMESPACE)
-    eventually(lambda: not listens("127.0.0.1", 32767))
+    eventually(lambda: not listens("127.0.0.1", port))
 
 
 def listens(address: str, port: int) -> bool:

@@ -22,6 +22,7 @@ from minikctl.node import cleaning
 from minikctl.node.streams import EngineStreams
 from minikctl.plan.pod import names
 from minikctl.runtime.clock import SystemClock
+from tests.e2e.conftest import spare_port
 from tests.fakes.client import FakeClient
 from tests.node.harness import Bench, eventually, node_info
 
@@ -330,7 +331,7 @@ async def test_deletion_gives_time_and_then_takes_everything(bench: Bench, tmp_p
 
 
 async def test_host_ports_are_published_and_told_when_taken(bench: Bench) -> None:
-    port = random.randrange(20000, 30000)
+    port = spare_port(20000, 30000)
     ports = [{"containerPort": 8080, "hostPort": port}]
     async with bench.running():
         bench.client.put(pod("web", shell(SERVE, ports=ports, readinessProbe={"tcpSocket": {"port": 8080}})))

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
 from tests.e2e import sctp
-from tests.e2e.conftest import Cluster, docker, eventually
+from tests.e2e.conftest import Cluster, docker, eventually, spare_port
 from tests.packets.lab import PROCESS
 from tests.plan.netpol import generated, grid
 from tests.plan.netpol.grid import Grid, Traced, policy
@@ -296,13 +296,14 @@ def test_a_pod_is_isolated_before_its_first_instruction(world: World) -> None:
 
 
 def test_node_ports_are_the_nodes_and_pass(world: World) -> None:
-    ports = [{"name": "p80", "port": 80, "nodePort": 30480}]
+    port = spare_port()
+    ports = [{"name": "p80", "port": 80, "nodePort": port}]
     outer = service("x", "outer")
     outer["spec"] = {"type": "NodePort", "selector": {"pod": "a"}, "ports": ports}
     world.enforce([policy(policyTypes=["Ingress"])])
     world.apply(outer)
     # It closes at once without a word, which is an answer: the packets arrive.
-    words = ["curl", "-sS", "-m", "2", "http://127.0.0.1:30480/"]
+    words = ["curl", "-sS", "-m", "2", f"http://127.0.0.1:{port}/"]
     eventually(lambda: subprocess.run(words, capture_output=True, check=False).returncode in (52, 56))
     world.cluster.run("delete", "service", "outer", "-n", "x")
 

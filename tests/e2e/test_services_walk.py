@@ -14,12 +14,12 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.conftest import START, Cluster, eventually
+from tests.e2e.conftest import START, Cluster, eventually, spare_port
 from tests.e2e.test_network import NAMESPACE, World, container, meta, service
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
-HTTP, ALSO_HTTP, DNS, HOSTED = 8080, 9090, 5353, 18099
+HTTP, ALSO_HTTP, DNS, HOSTED = 8080, 9090, 5353, spare_port(18000, 19000)
 OUTSIDE = "192.0.2.7"  # documentation addresses: nobody's
 FOREIGN = "vendor.example/lb"
 
@@ -304,9 +304,10 @@ def test_a_client_keeps_its_endpoint_while_ports_come_and_go(walk: Walk) -> None
     way = "", "127.0.0.1", walk.node_port("faithful")
     assert eventually_true(lambda: set(walk.names(*way)) <= {"a", "b", "c"})
     first = walk.names(*way)
-    for number in range(3):
-        walk.apply(service("passing", type="NodePort", ports=[{**PORTS[0], "nodePort": 30010 + number}]))
-        walk.leads("", "127.0.0.1", 30010 + number, "a", "b", "c")
+    for _ in range(3):
+        port = spare_port()
+        walk.apply(service("passing", type="NodePort", ports=[{**PORTS[0], "nodePort": port}]))
+        walk.leads("", "127.0.0.1", port, "a", "b", "c")
         assert walk.names(*way) == first
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.conftest import Cluster, eventually
+from tests.e2e.conftest import Cluster, eventually, spare_port
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
 
@@ -91,9 +91,10 @@ def test_bad_input_gets_a_clear_message_and_changes_nothing(
 
 
 def test_an_immutable_field_and_a_duplicate_node_port(cluster: Cluster) -> None:
-    service = "apiVersion: v1\nkind: Service\nmetadata: {name: %s}\nspec: {type: NodePort, ports: [{port: 80, nodePort: 30977}]}\n"
-    cluster.run("apply", "-f", "-", stdin=service % "one")
-    done = cluster.run("apply", "-f", "-", stdin=service % "two", code=1)
+    service = "apiVersion: v1\nkind: Service\nmetadata: {name: %s}\nspec: {type: NodePort, ports: [{port: 80, nodePort: %d}]}\n"
+    port = spare_port()
+    cluster.run("apply", "-f", "-", stdin=service % ("one", port))
+    done = cluster.run("apply", "-f", "-", stdin=service % ("two", port), code=1)
     assert "provided port is already allocated" in done.stderr
     secret = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: fixed}\nimmutable: true\ndata: {a: %s}\n"
     cluster.run("apply", "-f", "-", stdin=secret % "one")

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.conftest import Cluster, docker, eventually
+from tests.e2e.conftest import Cluster, docker, eventually, spare_port
 from tests.e2e.test_network import NAMESPACE, World, container, deployment, idle, ingress, meta, service
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
@@ -66,7 +66,7 @@ def test_the_broken_link_is_named(world: World, subject: str, words: str) -> Non
 
 
 def test_a_port_that_another_process_has_is_named_until_it_is_free(world: World) -> None:
-    port = 30971
+    port = spare_port()
     with socket.create_server(("127.0.0.1", port)):
         ports = [{"name": "http", "port": 80, "targetPort": "http", "nodePort": port}]
         world.apply(service("outer", type="NodePort", ports=ports))
