@@ -43,6 +43,11 @@ class FakeNetns:
         for table in sorted(each.rpartition(" ")[2] for each in touched):
             self.heard.put_nowait((sandbox, table))
 
+    def reroute(self, sandbox: str, command: str) -> None:
+        """Change a namespace's routes as others would; one that is added takes none away."""
+        if command.split()[0] != "add":
+            self.heard.put_nowait((sandbox, ""))
+
     async def apply(self, changes: Sequence[NetnsChange]) -> Mapping[str, str]:
         """Apply all; return what failed as {sandbox: words of the tool}; ``DriverError`` without agent."""
         self._check_agent()

@@ -11,7 +11,7 @@ which of the texts is the transaction (-1: none).  The answer on standard output
 
     {"id": 1, "failed": {"CONTAINER": "words of the tool"}}
 
-Unasked it tells of tables that someone else changed, "" where the kernel had more to tell than fitted:
+Unasked it tells of tables that someone else changed, "" for routes, and where not all was heard:
 
     {"disturbed": [["CONTAINER", "TABLE"], …]}
 """
@@ -41,21 +41,21 @@ MODULES = (
 COMMAND_SECONDS = 10.0
 AT_ONCE = 16
 """So many namespaces have their commands run side by side."""
-IDLE_SECONDS = 5.0
-"""What made transactions is let go when a namespace had none for so long."""
+IDLE_SECONDS = 5.0  # what made transactions is let go when a namespace had none for so long
 MAX_WORDS = 65536
 MOST_LOW = 1024
 """libnftables waits by select(2), which knows no descriptors from this number on."""
-SPARE_FILES, NAMESPACE_FILES = 64, 3
+SPARE_FILES, NAMESPACE_FILES = 64, 4
 CLONE_NEWNET = 0x40000000
 PR_SET_NAME = 15
-NETLINK_NETFILTER = 12
+NETLINK_ROUTE, NETLINK_NETFILTER = 0, 12
 SOL_NETLINK, NETLINK_ADD_MEMBERSHIP = 270, 1
 SO_RCVBUFFORCE = 33
-GROUP_NFTABLES = 7
+GROUP_NFTABLES = GROUP_IPV4_ROUTE = 7
 NEWGEN = 10 << 8 | 15
-GEN_PROC_NAME, TABLE = 3, 1
-"""Attributes: who made a generation; the name of the table, of all other messages."""
+GEN_PROC_NAME, TABLE = 3, 1  # attributes: who made a generation; the table, of all other messages
+DELROUTE, REPLACED, BY_KERNEL = 25, 0x100, 2
+ROUTE = struct.Struct("=4xHH13xB")  # of a message about a route: its type and flags, who made it
 HEADER = struct.Struct("=IHHII4x")
 """Of a netlink message and of nf_tables in it: length and type are what counts."""
 ATTRIBUTE = struct.Struct("=HH")
@@ -221,7 +221,9 @@ class Namespace:
             if not owned:
                 raise Refused(f"process {pid} no longer belongs to container {container}")
             kernel.enter(self.door)
-            self.ear = socket.socket(fileno=files.up(_listening().detach()))
+            self.ear = _listening(files, NETLINK_NETFILTER, GROUP_NFTABLES)
+            self.roads = _listening(files, NETLINK_ROUTE, GROUP_IPV4_ROUTE)
+            self.telling = (self.ear.fileno(), self.roads.fileno(), self.life)
         except OSError as error:
             self._leave()
             raise Refused(f"process {pid} no longer belongs to container {container}") from error
@@ -272,9 +274,21 @@ class Namespace:
                 found |= {table for piece in self._unfinished for table in tables(piece)}
             self._unfinished.clear()
 
+    def strayed(self) -> bool:
+        """Tell whether routes may be missing by what has changed since the last time."""
+        found = False
+        while True:
+            try:
+                found |= is_loss(self.roads.recv(PIECE_BYTES))
+            except BlockingIOError:
+                return found
+            except OSError:  # more than fitted
+                found = True
+
     def close(self) -> None:
         """Let the namespace go: what is kept open here would keep it alive."""
         self.ear.close()
+        self.roads.close()
         if self._nft is not None:
             self._nft.close()
         self._leave()
@@ -292,13 +306,22 @@ def _opened(path: str) -> int:
         raise Refused(f"{path}: {error.strerror}") from error
 
 
-def _listening() -> socket.socket:
-    ear = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_NETFILTER)
+def _listening(files: Files, family: int, group: int) -> socket.socket:
+    ear = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, family)
     ear.setblocking(False)
     ear.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, HEARD_BYTES)
     ear.bind((0, 0))
-    ear.setsockopt(SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, GROUP_NFTABLES)
-    return ear
+    ear.setsockopt(SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, group)
+    return socket.socket(fileno=files.up(ear.detach()))
+
+
+def is_loss(message: bytes) -> bool:
+    """Tell whether routes may be missing since what is told of one: it went, or another took its place.
+
+    An interface that goes down takes its routes along in silence; the kernel adds one when it is up again.
+    """
+    kind, flags, author = ROUTE.unpack_from(message)
+    return kind == DELROUTE or bool(flags & REPLACED) or author == BY_KERNEL
 
 
 def attribute(message: bytes, wanted: int, start: int = 0) -> bytes:
@@ -409,7 +432,10 @@ class Program:
 
     def _finish(self, place: Namespace, running: Running | None, text: bytes) -> list[tuple[str, str]]:
         if running is not None:
-            running.end()
+            try:
+                running.end()
+            finally:
+                place.strayed()  # is what our own commands do
         if not text:
             return []
         if not place.is_busy:
@@ -424,7 +450,7 @@ class Program:
 
     def _make_way(self) -> None:
         """Let go of what made the oldest transactions while there is no low descriptor left for another."""
-        busy = sorted((place for place in self._places.values() if place.is_busy), key=lambda each: each.used)
+        busy = sorted(self._places.values(), key=lambda each: each.used)
         while busy and not self._files.is_low_left():
             if (oldest := busy.pop(0).rest()) is not None:
                 oldest.close()
@@ -439,7 +465,7 @@ class Program:
             raise Refused(f"the agent may not open files enough for more than {len(self._places)} namespaces")
         place = Namespace(self._kernel, self._files, container, pid)
         self._places[container] = place
-        for descriptor in (place.ear.fileno(), place.life):
+        for descriptor in place.telling:
             self._by_descriptor[descriptor] = place
             self._poll.register(descriptor, select.EPOLLIN)
         return place
@@ -447,11 +473,11 @@ class Program:
     def _look(self, place: Namespace, descriptor: int) -> None:
         if descriptor == place.life:
             self._forget(place)
-        elif heard := place.heard(self._name, wrote=False):
+        elif heard := place.heard(self._name, wrote=False) | ({""} if place.strayed() else set()):
             self._tell({"disturbed": [(place.container, table) for table in sorted(heard)]})
 
     def _forget(self, place: Namespace) -> None:
-        for descriptor in (place.ear.fileno(), place.life):
+        for descriptor in place.telling:
             self._poll.unregister(descriptor)
             del self._by_descriptor[descriptor]
         del self._places[place.container]

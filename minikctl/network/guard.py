@@ -1,4 +1,4 @@
-"""Rules that somebody changes in a pod's network namespace are put right at once, not with the next round."""
+"""Rules and routes that somebody changes in a pod's network are put right at once, not a round later."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ log = logging.getLogger(__name__)
 
 AGAIN_SECONDS = 1.0
 TABLES = frozenset({proxy.TABLE, netpol.TABLE, ""})
-"""Ours, and those of which nothing but a change is known."""
+"""Ours, and what nothing but a change is known of, as of routes."""
 
 
 class Guard:
-    """Has a namespace written anew when others than us changed our tables in it."""
+    """Has a namespace written anew when others than us changed our tables or routes in it."""
 
     def __init__(self, netns: Netns, rules: RuleSync, clock: clocks.Clock) -> None:
         self._netns = netns
@@ -38,4 +38,4 @@ class Guard:
     async def _listen(self) -> None:
         async for container_id, table in self._netns.disturbed():
             if table in TABLES and self._rules.suspect(container_id):
-                log.info("rules were changed by hand in %s", container_id[:12])
+                log.info("rules or routes were changed by hand in %s", container_id[:12])

@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 COALESCE_SECONDS = 0.012
 RESYNC_SECONDS = 60.0
-"""What others change of rules is heard of at once: this is for routes, and for what nobody could hear."""
+"""What others change of rules and routes is heard of at once: this is for what nobody could hear."""
 RETRY_SECONDS = 0.1
 RETRY_LIMIT_SECONDS = 1.0
 ATTACH_SECONDS = 30.0

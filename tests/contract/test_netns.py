@@ -94,6 +94,15 @@ class Lab:
         assert isinstance(self.netns, fake_netns.FakeNetns)
         await self.netns.disturb(sandbox.id, command)
 
+    async def reroute(self, sandbox: engine.Container, command: str) -> None:
+        """Have somebody else change a namespace's routes."""
+        if self.bench.real:
+            argv = ["nsenter", f"--net=/proc/{sandbox.pid}/ns/net", "ip", "route", *command.split()]
+            await asyncio.to_thread(subprocess.run, argv, check=True)
+            return
+        assert isinstance(self.netns, fake_netns.FakeNetns)
+        self.netns.reroute(sandbox.id, command)
+
     async def tables(self, sandbox: engine.Container) -> list[str]:
         """Return the nft tables of a namespace."""
         return (await self.netns.read(sandbox.id, sandbox.pid, ["nft", "list", "tables"])).splitlines()
@@ -252,6 +261,24 @@ async def test_what_others_change_is_heard_and_what_we_change_is_not(lab: Lab) -
         await lab.disturb(sandbox, text)
         found = [await asyncio.wait_for(anext(heard), 5) for _ in tables]
         assert sorted(found) == [(sandbox.id, table) for table in tables]
+
+
+async def test_routes_that_others_take_away_are_heard_of_and_those_that_we_change_are_not(lab: Lab) -> None:
+    sandbox = await lab.sandbox()
+    route = ("ip", "route", "replace", "10.96.0.0/16", "dev", "lo")
+    commands = (("ip", "link", "set", "lo", "up"), route, ("ip", "route", "del", "10.96.0.0/16"), route)
+    change = NetnsChange(sandbox.id, sandbox.pid, commands, TABLE(1))
+    assert await lab.netns.apply([change]) == {}
+    heard = lab.netns.disturbed()
+    told: asyncio.Future[tuple[str, str]] = asyncio.ensure_future(anext(aiter(heard)))
+    assert await lab.netns.apply([dataclasses.replace(change, ruleset="")]) == {}
+    await asyncio.sleep(0.2 if lab.bench.real else 0)
+    assert not told.done()
+    await lab.reroute(sandbox, "add 10.97.0.0/16 dev lo")
+    await lab.reroute(sandbox, "replace 10.97.0.0/16 dev lo scope host")
+    assert await asyncio.wait_for(told, 5) == (sandbox.id, "")
+    await lab.reroute(sandbox, "del 10.96.0.0/16")
+    assert await asyncio.wait_for(anext(heard), 5) == (sandbox.id, "")
 
 
 async def test_a_namespace_that_ended_is_let_go(lab: Lab) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import resource
+import socket
 import struct
 
 import pytest
@@ -108,3 +109,14 @@ def test_what_is_kept_of_namespaces_leaves_the_low_descriptors_free(monkeypatch:
         while taken() < 512 - program.SPARE_FILES:
             pass
         assert not files.is_low_left()
+
+
+@pytest.mark.parametrize(
+    ("kind", "flags", "author", "lost"),
+    [(25, 0, 3, True), (24, 0x600, 3, False), (24, 0x500, 3, True), (24, 0x600, 2, True)],
+)
+def test_routes_are_missed_when_one_goes_or_is_replaced_or_the_kernel_makes_one(
+    kind: int, flags: int, author: int, *, lost: bool
+) -> None:
+    body = struct.pack("=BBBBBBBBI", socket.AF_INET, 16, 0, 0, 254, author, 253, 1, 0)
+    assert program.is_loss(struct.pack("=IHHII", 16 + len(body), kind, flags, 0, 7) + body) is lost

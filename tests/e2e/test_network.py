@@ -340,6 +340,22 @@ def test_rules_that_are_changed_by_hand_are_back_at_once(world: World, how: str)
     assert "says: hello" in world.get(f"http://{world.cluster_ip('web')}/")
 
 
+@pytest.mark.parametrize(
+    "how", ["ip route del 10.96.0.0/16", "ip route flush table main", "ip link set eth0 down"]
+)
+def test_routes_that_are_taken_away_by_hand_are_back_at_once(world: World, how: str) -> None:
+    (found,) = world.cluster.containers("label=minikctl.dev/pod-name=client", "label=minikctl.dev/role=pause")
+    inside = ["nsenter", "-t", docker("inspect", "-f", "{{.State.Pid}}", found), "-n"]
+    routes = [*inside, "ip", "route", "list", "exact", "10.96.0.0/16"]
+    before = subprocess.check_output(routes)
+    assert before
+    subprocess.run([*inside, *how.split()], check=True)
+    if "down" in how:
+        assert subprocess.check_output(routes) == b""
+        subprocess.run([*inside, "ip", "link", "set", "eth0", "up"], check=True)
+    eventually(lambda: subprocess.check_output(routes) == before, 10)
+
+
 ASK = """
 import socket, struct, sys, time
 asking = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
