@@ -1,8 +1,8 @@
 """The program that runs in the agent: it writes rules in network namespaces and hears who else does.
 
-It is started there by ``python3 -c``, so it uses Python's own modules only, and libnftables, which is what
-``nft`` itself is made of: a transaction costs a system call or two instead of a process.  A line of JSON on
-standard input is a request; it ends with its input.
+It is started there by ``python3 -c``, so it uses Python's own modules only, ``netns_messages``, and
+libnftables, which is what ``nft`` is made of: a transaction costs some system calls instead of a process.
+A line of JSON on standard input is a request; it ends with its input.
 
     {"id": 1, "texts": ["add rule …"], "changes": [["CONTAINER", PID, [["ip", "route", …], …], 0], …]}
 
@@ -28,16 +28,16 @@ import select
 import shlex
 import signal
 import socket
-import struct
-import sys
 import threading
 import time
+
+from minikctl.drivers import netns_messages as messages
 
 MODULES = (
     *("__future__", "ctypes", "fcntl", "json", "os", "queue", "resource", "select", "shlex", "signal"),
     *("socket", "struct", "sys", "threading", "time"),
 )
-"""All that is imported here."""
+"""All that is imported here and in ``netns_messages``."""
 COMMAND_SECONDS = 10.0
 AT_ONCE = 16
 """So many namespaces have their commands run side by side."""
@@ -48,17 +48,11 @@ MOST_LOW = 1024
 SPARE_FILES, NAMESPACE_FILES = 64, 4
 CLONE_NEWNET = 0x40000000
 PR_SET_NAME = 15
+DEBUG_MNL = 0x10
 NETLINK_ROUTE, NETLINK_NETFILTER = 0, 12
 SOL_NETLINK, NETLINK_ADD_MEMBERSHIP = 270, 1
 SO_RCVBUFFORCE = 33
 GROUP_NFTABLES = GROUP_IPV4_ROUTE = 7
-NEWGEN = 10 << 8 | 15
-GEN_PROC_NAME, TABLE = 3, 1  # attributes: who made a generation; the table, of all other messages
-DELROUTE, REPLACED, BY_KERNEL = 25, 0x100, 2
-ROUTE = struct.Struct("=4xHH13xB")  # of a message about a route: its type and flags, who made it
-HEADER = struct.Struct("=IHHII4x")
-"""Of a netlink message and of nf_tables in it: length and type are what counts."""
-ATTRIBUTE = struct.Struct("=HH")
 HEARD_BYTES = 8 << 20
 PIECE_BYTES = 1 << 18
 
@@ -110,8 +104,10 @@ class Kernel:
         lib = self.nftables = ctypes.CDLL("libnftables.so.1")
         lib.nft_ctx_new.restype = ctypes.c_void_p
         lib.nft_ctx_get_error_buffer.restype = ctypes.c_char_p
-        for name in ("buffer_error", "free", "get_error_buffer"):
+        lib.nft_ctx_get_output_buffer.restype = ctypes.c_char_p
+        for name in ("buffer_error", "buffer_output", "free", "get_error_buffer", "get_output_buffer"):
             getattr(lib, f"nft_ctx_{name}").argtypes = (ctypes.c_void_p,)
+        lib.nft_ctx_output_set_debug.argtypes = (ctypes.c_void_p, ctypes.c_uint)
         lib.nft_run_cmd_from_buffer.argtypes = (ctypes.c_void_p, ctypes.c_char_p)
 
     def enter(self, namespace: int) -> None:
@@ -146,6 +142,13 @@ class Nft:
         if self._lib.nft_run_cmd_from_buffer(self._context, text):
             words = self._lib.nft_ctx_get_error_buffer(self._context) or b"nft failed"
             raise Refused(words.decode(errors="replace").strip())
+
+    def shown(self, text: bytes) -> bytes:
+        """Make the first transaction; return what is shown of it."""
+        self._lib.nft_ctx_buffer_output(self._context)
+        self._lib.nft_ctx_output_set_debug(self._context, DEBUG_MNL)
+        self.run(text)
+        return self._lib.nft_ctx_get_output_buffer(self._context) or b""
 
     def close(self) -> None:
         """Let go of the namespace."""
@@ -211,6 +214,7 @@ class Namespace:
         self._kernel = kernel
         self._unfinished: list[bytes] = []
         self._nft: Nft | None = None
+        self._is_refused = False
         self.used = 0.0
         self.door = files.up(_opened(f"/proc/{pid}/ns/net"))
         self.life = -1
@@ -241,6 +245,16 @@ class Namespace:
         self._nft = self._nft or Nft(self._kernel)
         self._nft.run(text)
 
+    def sends(self, batch: bytes, name: bytes) -> set[str] | None:
+        """Make a transaction of these bytes; return the tables that others changed, None if it is refused."""
+        self._is_refused = False
+        try:
+            self.ear.sendto(batch, (0, 0))
+        except OSError:
+            return None
+        heard = self.heard(name, wrote=True)
+        return None if self._is_refused else heard
+
     @property
     def is_busy(self) -> bool:
         """Tell whether something is kept for the next transaction."""
@@ -264,14 +278,18 @@ class Namespace:
                 return found
             except OSError:
                 self._unfinished.clear()
+                self._is_refused = True  # an answer may be lost, too
                 found |= set() if wrote else {""}
                 continue
-            if HEADER.unpack_from(message)[1] != NEWGEN:
+            if messages.HEADER.unpack_from(message)[1] == messages.ERROR:
+                self._is_refused = True
+                continue
+            if messages.HEADER.unpack_from(message)[1] != messages.NEWGEN:
                 self._unfinished.append(message)
                 continue
             # A transaction's messages come before the one that tells of its end and its author.
-            if attribute(message, GEN_PROC_NAME) != name:
-                found |= {table for piece in self._unfinished for table in tables(piece)}
+            if messages.attribute(message, messages.GEN_PROC_NAME) != name:
+                found |= {table for piece in self._unfinished for table in messages.tables(piece)}
             self._unfinished.clear()
 
     def strayed(self) -> bool:
@@ -279,7 +297,7 @@ class Namespace:
         found = False
         while True:
             try:
-                found |= is_loss(self.roads.recv(PIECE_BYTES))
+                found |= messages.is_loss(self.roads.recv(PIECE_BYTES))
             except BlockingIOError:
                 return found
             except OSError:  # more than fitted
@@ -313,41 +331,6 @@ def _listening(files: Files, family: int, group: int) -> socket.socket:
     ear.bind((0, 0))
     ear.setsockopt(SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, group)
     return socket.socket(fileno=files.up(ear.detach()))
-
-
-def is_loss(message: bytes) -> bool:
-    """Tell whether routes may be missing since what is told of one: it went, or another took its place.
-
-    An interface that goes down takes its routes along in silence; the kernel adds one when it is up again.
-    """
-    kind, flags, author = ROUTE.unpack_from(message)
-    return kind == DELROUTE or bool(flags & REPLACED) or author == BY_KERNEL
-
-
-def attribute(message: bytes, wanted: int, start: int = 0) -> bytes:
-    """Return the text of an attribute of the netlink message at ``start``, b"" without it."""
-    end = start + HEADER.unpack_from(message, start)[0]
-    position = start + HEADER.size
-    while position + ATTRIBUTE.size <= end:
-        length, kind = ATTRIBUTE.unpack_from(message, position)
-        if length < ATTRIBUTE.size:
-            break
-        if kind & 0x3FFF == wanted:
-            return message[position + ATTRIBUTE.size : position + length].rstrip(b"\0")
-        position += (length + 3) & ~3
-    return b""
-
-
-def tables(piece: bytes) -> set[str]:
-    """Return the tables that the messages in a piece are about."""
-    found, position = set(), 0
-    while position + HEADER.size <= len(piece):
-        length = HEADER.unpack_from(piece, position)[0]
-        if length < HEADER.size:
-            break
-        found.add(attribute(piece, TABLE, position).decode(errors="replace"))
-        position += (length + 3) & ~3
-    return found
 
 
 class Program:
@@ -399,15 +382,17 @@ class Program:
         return bool(piece)
 
     def _serve(self, request: dict[str, object]) -> None:
-        texts = [text.encode() for text in request["texts"]]  # type: ignore[attr-defined]
         self._worked = self._worked or time.monotonic()
         failed: dict[str, str] = {}
         disturbed: list[tuple[str, str]] = []
         changes: list[Change] = request["changes"]  # type: ignore[assignment]
+        needed = [change[3] for change in changes]
+        words: list[str] = request["texts"]  # type: ignore[assignment]
+        texts = [messages.Text(each.encode(), needed.count(at)) for at, each in enumerate(words)]
         for start in range(0, len(changes), AT_ONCE):
             for place, running, change in self._begin(changes[start : start + AT_ONCE], failed):
                 try:
-                    disturbed += self._finish(place, running, texts[change[3]] if change[3] >= 0 else b"")
+                    disturbed += self._finish(place, running, texts[change[3]] if change[3] >= 0 else None)
                 except Refused as refusal:
                     failed.setdefault(place.container, str(refusal))
         self._kernel.enter(self._home)
@@ -430,23 +415,38 @@ class Program:
                 failed.setdefault(container, str(refusal))
         return found
 
-    def _finish(self, place: Namespace, running: Running | None, text: bytes) -> list[tuple[str, str]]:
+    def _finish(
+        self, place: Namespace, running: Running | None, text: messages.Text | None
+    ) -> list[tuple[str, str]]:
         if running is not None:
             try:
                 running.end()
             finally:
                 place.strayed()  # is what our own commands do
-        if not text:
+        if text is None:
             return []
+        heard = place.sends(text.batch, self._name) if text.batch else None
+        if heard is None:
+            try:
+                self._write(place, text)
+            finally:
+                # Also what a refused transaction made was heard, and undone.
+                heard = place.heard(self._name, wrote=True)
+        return [(place.container, table) for table in heard]
+
+    def _write(self, place: Namespace, text: messages.Text) -> None:
         if not place.is_busy:
             self._make_way()
         place.enter()
-        try:
-            place.change(text)
-        finally:
-            # Also what a refused transaction made was heard, and undone.
-            heard = place.heard(self._name, wrote=True)
-        return [(place.container, table) for table in heard]
+        if text.is_shared and not text.batch:
+            text.is_shared = False
+            scribe = Nft(self._kernel)
+            try:
+                text.batch = messages.sent(scribe.shown(text.words))
+            finally:
+                self._left.put(scribe)
+        else:
+            place.change(text.words)
 
     def _make_way(self) -> None:
         """Let go of what made the oldest transactions while there is no low descriptor left for another."""
@@ -494,7 +494,3 @@ class Program:
         line = json.dumps(what, separators=(",", ":")).encode() + b"\n"
         while line:
             line = line[os.write(1, line) :]
-
-
-if __name__ == "__main__":
-    Program(sys.argv[1]).run()

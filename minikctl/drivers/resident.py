@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import itertools
 import json
 import secrets
 from collections.abc import AsyncIterator, Sequence
-from pathlib import Path
 from typing import Any
 
 from minikctl import errors
 from minikctl.drivers import engine as engines
+from minikctl.drivers import netns_messages as messages
 from minikctl.drivers import netns_program
 from minikctl.drivers.netns import NetnsChange
 
@@ -101,8 +102,18 @@ class Resident:
                 answer.set_exception(errors.DriverError(self._words or ENDED))
 
 
+_START = """import sys
+for name, text in {}:
+    module = sys.modules[name] = type(sys)(name)
+    exec(compile(text, name, "exec"), module.__dict__)
+sys.modules["minikctl.drivers.netns_program"].Program(sys.argv[1]).run()
+"""
+
+
 def _source() -> str:
-    return Path(netns_program.__file__).read_text(encoding="utf-8")
+    """Return the program with the modules that it is made of; the packages that they name are empty."""
+    parts = [(each.__name__, inspect.getsource(each)) for each in (messages, netns_program)]
+    return _START.format([("minikctl", ""), ("minikctl.drivers", ""), *parts])
 
 
 def request(number: int, changes: Sequence[NetnsChange]) -> bytes:

@@ -35,6 +35,9 @@ add element inet contract services {{ 10.96.0.{} . tcp . 80 : goto one }}
 """.format
 
 
+LISTING = ["nft", "-nn", "list", "ruleset"]
+
+
 @dataclasses.dataclass
 class Lab:
     """A netns driver under test and its engine; ``agent_id`` is what the driver is told."""
@@ -219,6 +222,32 @@ async def test_hundreds_of_namespaces_are_changed_and_looked_at_again(lab: Lab) 
     assert (await lab.netns.read(name, pid, ["nft", "list", "tables"])).splitlines() == [
         "table inet contract"
     ]
+
+
+DELTA = """add chain inet contract two
+flush chain inet contract two
+add rule inet contract two meta l4proto tcp dnat ip to numgen random mod 2 map { 0 : 10.1.0.1, 1 : 10.1.0.2 }
+add rule inet contract two ip saddr != { 10.1.0.0/16, 10.2.0.9 } limit rate 5/second burst 5 packets counter drop
+add set inet contract clients { type ipv4_addr ; flags dynamic,timeout ; timeout 30s ; }
+add rule inet contract one update @clients { ip saddr timeout 30s }
+add element inet contract services { 10.96.0.2 . tcp . 80 : goto two, 10.96.0.3 . udp . 53 : drop }
+delete element inet contract services { 10.96.0.1 . tcp . 80 }
+"""
+
+
+async def test_a_change_that_many_namespaces_need_is_the_same_in_all(lab: Lab) -> None:
+    sandboxes = await asyncio.gather(*(lab.sandbox(str(number)) for number in range(4)))
+    first = [NetnsChange(found.id, found.pid, (), TABLE(1)) for found in sandboxes[:3]]
+    assert await lab.netns.apply(first) == {}
+    changes = [NetnsChange(found.id, found.pid, (), DELTA) for found in sandboxes]
+    failures = await lab.netns.apply(changes)
+    assert set(failures) == {sandboxes[3].id}
+    assert "No such file or directory" in failures[sandboxes[3].id]
+    if lab.bench.real:
+        listed = [await lab.netns.read(each.id, each.pid, LISTING) for each in sandboxes]
+        assert "dnat ip to numgen random mod 2" in listed[0]
+        assert "10.96.0.2 . 6 . 80 : goto two" in listed[0]
+        assert listed == [listed[0]] * 3 + [""]
 
 
 async def test_large_rules_go_through(lab: Lab) -> None:

@@ -10,6 +10,7 @@ import struct
 
 import pytest
 
+from minikctl.drivers import netns_messages as messages
 from minikctl.drivers import netns_program as program
 from minikctl.drivers import resident
 from minikctl.drivers.netns import NetnsChange
@@ -29,22 +30,22 @@ CHAIN = message(10 << 8 | 5, (9, b"x"), (0x8001, b"other\0"))
 
 
 def test_a_table_is_found_in_each_message_of_a_piece() -> None:
-    assert program.tables(RULE) == {"minikctl"}
-    assert program.tables(RULE + CHAIN + RULE) == {"minikctl", "other"}
+    assert messages.tables(RULE) == {"minikctl"}
+    assert messages.tables(RULE + CHAIN + RULE) == {"minikctl", "other"}
 
 
 def test_a_generation_names_its_author() -> None:
-    generation = message(program.NEWGEN, (1, struct.pack(">I", 7)), (2, struct.pack(">I", 9)), (3, b"nft\0"))
-    assert program.HEADER.unpack_from(generation)[1] == program.NEWGEN
-    assert program.attribute(generation, program.GEN_PROC_NAME) == b"nft"
+    generation = message(messages.NEWGEN, (1, struct.pack(">I", 7)), (2, struct.pack(">I", 9)), (3, b"nft\0"))
+    assert messages.HEADER.unpack_from(generation)[1] == messages.NEWGEN
+    assert messages.attribute(generation, messages.GEN_PROC_NAME) == b"nft"
 
 
 def test_what_is_cut_off_or_odd_is_no_endless_loop() -> None:
-    assert program.tables(RULE[:-4] + struct.pack("=HH", 0, 0)) == {"minikctl"}
-    assert program.tables(b"\0" * 40) == set()
-    assert program.tables(b"") == set()
-    assert program.attribute(message(0, (3, b"")), 1) == b""
-    assert program.attribute(struct.pack("=IHHIIIHH", 24, 0, 0, 0, 0, 0, 0, 1), 1) == b""
+    assert messages.tables(RULE[:-4] + struct.pack("=HH", 0, 0)) == {"minikctl"}
+    assert messages.tables(b"\0" * 40) == set()
+    assert messages.tables(b"") == set()
+    assert messages.attribute(message(0, (3, b"")), 1) == b""
+    assert messages.attribute(struct.pack("=IHHIIIHH", 24, 0, 0, 0, 0, 0, 0, 1), 1) == b""
 
 
 def test_a_text_that_many_need_is_sent_once() -> None:
@@ -93,7 +94,7 @@ def test_what_is_kept_of_namespaces_leaves_the_low_descriptors_free(monkeypatch:
     monkeypatch.setattr(resource, "setrlimit", lambda _, limits: set_to.append(limits))
     files = program.Files()
     assert set_to == [(2048, 2048)]
-    assert files.namespaces == (2048 - 512) // 3
+    assert files.namespaces == (2048 - 512) // 4
     with contextlib.ExitStack() as opened:
 
         def taken() -> int:
@@ -119,4 +120,56 @@ def test_routes_are_missed_when_one_goes_or_is_replaced_or_the_kernel_makes_one(
     kind: int, flags: int, author: int, *, lost: bool
 ) -> None:
     body = struct.pack("=BBBBBBBBI", socket.AF_INET, 16, 0, 0, 254, author, 253, 1, 0)
-    assert program.is_loss(struct.pack("=IHHII", 16 + len(body), kind, flags, 0, 7) + body) is lost
+    assert messages.is_loss(struct.pack("=IHHII", 16 + len(body), kind, flags, 0, 7) + body) is lost
+
+
+def shown(kind: int, sequence: int, extra: str, *rows: str) -> str:
+    """Return a message as libmnl shows it, with the size that it has."""
+    size = 20 + 4 * len(rows)
+    lines = [f"|  {size:010}  |\t| message length |", f"| {kind:05} | R--- |\t|  type | flags  |"]
+    lines += [f"|  {sequence:010}  |\t| sequence number|", "|  0000000000  |\t|     port ID    |", BAR]
+    lines += [f"| {extra}  |\t|  extra header  |", *rows, BAR]
+    return "\n".join([BAR, *lines]) + "\n"
+
+
+BAR = "----------------\t------------------"
+NAMED = (
+    "|\x1b[1;31m00006\x1b[0m|\x1b[1;32mNB\x1b[0m|\x1b[1;34m00001\x1b[0m|\t|len |flags| type|",
+    "| 7c 00 00 00  |\t|      data      |\t |      ",
+)
+BEGIN, END = shown(16, 0, "00 00 00 0a"), shown(17, 2, "00 00 00 0a")
+
+
+def test_what_was_sent_is_read_from_what_is_shown() -> None:
+    asked = shown(2561, 0, "00 00 00 00")
+    text = asked + BEGIN + shown(2560, 1, "01 00 00 00", *NAMED) + END
+    head, tail = (
+        struct.pack("=IHHII4B", 20, kind, 1, number, 0, 0, 0, 0, 10) for kind, number in ((16, 0), (17, 2))
+    )
+    table = struct.pack("=IHHII4BHH", 28, 2560, 0x401, 1, 0, 1, 0, 0, 0, 6, 0xC001) + b"|\0\0\0"
+    assert messages.sent(text.encode()) == head + table + tail
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "nothing of the kind",
+        "| a | b | c | data | e |\n",
+        BEGIN,
+        BEGIN + shown(2560, 1, "01 00 00 00", NAMED[0]) + BEGIN,
+        (BEGIN + shown(2560, 1, "01 00 00 00", *NAMED) + END).replace("0000000028", "0000000032"),
+        BEGIN + shown(2600, 1, "01 00 00 00", *NAMED) + END,
+        shown(16, 0, "00 00 00 0a", *NAMED) + END,
+    ],
+)
+def test_what_is_not_understood_is_not_sent(text: str) -> None:
+    assert messages.sent(text.encode()) == b""
+
+
+def test_only_texts_that_add_delete_and_flush_are_sent_again() -> None:
+    assert messages.is_plain(b"add chain a b\nflush chain a b\ndelete element a b { c }\n")
+    assert not messages.is_plain(b"add chain a b\ncreate table a\n")
+    assert not messages.is_plain(b"add " + b"x" * messages.MOST_BYTES)
+    assert not messages.Text(b"add chain a b\n", 1).is_shared
+    assert messages.Text(b"add chain a b\n", 2).is_shared
