@@ -239,6 +239,7 @@ async def test_a_change_that_many_namespaces_need_is_the_same_in_all(lab: Lab) -
     sandboxes = await asyncio.gather(*(lab.sandbox(str(number)) for number in range(4)))
     first = [NetnsChange(found.id, found.pid, (), TABLE(1)) for found in sandboxes[:3]]
     assert await lab.netns.apply(first) == {}
+    told = asyncio.ensure_future(anext(aiter(lab.netns.disturbed())))
     changes = [NetnsChange(found.id, found.pid, (), DELTA) for found in sandboxes]
     failures = await lab.netns.apply(changes)
     assert set(failures) == {sandboxes[3].id}
@@ -248,6 +249,9 @@ async def test_a_change_that_many_namespaces_need_is_the_same_in_all(lab: Lab) -
         assert "dnat ip to numgen random mod 2" in listed[0]
         assert "10.96.0.2 . 6 . 80 : goto two" in listed[0]
         assert listed == [listed[0]] * 3 + [""]
+    assert not told.done()
+    await lab.disturb(sandboxes[2], "flush chain inet contract one")
+    assert await asyncio.wait_for(told, 5) == (sandboxes[2].id, "contract")
 
 
 async def test_large_rules_go_through(lab: Lab) -> None:
