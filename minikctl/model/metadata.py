@@ -24,6 +24,23 @@ _IMMUTABLE = (
 )
 
 
+_NOT_IN_TEMPLATES = (
+    "name",
+    "generateName",
+    "namespace",
+    "selfLink",
+    "uid",
+    "resourceVersion",
+    "generation",
+    "creationTimestamp",
+    "deletionTimestamp",
+    "deletionGracePeriodSeconds",
+    "ownerReferences",
+    "finalizers",
+    "managedFields",
+)
+
+
 def validate(kind: Kind, obj: Object, old: Object | None) -> list[Cause]:
     """Return what breaks the rules for names, labels, annotations, finalizers and owners."""
     meta = obj.get("metadata") or {}
@@ -53,6 +70,15 @@ def embedded(meta: dict[str, Any], path: str) -> Iterator[Cause]:
     yield from annotation_map(meta, f"{path}.annotations")
     yield from _owners(meta, path)
     yield from _finalizers(meta, path)
+
+
+def of_template(meta: dict[str, Any], path: str) -> Iterator[Cause]:
+    """Yield what is wrong with the metadata that other objects get: nothing but labels and annotations."""
+    yield from annotation_map(meta, f"{path}.annotations")
+    yield from labels(meta.get("labels") or {}, f"{path}.labels")
+    for field in _NOT_IN_TEMPLATES:
+        if meta.get(field):
+            yield causes.forbidden(f"{path}.{'uID' if field == 'uid' else field}", "cannot be set")
 
 
 def _prefix_of_segment(value: str) -> list[str]:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import orjson
 
-from minikctl.model import causes, names, objects
+from minikctl.model import causes, metadata, names, objects
 from minikctl.model.cel import engine
 from minikctl.model.kind import Cause
 from minikctl.model.objects import Object
-from minikctl.model.validation import affinity, volumes
+from minikctl.model.validation import affinity, resources, volumes
 
 MOST = 32
 """Of requests, constraints, configurations and selectors."""
@@ -26,6 +27,7 @@ LONGEST_POOL = 253
 SELECTING: engine.Variables = (("device", "dyn"),)
 """What a selector's expression sees."""
 
+_SOURCES = ("FromClaim", "FromClass")
 _MODES = ("All", "ExactCount")
 EFFECTS = ("NoExecute", "NoSchedule")
 _REFERENCE = (
@@ -71,7 +73,13 @@ def device_class(obj: Object, old: Object | None) -> list[Cause]:  # noqa: ARG00
     """Return what is wrong with a DeviceClass."""
     spec = objects.spec(obj)
     found = list(each_of(spec.get("selectors"), "spec.selectors", _selector))
-    return [*found, *each_of(spec.get("config"), "spec.config", _opaque)]
+    found += each_of(spec.get("config"), "spec.config", _opaque)
+    name = spec.get("extendedResourceName")
+    if name is not None and not (resources.is_extended(name) and not names.qualified_name(name)):
+        found.append(
+            causes.invalid("spec.extendedResourceName", name, "must be a valid extended resource name")
+        )
+    return found
 
 
 def claim(obj: Object, old: Object | None) -> list[Cause]:
@@ -84,7 +92,10 @@ def claim(obj: Object, old: Object | None) -> list[Cause]:
 def template(obj: Object, old: Object | None) -> list[Cause]:
     """Return what is wrong with a ResourceClaimTemplate, which never changes."""
     spec = objects.spec(obj)
-    return [*unchanged(spec, old, "spec"), *_claim(spec.get("spec") or {}, "spec.spec")]
+    if old is not None:
+        return list(unchanged(spec, old, "spec"))
+    faults = metadata.of_template(spec.get("metadata") or {}, "spec.metadata")
+    return [*faults, *_claim(spec.get("spec") or {}, "spec.spec")]
 
 
 def unchanged(value: Any, old: Object | None, path: str) -> Iterator[Cause]:
@@ -122,9 +133,7 @@ def _claim(spec: Item, path: str) -> Iterator[Cause]:
     devices, path = spec.get("devices") or {}, f"{path}.devices"
     known = _references(devices)
 
-    def reference(name: str, where: str) -> Iterator[Cause]:
-        if name not in known:
-            yield causes.invalid(where, name, _REFERENCE)
+    reference = functools.partial(_reference, known=known)
 
     def constraint(item: Item, where: str) -> Iterator[Cause]:
         yield from unique(item.get("requests"), f"{where}.requests", reference)
@@ -139,6 +148,14 @@ def _claim(spec: Item, path: str) -> Iterator[Cause]:
     yield from unique(devices.get("requests"), f"{path}.requests", _request, "name")
     yield from each_of(devices.get("constraints"), f"{path}.constraints", constraint)
     yield from each_of(devices.get("config"), f"{path}.config", config)
+
+
+def _reference(name: str, where: str, *, known: set[str]) -> Iterator[Cause]:
+    parts = name.split("/")
+    for part in parts if len(parts) < 3 else ():
+        yield from label(part, where)
+    if name not in known:
+        yield causes.invalid(where, name, _REFERENCE)
 
 
 def _references(devices: Item) -> set[str]:
@@ -297,14 +314,24 @@ def _allocation(allocation: Item, known: set[str]) -> Iterator[Cause]:
     path = "status.allocation"
 
     def result(item: Item, where: str) -> Iterator[Cause]:
-        request = str(item.get("request") or "")
-        if request not in known:
-            yield causes.invalid(f"{where}.request", request, _REFERENCE)
+        yield from _reference(str(item.get("request") or ""), f"{where}.request", known=known)
         yield from volumes.driver_name(str(item.get("driver") or ""), f"{where}.driver")
         yield from pool_name(str(item.get("pool") or ""), f"{where}.pool")
         yield from label(str(item.get("device") or ""), f"{where}.device")
 
-    yield from each_of((allocation.get("devices") or {}).get("results"), f"{path}.devices.results", result)
+    def config(item: Item, where: str) -> Iterator[Cause]:
+        source = item.get("source") or ""
+        if not source:
+            yield causes.required(f"{where}.source")
+        elif source not in _SOURCES:
+            yield causes.unsupported(f"{where}.source", source, _SOURCES, in_order=True)
+        reference = functools.partial(_reference, known=known)
+        yield from unique(item.get("requests"), f"{where}.requests", reference)
+        yield from _opaque(item, where)
+
+    devices = allocation.get("devices") or {}
+    yield from each_of(devices.get("results"), f"{path}.devices.results", result)
+    yield from each_of(devices.get("config"), f"{path}.devices.config", config, 2 * MOST)
     if allocation.get("nodeSelector") is not None:
         yield from affinity.node_selector(allocation["nodeSelector"], f"{path}.nodeSelector")
 

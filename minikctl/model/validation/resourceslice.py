@@ -44,7 +44,25 @@ def _slice(spec: devices.Item, old: Object | None) -> Iterator[Cause]:
     ):
         yield from devices.unchanged(value, old, path)
     yield from _place(spec)
-    yield from devices.unique(spec.get("devices"), "spec.devices", _device, "name", MOST_DEVICES)
+    found = spec.get("devices")
+    if found and spec.get("sharedCounters"):
+        yield causes.invalid("spec", "", "only one of `sharedCounters` or `devices` is allowed")
+    heavy = any(each.get("taints") or each.get("consumesCounters") for each in found or ())
+    most = MOST_DEVICES // 2 if heavy else MOST_DEVICES
+    yield from devices.unique(found, "spec.devices", _device, "name", most)
+    yield from devices.unique(spec.get("sharedCounters"), "spec.sharedCounters", _counters, "name")
+
+
+def _counters(group: devices.Item, path: str) -> Iterator[Cause]:
+    name, counters = str(group.get("name") or ""), group.get("counters") or {}
+    if name:
+        yield from devices.label(name, f"{path}.name")
+    else:
+        yield causes.required(f"{path}.name")
+    if not counters:
+        yield causes.required(f"{path}.counters")
+    for counter in counters:
+        yield from devices.label(counter, f"{path}.counters")
 
 
 def _place(spec: devices.Item) -> Iterator[Cause]:
@@ -55,6 +73,11 @@ def _place(spec: devices.Item) -> Iterator[Cause]:
     elif len(given) > 1:
         shown = f"{{{', '.join(f'`{each}`' for each in given)}}}"
         yield causes.invalid("spec", shown, f"{_WHERE}, but multiple fields are set")
+    if spec.get("nodeName") == "":
+        yield causes.invalid("spec.nodeName", "", "must be either unset or set to a non-empty string")
+    for each in ("allNodes", "perDeviceNodeSelection"):
+        if spec.get(each) is False:
+            yield causes.invalid(f"spec.{each}", False, "must be either unset or set to true")
     for fault in names.dns_subdomain(spec["nodeName"]) if spec.get("nodeName") else ():
         yield causes.invalid("spec.nodeName", spec["nodeName"], fault)
     selector = spec.get("nodeSelector")

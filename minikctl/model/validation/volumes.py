@@ -60,21 +60,6 @@ _ORDER = (
 """In this order sources are looked for: the first that is there counts."""
 FORBIDDEN_AS = {"cephfs": "cephFS", "downwardAPI": "downwarAPI"}
 """How Kubernetes calls sources when there are several."""
-_NOT_IN_TEMPLATES = (
-    "name",
-    "generateName",
-    "namespace",
-    "selfLink",
-    "uid",
-    "resourceVersion",
-    "generation",
-    "creationTimestamp",
-    "deletionTimestamp",
-    "deletionGracePeriodSeconds",
-    "ownerReferences",
-    "finalizers",
-    "managedFields",
-)
 _PULL_POLICIES = ("Always", "IfNotPresent", "Never")
 
 
@@ -370,13 +355,7 @@ def _ephemeral(found: dict[str, Any], path: str) -> Iterator[Cause]:
     if template is None:
         yield causes.required(where)
         return
-    meta = template.get("metadata") or {}
-    yield from metadata.annotation_map(meta, f"{where}.metadata.annotations")
-    yield from metadata.labels(meta.get("labels") or {}, f"{where}.metadata.labels")
-    for field in _NOT_IN_TEMPLATES:
-        if meta.get(field):
-            shown = "uID" if field == "uid" else field
-            yield causes.forbidden(f"{where}.metadata.{shown}", "cannot be set")
+    yield from metadata.of_template(template.get("metadata") or {}, f"{where}.metadata")
     yield from claims.validate_spec(template.get("spec") or {}, f"{where}.spec")
 
 
