@@ -10,7 +10,6 @@ import base64
 import re
 import shlex
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
@@ -286,8 +285,10 @@ def test_watching_and_following(kubectl: Kubectl) -> None:
     finally:
         watching.kill()
         watching.communicate()
-    waiting = kubectl.start("wait cm/later --for=delete --timeout=30s")
-    time.sleep(0.5)
+    waiting = kubectl.start("wait cm/later --for=delete --timeout=30s -v=7")
+    assert waiting.stdout is not None
+    while "watch=true" not in (said := waiting.stdout.readline()):
+        assert said, "it ended without a watch"
     kubectl("delete cm later")
     assert "condition met" in waiting.communicate(timeout=30)[0]
     kubectl("run web --image=$IMAGE --restart=Never --command -- sh -c 'echo one; sleep 1; echo two'")

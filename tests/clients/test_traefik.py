@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import http.client
 import http.server
-import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +14,7 @@ import pytest
 from tests.clients import programs
 from tests.clients.conftest import Cluster, eventually
 from tests.clients.traefik import RIGHTS
+from tests.fakes.ports import free_port
 
 pytestmark = [
     pytest.mark.skipif(not programs.RUNS_HERE, reason="Traefik is fetched for Linux on x86-64"),
@@ -59,11 +59,6 @@ def backend() -> Iterator[int]:
         yield server.server_address[1]
         server.shutdown()
         thread.join()
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as one:
-        return int(one.getsockname()[1])
 
 
 def ask(port: int) -> tuple[int, bytes]:

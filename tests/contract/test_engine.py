@@ -5,16 +5,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import io
-import socket
+import re
+import signal
 import tarfile
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
 from minikctl import errors
 from minikctl.drivers import engine
 from tests.contract.conftest import IMAGE, SUBNETS, Bench
+from tests.fakes.ports import free_port
 
 ALL_LOGS = engine.LogOptions()
 
@@ -163,10 +166,21 @@ async def test_a_program_that_is_not_there_fails_the_start_in_the_engines_words(
     assert (found.status, found.exit_code) == ("created", 127)
 
 
+async def heeds(bench: Bench, container_id: str, number: int) -> bool:
+    """Tell whether the container's process has a handler for the signal."""
+    found = await bench.engine.inspect(container_id)
+    assert found is not None
+    caught = re.search(r"^SigCgt:\s*(\w+)", Path(f"/proc/{found.pid}/status").read_text(), re.MULTILINE)
+    assert caught is not None
+    return bool(int(caught[1], 16) >> (number - 1) & 1)
+
+
 async def test_stop_is_heeded_at_once_by_pause_and_enforced_upon_the_deaf(bench: Bench) -> None:
     heeding, deaf = await bench.start("a"), await bench.start("b", "sleep", "60")
     if bench.real:
-        await asyncio.sleep(0.2)  # until the script has set its trap
+        async with asyncio.timeout(10):
+            while not await heeds(bench, heeding, signal.SIGTERM):
+                await asyncio.sleep(0.01)
     await bench.engine.stop(heeding, 30)
     assert (await bench.ended(heeding)).exit_code == 0
     await bench.engine.stop(deaf, 1)
@@ -368,19 +382,7 @@ async def test_who_shares_a_namespace_has_no_network_settings(bench: Bench, more
         await bench.engine.create(bench.spec("app", network=f"container:{pause}", **more))
 
 
-@pytest.fixture
-def free_port() -> Callable[[], int]:
-    """A function that returns a port of the loopback address which nobody uses."""
-
-    def find() -> int:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            return int(probe.getsockname()[1])
-
-    return find
-
-
-async def test_host_ports_are_published_once(bench: Bench, free_port: Callable[[], int]) -> None:
+async def test_host_ports_are_published_once(bench: Bench) -> None:
     wanted = engine.PortBinding(80, host_port=free_port())
     first = await bench.start("a", network="bridge", ports=(wanted, engine.PortBinding(81)))
     found = await bench.engine.inspect(first)
@@ -396,8 +398,8 @@ async def test_host_ports_are_published_once(bench: Bench, free_port: Callable[[
 
 async def test_many_at_once_do_not_hold_each_other_up(bench: Bench) -> None:
     deaf = await bench.start("deaf", "sleep", "60")
-    async with asyncio.timeout(10):
-        stops = [asyncio.ensure_future(bench.engine.stop(deaf, 3)) for _ in range(20)]
+    async with asyncio.timeout(30):
+        stops = [asyncio.ensure_future(bench.engine.stop(deaf, 60)) for _ in range(20)]
         await asyncio.sleep(0.1)
         await asyncio.gather(*(bench.engine.inspect(deaf) for _ in range(40)))
         assert not any(stop.done() for stop in stops)

@@ -24,6 +24,7 @@ from minikctl.plan.haproxy import Rendered
 from minikctl.plan.proxy_view import Target
 from minikctl.plan.publisher_haproxy import Published
 from minikctl.runtime.clock import SystemClock
+from tests.fakes.ports import free_port
 from tests.plan.ingress.cases import certificate, make, path, rule, view
 
 pytestmark = pytest.mark.timeout(20)
@@ -94,11 +95,6 @@ class Bench:
             context.wrap_socket(raw, server_hostname=host) as wrapped,
         ):
             return wrapped.getpeercert(binary_form=True) or b""
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        return int(found.getsockname()[1])
 
 
 @pytest.fixture(params=["fake", "haproxy"])

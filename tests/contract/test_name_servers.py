@@ -6,7 +6,6 @@ import asyncio
 import base64
 import contextlib
 import shutil
-import socket
 import subprocess
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -23,6 +22,7 @@ from minikctl.drivers.bind import BindServers, NameServers, Restarted
 from minikctl.drivers.fake_bind import FakeNameServers
 from minikctl.plan import dns_zones
 from minikctl.plan.dns_records import Records
+from tests.fakes.ports import free_port
 
 pytestmark = pytest.mark.timeout(20)
 
@@ -33,11 +33,6 @@ MARKER = ("_minikctl.cluster.local.", "TXT")
 WEB = ("web.default.svc.cluster.local.", "A")
 ALIAS = ("alias.default.svc.cluster.local.", "CNAME")
 PORT = ("_http._tcp.web.default.svc.cluster.local.", "SRV")
-
-
-def free_port() -> int:
-    with socket.create_server((ADDRESS, 0)) as found:
-        return int(found.getsockname()[1])
 
 
 @contextlib.contextmanager

@@ -342,7 +342,13 @@ def test_who_ends_serves_on_while_no_other_does(walk: Walk) -> None:
     address = walk.cluster_ip("leaving")
     walk.leads("near-a", address, 80, "leaving")
     walk.cluster.run("delete", "pod", "leaving", "-n", NAMESPACE, "--wait=false")
-    time.sleep(1)
+
+    def is_told() -> bool:
+        slices = ("endpointslices", "-n", NAMESPACE, "-l", "kubernetes.io/service-name=leaving")
+        found = [each for piece in walk.cluster.json(*slices)["items"] for each in piece["endpoints"]]
+        return any(each["conditions"].get("terminating") for each in found)
+
+    eventually(is_told)
     assert walk.names("near-a", address) == ["leaving"]
     said = walk.cluster.out("describe", "service", "leaving", "-n", NAMESPACE)
     assert "in       it is being deleted but still serves, and no other is ready" in said

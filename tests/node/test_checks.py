@@ -21,6 +21,7 @@ from minikctl.node import grpc_health
 from minikctl.node.checks import PassingProber, RealProber, Result
 from minikctl.runtime.clock import SystemClock
 from tests.fakes.clock import FakeClock
+from tests.fakes.ports import free_port
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -58,14 +59,6 @@ def answering(*answers: str) -> tuple[Handler, list[str]]:
 async def asked(check: Check, timeout: float = 1) -> Result:
     clock = SystemClock()
     return await RealProber(FakeEngine(clock), clock).check(check, "none", timeout)
-
-
-async def free_port() -> int:
-    server = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
-    port = int(server.sockets[0].getsockname()[1])
-    server.close()
-    await server.wait_closed()
-    return port
 
 
 async def test_http_asks_as_kubelet_does() -> None:
@@ -180,7 +173,7 @@ def self_signed(directory: Path) -> ssl.SSLContext:
 
 @pytest.mark.parametrize("make", [HttpCheck, TcpCheck, GrpcCheck])
 async def test_nobody_listening_is_refused(make: type[HttpCheck | TcpCheck | GrpcCheck]) -> None:
-    port = await free_port()
+    port = free_port()
     found = await asked(make("127.0.0.1", port))
     assert found.refused
     assert found.output.endswith(f"dial tcp 127.0.0.1:{port}: connect: connection refused")
