@@ -104,7 +104,11 @@ def _check(options: DebugOptions) -> None:
             raise errors.UsageError("error: --set-image may only be used with --copy-to.")
         if not options.copy_to:
             raise errors.UsageError("error: you must specify --image when not using --copy-to.")
-        raise errors.UsageError("error: you must specify --image or --set-image.")
+        raise errors.UsageError("error: you must specify --image, --set-image or command arguments.")
+    if options.command and not options.image and not options.container:
+        raise errors.UsageError(
+            "error: you must specify an existing container or a new image when specifying args."
+        )
     if not options.copy_to:
         given = (
             ("replace", options.replace),

@@ -36,6 +36,7 @@ def build(directory: str, words: Sequence[str] = ()) -> str:
     done = subprocess.run([*program, directory, *words], capture_output=True, text=True, check=False)
     if done.returncode:
         raise errors.UsageError(f"error: {_complaint(done.stderr.strip())}")
+    sys.stderr.write(done.stderr)  # what it warns of
     return done.stdout
 
 

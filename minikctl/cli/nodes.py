@@ -137,6 +137,10 @@ def _parse(changes: list[str]) -> tuple[list[Taint], list[Taint]]:
     removed: list[Taint] = []
     for text in changes:
         (removed if text.endswith("-") else added).append(_one(text.removesuffix("-"), text.endswith("-")))
+    for number, each in enumerate(added):
+        if any(_same(each, other) for other in added[:number]):
+            shown = f"{{{each['key']} {each.get('value', '')} {each['effect']} <nil>}}"
+            raise _misused(f"duplicated taints with the same key and effect: {shown}")
     doubled = {(each["key"], each["effect"]) for each in added} & {
         (each["key"], each["effect"]) for each in removed
     }

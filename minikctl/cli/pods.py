@@ -23,7 +23,7 @@ def check_timeout(text: str) -> float:
 
 
 def named(argument: str, session: Session, timeout: float = 0.0) -> list[dict[str, Any]]:
-    """Return the pods that ``NAME`` or ``TYPE/NAME`` means, ready ones first.
+    """Return the pods that ``NAME`` or ``TYPE/NAME`` means, the one to take first.
 
     A workload that has none yet is waited for, ``timeout`` seconds at most.
     """
@@ -52,16 +52,19 @@ def in_namespace(name: str, namespace: str, session: Session) -> dict[str, Any]:
 
 
 def members(found: dict[str, Any], target: Target, session: Session) -> list[dict[str, Any]]:
-    """Return the pods that a workload or Service selects now, ready ones first."""
+    """Return the pods that a workload or Service selects now, the one to take first, as kubectl sorts them."""
+    from minikctl.model import selectors
+
     selector = (found.get("spec") or {}).get("selector") or {}
-    labels = selector.get("matchLabels", selector if "matchExpressions" not in selector else {})
+    is_map = not selector.keys() & {"matchLabels", "matchExpressions"}
+    labels = str(selectors.of_map(selector) if is_map else selectors.of(selector))
     if not labels:
         raise errors.UsageError(f"error: cannot get pods of {target.title}: it selects none by labels")
-    return selected(",".join(f"{key}={value}" for key, value in sorted(labels.items())), session)
+    return sorted(selected(labels, session), key=_rank)
 
 
 def selected(labels: str, session: Session, all_namespaces: bool = False) -> list[dict[str, Any]]:
-    """Return the pods with these labels, ready ones first."""
+    """Return the pods with these labels, in the server's order."""
     resource = session.discovery.find("pods")
     found: list[dict[str, Any]] = []
     for namespace in [""] if all_namespaces else session.namespaces:
@@ -69,7 +72,7 @@ def selected(labels: str, session: Session, all_namespaces: bool = False) -> lis
         found += (
             session.client.request("GET", path, query={"labelSelector": labels}).json().get("items") or ()
         )
-    return sorted(found, key=lambda pod: (not _is_ready(pod), pod["metadata"]["name"]))
+    return found
 
 
 def _get(target: Target, session: Session) -> dict[str, Any]:
@@ -77,9 +80,25 @@ def _get(target: Target, session: Session) -> dict[str, Any]:
     return found
 
 
-def _is_ready(pod: dict[str, Any]) -> bool:
-    conditions = (pod.get("status") or {}).get("conditions") or ()
-    return any(c.get("type") == "Ready" and c.get("status") == "True" for c in conditions)
+_PHASES = {"Running": 0, "Unknown": 1, "Pending": 2}
+_NEVER = "9"
+"""Comes after every time."""
+
+
+def _rank(pod: dict[str, Any]) -> tuple[Any, ...]:
+    """Return what kubectl sorts pods by: on a node, running, ready, ready for longest, seldom restarted, oldest."""
+    status = pod.get("status") or {}
+    conditions = status.get("conditions") or ()
+    ready = [c for c in conditions if c.get("type") == "Ready" and c.get("status") == "True"]
+    restarts = (int(each.get("restartCount") or 0) for each in status.get("containerStatuses") or ())
+    return (
+        not pod["spec"].get("nodeName"),
+        _PHASES.get(status.get("phase", ""), 0),
+        not ready,
+        str(ready[0].get("lastTransitionTime") or _NEVER) if ready else _NEVER,
+        max(restarts, default=0),
+        str(pod["metadata"].get("creationTimestamp") or _NEVER),
+    )
 
 
 def containers(pod: dict[str, Any], *, init: bool = True) -> list[str]:

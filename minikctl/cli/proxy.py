@@ -102,7 +102,11 @@ class _UnixServer(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
 
 def _bound(options: ProxyOptions, handler: Any) -> tuple[socketserver.BaseServer, str]:
     if options.unix_socket:
-        return _UnixServer(options.unix_socket, handler), options.unix_socket
+        try:
+            return _UnixServer(options.unix_socket, handler), options.unix_socket
+        except OSError as error:
+            reason = (error.strerror or "").lower()
+            raise errors.UsageError(f"error: listen unix {options.unix_socket}: bind: {reason}") from error
     server = _Server((options.address, options.port), handler)
     return server, f"{options.address}:{server.server_address[1]}"
 

@@ -56,12 +56,13 @@ def run(options: ReplaceOptions, session: Session) -> int:
     _check(options)
     if options.raw:
         return _raw(options, session)
-    failed = False
+    failed = found = False
     for document in manifests.read(options.files, options.recursive, session.io.stdin):
         if isinstance(document, manifests.BadDocument):
             session.io.warn(refusals.of_bad_document(document, options.validate))
             failed = True
             continue
+        found = True
         try:
             _replace(options, document, session)
         except errors.StatusError as error:
@@ -71,6 +72,8 @@ def run(options: ReplaceOptions, session: Session) -> int:
         except errors.UsageError as error:
             session.io.warn(refusals.of_document(error, document))
             failed = True
+    if options.force and not found and not failed:
+        raise errors.UsageError("error: no objects passed to replace")
     return 1 if failed else 0
 
 

@@ -69,6 +69,8 @@ def nodes(options: NodeOptions, session: Session) -> int:
         shares = (_share(cpu, _millis(have.get("cpu"))), _share(memory, _millis(have.get("memory")) // 1000))
         swap = _node_swap(metrics, status) if options.swap else []
         rows.append([name, f"{cpu}m", shares[0], f"{memory >> 20}Mi", shares[1], *swap])
+    if not found and not known and not options.arguments:
+        raise errors.UsageError("error: metrics not available yet")
     unknown = [] if options.arguments else [name for name in known if name not in found]
     header = ["NAME", "CPU(cores)", "CPU(%)", "MEMORY(bytes)", "MEMORY(%)"]
     header += ["SWAP(bytes)", "SWAP(%)"] if options.swap else []
