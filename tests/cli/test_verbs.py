@@ -205,6 +205,45 @@ def test_completion(world: World, words: list[str], wanted: set[str]) -> None:
     assert (set(found.out.splitlines()), found.err, found.code) == (wanted, "", 0)
 
 
+def test_reconciling_gives_roles_and_bindings_what_they_lack_and_takes_away_only_if_asked(
+    world: World,
+) -> None:
+    group = "rbac.authorization.k8s.io"
+
+    def pieces(resource: str, role: str, user: str) -> str:
+        rules = [{"apiGroups": [""], "resources": [resource], "verbs": ["get"]}]
+        named = {"apiVersion": f"{group}/v1", "metadata": {"name": "toy"}}
+        subjects = [{"apiGroup": group, "kind": "User", "name": user}]
+        binding = {"roleRef": {"apiGroup": group, "kind": "Role", "name": role}, "subjects": subjects}
+        found = [{**named, "kind": "Role", "rules": rules}, {**named, "kind": "RoleBinding", **binding}]
+        return "\n---\n".join(map(json.dumps, found))
+
+    def state() -> tuple[str, str, str]:
+        rules = "-o=jsonpath={.rules[*].resources[*]}"
+        subjects, role = "-o=jsonpath={.subjects[*].name}", "-o=jsonpath={.roleRef.name}"
+        asked = (("role", rules), ("rolebinding", subjects), ("rolebinding", role))
+        rules_, subjects_, role_ = (world.run("get", kind, "toy", form).out for kind, form in asked)
+        return rules_, subjects_, role_
+
+    try:
+        for stdin, flags, wanted in (
+            (pieces("pods", "toy", "a"), (), ("pods", "a", "toy")),
+            (pieces("services", "toy", "b"), ("--dry-run=server",), ("pods", "a", "toy")),
+            (pieces("services", "toy", "b"), (), ("pods services", "a b", "toy")),
+            (
+                pieces("pods", "toy", "b"),
+                ("--remove-extra-permissions", "--remove-extra-subjects"),
+                ("pods", "b", "toy"),
+            ),
+            (pieces("pods", "other", "c"), (), ("pods", "b c", "other")),
+        ):
+            done = world.run("auth", "reconcile", "-f", "-", *flags, stdin=stdin)
+            assert (done.code, done.out.count("reconciled")) == (0, 2)
+            assert state() == wanted
+    finally:
+        world.run("delete", "role/toy", "rolebinding/toy")
+
+
 def test_plugins_are_completed_as_kubectl_completes_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
