@@ -208,10 +208,15 @@ class Session:
             from minikctl.client import kubeconfig
 
             return kubeconfig.resolve(kubeconfig.load(self.home.kubeconfig), user=self.settings.user)
-        with open(self.home.file("pki", "ca.crt"), "rb") as source:
-            authority = source.read()
-        with open(self.home.file("pki", "admin.token"), encoding="ascii") as source_text:
-            token = source_text.read().strip()
+        try:
+            with open(self.home.file("pki", "ca.crt"), "rb") as source:
+                authority = source.read()
+            with open(self.home.file("pki", "admin.token"), encoding="ascii") as source_text:
+                token = source_text.read().strip()
+        except FileNotFoundError as error:
+            raise errors.UsageError(
+                f"error: {error.filename} is gone; hint: `minikctl cluster stop` and `cluster start` make it anew"
+            ) from error
         socket = self.home.socket if os.path.exists(self.home.socket) else ""
         return Endpoint(address, self._local_namespace(), token, authority, socket=socket)
 

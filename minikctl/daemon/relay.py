@@ -7,11 +7,12 @@ that neither a firewall of the host nor the place where the engine runs its netw
 from __future__ import annotations
 
 import os
+import secrets
 
 from minikctl.client.home import ClusterHome
 from minikctl.client.settings import ClusterSettings
 
-DIRECTORY, SOCKET = "relay", "api.sock"
+DIRECTORY, SOCKET, MADE = "relay", "api.sock", "made"
 MOUNT = "/api"
 """Where the relay has the directory mounted."""
 PATH_BYTES = 100
@@ -26,10 +27,21 @@ def socket_path(home: ClusterHome) -> str:
     directory = home.file(DIRECTORY)
     os.makedirs(directory, mode=0o755, exist_ok=True)
     os.chmod(directory, 0o755)  # whatever the umask: who gets at the state directory is decided above it
+    if not os.path.exists(os.path.join(directory, MADE)):
+        home.write(f"{DIRECTORY}/{MADE}", secrets.token_hex(8).encode())
     path = os.path.join(directory, SOCKET)
     if len(os.fsencode(path)) <= PATH_BYTES:
         return path
     return f"/proc/self/fd/{os.open(directory, os.O_RDONLY | os.O_DIRECTORY)}/{SOCKET}"
+
+
+def made(home: ClusterHome) -> str:
+    """Return what tells the directory from one before it, which a running pod may still have mounted."""
+    try:
+        with open(home.file(DIRECTORY, MADE), encoding="ascii") as source:
+            return source.read()
+    except FileNotFoundError:
+        return ""
 
 
 def api_server(settings: ClusterSettings, engine_os: str) -> str:

@@ -218,6 +218,7 @@ class World:
             host_resolver=hostdns.servers(),
             shares_host=shares_host(place.info),
             api_server=relay.api_server(self._core.settings, place.info.os),
+            relay_directory=relay.made(self._core.home),
             proxy_threads=haproxy.threads(place.info.cpus),
         )
 

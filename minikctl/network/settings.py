@@ -39,6 +39,8 @@ class NetworkSettings:
     shares_host: bool = False
     """The network of the engine's host is that of this machine."""
     api_server: str = ""
+    relay_directory: str = ""
+    """Tells the directory in which the API's socket is from one that was there before it."""
     proxy_threads: int = 1
     """Threads of each proxy for the cluster's traffic from outside."""
 

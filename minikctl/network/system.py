@@ -78,6 +78,7 @@ def manifests(settings: NetworkSettings, values: dict[str, str]) -> list[Object]
         "domain": settings.cluster.domain,
         "ingress_ip": settings.cluster.ingress_ip,
         "api_server": settings.api_server,
+        "relay_directory": settings.relay_directory,
         **values,
     }
     left_out = set() if settings.shares_host else {PUBLISHER}

@@ -153,3 +153,15 @@ def test_a_wait_that_was_too_short_says_who_knows_more(world: World) -> None:
         assert "0/1 nodes are available: 1 node(s) didn't match Pod's node affinity/selector" in walked.out
     finally:
         world.run("delete", "deployment", "front")
+
+
+def test_keys_that_are_gone_are_told_with_the_way_out(world: World) -> None:
+    token = world.home / "clusters" / "cli" / "pki" / "admin.token"
+    token.rename(token.with_suffix(".away"))
+    try:
+        assert world.run("get", "pods").err.splitlines() == [
+            f"error: {token} is gone",
+            "hint: `minikctl cluster stop` and `cluster start` make it anew",
+        ]
+    finally:
+        token.with_suffix(".away").rename(token)
