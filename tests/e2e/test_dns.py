@@ -56,7 +56,11 @@ def pod(name: str, app: str, *, ready: bool = True, **spec: Any) -> dict[str, An
         "image": "minikctl-demo:latest",
         "imagePullPolicy": "IfNotPresent",
         "command": ["sleep", "3600"],
-        "readinessProbe": {"exec": {"command": ["true" if ready else "false"]}, "periodSeconds": 1},
+        "readinessProbe": {
+            "exec": {"command": ["true" if ready else "false"]},
+            "periodSeconds": 1,
+            "timeoutSeconds": 10,
+        },
     }
     rest = {"terminationGracePeriodSeconds": 0, "containers": [app_container], **spec}
     return {"apiVersion": "v1", "kind": "Pod", "metadata": meta(name, app=app), "spec": rest}
