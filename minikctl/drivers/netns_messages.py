@@ -1,6 +1,6 @@
 """Netlink messages about rules and routes, as bytes: the other half of ``netns_program``, sent along with it.
 
-A transaction costs libnftables ten times what it costs the kernel, as it reads tables, chains and sets
+A transaction costs libnftables many times what it costs the kernel, as it reads tables, chains and sets
 anew for each.  So what many namespaces need is made by it in the first of them, and the bytes that it shows
 of that are sent to the others.  It shows four flags of each message; the rest follows from the kind of
 message as long as a text does nothing but add, delete and flush.
