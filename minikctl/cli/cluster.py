@@ -278,8 +278,8 @@ def delete(options: DeleteOptions, session: Session) -> int:
 
     names = homes.list_clusters() if options.everything else [session.home.name]
     for name in names:
-        removal.remove(homes.ClusterHome(name), session.io)
-        session.io.say(f'Cluster "{name}" deleted.')
+        found = removal.remove(homes.ClusterHome(name), session.io)
+        session.io.say(f'Cluster "{name}" deleted.' if found else f'There is no cluster "{name}".')
     if not names:
         session.io.say("No clusters found.")
     return 0

@@ -21,45 +21,49 @@ PAUSE_SECONDS = 0.2
 """How often, and how far apart, containers are looked for that are being started."""
 
 
-def remove(home: ClusterHome, io: Io) -> None:
-    """Stop the control plane, remove the cluster's containers and network, then its state."""
+def remove(home: ClusterHome, io: Io) -> bool:
+    """Stop the control plane, remove the cluster's containers and network, then its state; tell if there was any."""
+    found = home.exists()
     launcher.stop(home, io.warn)
     if home.settings().runtime == "docker":
         try:
-            asyncio.run(_remove_from_engine(home))
+            found |= asyncio.run(_remove_from_engine(home))
         except errors.EngineUnavailable as error:
             if home.exists():
                 raise errors.UsageError(
                     f"error: the containers of cluster {home.name} cannot be removed: {error}"
                 ) from error
-            io.warn(f"{error}; there is no such cluster")
+            io.warn(str(error))
         except errors.DriverError as error:
             io.warn(f"not all of it could be removed from the engine: {error}")
     for path in filter(None, (home.memory, home.path)):
         shutil.rmtree(path, ignore_errors=True)
     _forget_context(home.name)
+    return found
 
 
-async def _remove_from_engine(home: ClusterHome) -> None:
+async def _remove_from_engine(home: ClusterHome) -> bool:
     engine = docker.DockerEngine(home.name)
     labels = {ownership.CLUSTER_LABEL: home.name}
     try:
         ownership.refuse_other(await engine.networks(labels), home.name, home.path)
-        await clear(engine, labels)
+        return await clear(engine, labels)
     finally:
         await engine.close()
 
 
-async def clear(engine: Engine, labels: Mapping[str, str]) -> None:
-    """Remove the containers with these labels, then the networks.
+async def clear(engine: Engine, labels: Mapping[str, str]) -> bool:
+    """Remove the containers with these labels, then the networks; tell if there was any.
 
     A control plane that was stopped may have been starting some. The engine goes on with that, and what is removed
     in the midst of its start stays counted in its network for ever: it is removed once it runs.
     """
+    is_any = False
     for left in range(ROUNDS, -1, -1):
         found = await engine.list(labels)
         if not found:
             break
+        is_any = True
         # Apps first: a pause that goes before them would only take their network away.
         settled = [each for each in found if not left or not await _may_be_starting(engine, each)]
         pauses = [each.id for each in settled if each.labels.get("minikctl.dev/role") == "pause"]
@@ -69,7 +73,9 @@ async def clear(engine: Engine, labels: Mapping[str, str]) -> None:
         if len(settled) < len(found):
             await asyncio.sleep(PAUSE_SECONDS)
     for network in await engine.networks(labels):
+        is_any = True
         await engine.remove_network(network.name)
+    return is_any
 
 
 async def _may_be_starting(engine: Engine, container: Container) -> bool:

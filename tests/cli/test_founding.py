@@ -57,4 +57,5 @@ def test_simulated_nodes_are_there_once_the_cluster_is_started(home: ClusterHome
         assert "RegisteredNode" in events
         assert f"Node {name} status is now: NodeReady" in events
     finally:
-        call("--cluster", "lab", "cluster", "delete")
+        deleted = call("--cluster", "lab", "cluster", "delete")
+    assert (deleted.code, deleted.out) == (0, 'Cluster "lab" deleted.\n')

@@ -27,6 +27,7 @@ class Starting:
     runs_after: int = 3
     failed: tuple[str, ...] = ()
     said: list[str] = field(default_factory=list)
+    has_network: bool = True
 
     async def list(self, labels: Mapping[str, str]) -> Sequence[Container]:
         assert labels == LABELS
@@ -46,7 +47,8 @@ class Starting:
         self.said.append(f"{container_id} {self.there.pop(container_id).status}")
 
     async def networks(self, labels: Any) -> Sequence[Network]:
-        return (Network("id", "net", "10.0.0.0/24", "10.0.0.1", LABELS),)
+        network = Network("id", "net", "10.0.0.0/24", "10.0.0.1", LABELS)
+        return (network,) if self.has_network else ()
 
     async def remove_network(self, name: str) -> None:
         self.said.append(name)
@@ -64,17 +66,21 @@ async def test_what_is_being_started_is_removed_once_it_runs() -> None:
         container("late", "pause", "created"),
     ]
     engine = Starting({each.id: each for each in found})
-    await removal.clear(cast(Engine, engine), LABELS)
+    assert await removal.clear(cast(Engine, engine), LABELS)
     assert engine.said == ["app exited", "pause running", "late running", "net"]
 
 
 async def test_what_could_not_be_started_is_not_waited_for() -> None:
     engine = Starting({"a": container("a", "app", "created")}, runs_after=2, failed=("a",))
-    await removal.clear(cast(Engine, engine), LABELS)
+    assert await removal.clear(cast(Engine, engine), LABELS)
     assert engine.said == ["a created", "net"]
 
 
 async def test_what_is_never_started_goes_in_the_end() -> None:
     engine = Starting({"a": container("a", "app", "created")}, runs_after=1000)
-    await removal.clear(cast(Engine, engine), LABELS)
+    assert await removal.clear(cast(Engine, engine), LABELS)
     assert engine.said == ["a created", "net"]
+
+
+async def test_a_cluster_that_nobody_made_is_not_said_to_be_deleted() -> None:
+    assert not await removal.clear(cast(Engine, Starting({}, has_network=False)), LABELS)
