@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import json
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
@@ -34,6 +35,8 @@ class DockerEngine:
     def __init__(self, cluster_name: str, base_url: str | None = None) -> None:
         self.cluster_name = cluster_name
         self._connection = docker_http.Connection(base_url)
+        self._out_of_memory: set[str] = set()
+        """Told in events; when the end of a container overtakes that, its own state never says so."""
 
     async def _call(self, method: str, path: str, **more: Any) -> Any:
         return await self._connection.call(Request(method, path, **more))
@@ -63,7 +66,10 @@ class DockerEngine:
             body = await self._call("GET", f"/containers/{container_id}/json")
         except errors.NoSuchContainer:
             return None
-        return docker_wire.container_from_inspect(body)
+        found = docker_wire.container_from_inspect(body)
+        if found.id in self._out_of_memory and found.exit_code == _KILLED:
+            return dataclasses.replace(found, oom_killed=True)
+        return found
 
     async def written(self, container_id: str) -> int:
         """Return the bytes that the container has written to its own file system; takes a while."""
@@ -142,7 +148,12 @@ class DockerEngine:
         async with contextlib.aclosing(self._connection.stream(request)) as chunks:
             async for chunk in chunks:
                 for body in lines.feed(chunk):
-                    yield docker_wire.event(body)
+                    event = docker_wire.event(body)
+                    if event.action == "oom":
+                        self._out_of_memory.add(event.container_id)
+                    elif event.action == "destroy":
+                        self._out_of_memory.discard(event.container_id)
+                    yield event
         raise self._connection.unavailable("its event stream ended")
 
     async def image(self, reference: str) -> engine.Image | None:

@@ -108,6 +108,5 @@ async def test_a_removal_that_takes_for_ever_is_a_failure_of_the_driver(
 
     monkeypatch.setattr(absent, "_call", busy)
     monkeypatch.setattr("minikctl.drivers.docker._GONE_SECONDS", 0.05)
-    monkeypatch.setattr("minikctl.drivers.docker_wire.container_from_inspect", lambda body: body)
     with pytest.raises(errors.DriverError, match="the engine still removes container abc"):
         await absent.remove("abc")
