@@ -150,7 +150,8 @@ def test_a_pod_s_time_is_up(cluster: Cluster) -> None:
     found = status(cluster, "short-lived")
     assert found["phase"] == "Failed"
     assert found["message"] == "Pod was active on the node longer than the specified deadline"
-    assert not cluster.containers("label=minikctl.dev/pod-name=short-lived")
+    # A kubelet tells it first, and ends the containers then.
+    eventually(lambda: not cluster.containers("label=minikctl.dev/pod-name=short-lived"))
 
 
 def test_a_readiness_gate_is_opened_by_somebody_else(cluster: Cluster) -> None:
