@@ -43,6 +43,10 @@ class Threads:
 
     async def patient(self, work: Callable[[], T]) -> T:
         """Run work that may take long."""
+        return await self._begun(work)
+
+    def _begun(self, work: Callable[[], T]) -> asyncio.Future[T]:
+        """Run work on a thread of its own; return what will have its outcome."""
         loop = asyncio.get_running_loop()
         done: asyncio.Future[T] = loop.create_future()
 
@@ -53,11 +57,16 @@ class Threads:
                 loop.call_soon_threadsafe(lambda: done.done() or outcome(done))
 
         threading.Thread(target=run, name=f"{self._name}-patient", daemon=True).start()
-        return await done
+        return done
 
     async def stream(self, open_source: Callable[[], ClosableIterable]) -> AsyncGenerator[bytes]:
         """Yield the chunks of a blocking source, which waits while the reader is slow."""
-        source = await self.patient(open_source)
+        opening = self._begun(open_source)
+        try:
+            source = await asyncio.shield(opening)
+        except asyncio.CancelledError:
+            opening.add_done_callback(_unwanted)
+            raise
         self._streams.add(source)
         reading = _Reading(source, asyncio.get_running_loop())
         threading.Thread(target=reading.run, name=f"{self._name}-stream", daemon=True).start()
@@ -82,6 +91,12 @@ def _outcome(work: Callable[[], T]) -> Callable[[asyncio.Future[T]], None]:
         failure = error
         return lambda done: done.set_exception(failure)
     return lambda done: done.set_result(result)
+
+
+def _unwanted(opening: asyncio.Future[ClosableIterable]) -> None:
+    """Close a source that came when nobody waited for it any more."""
+    if not opening.cancelled() and opening.exception() is None:
+        opening.result().close()
 
 
 class _Reading:

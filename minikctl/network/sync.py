@@ -273,9 +273,12 @@ class RuleSync:
             return
         texts = _Texts()
         changes = [self._change(state, target, texts) for state, target in wanted.values()]
-        failures = await self._netns.apply(changes) if changes else {}
+        failures = dict(await self._netns.apply(changes)) if changes else {}
         purges = []
         for container_id, (state, target) in wanted.items():
+            if self._states.get(container_id) is not state:
+                failures.pop(container_id, None)  # its process is another one by now, whose turn is next
+                continue
             if container_id in failures:
                 self._failed(state, failures[container_id])
                 continue
@@ -336,8 +339,8 @@ class RuleSync:
 
     def _failed(self, state: _State, words: str) -> None:
         # Whether it is still there, and so tried again, is found out afresh.
-        if self._states.pop(state.member.container_id, None) is not None:
-            self._left[state.member.container_id] = state.member
+        del self._states[state.member.container_id]
+        self._left[state.member.container_id] = state.member
         _refuse(state, errors.DriverError(f"setting up the pod's network: {words}", words))
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
@@ -332,6 +332,8 @@ class NodeAgent:
         is_pause = container.labels.get(names.ROLE) == names.PAUSE_ROLE
         if ended(container) and not is_pause and container.id not in found.messages:
             text = await messages.read(self._drivers, self._node, container, found.pod)
+            if container.id not in self._owners:
+                return  # gone while its message was read
             found.messages[container.id] = text
         found.set_container(container)
 
@@ -341,8 +343,11 @@ class NodeAgent:
             found.drop_container(container_id)
             self.wake(found.uid)
 
-    async def _listed(self, uid: str, containers: Sequence[Container], touched: frozenset[str]) -> None:
-        """Take a list of all containers, or of those of one pod; what is missing in it is gone."""
+    async def _listed(self, uid: str, containers: Sequence[Container], touched: Set[str]) -> None:
+        """Take a list of all containers, or of those of one pod; what is missing in it is gone.
+
+        Of those that are ``touched``, now or while others are taken, something newer is known already.
+        """
         present = {container.id for container in containers} | touched
         chosen = [self._records[uid]] if uid in self._records else list(self._records.values())
         for found in chosen:
@@ -351,6 +356,8 @@ class NodeAgent:
                 found.drop_container(container_id)
                 self.wake(found.uid)
         for container in containers:
+            if container.id in touched:
+                continue
             known = self._records.get(container.labels[names.POD_UID])
             if known is None or known.containers.get(container.id) != container:
                 await self._changed(container)

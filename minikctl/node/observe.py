@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence, Set
 from dataclasses import dataclass, field
 
 from minikctl import errors
@@ -28,22 +28,26 @@ class Follower:
     """Who is told: of one container's state, of its end, of all containers, of the engine's going and coming.
 
     ``listed`` gets the uid of the one pod that was listed ("" for all), its containers, and the ids of those
-    that changed during the listing, which are left out.  ``expects`` tells whether a start of that container
-    is under way here, which looks at it itself.
+    that changed since the question went out, which grow while it works: what is listed of them is outdated.
+    ``expects`` tells whether a start of that container is under way here, which looks at it itself.
     """
 
     changed: Callable[[Container], Awaitable[None]]
     gone: Callable[[str], None]
-    listed: Callable[[str, Sequence[Container], frozenset[str]], Awaitable[None]]
+    listed: Callable[[str, Sequence[Container], Set[str]], Awaitable[None]]
     lost: Callable[[str], None]
     expects: Callable[[engines.EngineEvent], bool]
 
 
 @dataclass
 class _Refresh:
-    """One container that is being looked at; ``again``: something happened since the question went out."""
+    """One container that is being looked at; ``again``: something happened since the question went out.
+
+    Once it is ``done``, ``failed`` tells those who waited whether they have to look themselves.
+    """
 
     again: bool = True
+    failed: bool = True
     done: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -96,6 +100,9 @@ class EngineWatch:
             except errors.EngineUnavailable as error:
                 self._follower.lost(str(error))
                 pause = RETRY_SECONDS
+            except errors.DriverError as error:
+                log.warning("listing containers: %s", error)
+                pause = RETRY_SECONDS
             except Exception as error:
                 expected = isinstance(error, errors.MinikctlError | OSError)
                 log.warning("listing containers: %s", error, exc_info=None if expected else error)
@@ -115,11 +122,9 @@ class EngineWatch:
         self._listings.append(touched)
         try:
             found = [await self._whole(each) for each in await self._engine.list(labels)]
+            await self._follower.listed(uid, [each for each in found if is_pod_container(each)], touched)
         finally:
             self._listings.remove(touched)
-        # What changed meanwhile is known better already.
-        calm = [each for each in found if is_pod_container(each) and each.id not in touched]
-        await self._follower.listed(uid, calm, frozenset(touched))
 
     async def _whole(self, container: Container) -> Container:
         """Return the container with why it could not be started, which a list does not tell."""
@@ -141,17 +146,18 @@ class EngineWatch:
             await self.refresh(container_id)
         except errors.DriverError as error:
             log.debug("inspecting %s: %s", container_id, error)
+            self.doubt()  # what happened to it is not known, and no event will tell again
 
     async def refresh(self, container_id: str) -> None:
         """Tell the follower the container's state as it is after this call.
 
         Of one container only one question is out at a time, so that no older answer overtakes a newer one.
         """
-        running = self._refreshing.get(container_id)
-        if running is not None:
+        while (running := self._refreshing.get(container_id)) is not None:
             running.again = True
             await running.done.wait()
-            return
+            if not running.failed:
+                return
         running = self._refreshing[container_id] = _Refresh()
         try:
             while running.again:
@@ -163,6 +169,7 @@ class EngineWatch:
                     self._follower.gone(container_id)
                 else:
                     await self._follower.changed(found)
+            running.failed = False
         finally:
             del self._refreshing[container_id]
             running.done.set()

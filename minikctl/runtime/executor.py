@@ -185,6 +185,8 @@ class ApiExecutor:
 
     async def _settle(self, written: list[Written]) -> None:
         """Return when the caches show all of it, or when waiting longer would help nobody."""
+        if tasks.is_ending():
+            return  # who plans next begins with new caches, and these may have ended already
         behind = [done for done in written if not self._caught_up(done)]
         if behind:
             await tasks.first(self._clock.sleep(SETTLE_SECONDS), self._catch_up(behind))

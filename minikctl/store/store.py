@@ -193,6 +193,7 @@ class Store:
         Raises ``Compacted`` when history from there is gone and ``WatcherTooSlow`` when dropped.
         """
         self._check(revision)
+        self._check_open()
         watcher = _Watcher(prefix, self._watch_buffer)
         self._watchers.add(watcher)
         # Memory has all that comes after this revision; what came before it is in the file.
@@ -223,6 +224,10 @@ class Store:
         if revision > self._revision:
             raise FutureRevision(f"revision {revision} is ahead of the newest, {self._revision}")
 
+    def _check_open(self) -> None:
+        if self._closed:
+            raise errors.StoreError("the store is closed")
+
     async def _history(self, prefix: str, revision: int, until: int) -> Sequence[Event]:
         if revision == until:
             return ()
@@ -235,8 +240,7 @@ class Store:
             with log.translated(self._path):
                 return work()
 
-        if self._closed:
-            raise errors.StoreError("the store is closed")
+        self._check_open()
         return await self._loop.run_in_executor(self._readers, guarded)
 
     def _publish(self, events: Sequence[Event]) -> None:

@@ -62,6 +62,43 @@ async def test_a_stream_is_read_to_its_end(pool: threads.Threads) -> None:
     assert source.closed.is_set()
 
 
+async def test_a_source_that_opens_when_nobody_waits_any_more_is_closed(pool: threads.Threads) -> None:
+    source, gate = Source(5), threading.Event()
+
+    def opened() -> Source:
+        gate.wait(5)
+        return source
+
+    reading = asyncio.ensure_future(anext(pool.stream(opened)))
+    await asyncio.sleep(0.01)
+    reading.cancel()
+    await asyncio.gather(reading, return_exceptions=True)
+    gate.set()
+    for _ in range(500):
+        if source.closed.is_set():
+            break
+        await asyncio.sleep(0.01)
+    assert source.closed.is_set()
+
+
+async def test_a_source_that_fails_when_nobody_waits_any_more_is_let_be(pool: threads.Threads) -> None:
+    gate, told = threading.Event(), list[object]()
+
+    def opened() -> Source:
+        gate.wait(5)
+        raise OSError("gone")
+
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
+    reading = asyncio.ensure_future(anext(pool.stream(opened)))
+    await asyncio.sleep(0.01)
+    reading.cancel()
+    await asyncio.gather(reading, return_exceptions=True)
+    gate.set()
+    assert await pool.quick(lambda: 1) == 1
+    await asyncio.sleep(0.05)
+    assert told == []
+
+
 async def test_a_slow_reader_holds_the_source_back(pool: threads.Threads) -> None:
     source = Source(10_000)
     async with contextlib.aclosing(pool.stream(lambda: source)) as stream:

@@ -12,7 +12,10 @@ from tests.packets.tracer import Table
 
 
 class TableNetns:
-    """Fits ``drivers.netns.Netns``; tables are by sandbox, ``batches`` what each call asked for."""
+    """Fits ``drivers.netns.Netns``; tables are by sandbox, ``batches`` what each call asked for.
+
+    Sandboxes that are ``gone`` and processes that have ``ended`` are refused; calls wait for the ``gate``.
+    """
 
     def __init__(self) -> None:
         self.tables: dict[str, Table] = {}
@@ -20,6 +23,8 @@ class TableNetns:
         self.commands: dict[str, list[tuple[str, ...]]] = {}
         self.batches: list[tuple[NetnsChange, ...]] = []
         self.gone: dict[str, str] = {}
+        self.ended: set[int] = set()
+        self.gate: asyncio.Event | None = None
         self.available = True
         self.heard: asyncio.Queue[tuple[str, str] | None] = asyncio.Queue()
         self.listeners = 0
@@ -35,15 +40,17 @@ class TableNetns:
         if not self.available:
             raise errors.DriverError("no agent")
         self.batches.append(tuple(changes))
+        if self.gate is not None:
+            await self.gate.wait()
+        ended = {each.sandbox: f"/proc/{each.pid}/ns/net" for each in changes if each.pid in self.ended}
+        refused = self.gone | ended
         for change in changes:
-            if change.sandbox not in self.gone:
+            if change.sandbox not in refused:
                 self.tables.setdefault(change.sandbox, Table()).apply(change.ruleset)
                 policies = self.policies.setdefault(change.sandbox, Table(name=netpol.TABLE))
                 policies.apply(change.ruleset)
                 self.commands.setdefault(change.sandbox, []).extend(change.commands)
-        return {
-            change.sandbox: self.gone[change.sandbox] for change in changes if change.sandbox in self.gone
-        }
+        return {change.sandbox: refused[change.sandbox] for change in changes if change.sandbox in refused}
 
     async def close(self) -> None:
         pass

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -190,6 +190,20 @@ async def test_removed_services_are_rejected(world: World) -> None:
     await settle()
     await world.clock.advance(1)
     assert world.fate() == "rejected"
+
+
+async def test_a_sandbox_that_begins_anew_while_its_rules_are_written_waits_for_its_own(world: World) -> None:
+    world.netns.gate = asyncio.Event()
+    before = asyncio.create_task(attached(world, POD))
+    await settle()
+    fresh = replace(POD, pid=111)
+    after = asyncio.create_task(world.sync.attach(fresh))
+    await settle()
+    world.netns.ended.add(POD.pid)
+    world.netns.gate.set()
+    await asyncio.gather(before, after)
+    assert [change.pid for batch in world.netns.batches for change in batch] == [POD.pid, fresh.pid]
+    assert world.fate() == "10.1.0.2"
 
 
 async def test_pods_wait_for_the_agent(world: World) -> None:

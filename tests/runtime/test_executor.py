@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from minikctl import errors
+from minikctl.client.base import DeleteOptions
 from minikctl.model import kinds, objects
 from minikctl.model.actions.api import ApiAction, Create, Delete, Patch, Plan, RecordEvent, Update
 from minikctl.model.kinds.base import Kind
@@ -277,3 +278,27 @@ async def test_waiting_for_a_cache_has_an_end() -> None:
     task = asyncio.create_task(world.run(Create(kinds.CONFIG_MAP, thing("a"))))
     await world.clock.advance(executors.SETTLE_SECONDS)
     assert task.done()
+
+
+async def test_who_is_asked_to_end_does_not_wait_for_caches() -> None:
+    class Hanging(FakeClient):
+        async def delete(
+            self, kind: Kind, name: str, namespace: str = "", options: DeleteOptions | None = None
+        ) -> Object:
+            await asyncio.Event().wait()
+            return await super().delete(kind, name, namespace, options)
+
+    world = World()
+    world.client = Hanging([thing("a"), thing("b")], now=world.clock.now)
+    cache = world.follow(kinds.CONFIG_MAP)
+    world.executor = executors.ApiExecutor(world.client, world.recorder, world.clock, lambda _: cache)
+    task = asyncio.create_task(
+        world.run(
+            Patch(kinds.CONFIG_MAP, "default", "a", {"data": {"a": "1"}}),
+            Delete(kinds.CONFIG_MAP, "default", "b"),
+        )
+    )
+    await settle()
+    task.cancel()
+    await settle()
+    assert task.cancelled()

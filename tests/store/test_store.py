@@ -213,7 +213,8 @@ async def test_closing_ends_watches_and_refuses_work(tmp_path: Path) -> None:
     await asyncio.sleep(0)
     await store.close()
     assert (await pending).revision == 1
-    for wish in (waiting, store.create("b", b""), store.list("")):
+    late = asyncio.ensure_future(anext(store.watch("", store.revision)))
+    for wish in (waiting, late, store.create("b", b""), store.list("")):
         with pytest.raises(errors.StoreError, match="closed"):
             await wish
 
