@@ -257,7 +257,7 @@ class NodeAgent:
             expected = isinstance(error, errors.MinikctlError | OSError)
             trace = None if expected else error
             log.warning("%s of pod %s/%s: %s", key[0], found.namespace, found.name, error, exc_info=trace)
-            if key[0] in ("run", "sandbox", "remove", "stop"):
+            if key[0] in ("make", "run", "sandbox", "remove", "stop"):
                 await self._look_again(found.uid)
         finally:
             found.busy.discard(key)

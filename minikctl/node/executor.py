@@ -20,7 +20,7 @@ from minikctl.node.failures import NodeFailure
 from minikctl.node.record import PodRecord
 from minikctl.node.sandbox import Sandbox, SandboxNetwork
 from minikctl.plan.pod import events
-from minikctl.plan.pod.view import NodeInfo, ProbeState
+from minikctl.plan.pod.view import MadeAhead, NodeInfo, ProbeState
 from minikctl.runtime import clock as clocks
 from minikctl.runtime import tasks as background
 
@@ -68,6 +68,8 @@ class NodeExecutor:
                 await self._attach(record, action)
             case actions.WriteVolume():
                 await self._write_volume(record, action)
+            case actions.MakeContainer():
+                await self._make_container(record, action)
             case actions.RunContainer():
                 await self._run_container(record, action)
             case actions.ResizeContainer():
@@ -106,7 +108,7 @@ class NodeExecutor:
 
     async def _create_sandbox(self, record: PodRecord, action: actions.CreateSandbox) -> None:
         try:
-            await self._create_and_start(action.spec)
+            await self._create_and_start(record, action.spec)
         except errors.EngineUnavailable:
             raise
         except errors.DriverError as error:
@@ -114,9 +116,19 @@ class NodeExecutor:
             self._tell(record, "Warning", "FailedCreatePodSandBox", message)
             raise
 
-    async def _create_and_start(self, spec: ContainerSpec) -> None:
-        """Start a sandbox; one that cannot be started is taken away again."""
-        container_id = await self._engine.create(spec)
+    async def _create_and_start(self, record: PodRecord, spec: ContainerSpec) -> None:
+        """Start a sandbox; one that cannot be started is taken away again.
+
+        Containers that are to join it are made meanwhile.
+        """
+        record.making = container_id = await self._engine.create(spec)
+        self._wake(record.uid)
+        try:
+            await self._start_sandbox(container_id)
+        finally:
+            record.making = ""
+
+    async def _start_sandbox(self, container_id: str) -> None:
         try:
             await self._engine.start(container_id)
         except errors.EngineUnavailable:
@@ -166,14 +178,23 @@ class NodeExecutor:
         found = await self._drivers.images.ensure(wish, self._teller(record, ""))
         await image_files.write(self._engine, self._node, volume, found)
 
+    async def _make_container(self, record: PodRecord, action: actions.MakeContainer) -> None:
+        """Create a container ahead of its start; a refusal is told by the start, which tries again."""
+        record.has_directory = True
+        spec = await self._prepared(action)
+        container_id = await self._engine.create(spec)
+        record.made[action.container] = MadeAhead(container_id, action.sandbox, action.spec)
+        await self._drivers.watch.refresh(container_id)
+
     async def _run_container(self, record: PodRecord, action: actions.RunContainer) -> None:
         record.has_directory = True
         spec = await self._prepared(action)
         tell = self._teller(record, action.field_path)
         # Whatever comes of this start, the next one asks for the image again.
         record.images.pop(action.container, None)
+        record.made.pop(action.container, None)
         try:
-            container_id = await self._engine.create(spec)
+            container_id = action.made or await self._engine.create(spec)
         except errors.EngineUnavailable:
             raise
         except errors.DriverError as error:
@@ -195,7 +216,7 @@ class NodeExecutor:
         if action.post_start is not None:
             await self._post_start(record, action, action.post_start, container_id)
 
-    async def _prepared(self, action: actions.RunContainer) -> ContainerSpec:
+    async def _prepared(self, action: actions.MakeContainer | actions.RunContainer) -> ContainerSpec:
         """Write the container's files; return its spec with sub-paths resolved."""
         try:
             real, rights = await self._drivers.files.prepare(action)

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Iterable
 from typing import Protocol
 
-from minikctl.model.actions.node import RunContainer, Volume
+from minikctl.model.actions.node import MakeContainer, RunContainer, Volume
 from minikctl.node import files
 from minikctl.plan.pod.view import EnvFile
 
@@ -21,7 +21,7 @@ class HostFiles(Protocol):
         """Bring the volume to the wanted state."""
         ...
 
-    async def prepare(self, action: RunContainer) -> Prepared:
+    async def prepare(self, action: MakeContainer | RunContainer) -> Prepared:
         """Write the container's files; return what its spec needs of the host."""
         ...
 
@@ -45,12 +45,13 @@ class RealFiles:
         """Bring the volume to the wanted state."""
         await asyncio.to_thread(files.write_volume, volume)
 
-    async def prepare(self, action: RunContainer) -> Prepared:
+    async def prepare(self, action: MakeContainer | RunContainer) -> Prepared:
         """Write the container's files; return what its spec needs of the host."""
 
         def prepare() -> Prepared:
             files.write_host_files(action.files)
-            return files.resolve_sub_paths(action.sub_paths), files.with_profiles(action.spec.security_opt)
+            sub_paths = action.sub_paths if isinstance(action, RunContainer) else ()
+            return files.resolve_sub_paths(sub_paths), files.with_profiles(action.spec.security_opt)
 
         return await asyncio.to_thread(prepare)
 
@@ -73,7 +74,7 @@ class NoFiles:
     async def write(self, volume: Volume) -> None:
         """Write nothing."""
 
-    async def prepare(self, action: RunContainer) -> Prepared:
+    async def prepare(self, action: MakeContainer | RunContainer) -> Prepared:
         """Write nothing; all paths are taken for real."""
         return {}, action.spec.security_opt
 

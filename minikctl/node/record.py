@@ -12,7 +12,7 @@ from minikctl.model.actions.node import RESIZE, ActionKey, Volume
 from minikctl.model.containers import Container
 from minikctl.model.objects import Object
 from minikctl.plan.pod import names, references
-from minikctl.plan.pod.view import Failure, ImageState, NodeInfo, PodView, ProbeState
+from minikctl.plan.pod.view import Failure, ImageState, MadeAhead, NodeInfo, PodView, ProbeState
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,8 @@ class PodRecord:
     containers: dict[str, Container] = field(default_factory=dict)
     images: dict[str, ImageState] = field(default_factory=dict)
     attached: set[str] = field(default_factory=set)
+    making: str = ""
+    made: dict[str, MadeAhead] = field(default_factory=dict)
     volumes: dict[str, Volume] = field(default_factory=dict)
     renewals: dict[str, datetime] = field(default_factory=dict)
     probes: dict[tuple[str, str], ProbeState] = field(default_factory=dict)
@@ -85,6 +87,8 @@ class PodRecord:
         self.resized.pop(container_id, None)
         for key in [key for key in self.failures if key[:2] == (*RESIZE, container_id)]:
             del self.failures[key]
+        for name in [name for name, made in self.made.items() if made.id == container_id]:
+            del self.made[name]
         self.attached.discard(container_id)
         self.stopping.discard(container_id)
 
@@ -114,6 +118,8 @@ class PodRecord:
             services=cluster.services,
             images=dict(self.images),
             attached=frozenset(self.attached),
+            making=self.making,
+            made=dict(self.made),
             volumes=dict(self.volumes),
             probes=dict(self.probes),
             resized=dict(self.resized),

@@ -241,10 +241,26 @@ class WriteVolume:
 
 
 @dataclass(frozen=True)
+class MakeContainer:
+    """Write the files and create the container, which another action starts once its ``sandbox`` runs."""
+
+    container: str
+    sandbox: str
+    spec: ContainerSpec
+    files: tuple[HostFile, ...] = ()
+
+    @property
+    def key(self) -> ActionKey:
+        """One at a time per container."""
+        return ("make", self.container)
+
+
+@dataclass(frozen=True)
 class RunContainer:
     """Write the files, create and start the container, then run its hook; a failing hook ends it.
 
     ``sub_paths`` are resolved first: the mounts whose source is such a path get the resolved one.
+    ``made`` is the container if it was created before, of this very spec.
     ``resources`` are those of the spec that it is made from, ``pre_stop`` is for the end after a failed hook.
     """
 
@@ -257,6 +273,7 @@ class RunContainer:
     resources: Mapping[str, Any] = field(default_factory=dict)
     grace_seconds: int = 30
     field_path: str = ""
+    made: str = ""
 
     @property
     def key(self) -> ActionKey:
@@ -419,6 +436,7 @@ NodeAction = (
     | CreateSandbox
     | AttachNetwork
     | WriteVolume
+    | MakeContainer
     | RunContainer
     | ResizeContainer
     | StopContainer

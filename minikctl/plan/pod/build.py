@@ -53,7 +53,7 @@ def _spec(
     state: PodState, container: ContainerState, image: ImageState, environment: Mapping[str, str]
 ) -> ContainerSpec:
     spec, pod = container.spec, state.spec
-    sandbox_id = state.sandbox.id if state.sandbox else ""
+    sandbox_id = state.sandbox_id
     rights = security.of(state.view, spec, image)
     limits = resources.of(spec, pod)
     return ContainerSpec(

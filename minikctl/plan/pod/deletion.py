@@ -19,7 +19,8 @@ from minikctl.plan.pod.view import PodView
 
 ORPHAN_GRACE = 1
 """Nobody waits for a pod that was deleted by force: it gets a moment, not its grace period."""
-_IN_THE_WAY = ("run", "sandbox", "attach", "volume", "remove", "stop", "directory")
+_MAKING = ("make", "run", "sandbox")
+_IN_THE_WAY = (*_MAKING, "attach", "volume", "remove", "stop", "directory")
 
 
 def plan(state: PodState, draft: Draft) -> None:
@@ -47,7 +48,7 @@ def _grace(state: PodState, draft: Draft) -> tuple[int, int]:
 
 def clear(view: PodView, draft: Draft) -> bool:
     """Add the removal of containers, then of directories; return True when nothing is left on the node."""
-    if any(key[0] in ("run", "sandbox") for key in view.busy):
+    if any(key[0] in _MAKING for key in view.busy):
         return False
     for container in view.containers:
         draft.add(RemoveContainer(container.id, sandbox=_is_sandbox(container)))

@@ -10,6 +10,8 @@ from minikctl.model import objects
 from minikctl.plan.pod.problems import ConfigError
 from minikctl.plan.pod.view import PodView
 
+ADDRESSES = ("status.podIP", "status.podIPs")
+"""The fields that nobody knows before the pod's sandbox runs."""
 _SUBSCRIPT = re.compile(r"metadata\.(labels|annotations)\['(.+)'\]")
 
 
@@ -28,8 +30,7 @@ def read(view: PodView, path: str, ip: str) -> str:
         "spec.serviceAccountName": str(spec.get("serviceAccountName") or ""),
         "status.hostIP": view.node.host_ip,
         "status.hostIPs": view.node.host_ip,
-        "status.podIP": ip,
-        "status.podIPs": ip,
+        **dict.fromkeys(ADDRESSES, ip),
     }
     if path in ("metadata.labels", "metadata.annotations"):
         return lines(objects.meta(pod).get(path.partition(".")[2]) or {})

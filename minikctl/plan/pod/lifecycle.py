@@ -37,7 +37,13 @@ def plan(state: PodState, draft: Draft) -> None:
         _new_sandbox(state, draft, volumes_ready is not None)
     elif not state.attached:
         draft.add(AttachNetwork(state.sandbox.id, state.sandbox.pid, state.sandbox.ip, state.host_network))
-    _containers(state, draft, ready=bool(volumes_ready) and state.attached)
+    _containers(state, draft, _stage(state, bool(volumes_ready)))
+
+
+def _stage(state: PodState, volumes_ready: bool) -> starting.Stage:
+    if volumes_ready and state.attached:
+        return "ready"
+    return "making" if volumes_ready and state.sandbox is None and state.sandbox_id else "early"
 
 
 def _volumes(state: PodState, draft: Draft) -> bool | None:
@@ -81,30 +87,30 @@ def _new_sandbox(state: PodState, draft: Draft, allowed: bool) -> None:
         draft.add(CreateSandbox(sandbox.pause_spec(state)))
 
 
-def _containers(state: PodState, draft: Draft, *, ready: bool) -> None:
+def _containers(state: PodState, draft: Draft, stage: starting.Stage) -> None:
     """Start and tend containers: init containers one after the other, then the others together.
 
     Ephemeral ones start at once, whatever the others do, and never again.
     """
     for container in state.ephemeral:
         if container.latest is None and not container.stored.get("containerID"):
-            _tend(state, draft, container, ready=ready)
+            _tend(state, draft, container, stage)
     if state.initialized:
         for container in (*state.sidecars, *state.apps):
-            _tend(state, draft, container, ready=ready)
+            _tend(state, draft, container, stage)
         return
     for container in state.init:
         if not state.init_done(container):
-            _tend(state, draft, container, ready=ready)
+            _tend(state, draft, container, stage)
             return
         if container.role == "sidecar":
-            _tend(state, draft, container, ready=ready)
+            _tend(state, draft, container, stage)
     # No init container is left (or there never was one) and there is no sandbox yet.
     for container in state.apps:
-        _tend(state, draft, container, ready=ready)
+        _tend(state, draft, container, stage)
 
 
-def _tend(state: PodState, draft: Draft, container: ContainerState, *, ready: bool) -> None:
+def _tend(state: PodState, draft: Draft, container: ContainerState, stage: starting.Stage) -> None:
     if container.restartable:
         starting.tell_of_failure(draft, container)
     if container.starting or container.stale:
@@ -112,7 +118,7 @@ def _tend(state: PodState, draft: Draft, container: ContainerState, *, ready: bo
     running = container.running
     if running is None:
         if container.ended is None or container.restartable or _lost_to_sandbox(state, container):
-            starting.start(state, draft, container, ready=ready)
+            starting.start(state, draft, container, stage)
     elif state.here(running):
         ending.stop_if_unfit(state, draft, container, running)
 

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from minikctl.model.actions.node import EnsureImage
-from minikctl.plan.pod import backoff, build, events, images
+from typing import Literal
+
+from minikctl.model.actions.node import EnsureImage, RemoveContainer, RunContainer
+from minikctl.plan.pod import ahead, backoff, build, events, images
 from minikctl.plan.pod.draft import Draft
 from minikctl.plan.pod.problems import ConfigError
 from minikctl.plan.pod.state import ContainerState, PodState, failed_to_start
 from minikctl.plan.pod.view import Failure, ImageState
 
+Stage = Literal["early", "making", "ready"]
+"""How far the pod is: no container may be made yet, its sandbox is being started, containers may run."""
 
-def start(state: PodState, draft: Draft, container: ContainerState, *, ready: bool) -> None:
-    """Add the next step to the container's start; it is made only if sandbox and volumes are ``ready``."""
+
+def start(state: PodState, draft: Draft, container: ContainerState, stage: Stage) -> None:
+    """Add the next step to the container's start, as far as the pod's ``stage`` allows."""
     if _crash_loop(state, draft, container):
         return
     image = _image(state, draft, container)
-    if image is None or not ready:
+    if image is None or stage == "early":
         return
     try:
         action = build.run(state, container, image)
@@ -26,7 +31,18 @@ def start(state: PodState, draft: Draft, container: ContainerState, *, ready: bo
     failure = draft.failure(action.key)
     if failure is not None:
         draft.wait(container.name, failure.reason, failure.message)
-    draft.add(action)
+    if stage == "ready":
+        _run(draft, action)
+    elif container.name not in draft.view.made and ahead.possible(container.spec, container.role, action):
+        draft.add(ahead.make(action, state.sandbox_id))
+
+
+def _run(draft: Draft, action: RunContainer) -> None:
+    """Add the start, of what was made ahead if it fits; what does not is taken away first."""
+    if ahead.key(action.container) in draft.view.busy:
+        return
+    found = ahead.used(draft.view, action)
+    draft.add(found or RemoveContainer(draft.view.made[action.container].id))
 
 
 def tell_of_failure(draft: Draft, container: ContainerState) -> None:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from minikctl.model import objects
 from minikctl.model.containers import Container
 from minikctl.model.objects import Object
-from minikctl.plan.pod import names, rules
+from minikctl.plan.pod import ahead, names, rules
 from minikctl.plan.pod.view import PodView, ProbeState
 
 Role = Literal["init", "sidecar", "app", "ephemeral"]
@@ -158,6 +158,11 @@ class PodState:
         return runs(pause) and (bool(pause.ip) or self.host_network or making)
 
     @property
+    def sandbox_id(self) -> str:
+        """The sandbox that runs or is being started, "" if there is none."""
+        return self.sandbox.id if self.sandbox is not None else self.view.making
+
+    @property
     def host_network(self) -> bool:
         """Whether the pod uses the host's network."""
         return bool(self.spec.get("hostNetwork"))
@@ -218,6 +223,8 @@ def of(view: PodView, pod: Object) -> PodState:
             pauses.append(container)
         else:
             by_name.setdefault(container.labels.get(names.CONTAINER, ""), []).append(container)
+    ordered = _newest_first(pauses)
+    sandbox = PodState(view, pod, ordered, (), ()).sandbox_id
     spec, status = objects.spec(pod), objects.status(pod)
     stored = {entry.get("name"): entry for entry in status.get("initContainerStatuses") or ()}
     stored |= {entry.get("name"): entry for entry in status.get("containerStatuses") or ()}
@@ -226,7 +233,8 @@ def of(view: PodView, pod: Object) -> PodState:
 
     def made(container: Object, role: Role, wanted: str) -> ContainerState:
         name = str(container.get("name") or "")
-        return _container(view, container, (role, wanted), by_name.get(name, []), stored.get(name) or {})
+        found = ahead.without(view, name, by_name.get(name, ()), sandbox)
+        return _container(view, container, (role, wanted), found, stored.get(name) or {})
 
     init = tuple(
         made(entry, "sidecar", "Always")
@@ -239,7 +247,7 @@ def of(view: PodView, pod: Object) -> PodState:
         for entry in spec.get("containers") or ()
     )
     ephemeral = tuple(made(entry, "ephemeral", "Never") for entry in spec.get("ephemeralContainers") or ())
-    return PodState(view, pod, _newest_first(pauses), init, apps, ephemeral)
+    return PodState(view, pod, ordered, init, apps, ephemeral)
 
 
 def _of_init(policy: str) -> str:
@@ -272,7 +280,8 @@ def _container(
         stale=stale,
         starting=starting,
         hooked=str(spec.get("name")) in view.hooks,
-        next_attempt=max(_next_attempt(ordered, starting), counted),
+        # What was made and never started is no attempt: it goes before the next one comes.
+        next_attempt=max(_next_attempt(ordered if starting else history, starting), counted),
         counted=counted,
         startup=startup,
         stored=stored,

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from minikctl.model.actions.node import ActionKey, Volume
-from minikctl.model.containers import Container
+from minikctl.model.containers import Container, ContainerSpec
 from minikctl.model.objects import Object
 
 
@@ -56,6 +56,14 @@ class ProbeState:
     passed: bool | None = None
 
 
+class MadeAhead(NamedTuple):
+    """A container that was created before its sandbox ran, and what it was created from."""
+
+    id: str
+    sandbox: str
+    spec: ContainerSpec
+
+
 class EnvFile(NamedTuple):
     """A file that variables come from: the directory of its volume on the host, and its path in there."""
 
@@ -101,6 +109,10 @@ class PodView:
     services: tuple[Object, ...] = ()
     images: Mapping[str, ImageState] = field(default_factory=dict)
     attached: frozenset[str] = frozenset()
+    making: str = ""
+    """The sandbox that was created and is being started."""
+    made: Mapping[str, MadeAhead] = field(default_factory=dict)
+    """The containers, by their names, that were created ahead of their start."""
     volumes: Mapping[str, Volume] = field(default_factory=dict)
     resized: Mapping[str, Object] = field(default_factory=dict)
     """The resources that containers, by their ids, have got."""

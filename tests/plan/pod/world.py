@@ -12,7 +12,7 @@ from minikctl.model.actions.api import Plan
 from minikctl.model.containers import Container, ContainerSpec
 from minikctl.plan import pod as planner
 from minikctl.plan.pod import names
-from minikctl.plan.pod.view import ImageState, PodView, ProbeState
+from minikctl.plan.pod.view import ImageState, MadeAhead, PodView, ProbeState
 
 ROUNDS = 60
 
@@ -52,6 +52,12 @@ class World:
                     return plans
                 self.now += timedelta(seconds=plan.wake_in)
         raise AssertionError(f"no end in sight: {[summary(a) for a in plans[-1].actions]}")
+
+    def forget(self, container_id: str) -> None:
+        self.change(
+            containers=tuple(c for c in self.view.containers if c.id != container_id),
+            made={name: made for name, made in self.view.made.items() if made.id != container_id},
+        )
 
     def _put(self, container: Container) -> None:
         others = tuple(each for each in self.view.containers if each.id != container.id)
@@ -95,8 +101,15 @@ class World:
                 self.change(volumes={**view.volumes, action.volume.name: action.volume}, has_directory=True)
                 due = {action.volume.name: self.now + timedelta(hours=1)}
                 self.change(renewals={**view.renewals, **due} if _has_token(action.volume) else view.renewals)
+            case actions.MakeContainer():
+                made = dataclasses.replace(self._created(action.spec), status="created", pid=0)
+                self._put(made)
+                kept_made = MadeAhead(made.id, action.sandbox, action.spec)
+                self.change(made={**view.made, action.container: kept_made})
             case actions.RunContainer():
-                assert action.spec.name not in {c.name for c in view.containers}, action.spec.name
+                others = {c.name for c in view.containers if c.id != action.made}
+                assert action.spec.name not in others, action.spec.name
+                self.forget(action.made)
                 self._put(self._created(action.spec))
                 kept = {name: image for name, image in view.images.items() if name != action.container}
                 self.change(images=kept)
@@ -111,7 +124,7 @@ class World:
                 assert action.container_id not in view.stopping
                 self.change(stopping=view.stopping | {action.container_id})
             case actions.RemoveContainer():
-                self.change(containers=tuple(c for c in view.containers if c.id != action.container_id))
+                self.forget(action.container_id)
             case actions.RemovePodDir():
                 self.change(has_directory=False, volumes={})
             case actions.StartProbe():
