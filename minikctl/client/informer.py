@@ -14,6 +14,8 @@ from minikctl.model.objects import Key, Object
 
 Subscriber = Callable[[Object | None, Object | None], None]
 """Gets (old, new): old is None for what is new, new is None for what is gone."""
+End = Callable[[], None]
+"""Ends a subscription: its subscriber is called no more."""
 
 RETRY_SECONDS = 0.5
 RETRY_LIMIT_SECONDS = 10.0
@@ -29,7 +31,7 @@ class Informer:
         self._client = client
         self._namespace = namespace
         self._spaces: dict[str, dict[str, Object]] = {}
-        self._subscribers: list[Subscriber] = []
+        self._subscribers: tuple[Subscriber, ...] = ()
         self._synced = asyncio.Event()
         self._changed = asyncio.Event()
         self._revision = 0
@@ -48,11 +50,23 @@ class Informer:
         for space in self._spaces.values():
             yield from space.values()
 
-    def subscribe(self, subscriber: Subscriber) -> None:
-        """Call it for each object that is there now and for each later change."""
-        self._subscribers.append(subscriber)
+    def subscribe(self, subscriber: Subscriber) -> End:
+        """Call it for each object that is there now and for each later change, until that is ended."""
+        self._subscribers = (*self._subscribers, subscriber)
         for obj in list(self.items()):
             self._tell(subscriber, None, obj)
+        return lambda: self._end(subscriber)
+
+    def _end(self, subscriber: Subscriber) -> None:
+        left = list(self._subscribers)
+        if subscriber in left:
+            left.remove(subscriber)
+            self._subscribers = tuple(left)
+
+    @property
+    def subscribers(self) -> int:
+        """Return how many are called."""
+        return len(self._subscribers)
 
     async def synced(self) -> None:
         """Return once the first list is in."""
@@ -177,6 +191,10 @@ class Informers:
         """Return the kind's informer if somebody asked for it, else None."""
         return self._by_kind.get(kind.resource)
 
+    def lend(self) -> Lent:
+        """Return these informers for a part that ends before them: ``close`` ends what it subscribed."""
+        return Lent(self._client, self)
+
     async def synced(self) -> None:
         """Return once every informer asked for so far has its first list."""
         for informer in list(self._by_kind.values()):
@@ -189,3 +207,75 @@ class Informers:
             for informer in self._by_kind.values():
                 self._start(informer)
             await asyncio.Event().wait()
+
+
+class Lent(Informers):
+    """Another's informers; ``close`` ends all subscriptions that were made here, and no others."""
+
+    def __init__(self, client: Client, owner: Informers) -> None:
+        super().__init__(client)
+        self._owner = owner
+        self._ends: list[End] = []
+
+    def of(self, kind: Kind) -> Informer:
+        """Return the owner's informer of the kind."""
+        return _LentInformer(self._owner.of(kind), self._ends)
+
+    def known(self, kind: Kind) -> Informer | None:
+        """Return the owner's informer of the kind if somebody asked for it, else None."""
+        found = self._owner.known(kind)
+        return None if found is None else _LentInformer(found, self._ends)
+
+    def retain(self, resources: Collection[str]) -> None:
+        """Have the owner stop following what is not among these resources."""
+        self._owner.retain(resources)
+
+    async def synced(self) -> None:
+        """Return once every informer asked for so far has its first list."""
+        await self._owner.synced()
+
+    def close(self) -> None:
+        """End the subscriptions."""
+        for end in self._ends:
+            end()
+        self._ends.clear()
+
+
+class _LentInformer(Informer):
+    """Another informer, whose subscriptions are noted."""
+
+    def __init__(self, owner: Informer, ends: list[End]) -> None:
+        self.kind = owner.kind
+        self._owner = owner
+        self._ends = ends
+
+    def get(self, namespace: str, name: str) -> Object | None:
+        """Return the object, None when there is none."""
+        return self._owner.get(namespace, name)
+
+    def items(self, namespace: str | None = None) -> Iterator[Object]:
+        """Return the objects of one namespace, or all of them."""
+        return self._owner.items(namespace)
+
+    def subscribe(self, subscriber: Subscriber) -> End:
+        """Subscribe to the owner, until the loan ends at the latest."""
+        end = self._owner.subscribe(subscriber)
+        self._ends.append(end)
+        return end
+
+    @property
+    def subscribers(self) -> int:
+        """Return how many are called, others' too."""
+        return self._owner.subscribers
+
+    async def synced(self) -> None:
+        """Return once the first list is in."""
+        await self._owner.synced()
+
+    async def reached(self, revision: str) -> None:
+        """Return once the cache has seen that resourceVersion of this kind."""
+        await self._owner.reached(revision)
+
+    async def run(self) -> None:
+        """Wait: the owner follows the API."""
+        await asyncio.Event().wait()

@@ -43,7 +43,7 @@ class Cache(Protocol):
         """Yield the objects of one namespace, or all."""
         ...
 
-    def subscribe(self, subscriber: Subscriber) -> None:
+    def subscribe(self, subscriber: Subscriber) -> object:
         """Call back for each object there is and for each later change."""
         ...
 

@@ -112,7 +112,7 @@ class World:
         delays: Backoff[None] = Backoff(RETRY_SECONDS, RESTART_LIMIT_SECONDS)
         while True:
             try:
-                await tasks.apart(self._run())
+                await tasks.apart(self._once())
             except Exception as error:
                 if tasks.is_ending():
                     raise
@@ -121,46 +121,50 @@ class World:
                 self._fail(f"the node failed: {_first(error)}")
                 await self._core.clock.sleep(delays.next(None))
 
-    async def _run(self) -> None:
+    async def _once(self) -> None:
+        """Run until something fails; then no informer tells of changes to what has ended."""
+        lent = self._core.informers.lend()
+        try:
+            await self._run(replace(self._core, informers=lent))
+        finally:
+            lent.close()
+
+    async def _run(self, core: Core) -> None:
         self._place = place = await self._prepared()
         settings = self._network_settings(place)
-        await networking.install(self._core, settings)
-        plugged = plugging.build(self._core, self._runtime, place.network.subnet, place.infra_image)
+        await networking.install(core, settings)
+        plugged = plugging.build(core, self._runtime, place.network.subnet, place.infra_image)
         runtime = self._runtime
         if plugged is not None:
             await plugged.start()
             runtime = replace(runtime, engine=plugged.as_engine)
-        network = networking.build(self._core, runtime, settings)
+        network = networking.build(core, runtime, settings)
         drivers = NodeDrivers(
             runtime.engine,
             network.sandboxes,
-            self._core.client,
-            self._core.informers,
-            self._core.recorder,
-            self._core.clock,
-            self._core.issuer,
+            core.client,
+            core.informers,
+            core.recorder,
+            core.clock,
+            core.issuer,
             self._runtime.prober,
             self._runtime.files,
             self._tell,
         )
         node = self._node_info(place)
         others = {
-            name: replace(node, name=name, network=self._core.settings.pods_network(name))
-            for name in self._core.settings.node_names[1:]
+            name: replace(node, name=name, network=core.settings.pods_network(name))
+            for name in core.settings.node_names[1:]
         }
         self._agent = agent = NodeAgent(drivers, node, others)
-        cleaner = VolumeCleaner(
-            self._runtime.engine, self._core.informers, self._core.executor, self._core.clock, node
-        )
-        evictor = Evictor(
-            self._runtime.engine, self._core.informers, self._core.executor, self._core.clock, node
-        )
+        cleaner = VolumeCleaner(self._runtime.engine, core.informers, core.executor, core.clock, node)
+        evictor = Evictor(self._runtime.engine, core.informers, core.executor, core.clock, node)
         works = {
             **network.works,
             "node": agent.run(),
             "evictor": evictor.run(),
-            "static pods": self._static_pods().run(),
-            "volume cleaner": ControlLoop(cleaner, self._core.clock).run(),
+            "static pods": self._static_pods(core).run(),
+            "volume cleaner": ControlLoop(cleaner, core.clock).run(),
         }
         if plugged is not None:
             works["cni"] = plugged.run()
@@ -172,8 +176,7 @@ class World:
             for name, work in works.items():
                 group.create_task(work, name=name)
 
-    def _static_pods(self) -> static_pods.StaticPods:
-        core = self._core
+    def _static_pods(self, core: Core) -> static_pods.StaticPods:
         directory = core.home.file(static_pods.DIRECTORY)
         return static_pods.StaticPods(core.informers, core.executor, core.clock, core.node, directory)
 

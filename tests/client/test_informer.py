@@ -161,3 +161,64 @@ async def test_goes_on_where_a_watch_ended() -> None:
         await until(lambda: seen == ["a", "b", "c"])
     assert [call[0] for call in client.calls] == ["list"]
     assert client.watches >= 3
+
+
+async def test_who_has_ended_its_subscription_is_told_no_more() -> None:
+    client = FakeClient([config("a")])
+    found = Informer(client, kinds.CONFIG_MAP)
+    first: list[str] = []
+    second: list[str] = []
+    async with running(found):
+        end = found.subscribe(lambda old, new: first.append(objects.name(new or old or {})))
+        found.subscribe(lambda old, new: second.append(objects.name(new or old or {})))
+        end()
+        end()
+        made = await client.create(kinds.CONFIG_MAP, config("b"))
+        await found.reached(objects.resource_version(made))
+    assert (first, second) == (["a"], ["a", "b"])
+    assert found.subscribers == 1
+
+
+async def test_a_subscriber_may_end_while_it_is_told() -> None:
+    client = FakeClient()
+    found = Informer(client, kinds.CONFIG_MAP)
+    told: list[str] = []
+    ends: list[informer.End] = []
+
+    def once(old: Object | None, new: Object | None) -> None:
+        told.append(objects.name(new or old or {}))
+        ends[0]()
+
+    async with running(found):
+        ends.append(found.subscribe(once))
+        found.subscribe(lambda _old, _new: told.append("other"))
+        made = await client.create(kinds.CONFIG_MAP, config("a"))
+        await found.reached(objects.resource_version(made))
+        made = await client.create(kinds.CONFIG_MAP, config("b"))
+        await found.reached(objects.resource_version(made))
+    assert told == ["a", "other", "other"]
+
+
+async def test_lent_informers_forget_what_subscribed_to_them_and_nobody_else() -> None:
+    client = FakeClient([config("a"), config("b")])
+    owner = Informers(client)
+    owner.of(kinds.CONFIG_MAP).subscribe(lambda _old, _new: None)
+    lent = owner.lend()
+    found = lent.of(kinds.CONFIG_MAP)
+    async with running(owner):
+        await asyncio.wait_for(lent.synced(), 1)
+        await asyncio.wait_for(found.synced(), 1)
+        assert found.get("default", "a") == owner.of(kinds.CONFIG_MAP).get("default", "a")
+        assert [objects.name(obj) for obj in found.items("default")] == ["a", "b"]
+        assert lent.known(kinds.POD) is None
+        again = lent.known(kinds.CONFIG_MAP)
+        assert again is not None
+        again.subscribe(lambda _old, _new: None)
+        found.subscribe(lambda _old, _new: None)
+        assert found.subscribers == 3
+        made = await client.create(kinds.CONFIG_MAP, config("c"))
+        await asyncio.wait_for(found.reached(objects.resource_version(made)), 1)
+        lent.close()
+        assert owner.of(kinds.CONFIG_MAP).subscribers == 1
+        lent.retain(())
+        assert owner.known(kinds.CONFIG_MAP) is None

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 from minikctl import errors
 from minikctl.client import launcher
+from minikctl.client.informer import Informers
 from minikctl.client.settings import ClusterSettings
 from minikctl.daemon.core import Core
 from minikctl.daemon.runtimes import Runtime
@@ -16,7 +18,23 @@ from minikctl.daemon.world import UNANSWERED, World
 from minikctl.drivers.engine import EngineInfo
 from minikctl.drivers.fake_engine import FakeEngine
 from minikctl.drivers.routes import NoRoutes
+from minikctl.model import kinds
+from tests.fakes.client import FakeClient
 from tests.fakes.clock import FakeClock, settle
+
+
+def core_of(**parts: Any) -> Core:
+    """Return a core that has these parts, informers, and nothing else."""
+    nothing = dict.fromkeys(field.name for field in dataclasses.fields(Core))
+    return Core(**{**nothing, "informers": Informers(FakeClient()), **parts})
+
+
+class Failing(World):
+    """Subscribes to pods, and fails."""
+
+    async def _run(self, core: Core) -> None:
+        core.informers.of(kinds.POD).subscribe(lambda _old, _new: None)
+        raise RuntimeError("it broke")
 
 
 class Starting(FakeEngine):
@@ -41,11 +59,11 @@ async def test_that_preparing_goes_on_is_told_also_after_the_engine_was_away(tmp
         raise AssertionError("the engine does not answer")
 
     settings = ClusterSettings(name="lab")
-    core = SimpleNamespace(settings=settings, home=SimpleNamespace(path=str(tmp_path)), clock=clock)
+    core = core_of(settings=settings, home=SimpleNamespace(path=str(tmp_path)), clock=clock)
     runtime: Any = SimpleNamespace(
         engine=engine, infra_image=image, routes=NoRoutes(), relay=lambda _: SimpleNamespace()
     )
-    world = World(cast("Core", core), cast("Runtime", runtime))
+    world = World(core, cast("Runtime", runtime))
     told: list[str] = []
     world.subscribe(lambda: told.append(world.problem))
     assert world.problem == UNANSWERED
@@ -58,5 +76,24 @@ async def test_that_preparing_goes_on_is_told_also_after_the_engine_was_away(tmp
         await settle()
         assert launcher.PREPARING in world.problem
         assert len(told) == 2
+    finally:
+        work.cancel()
+
+
+async def test_a_node_that_starts_again_leaves_no_subscribers_behind() -> None:
+    clock = FakeClock()
+    core = core_of(clock=clock, settings=ClusterSettings(name="lab"))
+    runtime: Any = SimpleNamespace(engine=FakeEngine(clock), relay=lambda _: SimpleNamespace())
+    world = Failing(core, cast("Runtime", runtime))
+    failures: list[str] = []
+    world.subscribe(lambda: failures.append(world.problem))
+    pods = core.informers.of(kinds.POD)
+    pods.subscribe(lambda _old, _new: None)
+    work = asyncio.create_task(world.run())
+    try:
+        for _ in range(3):
+            await clock.advance(60)
+        assert failures == ["the node failed: it broke"]
+        assert pods.subscribers == 1
     finally:
         work.cancel()
