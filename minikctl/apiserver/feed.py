@@ -23,6 +23,9 @@ logger = logging.getLogger(__name__)
 REPLAYED = 2000
 """So many of the newest revisions are replayed at start, so that watches go on across a restart."""
 
+AT_ONCE = cache.KEPT_CHANGES // 10
+"""After so many events others have a turn: watches that were woken see what is about to be dropped."""
+
 Observer = Callable[[cache.Change], None]
 
 
@@ -112,12 +115,16 @@ class Feed:
         self._decoded.pop(value, None)
 
     async def _follow(self) -> None:
+        taken = 0
         try:
             while True:
                 # Dropped for being slow, the feed reads on in the log: nothing is lost but time.
                 with contextlib.suppress(stores.WatcherTooSlow):
                     async for event in self._store.watch("", self.revision):
                         self._take(event)
+                        taken += 1
+                        if not taken % AT_ONCE:
+                            await asyncio.sleep(0)
         except BaseException as error:
             self.failure = error
             raise

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
+from minikctl.apiserver import cache
+from minikctl.apiserver.options import WatchOptions
 from minikctl.apiserver.registry import Registry
 from minikctl.errors import StoreError
 from minikctl.model import kinds
@@ -69,3 +72,27 @@ async def test_an_observer_that_fails_does_not_end_the_feed(registry: Registry) 
     registry.feed.observe(kinds.CONFIG_MAP, fail)
     made = await registry.create(kinds.CONFIG_MAP, "default", samples.config_map("one"))
     assert registry.get(kinds.CONFIG_MAP, "default", "one") == made
+
+
+async def test_a_burst_elsewhere_leaves_time_to_watches_that_wait(registry: Registry) -> None:
+    """A thousand writes that the feed meets at once must not drop what a watch has had no turn to see."""
+    await registry.create(kinds.NAMESPACE, "", {"metadata": {"name": "quiet"}})
+    options = WatchOptions(resource_version=str(registry.feed.revision))
+    batches = registry.watch(kinds.CONFIG_MAP, "quiet", options)
+    watching = asyncio.ensure_future(anext(batches))
+    await asyncio.sleep(0)
+    writing = asyncio.gather(
+        *(
+            registry.create(kinds.CONFIG_MAP, "default", samples.config_map(f"m{number}"))
+            for number in range(4 * cache.KEPT_CHANGES)
+        )
+    )
+    for _ in range(20):
+        await asyncio.sleep(0)
+    time.sleep(0.5)  # the writer goes on while the loop is at other work
+    await writing
+    await registry.create(kinds.CONFIG_MAP, "quiet", samples.config_map("one"))
+    (step,) = await watching
+    assert step.entry is not None
+    assert step.entry.key == ("quiet", "one")
+    await batches.aclose()
