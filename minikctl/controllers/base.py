@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Generic, Protocol, TypeVar
 
 from minikctl import errors
-from minikctl.model import objects
+from minikctl.model import objects, selectors
 from minikctl.model.actions.api import Plan, RecordEvent
 from minikctl.model.kinds.base import Kind
 from minikctl.model.objects import Key, Object
@@ -194,6 +194,25 @@ def owner_key(kind: Kind) -> Callable[[Object], Iterator[Key]]:
             yield objects.namespace(obj), str(owner.get("name"))
 
     return keys
+
+
+def adopter_keys(
+    owners: Cache, selector: Callable[[Object], selectors.Selector]
+) -> Callable[[Object], Iterator[Key]]:
+    """Return what yields the keys of the owners that could adopt an object, which has no controller yet."""
+
+    def keys(obj: Object) -> Iterator[Key]:
+        if objects.controller_of(obj) is None:
+            for owner in owners.items(objects.namespace(obj)):
+                if selector(owner).matches(objects.labels(obj)):
+                    yield objects.key(owner)
+
+    return keys
+
+
+def selector_of(owner: Object) -> selectors.Selector:
+    """Return what selects the objects that the owner may control."""
+    return selectors.of(objects.spec(owner).get("selector"))
 
 
 def _group(reference: Object) -> str:

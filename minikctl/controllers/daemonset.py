@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime
 
 from minikctl.controllers import base
-from minikctl.model import kinds, objects, selectors
+from minikctl.model import kinds, objects
 from minikctl.model.actions.api import Plan
 from minikctl.model.objects import Key, Object
 from minikctl.plan import children, claims
@@ -25,7 +24,8 @@ class DaemonSetController(base.CachedController[parts.View]):
         base.on_change(self.caches.of(kinds.DAEMON_SET), base.own_key, enqueue)
         for kind in (kinds.POD, kinds.CONTROLLER_REVISION):
             base.on_change(self.caches.of(kind), base.owner_key(kinds.DAEMON_SET), enqueue)
-        base.on_change(self.caches.of(kinds.POD), self._adopters, enqueue)
+        adopters = base.adopter_keys(self.caches.of(kinds.DAEMON_SET), base.selector_of)
+        base.on_change(self.caches.of(kinds.POD), adopters, enqueue)
 
         def node_changed(old: Object | None, new: Object | None) -> None:
             if old is None or new is None or _offer(old) != _offer(new):
@@ -34,18 +34,12 @@ class DaemonSetController(base.CachedController[parts.View]):
 
         self.caches.of(kinds.NODE).subscribe(node_changed)
 
-    def _adopters(self, pod: Object) -> Iterator[Key]:
-        if objects.controller_of(pod) is None:
-            for owner in self.caches.of(kinds.DAEMON_SET).items(objects.namespace(pod)):
-                if _selector(owner).matches(objects.labels(pod)):
-                    yield objects.key(owner)
-
     def view(self, key: Key) -> parts.View | None:
         """Return the DaemonSet with the nodes, and all that is its own or could become so."""
         owner = self.caches.of(kinds.DAEMON_SET).get(*key)
         if owner is None:
             return None
-        selector, prefix = _selector(owner), children.prefix_of(owner)
+        selector, prefix = base.selector_of(owner), children.prefix_of(owner)
         pods, taken = [], set()
         for pod in self.caches.of(kinds.POD).items(key[0]):
             if claims.is_owned(pod, owner) or selector.matches(objects.labels(pod)):
@@ -74,7 +68,3 @@ class DaemonSetController(base.CachedController[parts.View]):
 def _offer(node: Object) -> tuple[object, ...]:
     spec = objects.spec(node)
     return objects.uid(node), objects.labels(node), spec.get("taints"), objects.is_deleting(node)
-
-
-def _selector(owner: Object) -> selectors.Selector:
-    return selectors.of(objects.spec(owner).get("selector"))

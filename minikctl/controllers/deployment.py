@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from minikctl.controllers import base
-from minikctl.model import kinds, objects, selectors
+from minikctl.model import kinds, objects
 from minikctl.model.actions.api import Plan
 from minikctl.model.objects import Key, Object
 from minikctl.plan import claims
@@ -24,7 +24,8 @@ class DeploymentController(base.CachedController[parts.View]):
         """Follow Deployments, their ReplicaSets, and the end of pods that a Recreate waits for."""
         base.on_change(self.caches.of(kinds.DEPLOYMENT), base.own_key, enqueue)
         base.on_change(self.caches.of(kinds.REPLICA_SET), base.owner_key(kinds.DEPLOYMENT), enqueue)
-        base.on_change(self.caches.of(kinds.REPLICA_SET), self._adopters, enqueue)
+        adopters = base.adopter_keys(self.caches.of(kinds.DEPLOYMENT), base.selector_of)
+        base.on_change(self.caches.of(kinds.REPLICA_SET), adopters, enqueue)
 
         def pod_changed(old: Object | None, new: Object | None) -> None:
             if old is not None and new is None:
@@ -32,13 +33,6 @@ class DeploymentController(base.CachedController[parts.View]):
                     enqueue(key)
 
         self.caches.of(kinds.POD).subscribe(pod_changed)
-
-    def _adopters(self, replica_set: Object) -> Iterator[Key]:
-        if objects.controller_of(replica_set) is None:
-            for owner in self.caches.of(kinds.DEPLOYMENT).items(objects.namespace(replica_set)):
-                selector = selectors.of(objects.spec(owner).get("selector"))
-                if selector.matches(objects.labels(replica_set)):
-                    yield objects.key(owner)
 
     def _recreating(self, pod: Object) -> Iterator[Key]:
         """Yield the Deployment that may wait for this pod's end."""
@@ -54,7 +48,7 @@ class DeploymentController(base.CachedController[parts.View]):
         owner = self.caches.of(kinds.DEPLOYMENT).get(*key)
         if owner is None:
             return None
-        selector = selectors.of(objects.spec(owner).get("selector"))
+        selector = base.selector_of(owner)
         sets = tuple(
             each
             for each in self.caches.of(kinds.REPLICA_SET).items(key[0])

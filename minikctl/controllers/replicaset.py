@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime
 
 from minikctl.controllers import base
@@ -23,13 +22,8 @@ class ReplicaSetController(base.CachedController[replicaset.View]):
         """Follow owners and the pods that they control or could adopt."""
         base.on_change(self.caches.of(self.kind), base.own_key, enqueue)
         base.on_change(self.caches.of(kinds.POD), base.owner_key(self.kind), enqueue)
-        base.on_change(self.caches.of(kinds.POD), self._adopters, enqueue)
-
-    def _adopters(self, pod: Object) -> Iterator[Key]:
-        if objects.controller_of(pod) is None:
-            for owner in self.caches.of(self.kind).items(objects.namespace(pod)):
-                if replicaset.selector(owner).matches(objects.labels(pod)):
-                    yield objects.key(owner)
+        adopters = base.adopter_keys(self.caches.of(self.kind), replicaset.selector)
+        base.on_change(self.caches.of(kinds.POD), adopters, enqueue)
 
     def view(self, key: Key) -> replicaset.View | None:
         """Return the owner and its pods."""

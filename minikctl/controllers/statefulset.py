@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from minikctl.controllers import base
-from minikctl.model import kinds, objects, selectors
+from minikctl.model import kinds, objects
 from minikctl.model.actions.api import Plan
 from minikctl.model.kinds.base import Kind
 from minikctl.model.objects import Key, Object
@@ -26,7 +26,8 @@ class StatefulSetController(base.CachedController[parts.View]):
         base.on_change(self.caches.of(kinds.STATEFUL_SET), base.own_key, enqueue)
         for kind in (kinds.POD, kinds.CONTROLLER_REVISION):
             base.on_change(self.caches.of(kind), base.owner_key(kinds.STATEFUL_SET), enqueue)
-        base.on_change(self.caches.of(kinds.POD), self._adopters, enqueue)
+        adopters = base.adopter_keys(self.caches.of(kinds.STATEFUL_SET), base.selector_of)
+        base.on_change(self.caches.of(kinds.POD), adopters, enqueue)
 
         def claim_changed(old: Object | None, new: Object | None) -> None:
             if old is not None and (new is None or objects.is_deleting(new)):
@@ -34,12 +35,6 @@ class StatefulSetController(base.CachedController[parts.View]):
                     enqueue(key)
 
         self.caches.of(kinds.PERSISTENT_VOLUME_CLAIM).subscribe(claim_changed)
-
-    def _adopters(self, pod: Object) -> Iterator[Key]:
-        if objects.controller_of(pod) is None:
-            for owner in self.caches.of(kinds.STATEFUL_SET).items(objects.namespace(pod)):
-                if _selector(owner).matches(objects.labels(pod)):
-                    yield objects.key(owner)
 
     def _claiming(self, claim: Object) -> Iterator[Key]:
         """Yield the StatefulSets whose claims have names like this one."""
@@ -52,7 +47,7 @@ class StatefulSetController(base.CachedController[parts.View]):
         owner = self.caches.of(kinds.STATEFUL_SET).get(*key)
         if owner is None:
             return None
-        selector = _selector(owner)
+        selector = base.selector_of(owner)
 
         def mine(kind: Kind) -> Iterator[Object]:
             for each in self.caches.of(kind).items(key[0]):
@@ -79,7 +74,3 @@ class StatefulSetController(base.CachedController[parts.View]):
 def _is_foreign(pod: Object, owner: Object) -> bool:
     controller = objects.controller_of(pod)
     return controller is not None and controller.get("uid") != objects.uid(owner)
-
-
-def _selector(owner: Object) -> selectors.Selector:
-    return selectors.of(objects.spec(owner).get("selector"))

@@ -65,9 +65,11 @@ class Publishers:
         await self._services.synced()
         while True:
             try:
-                for container in await self._engine.list(self._labels):
-                    self._notice(service_of(container.labels))
-                async for event in self._engine.events(self._labels):
+                events = self._engine.events(self._labels)  # begun first: what is listed cannot end unheard
+                listed = await self._engine.list(self._labels)
+                for key in self._seen | {service_of(container.labels) for container in listed}:
+                    self._notice(key)
+                async for event in events:
                     if event.action in ("die", "destroy"):
                         self._ended(event)
             except errors.DriverError as error:
@@ -98,7 +100,10 @@ class Publishers:
         if key not in self._seen and (service is None or not is_published(service)):
             return None  # most Services: they never had a publisher
         self._seen.add(key)
-        return publisher.View(key, service, tuple(await self._engine.list(labels)), self._place)
+        present = tuple(await self._engine.list(labels))
+        if service is None and not present:
+            self._seen.discard(key)
+        return publisher.View(key, service, present, self._place)
 
     def desired(self, view: publisher.View, now: datetime) -> api.Plan:
         """Return what to do; pure."""

@@ -81,7 +81,7 @@ class ApiExecutor:
         self._recorder = recorder
         self._clock = clock
         self._cache_of = cache_of
-        self._watched: set[str] = set()
+        self._watched: dict[str, Cache] = {}
         self._waiting: dict[tuple[str, Key], asyncio.Event] = {}
 
     async def execute(self, kind: Kind, subject: Object, plan: api.Plan) -> None:
@@ -211,9 +211,9 @@ class ApiExecutor:
         return cached is not None and _revision(objects.resource_version(cached)) >= _revision(done.revision)
 
     def _watch(self, kind: Kind, cache: Cache) -> None:
-        if kind.resource in self._watched:
+        if self._watched.get(kind.resource) is cache:
             return
-        self._watched.add(kind.resource)
+        self._watched[kind.resource] = cache  # a custom kind that came back has another one
 
         def changed(old: Object | None, new: Object | None) -> None:
             waiting = self._waiting.pop((kind.resource, objects.key(new or old or {})), None)

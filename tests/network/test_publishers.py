@@ -149,6 +149,42 @@ async def test_a_load_balancer_gets_an_address_and_is_published_there() -> None:
         assert "EnsuredLoadBalancer" in world.events.reasons("web")
 
 
+async def test_a_publisher_that_ends_while_all_are_listed_is_replaced() -> None:
+    world = World()
+    await world.prepare()
+    world.client.put(web())
+    async with world.all():
+        await world.turn(1)
+    (before,) = await world.engine.list(ALL)
+    listing = world.engine.list
+
+    async def ending(labels: Mapping[str, str]) -> list[Container]:
+        found = await listing(labels)
+        if found and found[0].id == before.id and found[0].status == "running":
+            world.engine.finish(before.id, 1)
+        return found
+
+    world.engine.list = ending  # type: ignore[method-assign]
+    async with world.running(world.publishers.follow()):
+        await world.turn(0.1)
+    assert world.publishers.noticed == 2
+
+
+async def test_a_publisher_that_went_while_nobody_listened_is_replaced() -> None:
+    world = World()
+    await world.prepare()
+    world.client.put(web())
+    async with world.all():
+        await world.turn(1)
+        (before,) = await world.engine.list(ALL)
+        world.engine.available = False
+        await settle()
+        world.engine.available = True
+        await world.engine.remove(before.id)
+        await world.turn(3)
+        assert await world.published() == [("127.0.0.1", 30080)]
+
+
 async def test_an_engine_that_goes_away_is_waited_for() -> None:
     world = World()
     await world.prepare()

@@ -302,3 +302,15 @@ async def test_who_is_asked_to_end_does_not_wait_for_caches() -> None:
     task.cancel()
     await settle()
     assert task.cancelled()
+
+
+async def test_a_kind_that_came_back_has_a_cache_of_its_own() -> None:
+    world = World(thing("before"), thing("after"))
+    for name in ("before", "after"):
+        cache = world.caches[kinds.CONFIG_MAP.resource] = Cache(world.client, kinds.CONFIG_MAP)
+        task = asyncio.create_task(world.run(Delete(kinds.CONFIG_MAP, "default", name)))
+        await settle()
+        assert not task.done()
+        cache.catch_up()
+        await settle()
+        assert task.done()
