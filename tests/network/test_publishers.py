@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 from minikctl import errors
+from minikctl.drivers.fake_engine import FakeEngine
 from minikctl.model import kinds, objects
+from minikctl.model.containers import Container
+from minikctl.model.objects import Key
 from minikctl.network import attach, publishers
 from minikctl.network.policies import PolicyBook
 from minikctl.network.rulebook import RuleBook
 from minikctl.network.sync import Books, Member, RuleSync
 from minikctl.runtime.loop import ControlLoop
+from tests.fakes.clock import FakeClock, settle
 from tests.network.bench import SETTINGS, Surroundings
 from tests.network.fakes import TableNetns
 from tests.packets.tracer import Packet, Tracer
@@ -39,6 +45,12 @@ class World(Surroundings):
         self.balancers = publishers.LoadBalancers(self.tools, SETTINGS)
         piece = cases.endpoint_slice("web", "10.1.0.2")
         self.client.put({"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", **piece})
+
+    def use(self, engine: FakeEngine) -> None:
+        """Have another engine from now on."""
+        self.engine = engine
+        self.tools = dataclasses.replace(self.tools, engine=engine)
+        self.publishers = publishers.Publishers(self.tools, self.rules, SETTINGS)
 
     async def prepare(self) -> None:
         await self.engine.create_network("minikctl-test", "10.1.0.0/20", ALL)
@@ -126,11 +138,7 @@ async def test_publishers_of_services_that_went_meanwhile_are_removed() -> None:
         await world.turn(1)
     world.client.remove(kinds.SERVICE, "default", "web")
     later = World(client=world.client, clock=world.clock)
-    later.engine = world.engine
-    later.tools = later.tools.__class__(
-        later.informers, later.tools.actions, later.events, world.engine, later.clock
-    )
-    later.publishers = publishers.Publishers(later.tools, later.rules, SETTINGS)
+    later.use(world.engine)
     async with later.running(later.publishers.follow(), ControlLoop(later.publishers, later.clock).run()):
         await later.turn(1)
         assert await later.engine.list(ALL) == []
@@ -149,25 +157,33 @@ async def test_a_load_balancer_gets_an_address_and_is_published_there() -> None:
         assert "EnsuredLoadBalancer" in world.events.reasons("web")
 
 
-async def test_a_publisher_that_ends_while_all_are_listed_is_replaced() -> None:
-    world = World()
+class Ending(FakeEngine):
+    """Has what was listed first end before the list is in."""
+
+    doomed = False
+
+    async def list(self, labels: Mapping[str, str]) -> list[Container]:
+        found = await super().list(labels)
+        if self.doomed:
+            self.finish(found[0].id, 1)
+        return found
+
+
+async def test_a_publisher_that_ends_while_all_are_listed_is_heard_of() -> None:
+    clock = FakeClock()
+    engine = Ending(clock)
+    world = World(clock=clock)
+    world.use(engine)
     await world.prepare()
     world.client.put(web())
     async with world.all():
         await world.turn(1)
-    (before,) = await world.engine.list(ALL)
-    listing = world.engine.list
-
-    async def ending(labels: Mapping[str, str]) -> list[Container]:
-        found = await listing(labels)
-        if found and found[0].id == before.id and found[0].status == "running":
-            world.engine.finish(before.id, 1)
-        return found
-
-    world.engine.list = ending  # type: ignore[method-assign]
+    noticed = list[Key]()
+    world.publishers.subscribe(noticed.append)
+    noticed.clear()
+    engine.doomed = True
     async with world.running(world.publishers.follow()):
-        await world.turn(0.1)
-    assert world.publishers.noticed == 2
+        assert noticed == [("default", "web")] * 2
 
 
 async def test_a_publisher_that_went_while_nobody_listened_is_replaced() -> None:
