@@ -1,16 +1,19 @@
 """The program that runs in the agent: it writes rules in network namespaces and hears who else does.
 
-It is started there by ``python3 -c``, so it uses Python's own modules only, ``netns_messages``, and
-libnftables, which is what ``nft`` is made of: a transaction costs some system calls instead of a process.
+It is started there by ``python3 -c``, so it uses Python's own modules only, ``netns_commands``,
+``netns_messages``, and libnftables, which is what ``nft`` is made of: a transaction costs some system calls
+instead of a process.
 A line of JSON on standard input is a request; it ends with its input.
 
     {"id": 1, "texts": ["add rule …"], "changes": [["CONTAINER", PID, [["ip", "route", …], …], 0], …]}
 
 Each change names the container that owns the namespace and a process of it, the commands to run first, and
-which of the texts is the transaction (-1: none).  The answer on standard output has what failed:
+which of the texts is the transaction (-1: none); those without commands come first.  The answer on standard
+output has what failed:
 
     {"id": 1, "failed": {"CONTAINER": "words of the tool"}}
 
+What takes longer says now and then that it goes on: ``{"id": 1}``.
 Unasked it tells of tables that someone else changed, "" for routes, and where not all was heard:
 
     {"disturbed": [["CONTAINER", "TABLE"], …]}
@@ -25,24 +28,22 @@ import os
 import queue
 import resource
 import select
-import shlex
-import signal
 import socket
 import threading
 import time
 
+from minikctl.drivers import netns_commands as commands
 from minikctl.drivers import netns_messages as messages
 
 MODULES = (
     *("__future__", "ctypes", "fcntl", "json", "os", "queue", "resource", "select", "shlex", "signal"),
     *("socket", "struct", "sys", "threading", "time"),
 )
-"""All that is imported here and in ``netns_messages``."""
-COMMAND_SECONDS = 10.0
+"""All that is imported here and in the two modules beside it."""
 AT_ONCE = 16
 """So many namespaces have their commands run side by side."""
+NEWS_SECONDS = 1.0
 IDLE_SECONDS = 5.0  # what made transactions is let go when a namespace had none for so long
-MAX_WORDS = 65536
 MOST_LOW = 1024
 """libnftables waits by select(2), which knows no descriptors from this number on."""
 SPARE_FILES, NAMESPACE_FILES = 64, 4
@@ -59,17 +60,6 @@ PIECE_BYTES = 1 << 18
 
 Change = tuple[str, int, list[list[str]], int]
 """Container, process, commands, and which text: see above."""
-
-
-class Refused(Exception):
-    """What a change could not do, in words for the user."""
-
-
-def is_ready(descriptor: int, seconds: float) -> bool:
-    """Tell whether a descriptor, however high its number, can be read within that time or is at its end."""
-    asking = select.poll()
-    asking.register(descriptor, select.POLLIN)
-    return bool(asking.poll(1000 * seconds))
 
 
 class Files:
@@ -113,7 +103,7 @@ class Kernel:
     def enter(self, namespace: int) -> None:
         """Have this thread be in the network namespace behind a descriptor."""
         if self._libc.setns(namespace, CLONE_NEWNET):
-            raise Refused(f"setns: {os.strerror(ctypes.get_errno())}")
+            raise commands.Refused(f"setns: {os.strerror(ctypes.get_errno())}")
 
     def call_me(self, name: bytes) -> None:
         """Set the name by which the kernel says who changed rules, at most 15 bytes."""
@@ -138,10 +128,10 @@ class Nft:
         self._lib.nft_ctx_buffer_error(self._context)
 
     def run(self, text: bytes) -> None:
-        """Make one transaction; ``Refused`` in nft's words, with nothing changed."""
+        """Make one transaction; ``commands.Refused`` in nft's words, with nothing changed."""
         if self._lib.nft_run_cmd_from_buffer(self._context, text):
             words = self._lib.nft_ctx_get_error_buffer(self._context) or b"nft failed"
-            raise Refused(words.decode(errors="replace").strip())
+            raise commands.Refused(words.decode(errors="replace").strip())
 
     def shown(self, text: bytes) -> bytes:
         """Make the first transaction; return what is shown of it."""
@@ -153,52 +143,6 @@ class Nft:
     def close(self) -> None:
         """Let go of the namespace."""
         self._lib.nft_ctx_free(self._context)
-
-
-class Running:
-    """A command that was begun where the thread was then."""
-
-    def __init__(self, argv: list[str]) -> None:
-        reading, writing = os.pipe()
-        try:
-            with open("/dev/null", "rb") as nothing:
-                files = [(os.POSIX_SPAWN_DUP2, nothing.fileno(), 0)]
-                files += [(os.POSIX_SPAWN_DUP2, writing, each) for each in (1, 2)]
-                self._pid = os.posix_spawnp(argv[0], argv, os.environ, file_actions=files)
-        except OSError as error:
-            os.close(reading)
-            raise Refused(f"{argv[0]}: not found") from error
-        finally:
-            os.close(writing)
-        self._reading = reading
-
-    def end(self) -> None:
-        """Return at its end; ``Refused`` in its words when it fails, or takes too long."""
-        try:
-            words = self._output()
-        finally:
-            os.close(self._reading)
-        _, status = os.waitpid(self._pid, 0)
-        if status:
-            code = os.waitstatus_to_exitcode(status)
-            raise Refused(words.decode(errors="replace").strip() or f"exit code {code}")
-
-    def _output(self) -> bytes:
-        words = b""
-        while is_ready(self._reading, COMMAND_SECONDS):
-            piece = os.read(self._reading, MAX_WORDS)
-            if not piece:
-                return words
-            words = (words + piece)[-MAX_WORDS:]
-        os.kill(self._pid, signal.SIGKILL)
-        return words + b"\ndid not end in time"
-
-
-def begun(commands: list[list[str]]) -> Running | None:
-    """Begin the commands, each after the one before it has succeeded; None if there are none."""
-    if len(commands) < 2:
-        return Running(commands[0]) if commands else None
-    return Running(["sh", "-c", " && ".join(map(shlex.join, commands))])
 
 
 class Namespace:
@@ -223,15 +167,15 @@ class Namespace:
             with open(f"/proc/{pid}/cgroup", encoding="utf-8") as source:
                 owned = container in source.read()
             if not owned:
-                raise Refused(f"process {pid} no longer belongs to container {container}")
+                raise commands.Refused(f"process {pid} no longer belongs to container {container}")
             kernel.enter(self.door)
             self.ear = _listening(files, NETLINK_NETFILTER, GROUP_NFTABLES)
             self.roads = _listening(files, NETLINK_ROUTE, GROUP_IPV4_ROUTE)
             self.telling = (self.ear.fileno(), self.roads.fileno(), self.life)
         except OSError as error:
             self._leave()
-            raise Refused(f"process {pid} no longer belongs to container {container}") from error
-        except Refused:
+            raise commands.Refused(f"process {pid} no longer belongs to container {container}") from error
+        except commands.Refused:
             self._leave()
             raise
 
@@ -240,7 +184,7 @@ class Namespace:
         self._kernel.enter(self.door)
 
     def change(self, text: bytes) -> None:
-        """Make a transaction there, with the thread in it; ``Refused`` in nft's words."""
+        """Make a transaction there, with the thread in it; ``commands.Refused`` in nft's words."""
         self.used = time.monotonic()
         self._nft = self._nft or Nft(self._kernel)
         self._nft.run(text)
@@ -321,7 +265,7 @@ def _opened(path: str) -> int:
     try:
         return os.open(path, os.O_RDONLY)
     except OSError as error:
-        raise Refused(f"{path}: {error.strerror}") from error
+        raise commands.Refused(f"{path}: {error.strerror}") from error
 
 
 def _listening(files: Files, family: int, group: int) -> socket.socket:
@@ -385,15 +329,21 @@ class Program:
         self._worked = self._worked or time.monotonic()
         failed: dict[str, str] = {}
         disturbed: list[tuple[str, str]] = []
-        changes: list[Change] = request["changes"]  # type: ignore[assignment]
+        asked: list[Change] = request["changes"]  # type: ignore[assignment]
+        # A command may wait for the kernel for long: what needs none does not wait for it.
+        changes = sorted(asked, key=lambda change: bool(change[2]))
         needed = [change[3] for change in changes]
         words: list[str] = request["texts"]  # type: ignore[assignment]
         texts = [messages.Text(each.encode(), needed.count(at)) for at, each in enumerate(words)]
+        told = time.monotonic()
         for start in range(0, len(changes), AT_ONCE):
+            if time.monotonic() > told + NEWS_SECONDS:
+                self._tell({"id": request["id"]})
+                told = time.monotonic()
             for place, running, change in self._begin(changes[start : start + AT_ONCE], failed):
                 try:
                     disturbed += self._finish(place, running, texts[change[3]] if change[3] >= 0 else None)
-                except Refused as refusal:
+                except commands.Refused as refusal:
                     failed.setdefault(place.container, str(refusal))
         self._kernel.enter(self._home)
         self._tell({"id": request["id"], "failed": failed})
@@ -402,21 +352,21 @@ class Program:
 
     def _begin(
         self, changes: list[Change], failed: dict[str, str]
-    ) -> list[tuple[Namespace, Running | None, Change]]:
+    ) -> list[tuple[Namespace, commands.Running | None, Change]]:
         """Begin the commands of all: while the engine connects pods, each waits for the kernel."""
         found = []
         for change in changes:
-            container, pid, commands, _ = change
+            container, pid, argvs, _ = change
             try:
                 place = self._place(container, pid)
                 place.enter()
-                found.append((place, begun(commands), change))
-            except Refused as refusal:
+                found.append((place, commands.begun(argvs), change))
+            except commands.Refused as refusal:
                 failed.setdefault(container, str(refusal))
         return found
 
     def _finish(
-        self, place: Namespace, running: Running | None, text: messages.Text | None
+        self, place: Namespace, running: commands.Running | None, text: messages.Text | None
     ) -> list[tuple[str, str]]:
         if running is not None:
             try:
@@ -457,12 +407,14 @@ class Program:
 
     def _place(self, container: str, pid: int) -> Namespace:
         found = self._places.get(container)
-        if found is not None and found.pid == pid and not is_ready(found.life, 0):
+        if found is not None and found.pid == pid and not commands.is_ready(found.life, 0):
             return found
         if found is not None:
             self._forget(found)
         if len(self._places) >= self._files.namespaces:
-            raise Refused(f"the agent may not open files enough for more than {len(self._places)} namespaces")
+            raise commands.Refused(
+                f"the agent may not open files enough for more than {len(self._places)} namespaces"
+            )
         place = Namespace(self._kernel, self._files, container, pid)
         self._places[container] = place
         for descriptor in place.telling:

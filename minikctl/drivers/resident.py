@@ -8,17 +8,27 @@ import itertools
 import json
 import secrets
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from minikctl import errors
 from minikctl.drivers import engine as engines
+from minikctl.drivers import netns_commands as commands
 from minikctl.drivers import netns_messages as messages
 from minikctl.drivers import netns_program
 from minikctl.drivers.netns import NetnsChange
 
-CHANGE_SECONDS = 10.0
-"""How long one change may take."""
+SILENT_SECONDS = 60.0
+"""A program of which nothing is heard for so long hangs; its commands may take 10 s."""
 ENDED = "the network agent ended while it was at work"
+
+
+@dataclass(frozen=True)
+class _Question:
+    """What was asked of the program, and how long it is waited for."""
+
+    answer: asyncio.Future[dict[str, str]]
+    patience: asyncio.Timeout
 
 
 class Resident:
@@ -27,7 +37,7 @@ class Resident:
     def __init__(self, session: engines.ExecSession) -> None:
         self._session = session
         self._numbers = itertools.count(1)
-        self._waiting: dict[int, asyncio.Future[dict[str, str]]] = {}
+        self._waiting: dict[int, _Question] = {}
         self._told: asyncio.Queue[tuple[str, str] | None] = asyncio.Queue()
         self._words = ""
         self.over = False
@@ -41,15 +51,15 @@ class Resident:
         return cls(await engine.exec(agent, argv, engines.ExecOptions(stdin=True)))
 
     async def apply(self, changes: Sequence[NetnsChange]) -> dict[str, str]:
-        """Make the changes in their order; return what failed as {container id: words of the tool}.
+        """Make the changes, those without commands first; return what failed as {container id: words}.
 
-        ``DriverError`` when the program ends meanwhile or takes too long: what was done is not known then.
+        ``DriverError`` when the program ends meanwhile or is silent: what was done is not known then.
         """
         number = next(self._numbers)
         answer: asyncio.Future[dict[str, str]] = asyncio.get_running_loop().create_future()
-        self._waiting[number] = answer
         try:
-            async with asyncio.timeout(CHANGE_SECONDS * len(changes)):
+            async with asyncio.timeout(SILENT_SECONDS) as patience:
+                self._waiting[number] = _Question(answer, patience)
                 await self._session.write(request(number, changes))
                 if self.over:
                     raise errors.DriverError(self._words or ENDED)
@@ -88,18 +98,22 @@ class Resident:
     def _take(self, told: dict[str, Any]) -> None:
         for container, table in told.get("disturbed", ()):
             self._told.put_nowait((container, table))
-        answer = self._waiting.get(told.get("id", 0))
-        if answer is not None and not answer.done():
-            answer.set_result(told["failed"])
+        asked = self._waiting.get(told.get("id", 0))
+        if asked is None or asked.answer.done():
+            return
+        if "failed" in told:
+            asked.answer.set_result(told["failed"])
+        elif not asked.patience.expired():
+            asked.patience.reschedule(asyncio.get_running_loop().time() + SILENT_SECONDS)
 
     def _end(self) -> None:
         if self.over:
             return
         self.over = True
         self._told.put_nowait(None)
-        for answer in self._waiting.values():
-            if not answer.done():
-                answer.set_exception(errors.DriverError(self._words or ENDED))
+        for asked in self._waiting.values():
+            if not asked.answer.done():
+                asked.answer.set_exception(errors.DriverError(self._words or ENDED))
 
 
 _START = """import sys
@@ -112,7 +126,7 @@ sys.modules["minikctl.drivers.netns_program"].Program(sys.argv[1]).run()
 
 def _source() -> str:
     """Return the program with the modules that it is made of; the packages that they name are empty."""
-    parts = [(each.__name__, inspect.getsource(each)) for each in (messages, netns_program)]
+    parts = [(each.__name__, inspect.getsource(each)) for each in (commands, messages, netns_program)]
     return _START.format([("minikctl", ""), ("minikctl.drivers", ""), *parts])
 
 

@@ -37,5 +37,5 @@ class Guard:
 
     async def _listen(self) -> None:
         async for container_id, table in self._netns.disturbed():
-            if table in TABLES and self._rules.suspect(container_id):
+            if table in TABLES and self._rules.suspect(container_id, routes=not table):
                 log.info("rules or routes were changed by hand in %s", container_id[:12])

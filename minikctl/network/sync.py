@@ -20,6 +20,9 @@ from minikctl.runtime import tasks
 log = logging.getLogger(__name__)
 
 COALESCE_SECONDS = 0.012
+REST_SECONDS = 0.1
+"""What is left to others between two rounds is at most this: on a busy machine a round takes long without
+taking much of it, and a change must not wait for that time once more."""
 RESYNC_SECONDS = 60.0
 """What others change of rules and routes is heard of at once: this is for what nobody could hear."""
 RETRY_SECONDS = 0.1
@@ -68,13 +71,15 @@ class _State:
     """What a namespace is known to hold; ``compiled`` None when that is not known.
 
     ``doubted``: somebody changed it since; an update that is under way settles nothing.  ``written`` is when
-    all of it was last written, on the monotonic clock.
+    its rules were last written, on the monotonic clock.  ``routed`` are the ranges that have routes, None
+    when that is not known.
     """
 
     member: Member
     written: float
     compiled: proxy.Compiled | None = None
     doubted: bool = False
+    routed: tuple[str, ...] | None = None
     policy: proxy.Ruleset | None = None
     stale_chains: set[str] = field(default_factory=set)
     stale_clients: set[str] = field(default_factory=set)
@@ -166,12 +171,17 @@ class RuleSync:
         self._all = True
         self._wake.set()
 
-    def suspect(self, container_id: str) -> bool:
-        """Have a namespace written anew: what it holds is not to be relied on.  Tell whether that is news."""
+    def suspect(self, container_id: str, *, routes: bool = True) -> bool:
+        """Have a namespace written anew: its rules are not to be relied on, or its routes neither.
+
+        Tell whether that is news.
+        """
         state = self._states.get(container_id)
-        if state is None or state.doubted:
+        if state is None or (state.doubted and (state.routed is None or not routes)):
             return False
         state.doubted = True
+        if routes:
+            state.routed = None
         self._entered.add(container_id)
         self._wake.set()
         return True
@@ -179,7 +189,7 @@ class RuleSync:
     def suspect_all(self) -> None:
         """Have all namespaces written anew."""
         for state in self._states.values():
-            state.doubted = True
+            state.doubted, state.routed = True, None
         self.changed()
 
     async def run(self) -> None:
@@ -197,14 +207,16 @@ class RuleSync:
             group.create_task(self._look(), name="network namespaces")
 
     async def _resync(self) -> None:
-        """Write each namespace anew once a minute, whatever is known of it: one after the other.
+        """Write each namespace's rules anew once a minute, whatever is known of them: one after the other.
 
         All at once they would keep a change waiting for longer than it takes to reach every namespace.
+        Routes take a process each time, which waits for the kernel where containers come and go: those that
+        are lost are heard of.
         """
         while True:
             await self._clock.sleep(RESYNC_SECONDS / max(len(self._states), 1))
             if self._states:
-                self.suspect(min(self._states, key=lambda each: self._states[each].written))
+                self.suspect(min(self._states, key=lambda each: self._states[each].written), routes=False)
 
     async def _look(self) -> None:
         while True:
@@ -236,7 +248,7 @@ class RuleSync:
             else:
                 self._delay = RETRY_SECONDS
                 ended = self._clock.monotonic()
-                self._rested = ended + (ended - started)
+                self._rested = ended + min(ended - started, REST_SECONDS)
 
     async def _pause(self) -> None:
         """Where nothing could be done wait longer each time, or until somebody needs rules for a new pod."""
@@ -326,7 +338,6 @@ class RuleSync:
         if state.compiled is not None:
             text = texts.delta(state.compiled, target.services) + texts.policy(state.policy, target.policy)
             return NetnsChange(member.container_id, member.pid, _routes(state, target), text)
-        commands = proxy.setup_commands(target.services.ranges, member.ip)
         text = texts.whole(target.services)
         current = target.services.ruleset
         if current.clients:
@@ -335,7 +346,7 @@ class RuleSync:
             )
         if member.pod is not None:
             text += texts.whole_policy(target.policy)
-        return NetnsChange(member.container_id, member.pid, commands, text)
+        return NetnsChange(member.container_id, member.pid, _routes(state, target), text)
 
     def _failed(self, state: _State, words: str) -> None:
         # Whether it is still there, and so tried again, is found out afresh.
@@ -345,11 +356,12 @@ class RuleSync:
 
 
 def _routes(state: _State, target: _Target) -> tuple[tuple[str, ...], ...]:
-    """Return the commands that change a namespace's routes, if the ranges to route have changed."""
-    before, after = state.compiled.ranges if state.compiled else (), target.services.ranges
-    if before == after:
+    """Return the commands that make a namespace's routes, nothing if it is known to have them."""
+    after = target.services.ranges
+    if state.routed == after:
         return ()
-    return proxy.setup_commands(after, state.member.ip, [each for each in before if each not in after])
+    left = [each for each in state.routed or () if each not in after]
+    return proxy.setup_commands(after, state.member.ip, left)
 
 
 class _Texts:
@@ -391,6 +403,8 @@ def _succeeded(state: _State, target: _Target) -> None:
         state.stale_chains |= chains
         state.stale_clients |= clients
     state.compiled, state.policy = target.services, target.policy
+    if not (state.doubted and state.routed is None):
+        state.routed = target.services.ranges
     for waiter in state.waiters:
         if not waiter.done():
             waiter.set_result(None)

@@ -25,7 +25,13 @@ COMPONENT = "ingress-controller"
 CLASS_ANNOTATION = "kubernetes.io/ingress.class"
 DEFAULT_ANNOTATION = "ingressclass.kubernetes.io/is-default-class"
 ANY_HOST = "*"
-APP_PROTOCOLS = {"kubernetes.io/h2c": "GRPC", "h2c": "GRPC", "grpc": "GRPC", "https": "HTTPS"}
+APP_PROTOCOLS = {
+    "kubernetes.io/h2c": "GRPC",
+    "h2c": "GRPC",
+    "grpc": "GRPC",
+    "https": "HTTPS",
+    "kubernetes.io/wss": "HTTPS",
+}
 """The protocols that change how a Service is spoken to, by the appProtocol of its port."""
 _FOREIGN = re.compile(r"['\"\s]")
 

@@ -254,6 +254,21 @@ async def test_a_change_that_many_namespaces_need_is_the_same_in_all(lab: Lab) -
     assert await asyncio.wait_for(told, 5) == (sandboxes[2].id, "contract")
 
 
+async def test_rules_do_not_wait_for_the_commands_of_others(lab: Lab) -> None:
+    slow, quick = await lab.sandbox(), await lab.sandbox("b")
+    changes = [NetnsChange(slow.id, slow.pid, (("sleep", "3"),), TABLE(1))]
+    changes.append(NetnsChange(quick.id, quick.pid, (), TABLE(1)))
+    made = asyncio.ensure_future(lab.netns.apply(changes))
+    async with asyncio.timeout(10):
+        while not await lab.tables(quick):
+            await asyncio.sleep(0.05)
+    if lab.bench.real:
+        assert not made.done()
+        assert await lab.tables(slow) == []
+    assert await made == {}
+    assert await lab.tables(slow) == ["table inet contract"]
+
+
 async def test_large_rules_go_through(lab: Lab) -> None:
     sandbox = await lab.sandbox()
     keys = [f"10.97.{number // 250}.{number % 250 + 1} . tcp . 80 : goto one" for number in range(3000)]

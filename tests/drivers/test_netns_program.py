@@ -57,37 +57,6 @@ def test_a_text_that_many_need_is_sent_once() -> None:
     )
 
 
-def test_a_command_that_fails_tells_in_its_words() -> None:
-    program.Running(["true"]).end()
-    for argv, words in (
-        (["sh", "-c", "echo no; exit 3"], "no"),
-        (["sh", "-c", "exit 3"], "exit code 3"),
-        (["/bin/no-such"], "/bin/no-such: not found"),
-        (["sh", "-c", "kill -9 $$"], "exit code -9"),
-    ):
-        with pytest.raises(program.Refused) as refusal:
-            program.Running(argv).end()
-        assert str(refusal.value) == words
-
-
-def test_a_command_reads_nothing_and_may_write_much() -> None:
-    program.Running(["sh", "-c", "cat; yes | head -c 200000"]).end()
-
-
-def test_a_command_that_does_not_end_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(program, "COMMAND_SECONDS", 0.1)
-    with pytest.raises(program.Refused, match="at it\n\ndid not end in time"):
-        program.Running(["sh", "-c", "echo at it; exec sleep 60"]).end()
-
-
-def test_commands_run_one_after_the_other_until_one_fails() -> None:
-    assert program.begun([]) is None
-    running = program.begun([["echo", "a b"], ["sh", "-c", "echo c; exit 2"], ["echo", "never"]])
-    assert running is not None
-    with pytest.raises(program.Refused, match=r"a b\nc$"):
-        running.end()
-
-
 def test_what_is_kept_of_namespaces_leaves_the_low_descriptors_free(monkeypatch: pytest.MonkeyPatch) -> None:
     set_to: list[tuple[int, int]] = []
     monkeypatch.setattr(resource, "getrlimit", lambda _: (512, 2048))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 
 import pytest
@@ -87,8 +88,25 @@ async def test_what_is_no_answer_ends_it(session: Session) -> None:
 async def test_one_that_does_not_answer_is_not_waited_for_without_end(
     session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(resident, "CHANGE_SECONDS", 0.05)
+    monkeypatch.setattr(resident, "SILENT_SECONDS", 0.05)
     program = resident.Resident(session)
+    begun = time.monotonic()
     with pytest.raises(errors.DriverError, match="in time"):
-        await program.apply(CHANGES)
+        await program.apply(CHANGES * 100)
+    assert time.monotonic() - begun < 1
+    session.said.put_nowait((1, b'{"id":1}\n'))
+    await program.close()
+
+
+async def test_one_that_says_that_it_goes_on_is_waited_for(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resident, "SILENT_SECONDS", 0.3)
+    program = resident.Resident(session)
+    asked = asyncio.ensure_future(program.apply(CHANGES))
+    for _ in range(5):
+        await asyncio.sleep(0.1)
+        session.said.put_nowait((1, b'{"id":1}\n'))
+    session.said.put_nowait((1, b'{"id":1,"failed":{}}\n'))
+    assert await asked == {}
     await program.close()

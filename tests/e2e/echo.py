@@ -1,9 +1,12 @@
-"""A server in a pod's network that tells what it was asked: HTTP/1.1 at 8080, HTTP/2 without TLS at 8081."""
+"""A server in a pod's network that tells what it was asked: HTTP/1.1 at 8080, HTTP/2 at 8081, with TLS at 8444.
+
+With TLS it speaks to those only that have agreed on HTTP/2 with it (ALPN), as servers of gRPC do.
+"""
 
 from __future__ import annotations
 
 SCRIPT = r"""
-import asyncio, base64, hashlib, json, sys
+import asyncio, base64, hashlib, json, ssl, sys
 import h2.config, h2.connection, h2.events
 
 async def one(reader, writer):
@@ -39,6 +42,10 @@ async def one(reader, writer):
         writer.close()
 
 async def two(reader, writer):
+    secured = writer.get_extra_info("ssl_object")
+    agreed = secured.selected_alpn_protocol() if secured else ""
+    if secured and agreed != "h2":
+        return writer.close()
     connection = h2.connection.H2Connection(h2.config.H2Configuration(client_side=False))
     connection.initiate_connection()
     writer.write(connection.data_to_send())
@@ -46,7 +53,7 @@ async def two(reader, writer):
         for event in connection.receive_data(data):
             if isinstance(event, h2.events.StreamEnded):
                 body = json.dumps({"pod": sys.argv[1], "protocol": "h2"}).encode()
-                reply = [(":status", "200"), ("content-type", "application/grpc"), ("grpc-status", "0")]
+                reply = [(":status", "200"), ("content-type", "application/grpc"), ("grpc-status", "0"), ("x-agreed", agreed)]
                 connection.send_headers(event.stream_id, reply)
                 connection.send_data(event.stream_id, body)
                 connection.send_headers(event.stream_id, [("grpc-message", "trailer")], end_stream=True)
@@ -54,7 +61,11 @@ async def two(reader, writer):
     writer.close()
 
 async def main():
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(sys.argv[2], sys.argv[3])
+    context.set_alpn_protocols(["h2"])
     servers = [await asyncio.start_server(one, "0.0.0.0", 8080), await asyncio.start_server(two, "0.0.0.0", 8081)]
+    servers.append(await asyncio.start_server(two, "0.0.0.0", 8444, ssl=context))
     print("ready", flush=True)
     await asyncio.gather(*(server.serve_forever() for server in servers))
 

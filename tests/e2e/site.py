@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import json
 import subprocess
+import tempfile
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from tests.e2e import echo
 from tests.e2e.conftest import Cluster
-from tests.e2e.test_network import NAMESPACE, World, idle, meta, service
+from tests.e2e.test_network import NAMESPACE, World, idle, meta, self_signed, service
 
 NGINX = "nginx.ingress.kubernetes.io/"
 BACKENDS = "abcd"
@@ -80,6 +82,7 @@ def opened(cluster: Cluster, *ingresses: Any) -> Iterator[Site]:
         {"name": "http", "port": 80, "targetPort": 8080},
         {"name": "grpc", "port": 81, "targetPort": 8081, "appProtocol": "kubernetes.io/h2c"},
         {"name": "plain", "port": 82, "targetPort": 8081},
+        {"name": "safe", "port": 83, "targetPort": 8444},
     ]
     made.apply(
         {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}},
@@ -89,10 +92,7 @@ def opened(cluster: Cluster, *ingresses: Any) -> Iterator[Site]:
     )
     for name in BACKENDS:
         cluster.ready(f"app={name}", NAMESPACE, 90)
-    servers = [made.inside(echo.SCRIPT, name, pod=name) for name in BACKENDS]
-    for server in servers:
-        assert server.stdout is not None
-        assert server.stdout.readline() == "ready\n"
+    servers = _echoing(made)
     made.settled(ingresses[-1]["metadata"]["name"])
     try:
         yield made
@@ -100,3 +100,15 @@ def opened(cluster: Cluster, *ingresses: Any) -> Iterator[Site]:
         for server in servers:
             with server:
                 server.kill()
+
+
+def _echoing(site: Site) -> list[subprocess.Popen[str]]:
+    """Start a server in each pod; they have read their certificate, which nobody knows, when this returns."""
+    with tempfile.TemporaryDirectory() as folder:
+        self_signed(Path(folder), "echo.test")
+        files = [f"{folder}/echo.test.{kind}" for kind in ("crt", "key")]
+        servers = [site.inside(echo.SCRIPT, name, *files, pod=name) for name in BACKENDS]
+        for server in servers:
+            assert server.stdout is not None
+            assert server.stdout.readline() == "ready\n"
+    return servers

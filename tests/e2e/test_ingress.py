@@ -152,12 +152,14 @@ def rpc(address: str, host: str) -> dict[str, str]:
 def test_grpc_by_the_services_protocol_and_by_annotation(site: Site) -> None:
     site.apply(
         ingress("grpc", rule("grpc.test", path("/", "a", port="grpc"))),
-        annotated("grpcs", {"backend-protocol": "GRPC"}, path("/", "b", port="plain")),
+        annotated("asked", {"backend-protocol": "GRPC"}, path("/", "b", port="plain")),
+        annotated("grpcs", {"backend-protocol": "GRPCS"}, path("/", "c", port="safe")),
     )
     site.settled("grpcs")
-    for host in ("grpc.test", "grpcs.test"):
+    for host, agreed in (("grpc.test", ""), ("asked.test", ""), ("grpcs.test", "h2")):
         said = rpc(site.address, host)
         assert (said[":status"], said["grpc-status"], said["grpc-message"]) == ("200", "0", "trailer")
+        assert said["x-agreed"] == agreed
 
 
 def test_other_classes_and_resource_backends_are_left_or_told(site: Site) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 
 from minikctl import errors
 from minikctl.drivers.netns import NetnsChange
@@ -14,7 +14,8 @@ from tests.packets.tracer import Table
 class TableNetns:
     """Fits ``drivers.netns.Netns``; tables are by sandbox, ``batches`` what each call asked for.
 
-    Sandboxes that are ``gone`` and processes that have ``ended`` are refused; calls wait for the ``gate``.
+    Sandboxes that are ``gone`` and processes that have ``ended`` are refused; calls wait for the ``gate``,
+    and for what ``takes`` returns.
     """
 
     def __init__(self) -> None:
@@ -26,6 +27,7 @@ class TableNetns:
         self.ended: set[int] = set()
         self.gate: asyncio.Event | None = None
         self.available = True
+        self.takes: Callable[[], Awaitable[None]] | None = None
         self.heard: asyncio.Queue[tuple[str, str] | None] = asyncio.Queue()
         self.listeners = 0
 
@@ -42,6 +44,8 @@ class TableNetns:
         self.batches.append(tuple(changes))
         if self.gate is not None:
             await self.gate.wait()
+        if self.takes is not None:
+            await self.takes()
         ended = {each.sandbox: f"/proc/{each.pid}/ns/net" for each in changes if each.pid in self.ended}
         refused = self.gone | ended
         for change in changes:

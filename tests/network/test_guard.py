@@ -66,6 +66,16 @@ async def test_where_more_happened_than_was_heard_all_is_written(guarded: World)
     assert written(guarded) == ["pod-2"]
 
 
+async def test_routes_are_made_anew_where_they_may_be_gone_and_nowhere_else(guarded: World) -> None:
+    for commands in guarded.netns.commands.values():
+        commands.clear()
+    await heard(guarded)
+    assert guarded.netns.commands["pod-1"] == []
+    await heard(guarded, "")
+    assert guarded.netns.commands["pod-1"]
+    assert guarded.netns.commands["pod-2"] == []
+
+
 async def test_tables_and_namespaces_of_others_are_no_reason_to_write(guarded: World) -> None:
     await heard(guarded, "nat")
     await heard(guarded, place="a stranger")

@@ -17,7 +17,14 @@ from minikctl.model import kinds
 from minikctl.model.objects import Key
 from minikctl.network.policies import PolicyBook
 from minikctl.network.rulebook import RuleBook
-from minikctl.network.sync import ATTACH_SECONDS, RESYNC_SECONDS, Books, Member, RuleSync
+from minikctl.network.sync import (
+    ATTACH_SECONDS,
+    REST_SECONDS,
+    RESYNC_SECONDS,
+    Books,
+    Member,
+    RuleSync,
+)
 from minikctl.plan.proxy import Ruleset
 from tests.fakes.client import FakeClient
 from tests.fakes.clock import FakeClock, settle
@@ -302,6 +309,49 @@ async def test_what_ran_before_is_found_and_everything_is_written_again_now_and_
     world.netns.tables["pod-1"].chains["nat-output"].clear()
     await world.clock.advance(RESYNC_SECONDS + 1)
     assert world.fate(POD) == "10.1.0.2"
+
+
+async def test_a_round_that_took_long_does_not_keep_the_next_change_waiting_as_long(world: World) -> None:
+    await attached(world, POD)
+    world.netns.takes = lambda: world.clock.sleep(5)
+    world.serve("web", "10.1.0.3")
+    await world.clock.advance(5.1)
+    world.netns.takes = None
+    assert world.fate() == "10.1.0.3"
+    world.serve("web", "10.1.0.4")
+    await settle()
+    await world.clock.advance(REST_SECONDS)
+    assert world.fate() == "10.1.0.4"
+
+
+async def test_what_comes_while_a_round_is_under_way_is_in_the_next_one(world: World) -> None:
+    await attached(world, POD, OTHER)
+    world.netns.takes = lambda: world.clock.sleep(1)
+    for number in range(3, 60):
+        world.serve("web", f"10.1.0.{number}")
+        await settle()
+        await world.clock.advance(0.07)
+    await world.clock.advance(3)
+    assert world.fate() == world.fate(OTHER) == "10.1.0.59"
+
+
+async def test_writing_again_leaves_routes_alone_unless_they_are_in_doubt(world: World) -> None:
+    await attached(world, POD)
+    commands = world.netns.commands["pod-1"]
+    routes = list(commands)
+    assert routes
+    await world.clock.advance(2 * RESYNC_SECONDS + 1)
+    assert any(each.sandbox == "pod-1" and each.ruleset for each in world.netns.batches[-1])
+    assert commands == routes
+    assert world.sync.suspect("pod-1", routes=False)
+    assert world.sync.suspect("pod-1"), "that of the routes is news"
+    assert not world.sync.suspect("pod-1")
+    assert not world.sync.suspect("pod-1", routes=False)
+    await world.clock.advance(1)
+    assert commands == routes * 2
+    world.sync.suspect_all()
+    await world.clock.advance(1)
+    assert commands == routes * 3
 
 
 async def test_writing_again_keeps_clients_and_sweeps_up(world: World) -> None:

@@ -195,11 +195,14 @@ def test_a_canary_stands_beside_its_primary_only() -> None:
     assert [problem.reason for problem in alone.problems] == ["NoPrimary"]
 
 
-def test_the_services_protocol_counts_unless_an_annotation_says_otherwise() -> None:
-    spoken = service("a", ports=[{"port": 80, "appProtocol": "kubernetes.io/h2c"}])
+@pytest.mark.parametrize(
+    ("protocol", "words"), [("kubernetes.io/h2c", "proto h2"), ("kubernetes.io/wss", "ssl verify none")]
+)
+def test_the_services_protocol_counts_unless_an_annotation_says_otherwise(protocol: str, words: str) -> None:
+    spoken = service("a", ports=[{"port": 80, "appProtocol": protocol}])
     one = make("i", rule("h", path("/", "a")))
     found = ingress.routing(view(one, services=[spoken]))
-    assert "proto h2" in ingress_backends.render(found.backends["default_a_80"], (None,), OWN)
+    assert words in ingress_backends.render(found.backends["default_a_80"], (None,), OWN)
 
 
 def test_hosts_with_certificates_of_our_own() -> None:
