@@ -13,7 +13,7 @@ from minikctl.cli.commands import Command
 from minikctl.cli.flags import Options, flag
 from minikctl.cli.output import printers, table
 from minikctl.client import home as homes
-from minikctl.client import launcher
+from minikctl.client import http, launcher
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -24,6 +24,12 @@ READY_SECONDS = 120.0
 ENGINE_SECONDS, DOWN_SECONDS = 10.0, 4.0
 """So long the engine is waited for before it is said that it does not answer; and one that nobody finds."""
 POLL_SECONDS = 0.1
+PATIENCE_SECONDS = 5.0
+"""A control plane that has not answered by then is said not to."""
+SILENT = (
+    "the control plane does not answer: is it halted, or the machine out of memory? "
+    "`minikctl cluster stop` ends it, its apps go on running"
+)
 
 
 class StartOptions(Options):
@@ -173,7 +179,11 @@ class StatusOptions(Options):
 
 def status(options: StatusOptions, session: Session) -> int:
     """Show whether the cluster runs and how it is.  Exit code 1 when it does not run."""
-    found = _status(session)
+    impatient = session.within(PATIENCE_SECONDS)
+    try:
+        found = _status(impatient)
+    finally:
+        impatient.close()
     if options.output == "json":
         session.io.say(printers.to_json(found))
     elif options.output == "yaml":
@@ -181,7 +191,7 @@ def status(options: StatusOptions, session: Session) -> int:
     else:
         for line in table.align([[f"{key}:", _show(value)] for key, value in found.items()]):
             session.io.say(line)
-    return 0 if found["running"] else 1
+    return 0 if found["running"] and found["health"] != SILENT else 1
 
 
 def _show(value: Any) -> str:
@@ -204,7 +214,16 @@ def _status(session: Session) -> dict[str, Any]:
     if daemon is None:
         return found
     found |= {"pid": daemon["pid"], "apiServer": daemon["address"]}
-    found["serverVersion"] = session.client.request("GET", "/version").json()["gitVersion"]
+    try:
+        return found | _told(session)
+    except http.ConnectionRefused:
+        return found | {"health": SILENT}
+
+
+def _told(session: Session) -> dict[str, Any]:
+    """Return what the control plane itself says."""
+    settings = session.home.settings()
+    found: dict[str, Any] = {"serverVersion": session.client.request("GET", "/version").json()["gitVersion"]}
     found["health"] = session.client.request("GET", "/readyz").body.decode().strip()
     nodes = session.client.request("GET", "/api/v1/nodes").json().get("items") or ()
     for node in nodes:

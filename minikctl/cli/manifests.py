@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from minikctl.cli.session import Io
 
 SUFFIXES = (".yaml", ".yml", ".json")
+UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 LIMIT_BYTES = 64 * 1024 * 1024
 
 
@@ -84,7 +85,7 @@ def _texts(path: str, recursive: bool, stdin: TextIO) -> Iterator[tuple[str, str
         directory = path.removeprefix(filing.KUSTOMIZE)
         yield directory, kustomizing.build(directory)
     elif path == "-":
-        yield "STDIN", stdin.read()
+        yield "STDIN", _standard(stdin)
     elif path.startswith(("http://", "https://")):
         yield path, _fetch(path)
     elif os.path.isdir(path):
@@ -111,12 +112,33 @@ def _files(directory: str, recursive: bool) -> Iterator[str]:
 
 def _read(path: str) -> str:
     try:
-        with open(path, encoding="utf-8") as source:
-            return source.read()
+        with open(path, "rb") as source:
+            return _decoded(source.read())
     except FileNotFoundError:
         raise errors.UsageError(f'error: the path "{path}" does not exist') from None
-    except (OSError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise errors.UsageError(f"error: unable to read {path}: {error}; hint: save it as UTF-8") from error
+    except OSError as error:
         raise errors.UsageError(f"error: unable to read {path}: {error}") from error
+
+
+def _standard(stdin: TextIO) -> str:
+    raw = getattr(stdin, "buffer", None)
+    if raw is None:
+        return stdin.read()
+    try:
+        return _decoded(raw.read())
+    except UnicodeDecodeError as error:
+        raise errors.UsageError(f"error: unable to read STDIN: {error}; hint: send it as UTF-8") from error
+
+
+def _decoded(data: bytes) -> str:
+    """Return the text of a manifest: UTF-8, or UTF-16 where its mark says so, as PowerShell's ``>`` writes it.
+
+    Line ends are those of text files, whichever system wrote them.
+    """
+    text = data.decode("utf-16" if data.startswith(UTF16_MARKS) else "utf-8")
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _fetch(url: str) -> str:
@@ -126,7 +148,7 @@ def _fetch(url: str) -> str:
     try:
         with urllib.request.urlopen(url, timeout=30) as answer:
             data: bytes = answer.read(LIMIT_BYTES)
-            return data.decode()
+            return _decoded(data)
     except (urllib.error.URLError, OSError, UnicodeDecodeError) as error:
         raise errors.UsageError(f'error: unable to read URL "{url}": {error}') from error
 

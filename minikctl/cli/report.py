@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from minikctl.cli.session import Io, Session
 
 TRACE_VERBOSITY = 9
+STOPPED = "`minikctl cluster start` starts the local control plane; `minikctl cluster status` shows it"
+LATE = "`minikctl cluster status` tells whether the control plane answers at all; `minikctl cluster stop` ends one that does not"
 
 
 def failure(error: Exception, io: Io, verbosity: int = 0) -> int:
@@ -88,7 +90,8 @@ def _invalid(error: errors.StatusError) -> str:
 def hints(error: Exception) -> Iterable[str]:
     """Yield what the user can do about it, where that is known."""
     if isinstance(error, http.ConnectionRefused) and "127.0.0.1" in str(error):
-        yield "`minikctl cluster start` starts the local control plane; `minikctl cluster status` shows it"
+        late = str(error).endswith(": timed out")
+        yield LATE if late else STOPPED
     if isinstance(error, errors.EngineUnavailable):
         yield "start Docker (`dockerd`, or `systemctl start docker`), or use `cluster start --runtime sim`"
 

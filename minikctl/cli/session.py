@@ -41,7 +41,10 @@ class Io:
 
     @classmethod
     def standard(cls) -> Io:
-        """Return the process's own streams."""
+        """Return the process's own streams; what is written is UTF-8 in every locale, as with kubectl."""
+        for stream in (sys.stdout, sys.stderr):
+            if stream.encoding != "utf-8":
+                stream.reconfigure(encoding="utf-8")  # type: ignore[union-attr]  # the process's own are
         return cls(sys.stdout, sys.stderr, sys.stdin)
 
     def say(self, text: str) -> None:
@@ -120,6 +123,14 @@ class Session:
             if self.settings.match_version:
                 self._compare_versions(self._client)
         return self._client
+
+    def within(self, seconds: float) -> Session:
+        """Return a session whose requests take so long at most, unless the user said how long."""
+        if self.timeout is not None:
+            return self
+        return Session(
+            type(self.settings)(**{**self.settings.__dict__, "request_timeout": f"{seconds:g}s"}), self.io
+        )
 
     @property
     def timeout(self) -> float | None:

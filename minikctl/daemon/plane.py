@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import minikctl
+from minikctl import errors
 from minikctl.apiserver import (
     aggregation,
     auth,
@@ -124,12 +125,30 @@ async def _end_without_state(core: Core, stop: asyncio.Event) -> None:
     stop.set()
 
 
+def _refuse_a_loss(home: ClusterHome) -> None:
+    """Raise ``StoreError`` when the store is gone or empty, but the cluster has served before.
+
+    An empty store says that nothing is wanted: all that runs would be removed.
+    """
+    try:
+        is_empty = os.path.getsize(home.store) == 0
+        state = "empty"
+    except FileNotFoundError:
+        is_empty, state = True, "gone"
+    if is_empty and os.path.exists(home.kubeconfig):
+        raise errors.StoreError(
+            f"the cluster's store {home.store} is {state}: with a new one all that runs would be removed; "
+            "restore a copy, or delete the cluster"
+        )
+
+
 @contextlib.asynccontextmanager
 async def opened(
     home: ClusterHome, settings: ClusterSettings, keys: pki.Pki
 ) -> AsyncIterator[tuple[Store, Core]]:
     """Have the store open and the API's registry filled during the block."""
     clock = clocks.SystemClock()
+    _refuse_a_loss(home)
     store = await Store.open(Path(home.store))
     try:
         registry = Registry(store, RegistrySettings(service_cidr=settings.service_cidr, clock=clock))

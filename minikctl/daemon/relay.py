@@ -36,10 +36,13 @@ def socket_path(home: ClusterHome) -> str:
 
 
 def made(home: ClusterHome) -> str:
-    """Return what tells the directory from one before it, which a running pod may still have mounted."""
+    """Return what tells the directory from one before it, which a running pod may still have mounted.
+
+    A copy that was put in its place has the same content, but not the moment at which its file came to be.
+    """
     try:
         with open(home.file(DIRECTORY, MADE), encoding="ascii") as source:
-            return source.read()
+            return f"{source.read()}-{os.fstat(source.fileno()).st_ctime_ns}"
     except FileNotFoundError:
         return ""
 

@@ -27,6 +27,8 @@ TIMEOUT_SECONDS = 10.0
 RELOAD_SECONDS = 10.0
 LOOK_SECONDS = 1.0
 """A question that meets the master as it begins anew may never be answered."""
+_UNSEEN = "Cannot open configuration file/directory"
+"""How the program words that there is nothing where it is to read."""
 _FAILURES = ("No such", "Invalid", "Permission denied", "Unknown", "Can't", "unable", "Error", "expects")
 
 
@@ -127,21 +129,39 @@ class HaproxyContainer:
         try:
             await self._reload()
         except errors.DriverError:
-            if before:
-                await asyncio.to_thread(self.keep, before)
+            try:
+                if not looked_at:
+                    await self._judged(container_id, name)
+            finally:
+                if before:
+                    await asyncio.to_thread(self.keep, before)
             raise
 
     async def _look(self, container_id: str, name: str) -> None:
         """Have the proxy's program judge a staged configuration; what it refuses is removed."""
+        words = await self._judged(container_id, name)
+        if words:
+            shutil.rmtree(self._directory / name, ignore_errors=True)
+            raise Refused(f"the configuration is refused: {_first_alert(words)}", words)
+
+    async def _judged(self, container_id: str, name: str) -> str:
+        """Return what the proxy's program has against a staged configuration, "" if nothing.
+
+        A container that does not see it has another directory mounted, one that was deleted or moved: it is
+        ended, so that the node starts one that sees ours.
+        """
         argv = ("haproxy", "-c", "-f", f"{MOUNT}/{name}/{CONFIG}")
         try:
             code, output = await self._engine.run(container_id, argv, TIMEOUT_SECONDS)
         except TimeoutError as error:
             raise errors.DriverError("checking the proxy's configuration took too long") from error
-        if code != 0:
-            shutil.rmtree(self._directory / name, ignore_errors=True)
-            words = output.decode(errors="replace").strip()
-            raise Refused(f"the configuration is refused: {_first_alert(words)}", words)
+        words = output.decode(errors="replace").strip()
+        if code != 0 and f"{_UNSEEN} {MOUNT}/{name}/" in words:
+            await self._engine.kill(container_id)
+            raise errors.DriverError(
+                f"the proxy has another directory than {self._directory}: it is started anew"
+            )
+        return (words or f"exit code {code}") if code != 0 else ""
 
     async def _reload(self) -> None:
         """Return once a new worker serves; the old one finishes what it has begun."""

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import os
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
 
+from minikctl.cli import cluster
 from tests.cli.conftest import World
 
 DEPLOYMENT = """
@@ -165,3 +171,32 @@ def test_keys_that_are_gone_are_told_with_the_way_out(world: World) -> None:
         ]
     finally:
         token.with_suffix(".away").rename(token)
+
+
+def test_a_halted_control_plane_is_told_by_status(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cluster, "PATIENCE_SECONDS", 0.3)
+    pid = json.loads(world.run("cluster", "status", "-o", "json").out)["pid"]
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        found = world.run("cluster", "status")
+        late = world.run("get", "pods", "--request-timeout=300ms")
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    assert found.code == 1
+    assert "health:" in found.out
+    assert "the control plane does not answer" in found.out
+    assert "`minikctl cluster stop` ends one that does not" in late.err
+    assert world.run("cluster", "status").code == 0
+
+
+def test_output_is_utf_8_in_every_locale(world: World) -> None:
+    assert world.kubeconfig.exists()
+    program = "from minikctl.cli.main import main; main()"
+    words = ["-c", program, "--cluster", "cli", "create", "-f", "-", "--dry-run=client", "-o", "yaml"]
+    manifest = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\ndata: {a: \u2603}\n"
+    environment = {**os.environ, "LC_ALL": "POSIX", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
+    done = subprocess.run(
+        [sys.executable, *words], input=manifest.encode(), capture_output=True, env=environment, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert "a: \u2603" in done.stdout.decode()

@@ -103,6 +103,15 @@ def test_a_kind_and_its_objects_are_applied_in_one_go(world: World, tmp_path: Pa
     assert world.run("get", "apples").code == 1
 
 
+def test_a_column_whose_field_is_absent_is_blank(world: World, defined: Callable[[str], None]) -> None:
+    defined("Damson")
+    bare = OBJECT.replace("spec: {size: 3}", "status: {}") % names("Damson")
+    assert world.kubectl("apply", "-f", "-", stdin=bare).code == 0
+    found = world.run("get", "damsons")
+    assert found.out == world.kubectl("get", "damsons").out
+    assert "nil" not in found.out
+
+
 def test_stock_kubectl(world: World, defined: Callable[[str], None]) -> None:
     defined("Banana")
     assert (

@@ -87,3 +87,27 @@ def test_durations(text: str, seconds: float) -> None:
 def test_bad_durations_are_told() -> None:
     with pytest.raises(errors.UsageError, match="invalid duration"):
         timespan.seconds("5x")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
+def test_a_manifest_is_read_as_its_mark_says(tmp_path: Path, encoding: str) -> None:
+    text = GOOD % "a" + "data: {a: grüß}\n"
+    data = ("\ufeff" + text if encoding.endswith("e") else text).encode(encoding)
+    (tmp_path / "f.yaml").write_bytes(data.replace("\n".encode(encoding), "\r\n".encode(encoding)))
+    piped = io.TextIOWrapper(io.BytesIO(data), encoding="ascii")
+    for found in (
+        *manifests.read([str(tmp_path / "f.yaml")], recursive=False, stdin=io.StringIO()),
+        *manifests.read(["-"], recursive=False, stdin=piped),
+    ):
+        assert isinstance(found, manifests.Document)
+        assert found.object["data"] == {"a": "grüß"}
+
+
+def test_a_manifest_in_another_encoding_is_refused_with_the_way_out(tmp_path: Path) -> None:
+    data = (GOOD % "a" + "data: {a: grüß}\n").encode("latin-1")
+    (tmp_path / "f.yaml").write_bytes(data)
+    with pytest.raises(errors.UsageError, match=r"f\.yaml: .*; hint: save it as UTF-8"):
+        list(manifests.read([str(tmp_path / "f.yaml")], recursive=False, stdin=io.StringIO()))
+    piped = io.TextIOWrapper(io.BytesIO(data), encoding="ascii")
+    with pytest.raises(errors.UsageError, match=r"STDIN: .*; hint: send it as UTF-8"):
+        list(manifests.read(["-"], recursive=False, stdin=piped))

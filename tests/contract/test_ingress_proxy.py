@@ -10,12 +10,13 @@ import ssl
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from minikctl import errors
 from minikctl.drivers import listening
+from minikctl.drivers.engine import Engine
 from minikctl.drivers.fake_haproxy import FakeProxy
 from minikctl.drivers.haproxy import MOUNT, HaproxyContainer, Proxy, Refused
 from minikctl.network import certificates
@@ -359,3 +360,29 @@ async def said(port: int) -> str:
         return ""
     writer.close()
     return answer
+
+
+class OtherPlace(LocalEngine):
+    """An engine whose container has another directory mounted than the driver writes to."""
+
+    killed: tuple[str, ...] = ()
+
+    async def run(self, container_id: str, argv: Sequence[str], timeout_seconds: float) -> tuple[int, bytes]:
+        code, output = await super().run(container_id, argv, timeout_seconds)
+        return code, output.replace(f"{self.directory}/".encode(), f"{MOUNT}/".encode())
+
+    async def kill(self, container_id: str) -> None:
+        self.killed = (*self.killed, container_id)
+
+
+@pytest.mark.parametrize("looked_at", [True, False])
+async def test_a_container_that_has_another_directory_is_ended(tmp_path: Path, looked_at: bool) -> None:
+    for name in ("before", "now"):
+        (tmp_path / name).mkdir()
+    engine = OtherPlace(tmp_path / "before")
+    proxy = HaproxyContainer(cast(Engine, engine), str(tmp_path / "now"))
+    proxy.keep({"haproxy.cfg": "global\n"})
+    with pytest.raises(errors.DriverError, match="it is started anew"):
+        await proxy.load("c1", {"haproxy.cfg": "defaults\n"}, looked_at=looked_at)
+    assert engine.killed == ("c1",)
+    assert proxy.held() == {"haproxy.cfg": "global\n"}

@@ -285,3 +285,26 @@ def test_a_full_disk_is_told_and_nothing_is_lost(small_home: ClusterHome) -> Non
 
 def failed(done: subprocess.CompletedProcess[str]) -> subprocess.CompletedProcess[str] | None:
     return done if done.returncode else None
+
+
+@pytest.mark.parametrize(("content", "said"), [(None, "gone"), (b"", "empty")])
+def test_a_lost_store_is_told_instead_of_a_new_one_begun(
+    home: ClusterHome, connect: Connect, content: bytes | None, said: str
+) -> None:
+    launcher.ensure_running(home)
+    create_config(connect(), "kept")
+    launcher.stop(home)
+    kept = Path(home.store).read_bytes()
+    os.remove(home.store)
+    if content is not None:
+        home.write("store.db", content)
+    with pytest.raises(errors.UsageError, match=f"store.db is {said}: with a new one all that runs would be"):
+        launcher.ensure_running(home)
+    home.write("store.db", kept)
+    launcher.ensure_running(home)
+    assert config_names(connect()) == ["kept"]
+
+
+def test_a_cluster_that_was_killed_before_it_had_anything_begins_anew(home: ClusterHome) -> None:
+    home.write("store.db", b"")
+    assert launcher.ensure_running(home)

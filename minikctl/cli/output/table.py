@@ -115,7 +115,7 @@ def _labels(labels: dict[str, str]) -> str:
 
 def _text(cell: Any) -> str:
     if cell is None:
-        return "<nil>"
+        return ""  # a column of a custom kind whose field is not there
     if isinstance(cell, bool):
         return str(cell).lower()
     return one_line(str(cell))
