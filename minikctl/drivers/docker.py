@@ -143,17 +143,36 @@ class DockerEngine:
 
     async def _events(self, labels: Mapping[str, str], since: str) -> AsyncGenerator[engine.EngineEvent]:
         filters = docker_wire.label_filters(labels, type=("container",), event=docker_wire.EVENT_ACTIONS)
+        async with contextlib.aclosing(self._told(filters, since)) as bodies:
+            async for body in bodies:
+                event = docker_wire.event(body)
+                if event.action == "oom":
+                    self._out_of_memory.add(event.container_id)
+                elif event.action == "destroy":
+                    self._out_of_memory.discard(event.container_id)
+                yield event
+
+    def departures(self, network: str) -> AsyncIterator[str]:
+        """Yield the ids of containers that leave the network from now on, by their end or by hand."""
+        return self._departures(network, f"{time.time():.9f}")
+
+    async def _departures(self, network: str, since: str) -> AsyncGenerator[str]:
+        filters = docker_wire.label_filters({}, type=("network",), event=("disconnect",), network=(network,))
+        async with contextlib.aclosing(self._told(filters, since)) as bodies:
+            async for body in bodies:
+                attributes = body["Actor"]["Attributes"]
+                # The filter lets networks pass whose names begin so.
+                if attributes.get("name") == network:
+                    yield str(attributes.get("container", ""))
+
+    async def _told(self, filters: str, since: str) -> AsyncGenerator[dict[str, Any]]:
+        """Yield the engine's events as they come; ``EngineUnavailable`` when it tells no more."""
         lines = docker_wire.LineDecoder()
         request = Request("GET", "/events", params={"filters": filters, "since": since})
         async with contextlib.aclosing(self._connection.stream(request)) as chunks:
             async for chunk in chunks:
                 for body in lines.feed(chunk):
-                    event = docker_wire.event(body)
-                    if event.action == "oom":
-                        self._out_of_memory.add(event.container_id)
-                    elif event.action == "destroy":
-                        self._out_of_memory.discard(event.container_id)
-                    yield event
+                    yield body
         raise self._connection.unavailable("its event stream ended")
 
     async def image(self, reference: str) -> engine.Image | None:

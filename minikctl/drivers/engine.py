@@ -169,6 +169,13 @@ class Engine(Protocol):
         """Yield events of containers with these labels from now on; ends with ``EngineUnavailable``."""
         ...
 
+    def departures(self, network: str) -> AsyncIterator[str]:
+        """Yield the ids of containers that leave the network from now on, by their end or by somebody's hand.
+
+        Ends with ``EngineUnavailable``.
+        """
+        ...
+
     async def image(self, reference: str) -> Image | None:
         """Return the local image of that name, digest or id, or None."""
         ...

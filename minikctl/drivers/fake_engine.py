@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 from minikctl import errors
 from minikctl.drivers import engine, fake_container, fake_images, fake_network, fake_process, fake_session
 from minikctl.drivers.fake_container import Box
+from minikctl.drivers.fake_events import News
 
 T = TypeVar("T")
 Networks = list[engine.Network]  # named here, because in the class `list` is a method
@@ -47,7 +48,7 @@ class FakeEngine:
         self.images = fake_images.Images()
         self._networks = fake_network.Networks()
         self._ports = fake_network.HostPorts()
-        self._watchers: set[asyncio.Queue[engine.EngineEvent | None]] = set()
+        self._news = News(_unavailable)
         self._failures: dict[str, list[errors.DriverError]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._serial = 0
@@ -64,8 +65,7 @@ class FakeEngine:
     def available(self, value: bool) -> None:
         self._available = value
         if not value:
-            for watcher in self._watchers:
-                watcher.put_nowait(None)
+            self._news.hang_up()
 
     def fail(self, method: str, *failures: errors.DriverError) -> None:
         """Let the next calls of a method fail, one with each failure."""
@@ -74,6 +74,11 @@ class FakeEngine:
     def finish(self, container_id: str, exit_code: int, *, oom_killed: bool = False) -> None:
         """End a container's process from outside, as a crash does."""
         self._ended(self._box(container_id), exit_code, oom_killed=oom_killed)
+
+    def disconnect(self, container_id: str) -> None:
+        """Take a running container off its network, as a human's hand does."""
+        self._leave(box := self._box(container_id))
+        box.ip = ""
 
     def write_log(self, container_id: str, data: bytes, stream: int = 1) -> None:
         """Write output in the name of the container's process."""
@@ -206,8 +211,13 @@ class FakeEngine:
         self._tell("die", box)
         box.hang_up()
 
-    def _release(self, box: Box) -> None:
+    def _leave(self, box: Box) -> None:
         self._networks.give_back(box.id)
+        if box.ip:
+            self._news.departures(box.spec.network).tell(box.id)
+
+    def _release(self, box: Box) -> None:
+        self._leave(box)
         self._ports.give_back(box.id)
         box.pid, box.ip, box.ports = 0, "", ()
 
@@ -274,23 +284,14 @@ class FakeEngine:
 
     def events(self, labels: Mapping[str, str]) -> AsyncIterator[engine.EngineEvent]:
         """Yield events of containers with these labels from now on; ends with ``EngineUnavailable``."""
-        queue: asyncio.Queue[engine.EngineEvent | None] = asyncio.Queue()
-        if self._available:
-            self._watchers.add(queue)
-        else:
-            queue.put_nowait(None)
-        return self._events(queue, labels)
+        wanted = labels.items()
+        return self._news.events.listen(
+            lambda event: wanted <= event.labels.items(), available=self._available
+        )
 
-    async def _events(
-        self, queue: asyncio.Queue[engine.EngineEvent | None], labels: Mapping[str, str]
-    ) -> AsyncIterator[engine.EngineEvent]:
-        try:
-            while (event := await queue.get()) is not None:
-                if labels.items() <= event.labels.items():
-                    yield event
-            raise _unavailable()
-        finally:
-            self._watchers.discard(queue)
+    def departures(self, network: str) -> AsyncIterator[str]:
+        """Yield the ids of containers that leave the network from now on, by their end or by hand."""
+        return self._news.departures(network).listen(lambda _: True, available=self._available)
 
     async def image(self, reference: str) -> engine.Image | None:
         """Return the local image of that name, digest or id, or None."""
@@ -488,8 +489,7 @@ class FakeEngine:
         return task
 
     def _tell(self, action: str, box: Box) -> None:
-        for watcher in self._watchers:
-            watcher.put_nowait(engine.EngineEvent(action, box.id, dict(box.spec.labels), self._clock.now()))
+        self._news.events.tell(engine.EngineEvent(action, box.id, dict(box.spec.labels), self._clock.now()))
 
 
 def _refusal(kind: type[errors.DriverError], words: str) -> errors.DriverError:

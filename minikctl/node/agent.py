@@ -45,7 +45,7 @@ from minikctl.node.sandbox import SandboxNetwork
 from minikctl.node.tokens import Tokens
 from minikctl.plan import pod as planner
 from minikctl.plan.pod import backoff, env_files, names
-from minikctl.plan.pod.state import ended
+from minikctl.plan.pod.state import ended, runs
 from minikctl.plan.pod.view import NodeInfo, PodView
 from minikctl.runtime import clock as clocks
 from minikctl.runtime import loop, tasks
@@ -106,8 +106,10 @@ class NodeAgent:
         self._config_maps, self._secrets = of(kinds.CONFIG_MAP), of(kinds.SECRET)
         self._machines = of(kinds.NODE)
         self._claims, self._persistent = of(kinds.PERSISTENT_VOLUME_CLAIM), of(kinds.PERSISTENT_VOLUME)
-        follower = observe.Follower(self._changed, self._gone, self._listed, self._lost, self._expects)
-        self._watch = observe.EngineWatch(drivers.engine, node.cluster, drivers.clock, self._tasks, follower)
+        follower = observe.Follower(
+            self._changed, self._gone, self._listed, self._lost, self._expects, self._left
+        )
+        self._watch = observe.EngineWatch(drivers.engine, node, drivers.clock, self._tasks, follower)
         self._statuses = statuses.StatusWriter(
             drivers.client, drivers.clock, self._tasks, self._written, self._refused
         )
@@ -335,6 +337,10 @@ class NodeAgent:
             if container.id not in self._owners:
                 return  # gone while its message was read
             found.messages[container.id] = text
+        if container.id in found.departed:
+            # Should it be back on its network, it has to be attached again.
+            found.departed.discard(container.id)
+            found.attached.discard(container.id)
         found.set_container(container)
 
     def _gone(self, container_id: str) -> None:
@@ -373,6 +379,15 @@ class NodeAgent:
         before, self._problem = self._problem, reason or "the Docker engine does not answer"
         if self._problem != before:
             self._drivers.told()
+
+    def _left(self, container_id: str) -> bool:
+        """Tell whether that is a sandbox which ran as far as is known."""
+        found = self._records.get(self._owners.get(container_id, ""))
+        pause = None if found is None else found.containers.get(container_id)
+        if found is None or pause is None or pause.labels.get(names.ROLE) != names.PAUSE_ROLE:
+            return False
+        found.departed.add(container_id)
+        return runs(pause)
 
     def _expects(self, event: engines.EngineEvent) -> bool:
         """Tell whether this process is starting that container and looks at it when it has."""

@@ -11,6 +11,7 @@ from minikctl import errors
 from minikctl.drivers import engine as engines
 from minikctl.model.containers import Container
 from minikctl.plan.pod import names
+from minikctl.plan.pod.view import NodeInfo
 from minikctl.runtime import clock as clocks
 from minikctl.runtime import tasks
 
@@ -29,7 +30,8 @@ class Follower:
 
     ``listed`` gets the uid of the one pod that was listed ("" for all), its containers, and the ids of those
     that changed since the question went out, which grow while it works: what is listed of them is outdated.
-    ``expects`` tells whether a start of that container is under way here, which looks at it itself.
+    ``expects`` tells whether a start of that container is under way here, which looks at it itself; ``left``
+    whether a container matters that left the network.
     """
 
     changed: Callable[[Container], Awaitable[None]]
@@ -37,6 +39,7 @@ class Follower:
     listed: Callable[[str, Sequence[Container], Set[str]], Awaitable[None]]
     lost: Callable[[str], None]
     expects: Callable[[engines.EngineEvent], bool]
+    left: Callable[[str], bool]
 
 
 @dataclass
@@ -57,13 +60,14 @@ class EngineWatch:
     def __init__(
         self,
         engine: engines.Engine,
-        cluster: str,
+        place: NodeInfo,
         clock: clocks.Clock,
         background: tasks.Tasks,
         follower: Follower,
     ) -> None:
         self._engine = engine
-        self._labels = {names.CLUSTER: cluster}
+        self._labels = {names.CLUSTER: place.cluster}
+        self._network = place.engine_network or place.network
         self._clock = clock
         self._background = background
         self._follower = follower
@@ -83,12 +87,27 @@ class EngineWatch:
             await self._clock.sleep(RETRY_SECONDS)
 
     async def _follow(self) -> None:
-        relisting = self._background.start(self._relist(), "relist")
+        beside = (
+            self._background.start(self._relist(), "relist"),
+            self._background.start(self._follow_network(), "departures"),
+        )
         try:
             async for event in self._engine.events(self._labels):
                 self._take(event)
         finally:
-            relisting.cancel()
+            for task in beside:
+                task.cancel()
+
+    async def _follow_network(self) -> None:
+        """Look at the containers that leave the network; one that runs on has lost its address."""
+        while True:
+            try:
+                async for container_id in self._engine.departures(self._network):
+                    if self._follower.left(container_id):
+                        self._background.start(self._guarded_refresh(container_id), "refresh")
+            except errors.DriverError as error:
+                log.debug("following network %s: %s", self._network, error)
+            await self._clock.sleep(RETRY_SECONDS)
 
     async def _relist(self) -> None:
         """List now, once more soon, then now and then; soon again after a failure."""

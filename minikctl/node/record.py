@@ -32,6 +32,7 @@ class Surroundings:
 class PodRecord:
     """One pod's wanted and observed state; ``status`` is what was last offered for writing.
 
+    ``departed`` are sandboxes that were seen to leave their network, until they are looked at.
     ``hooks`` are the start hooks that are waited for, by container: setting one ends the wait.
     """
 
@@ -43,6 +44,7 @@ class PodRecord:
     containers: dict[str, Container] = field(default_factory=dict)
     images: dict[str, ImageState] = field(default_factory=dict)
     attached: set[str] = field(default_factory=set)
+    departed: set[str] = field(default_factory=set)
     making: str = ""
     made: dict[str, MadeAhead] = field(default_factory=dict)
     volumes: dict[str, Volume] = field(default_factory=dict)
@@ -90,6 +92,7 @@ class PodRecord:
         for name in [name for name, made in self.made.items() if made.id == container_id]:
             del self.made[name]
         self.attached.discard(container_id)
+        self.departed.discard(container_id)
         self.stopping.discard(container_id)
 
     @property

@@ -213,6 +213,19 @@ async def test_events_tell_what_happens_from_the_call_on(bench: Bench) -> None:
     assert [action for action in seen if action != "kill"] == ["create", "start", "die", "destroy"]
 
 
+async def test_who_leaves_a_network_is_told(bench: Bench) -> None:
+    first, second = f"{bench.name}-n", f"{bench.name}-n2"
+    for number, name in enumerate((first, second)):
+        await bench.engine.create_network(name, SUBNETS.format(60 + number), bench.labels)
+    left = bench.engine.departures(first)
+    other = await bench.start("other", network=second)
+    made = await bench.start("a", network=first)
+    await bench.engine.kill(other)
+    await bench.engine.kill(made)
+    async with contextlib.aclosing(left):  # type: ignore[type-var]
+        assert await asyncio.wait_for(anext(left), 5) == made
+
+
 async def test_logs_are_whole_cut_and_stamped(bench: Bench) -> None:
     made = await bench.start("a", "sh", "-c", "echo one; echo two >&2; echo three")
     await bench.ended(made)

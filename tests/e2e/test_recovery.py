@@ -96,6 +96,15 @@ def test_a_pause_that_is_gone_takes_the_pod_along_and_it_comes_back(cluster: Clu
     assert ("SandboxChanged" in {event["reason"] for event in told}) == (how == "kill")
 
 
+def test_a_pod_that_is_taken_off_its_network_comes_back_at_once(cluster: Cluster) -> None:
+    before = pods(cluster)
+    pod = webs(cluster)[0]
+    pause = container(cluster, pod, "POD")
+    docker("network", "disconnect", f"minikctl-{cluster.name}", pause)
+    eventually(lambda: container(cluster, pod, "POD") not in ("", pause), 15)
+    recovered(cluster, before)
+
+
 def test_a_container_that_is_removed_behind_our_back_is_made_anew(cluster: Cluster) -> None:
     before = pods(cluster)
     docker("rm", "-f", lost := container(cluster, "db-0", "app"))

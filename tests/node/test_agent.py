@@ -269,6 +269,32 @@ async def test_a_dead_sandbox_is_made_anew_with_all_its_containers(bench: Bench)
         assert [sandbox.container_id for sandbox in bench.network.attached] == [pause.id, fresh.id]
 
 
+async def test_a_sandbox_that_is_taken_off_its_network_is_made_anew_at_once(bench: Bench) -> None:
+    async with bench.running():
+        put(bench, pod("web"))
+        await bench.until(lambda: bench.ready("web"))
+        (pause,) = await bench.containers(names.PAUSE_ROLE)
+        begun = bench.clock.monotonic()
+        bench.engine.disconnect(pause.id)
+        await bench.until(lambda: bench.container("web")["restartCount"] == 1 and bench.ready("web"))
+        assert bench.clock.monotonic() - begun < 5
+        (fresh,) = await bench.containers(names.PAUSE_ROLE)
+        assert fresh.id != pause.id
+
+
+async def test_a_sandbox_that_is_back_on_its_network_gets_its_rules_again(bench: Bench) -> None:
+    async with bench.running():
+        put(bench, pod("web"))
+        await bench.until(lambda: bench.ready("web"))
+        (pause,) = await bench.containers(names.PAUSE_ROLE)
+        bench.engine.disconnect(pause.id)
+        bench.engine._boxes[pause.id].ip = "10.201.0.77"
+        await bench.until(lambda: len(bench.network.attached) == 2)
+        assert bench.network.attached[1].ip == "10.201.0.77"
+        await bench.until(lambda: bench.status("web").get("podIP") == "10.201.0.77")
+        assert bench.container("web")["restartCount"] == 0
+
+
 async def test_containers_that_somebody_removed_come_back(bench: Bench) -> None:
     async with bench.running():
         put(bench, pod("web"))

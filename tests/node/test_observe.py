@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Sequence, Set
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 
@@ -17,7 +18,7 @@ from minikctl.node import observe
 from minikctl.plan.pod import names
 from minikctl.runtime.tasks import Tasks
 from tests.fakes.clock import FakeClock, settle
-from tests.node.harness import Bench, container, pod
+from tests.node.harness import Bench, container, node_info, pod
 
 FOREVER = ("sleep", "infinity")
 
@@ -72,8 +73,12 @@ class Heard:
 
     def follower(self) -> observe.Follower:
         return observe.Follower(
-            self.on_changed, self.said.append, self.on_listed, self.said.append, self.expects
+            self.on_changed, self.said.append, self.on_listed, self.said.append, self.expects, self.left
         )
+
+    def left(self, container_id: str) -> bool:
+        self.said.append(f"left {container_id}")
+        return False
 
     def expects(self, event: engines.EngineEvent) -> bool:
         self.said.append(event.action)
@@ -100,7 +105,7 @@ async def watched() -> AsyncIterator[Watched]:
         engines.ContainerSpec(name="mk_test", image="demo:1", labels=labels, command=FOREVER)
     )
     await engine.start(made)
-    watch = observe.EngineWatch(engine, "test", clock, background, heard.follower())
+    watch = observe.EngineWatch(engine, node_info("test", Path()), clock, background, heard.follower())
     following = asyncio.create_task(watch.run())
     await settle()
     try:
