@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from minikctl import errors
-from minikctl.cli import compose_files
+from minikctl.cli import compose_files, timespan
 from minikctl.cli.compose_files import Read, name_of
 from minikctl.cli.compose_text import Variables, of_file
 
@@ -151,7 +151,7 @@ class _Service:
         if self._given.get("hostname"):
             found["hostname"] = self._given["hostname"]
         if self._given.get("stop_grace_period"):
-            grace = round(_seconds(str(self._given["stop_grace_period"])))
+            grace = round(timespan.seconds(str(self._given["stop_grace_period"])))
             found["terminationGracePeriodSeconds"] = grace
         hosts: dict[str, list[str]] = {}
         for name, address in _hosts(self._given.get("extra_hosts")):
@@ -417,12 +417,7 @@ def _probe(given: Mapping[str, Any]) -> Object | None:
         ("initialDelaySeconds", "start_period"),
     ):
         if given.get(theirs):
-            found[ours] = max(1, round(_seconds(str(given[theirs]))))
+            found[ours] = max(1, round(timespan.seconds(str(given[theirs]))))
     if given.get("retries"):
         found["failureThreshold"] = int(given["retries"])
     return found
-
-
-def _seconds(text: str) -> float:
-    units = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
-    return sum(float(number) * units[unit] for number, unit in re.findall(r"([\d.]+)(us|ms|s|m|h)", text))

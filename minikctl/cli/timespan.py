@@ -3,31 +3,15 @@
 from __future__ import annotations
 
 from minikctl import errors
-
-_UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
-_PART = r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h)"
+from minikctl.model import godurations
 
 
 def complaint(text: str) -> str:
     """Return what Go's ParseDuration says of a text that is no duration; "" when it is one."""
-    import re
-
-    body = re.sub(r"^[-+]", "", text)
-    if body == "0":
-        return ""
-    if not body:
-        return f'time: invalid duration "{text}"'
-    while body:
-        number = re.match(r"\d+(\.\d*)?|\.\d+", body)
-        if number is None:
-            return f'time: invalid duration "{text}"'
-        unit = re.match(r"[^0-9.]*", body[number.end() :])
-        name = unit[0] if unit else ""
-        if not name:
-            return f'time: missing unit in duration "{text}"'
-        if name not in _UNITS:
-            return f'time: unknown unit "{name}" in duration "{text}"'
-        body = body[number.end() + len(name) :]
+    try:
+        godurations.seconds(text)
+    except ValueError as error:
+        return str(error)
     return ""
 
 
@@ -36,19 +20,14 @@ def seconds(text: str, wrong: str = "") -> float:
 
     ``UsageError`` with the text ``wrong``, or one of our own, when it is none.
     """
-    if text.endswith("s") and text[:-1].isdecimal():
-        return float(text[:-1])
-    import re
-
     body = text.strip()
-    sign = -1.0 if body.startswith("-") else 1.0
-    body = body.lstrip("+-")
-    if re.fullmatch(r"\d+(\.\d+)?", body):
-        return sign * float(body)
-    parts = re.findall(_PART, body)
-    if not parts or "".join(number + unit for number, unit in parts) != body:
-        raise errors.UsageError(wrong or f'error: invalid duration "{text}": write it as 90s, 1m30s or 2h')
-    return sign * sum(float(number) * _UNITS[unit] for number, unit in parts)
+    bare = body.lstrip("+-").replace(".", "", 1).isdecimal() and not body.endswith(".")
+    try:
+        return godurations.seconds(f"{body}s" if bare else body)
+    except ValueError as error:
+        raise errors.UsageError(
+            wrong or f'error: invalid duration "{text}": write it as 90s, 1m30s or 2h'
+        ) from error
 
 
 _LAYOUT = "2006-01-02T15:04:05Z07:00"

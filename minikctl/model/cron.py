@@ -15,6 +15,8 @@ from typing import Protocol
 
 from cronsim import CronSim, CronSimError
 
+from minikctl.model import godurations
+
 _DESCRIPTORS = {
     "@yearly": "0 0 1 1 *",
     "@annually": "0 0 1 1 *",
@@ -26,7 +28,6 @@ _DESCRIPTORS = {
 }
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
-_DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s)?")
 
 
 _CHANGE = timedelta(hours=3)
@@ -79,12 +80,11 @@ def parse(text: str, zone: tzinfo = UTC) -> Schedule:
 
 
 def _duration(whole: str, text: str) -> timedelta:
-    match = _DURATION.fullmatch(text)
-    if not text or match is None:
-        raise CronError(f'failed to parse duration {whole}: time: invalid duration "{text}"')
-    hours, minutes, seconds = (float(each or 0) for each in match.groups())
-    delay = timedelta(hours=hours, minutes=minutes, seconds=seconds)
-    return timedelta(seconds=max(1, int(delay.total_seconds())))
+    try:
+        delay = godurations.seconds(text)
+    except ValueError as error:
+        raise CronError(f"failed to parse duration {whole}: {error}") from error
+    return timedelta(seconds=max(1, int(delay)))
 
 
 def _field(text: str, bounds: _Bounds) -> str:

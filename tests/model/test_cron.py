@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -31,11 +31,18 @@ def shown(text: str, start: str, count: int = 2, zone: ZoneInfo | None = None) -
         ("0 0 13 * FRI", ["2026-01-02T00:00+00:00", "2026-01-09T00:00+00:00"]),
         ("0 0 * * mon-wed", ["2026-01-05T00:00+00:00", "2026-01-06T00:00+00:00"]),
         ("@weekly", ["2026-01-04T00:00+00:00", "2026-01-11T00:00+00:00"]),
+        ("@every 90m", ["2026-01-01T01:30+00:00", "2026-01-01T03:00+00:00"]),
         ("@every 1h30m", ["2026-01-01T01:30+00:00", "2026-01-01T03:00+00:00"]),
     ],
 )
 def test_schedules_name_their_times(text: str, times: list[str]) -> None:
     assert shown(text, "2026-01-01T00:00:00") == times
+
+
+@pytest.mark.parametrize(("delay", "seconds"), [("90s", 90), ("2m0.9s", 120), ("100ms", 1), ("-5m", 1)])
+def test_delays_are_whole_seconds_and_at_least_one(delay: str, seconds: int) -> None:
+    after = cron.parse(f"@every {delay}").after(datetime(2026, 1, 1, 0, 0, 0, 700_000, tzinfo=UTC))
+    assert after == datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)
 
 
 def test_a_step_is_no_star_so_day_and_weekday_are_alternatives() -> None:
@@ -81,6 +88,7 @@ def test_the_latest_time_is_found_however_long_ago() -> None:
         ("1/2/3 * * * *", "too many slashes: 1/2/3"),
         ("L * * * *", 'failed to parse int from L: strconv.Atoi: parsing "L": invalid syntax'),
         ("@often", "unrecognized descriptor: @often"),
+        ("@every 5", 'failed to parse duration @every 5: time: missing unit in duration "5"'),
         ("@every now", 'failed to parse duration @every now: time: invalid duration "now"'),
     ],
 )

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from typing import Any
 
-from minikctl.model import causes, objects
+from minikctl.model import causes, godurations, objects
 from minikctl.model.cel import engine
 from minikctl.model.custom.structural import Structural, correlated
 from minikctl.model.kind import Cause
@@ -239,13 +239,15 @@ def _object(node: Structural, value: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-_UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
-_PART = re.compile(r"([0-9.]+)(ns|us|µs|μs|ms|s|m|h)")
+_DAYS = re.compile(r"(\d+) ?([dw])\w*", re.ASCII)
 
 
 def _duration(text: str) -> timedelta:
-    seconds = sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(text))
-    return timedelta(seconds=-seconds if text.startswith("-") else seconds)
+    """Return the duration that a text of that format is: as Go writes it, or so many days or weeks."""
+    days = _DAYS.fullmatch(text)
+    if days is not None:
+        return timedelta(days=int(days[1]) * (7 if days[2] == "w" else 1))
+    return timedelta(seconds=godurations.seconds(text))
 
 
 def _moment(kind: str, text: str) -> Any:
