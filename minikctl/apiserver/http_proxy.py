@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import gzip
 import ssl
+import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 
 import h11
@@ -23,6 +24,8 @@ CONNECT_SECONDS = 30.0
 PAGE_LIMIT = 16 * 1024 * 1024
 """A page that is longer goes through as it is."""
 _CHUNK = 64 * 1024
+_GZIP = 16 + zlib.MAX_WBITS
+"""What zlib calls a gzip header."""
 _HOP_BY_HOP = {
     "connection",
     "keep-alive",
@@ -142,6 +145,27 @@ def _unchecked() -> ssl.SSLContext:
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     return context
+
+
+def _unpacked(data: bytes, packing: str) -> bytes | None:
+    """Return a page as it reads; None when it is packed in another way, wrongly, or too long unpacked."""
+    if packing != "gzip":
+        return None if packing else data
+    unpacking = zlib.decompressobj(_GZIP)
+    try:
+        found = unpacking.decompress(data, PAGE_LIMIT)
+    except zlib.error:
+        return None
+    return found if unpacking.eof and not unpacking.unused_data else None
+
+
+def _rewritten(data: bytes, packing: str, rewriter: Rewriter) -> bytes | None:
+    """Return a page with its links rewritten, packed as it was; None when it cannot be read."""
+    plain = _unpacked(data, packing)
+    if plain is None:
+        return None
+    page = rewriter.page(plain.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
+    return gzip.compress(page) if packing else page
 
 
 def _first(error: BaseException) -> BaseException:
@@ -270,10 +294,12 @@ class Passage:
             if size > PAGE_LIMIT:
                 break
         whole = b"".join(parts)
-        if size <= PAGE_LIMIT and packing in ("", "gzip"):
-            text = (gzip.decompress(whole) if packing else whole).decode("utf-8", "surrogateescape")
-            whole = rewriter.page(text).encode("utf-8", "surrogateescape")
-            whole = gzip.compress(whole) if packing else whole
+        page = None
+        if size <= PAGE_LIMIT:
+            # Not in the loop: all other requests would wait for a long page.
+            page = await asyncio.to_thread(_rewritten, whole, packing, rewriter)
+        if page is not None:
+            whole = page
             headers = [(name, value) for name, value in headers if name != "content-length"]
             headers.append(("content-length", str(len(whole))))
         await self._exchange.begin_raw(status, headers)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gzip
+import zlib
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -51,6 +52,12 @@ class World:
                     )
                 case "/packed":
                     packed = gzip.compress(b"<a href='/c'>")
+                    self._answer(writer, 200, packed, "Content-Type: text/html\r\nContent-Encoding: gzip\r\n")
+                case "/bomb":
+                    packed = gzip.compress(b"<a href='/c'>" + bytes(http_proxy.PAGE_LIMIT))
+                    self._answer(writer, 200, packed, "Content-Type: text/html\r\nContent-Encoding: gzip\r\n")
+                case "/torn":
+                    packed = gzip.compress(b"<a href='/c'>")[:-9]
                     self._answer(writer, 200, packed, "Content-Type: text/html\r\nContent-Encoding: gzip\r\n")
                 case "/elsewhere":
                     self._answer(writer, 302, b"", "Location: /new?x=y\r\n")
@@ -145,6 +152,14 @@ async def test_pages_and_redirections_lead_through_the_proxy(world: World) -> No
     assert (await ask(world, f"GET {PATH}/page HTTP/1.1"))[2] == f"<a href=/b><a href='{PATH}/c'>".encode()
     packed = (await ask(world, f"GET {PATH}/packed HTTP/1.1"))[2]
     assert gzip.decompress(packed) == f"<a href='{PATH}/c'>".encode()
+
+
+@pytest.mark.parametrize("path", ["bomb", "torn"])
+async def test_a_packed_page_that_is_huge_or_broken_goes_through_as_it_is(world: World, path: str) -> None:
+    status, headers, content = await ask(world, f"GET {PATH}/{path} HTTP/1.1")
+    assert (status, len(content)) == (200, int(headers["content-length"]))
+    assert len(content) < 100_000, "it was not unpacked"
+    assert zlib.decompressobj(31).decompress(content, 13) == b"<a href='/c'>"
 
 
 async def test_without_a_path_the_client_is_sent_to_the_root(world: World) -> None:
