@@ -21,6 +21,12 @@ from tests.clients.conftest import Cluster, eventually, running
 
 pytestmark = pytest.mark.timeout(120)
 MERGE = "application/merge-patch+json"
+PATCHES = (
+    "application/strategic-merge-patch+json",
+    MERGE,
+    "application/json-patch+json",
+    "application/apply-patch+yaml",
+)
 LABEL = "walk"
 SAMPLES = yaml.safe_load(
     (Path(__file__).parents[1] / "apiserver" / "kinds" / "samples.yaml").read_text(encoding="utf-8")
@@ -131,6 +137,8 @@ def test_api_operations(client: dynamic.DynamicClient, version: str, kind: str) 
     updated = walk.updated(names[1], lambda obj: obj["metadata"].update(annotations={"updated": "true"}))
     assert updated.metadata.annotations["updated"] == "true"
     status(walk, names[0])
+    for number, media in enumerate(PATCHES):
+        patched_by(walk, names[2], media, f"m{number}")
 
     api.delete(name=names[0], body={"propagationPolicy": "Background"}, **place)
     eventually(lambda: gone(walk, names[0]))
@@ -165,6 +173,38 @@ def status(walk: Walk, name: str) -> None:
             continue
         assert replaced.metadata.annotations["statusUpdated"] == "true"
         return
+
+
+def patched_by(walk: Walk, name: str, media: str, mark: str) -> None:
+    """Patch the object and its status with one of the types of patches, which names whom it means where it can."""
+    meta = walk.api.get(name=name, **walk.place).metadata
+    parts = [walk.api, *([walk.api.subresources["status"]] if "status" in walk.api.subresources else [])]
+    for part in parts:
+        body: Any = {
+            "apiVersion": walk.api.group_version,
+            "kind": walk.api.kind,
+            "metadata": {
+                "name": name,
+                "uid": meta.uid,
+                "annotations": {mark: part.name.partition("/")[2] or "spec"},
+            },
+        }
+        if media.endswith("json-patch+json"):
+            body = [
+                {
+                    "op": "add",
+                    "path": f"/metadata/annotations/{mark}",
+                    "value": body["metadata"]["annotations"][mark],
+                }
+            ]
+        more = {"field_manager": f"walk-{mark}", "force_conflicts": True} if "apply" in media else {}
+        given = {"annotations": {"first": "yes"}}
+        part.patch(body={"metadata": given}, name=name, content_type=MERGE, **walk.place)
+        found = part.patch(
+            body=body, name=name, content_type=media, field_validation="Strict", **more, **walk.place
+        )
+        assert found.metadata.annotations[mark] == (part.name.partition("/")[2] or "spec"), media
+        assert (found.metadata.uid, found.metadata.name) == (meta.uid, name)
 
 
 def gone(walk: Walk, name: str) -> bool:
