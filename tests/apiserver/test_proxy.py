@@ -22,6 +22,7 @@ from minikctl.model import kinds
 from tests.apiserver import samples
 
 PATH = "/api/v1/namespaces/default/pods/web:80/proxy"
+SERVICE = "/api/v1/namespaces/default/services/web/proxy"
 
 
 class World:
@@ -38,8 +39,8 @@ class World:
             head = (await reader.readuntil(b"\r\n\r\n")).decode()
             path = head.split(" ", 2)[1].partition("?")[0]
             match path:
-                case "/":
-                    self._answer(writer, 200, head.encode(), "")
+                case "/" | "/some/path":
+                    self._answer(writer, 200, b"" if head.startswith("HEAD") else head.encode(), "")
                 case "/echo":
                     length = int(
                         next(line for line in head.lower().split("\r\n") if "content-length" in line)[16:]
@@ -103,6 +104,11 @@ async def world(registry: Registry) -> AsyncIterator[World]:
     status = {"phase": "Running", "podIP": "10.9.9.9"}
     await registry.update(kinds.POD, "default", "web", {**pod, "status": status}, subresource="status")
 
+    ports = [{"port": 80}]
+    await registry.create(kinds.SERVICE, "default", {"metadata": {"name": "web"}, "spec": {"ports": ports}})
+    subset = {"addresses": [{"ip": "10.9.9.9"}], "ports": ports}
+    await registry.create(kinds.ENDPOINTS, "default", {"metadata": {"name": "web"}, "subsets": [subset]})
+
     async def app(scope: Any, receive: Any, send: Any) -> None:
         exchange = Exchange(scope, receive, send)
         target = http_paths.parse(exchange.path, registry.served.table)
@@ -162,15 +168,18 @@ async def test_a_packed_page_that_is_huge_or_broken_goes_through_as_it_is(world:
     assert zlib.decompressobj(31).decompress(content, 13) == b"<a href='/c'>"
 
 
-async def test_without_a_path_the_client_is_sent_to_the_root(world: World) -> None:
-    status, headers, _ = await ask(world, f"GET {PATH}?a=b HTTP/1.1")
-    assert (status, headers["location"]) == (301, f"{PATH}/?a=b")
-
-
-async def test_without_a_path_other_methods_are_passed_on_to_the_root(world: World) -> None:
-    status, _, content = await ask(world, f"PATCH {PATH}?a=b HTTP/1.1", b"x")
-    assert status != 301
-    assert content.startswith(b"PATCH /?a=b HTTP/1.1")
+@pytest.mark.parametrize("path", [PATH, SERVICE])
+@pytest.mark.parametrize("method", ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"])
+async def test_all_methods_reach_pods_and_services(world: World, method: str, path: str) -> None:
+    """As in the conformance tests of the proxies, with a path and without (test/e2e/network/proxy.go)."""
+    status, _, content = await ask(world, f"{method} {path}/some/path HTTP/1.1")
+    assert status == 200
+    assert content.startswith(b"" if method == "HEAD" else f"{method} /some/path HTTP/1.1".encode())
+    status, headers, content = await ask(world, f"{method} {path}?method={method} HTTP/1.1")
+    if method in ("GET", "HEAD"):
+        assert (status, headers["location"]) == (301, f"{path}/?method={method}")
+    else:
+        assert (status, content.split(b"\r\n")[0]) == (200, f"{method} /?method={method} HTTP/1.1".encode())
 
 
 async def test_a_client_that_leaves_ends_the_request_behind(world: World) -> None:
