@@ -3,7 +3,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from minikctl.model import quantity
@@ -68,8 +68,13 @@ def test_units() -> None:
 
 @settings(deadline=None, max_examples=60)
 @given(NUMBERS, SUFFIXES)
+@example("1160931.180", "Mi")
 def test_the_canonical_text_is_a_fixed_point(number: str, suffix: str) -> None:
+    """One that was binary and comes without a suffix is read as decimal from there on, as by Kubernetes."""
     text = quantity.canonical(number + suffix)
-    assert quantity.canonical(text) == text
+    again = quantity.canonical(text)
+    assert again == text or (suffix.endswith("i") and text.lstrip("-").isdigit())
+    assert quantity.parse(again) == quantity.parse(text)
+    assert quantity.canonical(again) == again
     difference = abs(quantity.parse(text) - quantity.parse(number + suffix))
     assert difference < (1 if suffix.endswith("i") else quantity.NANO)
