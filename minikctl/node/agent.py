@@ -123,7 +123,7 @@ class NodeAgent:
             network=drivers.network,
             client=drivers.client,
             watch=self._watch,
-            images=images.Images(drivers.engine, drivers.clock, self._tasks),
+            images=images.Images(drivers.engine, drivers.clock, self._tasks, self._node.cluster),
             probes=probes.Probes(prober, drivers.clock, self._tasks),
             prober=prober,
             statuses=self._statuses,

@@ -1,15 +1,23 @@
-"""Removing what containers wrote as root and this process may not touch: from inside a container."""
+"""Removing what is of no more use: what containers wrote as root, and containers that only held an image."""
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterable
+from datetime import datetime
+
 from minikctl import errors
 from minikctl.drivers import engine as engines
-from minikctl.model.containers import ContainerSpec, Mount
+from minikctl.model.containers import Container, ContainerSpec, Mount
 from minikctl.plan.pod import names
 from minikctl.plan.pod.view import NodeInfo
 from minikctl.runtime import clock as clocks
 
 ROLE = "cleaner"
+IMAGE_ROLE = "image"
+"""Of containers that never run: an image's files are read from them."""
+LEFT_SECONDS = 600.0
+"""Nobody reads an image for so long: a container that is older was left by a control plane that ended."""
 POLL_SECONDS = 0.1
 MAX_NAME = 36
 
@@ -39,3 +47,20 @@ async def remove_as_root(engine: engines.Engine, node: NodeInfo, path: str, cloc
         await engine.remove(container_id)
     if found is not None and found.exit_code:
         raise errors.DriverError(f"{path} cannot be removed: rm ended with exit code {found.exit_code}")
+
+
+async def discard(engine: engines.Engine, container_id: str) -> None:
+    """Remove a container that held an image; what stays twice, ``sweep`` takes later."""
+    for _ in range(2):
+        with contextlib.suppress(errors.DriverError):
+            await engine.remove(container_id)
+            return
+
+
+async def sweep(engine: engines.Engine, found: Iterable[Container], now: datetime) -> None:
+    """Remove those of the containers that held an image for somebody who is gone."""
+    for container in found:
+        if container.labels.get(names.ROLE) != IMAGE_ROLE or container.created_at is None:
+            continue
+        if (now - container.created_at).total_seconds() > LEFT_SECONDS:
+            await discard(engine, container.id)

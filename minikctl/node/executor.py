@@ -61,7 +61,8 @@ class NodeExecutor:
         match action:
             case actions.EnsureImage():
                 tell = self._teller(record, action.field_path)
-                record.images[action.container] = await self._drivers.images.ensure(action, tell)
+                found = await self._drivers.images.ensure(action, tell)
+                record.images[action.container] = record.known[found.image_id] = found
             case actions.CreateSandbox():
                 await self._create_sandbox(record, action)
             case actions.AttachNetwork():

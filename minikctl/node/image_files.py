@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import shutil
 import tarfile
 import tempfile
 
-from minikctl import errors
 from minikctl.drivers import engine as engines
 from minikctl.model.actions.node import ImageVolume
 from minikctl.model.containers import ContainerSpec
+from minikctl.node import cleaning
 from minikctl.node.failures import NodeFailure
 from minikctl.plan.pod import names
 from minikctl.plan.pod.view import ImageState, NodeInfo
 
-ROLE = "image"
 _MARK = ".image"
 
 
@@ -45,7 +43,7 @@ async def _export(engine: engines.Engine, node: NodeInfo, image: ImageState, arc
     spec = ContainerSpec(
         name=f"mk_{node.cluster}_image_{os.urandom(6).hex()}",
         image=image.reference,
-        labels={names.CLUSTER: node.cluster, names.ROLE: ROLE},
+        labels={names.CLUSTER: node.cluster, names.ROLE: cleaning.IMAGE_ROLE},
         entrypoint=("/",),
         network="none",
     )
@@ -55,8 +53,7 @@ async def _export(engine: engines.Engine, node: NodeInfo, image: ImageState, arc
             async for data in engine.export(container_id):
                 await asyncio.to_thread(sink.write, data)
     finally:
-        with contextlib.suppress(errors.DriverError):
-            await engine.remove(container_id)
+        await cleaning.discard(engine, container_id)
 
 
 def _unpack(archive: str, directory: str) -> None:

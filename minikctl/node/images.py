@@ -7,17 +7,23 @@ built on this machine exist in no registry.  A Warning event says so.
 from __future__ import annotations
 
 import asyncio
+import logging
+import tarfile
 from collections.abc import Callable, Mapping
 
 from minikctl import errors
 from minikctl.drivers import engine as engines
 from minikctl.model.actions.node import EnsureImage
 from minikctl.model.containers import PullProgress
+from minikctl.node import accounts
 from minikctl.node.failures import NodeFailure
 from minikctl.plan.pod import images as pod_images
+from minikctl.plan.pod.accounts import Accounts
 from minikctl.plan.pod.view import ImageState
 from minikctl.runtime import clock as clocks
 from minikctl.runtime import tasks
+
+log = logging.getLogger(__name__)
 
 Tell = Callable[[str, str, str], None]
 """Records an event about the container: type, reason, message."""
@@ -32,10 +38,15 @@ UNREACHABLE_SECONDS = 300.0
 class Images:
     """The engine's images as containers need them."""
 
-    def __init__(self, engine: engines.Engine, clock: clocks.Clock, background: tasks.Tasks) -> None:
+    def __init__(
+        self, engine: engines.Engine, clock: clocks.Clock, background: tasks.Tasks, cluster: str
+    ) -> None:
         self._engine = engine
         self._clock = clock
         self._background = background
+        self._cluster = cluster
+        self._accounts: dict[str, Accounts | None] = {}
+        self._reading: dict[str, asyncio.Lock] = {}
         self._pulls: dict[str, asyncio.Future[float]] = {}
         self._progress: dict[str, PullProgress] = {}
         self._unreachable: dict[str, tuple[float, str]] = {}
@@ -51,13 +62,32 @@ class Images:
             raise NodeFailure("ErrImageNeverPull", message)
         if present is not None and action.policy != "Always":
             tell("Normal", "Pulled", f'Container image "{action.image}" already present on machine')
-            return _state(action.image, present)
+            return await self._state(action.image, present)
         return await self._pulled(action, present, tell)
+
+    async def _state(self, reference: str, image: engines.Image) -> ImageState:
+        """Return the image with its users and groups, which are read once as long as this node runs."""
+        async with self._reading.setdefault(image.id, asyncio.Lock()):
+            if image.id not in self._accounts:
+                self._accounts[image.id] = await self._read_accounts(reference)
+            found = self._accounts[image.id]
+            if found is None:
+                del self._accounts[image.id]
+        return ImageState(reference, image.id, image.user, found)
+
+    async def _read_accounts(self, reference: str) -> Accounts | None:
+        try:
+            return await accounts.read(self._engine, self._cluster, reference)
+        except errors.EngineUnavailable:
+            raise
+        except (errors.DriverError, tarfile.TarError) as error:
+            log.warning("reading users and groups of image %s: %s", reference, error)
+            return None
 
     async def _pulled(self, action: EnsureImage, present: engines.Image | None, tell: Tell) -> ImageState:
         if present is not None and (known := self._known_failure(action.image)) is not None:
             tell("Warning", "PullSkipped", _fallback(action.image, known))
-            return _state(action.image, present)
+            return await self._state(action.image, present)
         tell("Normal", "Pulling", f'Pulling image "{action.image}"')
         started = self._clock.monotonic()
         telling = self._background.start(
@@ -72,7 +102,7 @@ class Images:
                 raise NodeFailure("ErrImagePull", message) from error
             self._unreachable[action.image] = (self._clock.monotonic(), str(error))
             tell("Warning", "PullFailed", _fallback(action.image, str(error)))
-            return _state(action.image, present)
+            return await self._state(action.image, present)
         finally:
             telling.cancel()
         found = await self._engine.image(action.image)
@@ -85,7 +115,7 @@ class Images:
             f'Successfully pulled image "{action.image}" in {_seconds(took)} '
             f"({_seconds(waited)} including waiting). Image size: {found.size_bytes} bytes.",
         )
-        return _state(action.image, found)
+        return await self._state(action.image, found)
 
     async def _tell_progress(self, image: str, tell: Tell) -> None:
         """Say from time to time how far the pull is, until cancelled."""
@@ -147,10 +177,6 @@ class Images:
             except errors.ImageMissing:
                 continue
         await self._engine.pull(image, watch=watch)
-
-
-def _state(reference: str, image: engines.Image) -> ImageState:
-    return ImageState(reference, image.id, image.user)
 
 
 def _seconds(seconds: float) -> str:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from minikctl import errors
 from minikctl.drivers import engine as engines
 from minikctl.model.containers import Container
+from minikctl.node import cleaning
 from minikctl.plan.pod import names
 from minikctl.plan.pod.view import NodeInfo
 from minikctl.runtime import clock as clocks
@@ -144,6 +145,8 @@ class EngineWatch:
             await self._follower.listed(uid, [each for each in found if is_pod_container(each)], touched)
         finally:
             self._listings.remove(touched)
+        if not uid:
+            await cleaning.sweep(self._engine, found, self._clock.now())
 
     async def _whole(self, container: Container) -> Container:
         """Return the container with why it could not be started, which a list does not tell."""

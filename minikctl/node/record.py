@@ -43,6 +43,7 @@ class PodRecord:
     status: Object | None = None
     containers: dict[str, Container] = field(default_factory=dict)
     images: dict[str, ImageState] = field(default_factory=dict)
+    known: dict[str, ImageState] = field(default_factory=dict)
     attached: set[str] = field(default_factory=set)
     departed: set[str] = field(default_factory=set)
     making: str = ""
@@ -120,6 +121,7 @@ class PodRecord:
             persistent=cluster.persistent,
             services=cluster.services,
             images=dict(self.images),
+            known=dict(self.known),
             attached=frozenset(self.attached),
             making=self.making,
             made=dict(self.made),

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import random
+import tarfile
 import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -208,6 +210,50 @@ async def test_rights_are_kept(bench: Bench) -> None:
             "NoNewPrivs:",
             "1",
         ]
+
+
+async def test_groups_of_the_image_are_merged_or_left_out_as_the_policy_says(bench: Bench) -> None:
+    files = {
+        "Dockerfile": f"FROM {IMAGE}\nCOPY passwd group /etc/\nUSER web\n",
+        "passwd": "root:x:0:0::/:/bin/sh\nweb:x:33:34::/:/bin/sh\n",
+        "group": "root:x:0:\nweb:x:34:\ndata:x:40:web\nlogs:x:41:web\n",
+    }
+    image = f"minikctl-test-{bench.node.cluster}:users"
+    await bench.engine.build_image(packed(files), image, {})
+    cases: dict[str, tuple[dict[str, Any], list[int]]] = {
+        "plain": ({}, [34, 40, 41]),
+        "merged": ({"runAsGroup": 50, "fsGroup": 60}, [50, 40, 41, 60]),
+        "by-number": ({"runAsUser": 33, "runAsGroup": 50}, [50, 40, 41]),
+        "strict": ({"supplementalGroupsPolicy": "Strict", "supplementalGroups": [70]}, [34, 70]),
+        "other": ({"runAsUser": 1234}, [0]),
+    }
+    try:
+        async with bench.running():
+            for name, (context, _) in cases.items():
+                bench.client.put(pod(name, sleeper(image=image), securityContext=context))
+            await eventually(lambda: all(map(bench.ready, cases)), 60)
+            for name, (context, groups) in cases.items():
+                uid = context.get("runAsUser", 33)
+                said = (await run(bench, name, "id -u; id -g; id -G")).split()
+                assert said[:2] == [str(uid), str(groups[0])], name
+                assert {*said[2:]} == {*map(str, groups)}, name
+                told = {"uid": uid, "gid": groups[0], "supplementalGroups": groups}
+                assert bench.container(name)["user"] == {"linux": told}, name
+            assert bench.events.texts("NotEnforced") == []
+    finally:
+        await removal.clear(bench.engine, {names.CLUSTER: bench.node.cluster})
+        await bench.engine.remove_image(image)
+
+
+def packed(files: dict[str, str]) -> bytes:
+    """Return a tar of text files."""
+    sink = io.BytesIO()
+    with tarfile.open(fileobj=sink, mode="w") as found:
+        for name, text in files.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(text)
+            found.addfile(entry, io.BytesIO(text.encode()))
+    return sink.getvalue()
 
 
 async def test_root_is_refused_where_it_must_not_be(bench: Bench) -> None:

@@ -204,7 +204,6 @@ def test_a_grpc_probe_asks_the_health_service(cluster: Cluster) -> None:
 def test_what_is_not_enforced_is_named(cluster: Cluster) -> None:
     fields = (
         "spec.hostUsers, spec.schedulingGroup, spec.securityContext.seLinuxOptions, "
-        "spec.securityContext.supplementalGroupsPolicy in spec.containers{app}, which has no runAsGroup, "
         "spec.volumes{pages}.emptyDir.medium"
     )
     found = eventually(lambda: told(cluster, "unenforced", "NotEnforced"))

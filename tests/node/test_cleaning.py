@@ -13,7 +13,7 @@ from minikctl.model.containers import ContainerSpec
 from minikctl.node import cleaning
 from minikctl.plan.pod import names
 from tests.fakes.clock import FakeClock, settle
-from tests.node.harness import node_info
+from tests.node.harness import Bench, node_info
 
 
 async def test_a_container_removes_what_this_process_may_not(tmp_path: Path) -> None:
@@ -63,3 +63,30 @@ async def test_what_cannot_be_removed_is_told(tmp_path: Path) -> None:
         await cleaning.remove_as_root(engine, node, "/state/pods/uid-1", FakeClock())
     assert await engine.list({}) == []
     await engine.close()
+
+
+async def test_who_held_an_image_for_a_control_plane_that_ended_is_swept_away() -> None:
+    clock = FakeClock()
+    engine = FakeEngine(clock)
+    labels = {names.CLUSTER: "test", names.ROLE: cleaning.IMAGE_ROLE}
+    old = await engine.create(ContainerSpec("mk_test_image_1", "minikctl-infra", labels))
+    app = await engine.create(ContainerSpec("mk_test_app", "minikctl-infra", {names.ROLE: "app"}))
+    await clock.advance(cleaning.LEFT_SECONDS + 1)
+    fresh = await engine.create(ContainerSpec("mk_test_image_2", "minikctl-infra", labels))
+    engine.fail("remove", errors.DriverError("busy"))
+    await cleaning.sweep(engine, await engine.list({}), clock.now())
+    assert {found.id for found in await engine.list({})} == {app, fresh} != {old}
+    engine.fail("remove", errors.DriverError("busy"), errors.DriverError("busy"))
+    await cleaning.discard(engine, fresh)
+    assert len(await engine.list({})) == 2
+    await engine.close()
+
+
+async def test_the_node_sweeps_whenever_it_lists(bench: Bench) -> None:
+    labels = {names.CLUSTER: "test", names.ROLE: cleaning.IMAGE_ROLE}
+    await bench.engine.create(ContainerSpec("mk_test_image_1", "demo:1", labels))
+    async with bench.running():
+        await bench.clock.advance(30)
+        assert len(await bench.containers()) == 1
+        await bench.clock.advance(cleaning.LEFT_SECONDS + 61)
+        assert await bench.containers() == []

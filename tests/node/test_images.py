@@ -8,12 +8,14 @@ from collections.abc import Mapping
 import pytest
 
 from minikctl import errors
+from minikctl.drivers.engine import ContainerSpec
 from minikctl.drivers.fake_engine import FakeEngine
 from minikctl.drivers.pull_meter import Watch
 from minikctl.model.actions.node import EnsureImage, PullPolicy
 from minikctl.model.containers import PullProgress
 from minikctl.node.failures import NodeFailure
 from minikctl.node.images import Images
+from minikctl.plan.pod.accounts import Accounts
 from minikctl.runtime.tasks import Tasks
 from tests.fakes.clock import FakeClock
 
@@ -52,7 +54,7 @@ def wanted(*passwords: str) -> EnsureImage:
 async def ensure(engine: Registry, *actions: EnsureImage) -> list[str]:
     told: list[str] = []
     tasks = Tasks()
-    images = Images(engine, FakeClock(), tasks)
+    images = Images(engine, FakeClock(), tasks, "test")
     try:
         await asyncio.gather(*(images.ensure(each, lambda *event: told.append(event[2])) for each in actions))
     finally:
@@ -99,7 +101,7 @@ async def test_an_image_that_does_not_arrive_is_a_failure() -> None:
 async def test_a_pull_that_is_cut_off_wakes_who_wait() -> None:
     engine = Registry(FakeClock(), hangs=True)
     tasks = Tasks()
-    images = Images(engine, FakeClock(), tasks)
+    images = Images(engine, FakeClock(), tasks, "test")
     waiting = asyncio.create_task(images.ensure(wanted(), lambda *_: None))
     while not engine.pulls:
         await asyncio.sleep(0)
@@ -111,7 +113,7 @@ async def test_a_pull_that_is_cut_off_wakes_who_wait() -> None:
 async def test_a_pull_that_takes_long_says_how_far_it_is() -> None:
     clock, tasks = FakeClock(), Tasks()
     engine = Registry(clock, hangs=True)
-    images = Images(engine, clock, tasks)
+    images = Images(engine, clock, tasks, "test")
     told: list[str] = []
     waiting = asyncio.create_task(images.ensure(wanted(), lambda *event: told.append(event[2])))
     while not engine.pulls:
@@ -124,3 +126,39 @@ async def test_a_pull_that_takes_long_says_how_far_it_is() -> None:
     await tasks.close()
     with pytest.raises(asyncio.CancelledError):
         await waiting
+
+
+async def test_users_and_groups_of_an_image_are_read_once() -> None:
+    engine, tasks = Registry(FakeClock()), Tasks()
+    images = Images(engine, FakeClock(), tasks, "test")
+    created: list[str] = []
+    create = engine.create
+
+    async def note(spec: ContainerSpec) -> str:
+        created.append(spec.name)
+        made = await create(spec)
+        engine.files(made)["/etc/passwd"] = b"bob:x:5:6::/:/bin/sh\n"
+        return made
+
+    engine.create = note  # type: ignore[method-assign]
+    first, second = await asyncio.gather(
+        *(images.ensure(EnsureImage(name, "remote/x:1", "IfNotPresent"), lambda *_: None) for name in "ab")
+    )
+    assert first.accounts is not None
+    assert first.accounts.identity("bob") == (5, 6, ())
+    assert second.accounts is first.accounts
+    assert len(created) == 1
+    assert await engine.list({}) == []
+
+
+async def test_users_that_cannot_be_read_are_read_the_next_time() -> None:
+    engine, tasks = Registry(FakeClock()), Tasks()
+    images = Images(engine, FakeClock(), tasks, "test")
+    action = EnsureImage("app", "demo:1", "IfNotPresent")
+    engine.fail("get_archive", errors.DriverError("disk error", "disk error"))
+    assert (await images.ensure(action, lambda *_: None)).accounts is None
+    assert (await images.ensure(action, lambda *_: None)).accounts == Accounts()
+    engine.fail("create", errors.EngineUnavailable("gone"))
+    other = EnsureImage("app", "remote/x:1", "IfNotPresent")
+    with pytest.raises(errors.EngineUnavailable):
+        await images.ensure(other, lambda *_: None)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from minikctl.model import podresources
 from minikctl.model.objects import Object
-from minikctl.plan.pod import events, sandbox, security
+from minikctl.plan.pod import events, sandbox
 from minikctl.plan.pod.draft import Draft
 from minikctl.plan.pod.state import PodState
 
@@ -44,8 +44,6 @@ def fields(state: PodState) -> Iterator[str]:
     for container in state.all:
         path = events.container_path(container.name, container.role)
         yield from _container(container.spec, path)
-        if not security.keeps_groups(spec, container.spec):
-            yield f"spec.securityContext.supplementalGroupsPolicy in {path}, which has no runAsGroup"
 
 
 def _context(context: Object, path: str) -> Iterator[str]:

@@ -8,6 +8,7 @@ from typing import Any
 from minikctl.model import objects
 from minikctl.model.objects import Object
 from minikctl.plan.pod import events, names
+from minikctl.plan.pod.accounts import Identity
 from minikctl.plan.pod.problems import ConfigError
 from minikctl.plan.pod.view import ImageState, PodView
 
@@ -32,9 +33,10 @@ def of(view: PodView, container: Object, image: ImageState) -> Security:
     merged = {**pod, **own}
     _check_non_root(view, container, merged, image)
     capabilities = own.get("capabilities") or {}
+    user, groups = _told(view, container, merged, image)
     return Security(
-        user=_user(merged, image),
-        groups=tuple(map(str, _groups(pod))),
+        user=user,
+        groups=tuple(map(str, groups)),
         cap_add=tuple(capabilities.get("add") or ()),
         cap_drop=tuple(capabilities.get("drop") or ()),
         privileged=bool(own.get("privileged")),
@@ -43,24 +45,33 @@ def of(view: PodView, container: Object, image: ImageState) -> Security:
     )
 
 
-def identity(spec: Object, container: Object) -> Object | None:
-    """Return who the container's first process is, None if that is for the image to say."""
+def identity(spec: Object, container: Object, image: ImageState | None) -> Object | None:
+    """Return who the container's first process is, None if that is for an image to say that nobody knows."""
+    found = _who(spec, container, image)
+    if found is None:
+        return None
+    return {"uid": found.uid, "gid": found.gid, "supplementalGroups": list(found.groups)}
+
+
+def _who(spec: Object, container: Object, image: ImageState | None) -> Identity | None:
+    """Return user, group and all groups; by the policy Merge with those of the image's /etc/group."""
     pod = spec.get("securityContext") or {}
     merged = {**pod, **(container.get("securityContext") or {})}
     user, group = merged.get("runAsUser"), merged.get("runAsGroup")
-    if user is None or group is None:
-        return None
-    return {"uid": user, "gid": group, "supplementalGroups": list(dict.fromkeys([group, *_groups(pod)]))}
-
-
-def keeps_groups(spec: Object, container: Object) -> bool:
-    """Tell whether the container has no groups but those that its pod names, if that was asked for.
-
-    The engine looks a user's groups up in the image, unless it is told the first one.
-    """
-    pod = spec.get("securityContext") or {}
-    merged = {**pod, **(container.get("securityContext") or {})}
-    return not _is_strict(pod) or merged.get("runAsGroup") is not None or merged.get("runAsUser") == 0
+    known = None if image is None or image.accounts is None else image.accounts
+    if known is None:
+        if user is None or group is None:
+            return None
+        found = Identity(int(user), int(group), ())
+    else:
+        wanted = image.user if user is None and image is not None else str(user)
+        account = known.identity(wanted)
+        if account is None:
+            return None
+        found = account
+    gid = found.gid if group is None else int(group)
+    own = () if _is_strict(pod) else found.groups
+    return Identity(found.uid, gid, tuple(dict.fromkeys((gid, *own, *_groups(pod)))))
 
 
 def _is_strict(context: Object) -> bool:
@@ -72,14 +83,27 @@ def _groups(pod: Object) -> list[int]:
     return list(dict.fromkeys(int(group) for group in groups if group is not None))
 
 
-def _user(merged: dict[str, Any], image: ImageState) -> str:
+def _told(
+    view: PodView, container: Object, merged: dict[str, Any], image: ImageState
+) -> tuple[str, tuple[int, ...]]:
+    """Return the user and the further groups that the engine is told.
+
+    Told no group, the engine adds those of the image's /etc/group by itself, told one it adds none: so it is
+    told all of them wherever these are not what is asked for.
+    """
+    spec = objects.spec(view.pod or {})
     user, group = merged.get("runAsUser"), merged.get("runAsGroup")
+    strict = _is_strict(merged)
+    is_whole = group is not None or strict or (user is None and ":" in image.user)
+    found = _who(spec, container, image) if is_whole else None
+    if found is not None:
+        return f"{found.uid}:{found.gid}", found.groups[1:]
+    if strict and image.accounts is None:
+        where = f"image {image.reference}, which supplementalGroupsPolicy Strict needs"
+        raise ConfigError(f"cannot read users and groups of {where}")
     name = image.user.partition(":")[0] or "0" if user is None else str(user)
-    if group is None and _is_strict(merged) and name in ("0", "root") and ":" not in image.user:
-        group = 0
-    if user is None and group is None:
-        return ""
-    return name if group is None else f"{name}:{group}"
+    told = "" if user is None and group is None else name if group is None else f"{name}:{group}"
+    return told, tuple(_groups(merged))
 
 
 def _options(view: PodView, merged: dict[str, Any]) -> tuple[str, ...]:

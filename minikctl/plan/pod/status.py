@@ -102,8 +102,8 @@ def _container(pod: state.PodState, draft: Draft, container: state.ContainerStat
     if latest is not None:
         found["imageID"] = f"docker://{latest.image_id}"
         found["containerID"] = state.container_id(latest)
-        if (identity := security.identity(pod.spec, container.spec)) is not None:
-            found["user"] = {"linux": identity}
+        if (user := _user(pod, container, latest)) is not None:
+            found["user"] = user
     if mounts := [_mount(mount) for mount in container.spec.get("volumeMounts") or ()]:
         found["volumeMounts"] = mounts
     _resources(pod, container, found)
@@ -121,6 +121,17 @@ def _container(pod: state.PodState, draft: Draft, container: state.ContainerStat
     elif latest is None:
         found["lastState"] = _lost(container.stored)
     return found
+
+
+def _user(pod: state.PodState, container: state.ContainerState, latest: Container) -> Status | None:
+    """Return who the container's first process is; what was told before stays when its image is forgotten."""
+    image = pod.view.known.get(latest.image_id)
+    identity = security.identity(pod.spec, container.spec, image)
+    if image is None and container.stored.get("containerID") == state.container_id(latest):
+        told: Status | None = container.stored.get("user")
+        if told is not None:
+            return told
+    return None if identity is None else {"linux": identity}
 
 
 def _mount(mount: Status) -> Status:

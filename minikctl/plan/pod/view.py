@@ -10,6 +10,7 @@ from typing import NamedTuple
 from minikctl.model.actions.node import ActionKey, Volume
 from minikctl.model.containers import Container, ContainerSpec
 from minikctl.model.objects import Object
+from minikctl.plan.pod.accounts import Accounts
 
 
 @dataclass(frozen=True)
@@ -42,11 +43,15 @@ class NodeInfo:
 
 @dataclass(frozen=True)
 class ImageState:
-    """An image that is at hand for the next start of a container; ``user`` is its configuration's."""
+    """An image that is at hand for the next start of a container; ``user`` is its configuration's.
+
+    ``accounts`` None: they could not be read.
+    """
 
     reference: str
     image_id: str
     user: str = ""
+    accounts: Accounts | None = None
 
 
 @dataclass(frozen=True)
@@ -108,6 +113,8 @@ class PodView:
     persistent: Mapping[str, Object] = field(default_factory=dict)
     services: tuple[Object, ...] = ()
     images: Mapping[str, ImageState] = field(default_factory=dict)
+    known: Mapping[str, ImageState] = field(default_factory=dict)
+    """The images, by their ids, that containers of this pod were made from, as far as is remembered."""
     attached: frozenset[str] = frozenset()
     making: str = ""
     """The sandbox that was created and is being started."""

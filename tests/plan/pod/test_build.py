@@ -27,6 +27,7 @@ from minikctl.model.actions.node import (
 )
 from minikctl.model.containers import Mount, PortBinding
 from minikctl.plan.pod import (
+    accounts,
     backoff,
     build,
     checks,
@@ -325,25 +326,76 @@ def test_the_user_is_the_containers_or_the_pods(
     assert rights(pod, own, image_user).user == wanted
 
 
+ACCOUNTS = accounts.parse(
+    "root:x:0:0::/:/bin/sh\nbob:x:1000:50::/:/bin/sh\n",
+    "root:x:0:\nwheel:x:10:root,bob\nextra:x:60:bob\nother:x:70:eve\n",
+)
+STRICT = {"supplementalGroupsPolicy": "Strict"}
+
+
 @pytest.mark.parametrize(
-    ("asked", "image_user", "wanted", "is_kept"),
+    ("asked", "image_user", "user", "groups"),
     [
-        ({"runAsUser": 5, "runAsGroup": 6}, "", "5:6", True),
-        ({"runAsUser": 0}, "bob", "0:0", True),
-        ({"runAsUser": 5}, "", "5", False),
-        ({}, "root", "root:0", False),
-        ({}, "1:2", "", False),
-        ({}, "0:2", "", False),
+        ({}, "bob", "", []),
+        ({"runAsUser": 1000}, "", "1000", []),
+        ({"runAsUser": 1000, "runAsGroup": 3}, "", "1000:3", [10, 60]),
+        (
+            {"runAsUser": 1000, "runAsGroup": 10, "fsGroup": 60, "supplementalGroups": [9]},
+            "",
+            "1000:10",
+            [60, 9],
+        ),
+        ({"runAsGroup": 3}, "bob:other", "1000:3", [10, 60]),
+        ({"runAsUser": 7, "runAsGroup": 3}, "bob", "7:3", []),
+        ({}, "bob:other", "1000:70", [10, 60]),
+        ({}, "0:5", "0:5", [10]),
+        ({"runAsGroup": 3}, "eve", "eve:3", []),
+        (STRICT, "bob", "1000:50", []),
+        ({**STRICT, "fsGroup": 9}, "", "0:0", [9]),
+        ({**STRICT, "runAsUser": 1000}, "eve", "1000:50", []),
+        ({**STRICT, "runAsUser": 7, "runAsGroup": 8}, "bob:wheel", "7:8", []),
+        ({"supplementalGroupsPolicy": "Merge", "runAsUser": 1000, "runAsGroup": 8}, "", "1000:8", [10, 60]),
     ],
 )
-def test_the_image_adds_no_groups_where_the_first_group_is_told(
-    asked: Object, image_user: str, wanted: str, is_kept: bool
+def test_groups_of_the_image_are_added_as_the_policy_says(
+    asked: Object, image_user: str, user: str, groups: list[int]
 ) -> None:
-    """By a policy Strict: the engine adds a user's groups of the image when it knows no group."""
-    pod = {**asked, "supplementalGroupsPolicy": "Strict"}
-    assert rights(pod, {}, image_user).user == wanted
-    assert security.keeps_groups({"securityContext": pod}, app()) == is_kept
-    assert security.keeps_groups({}, app())
+    view = view_of({"securityContext": asked})
+    image = ImageState("i", "x", image_user, ACCOUNTS)
+    found = security.of(view, {"name": "app"}, image)
+    assert (found.user, found.groups) == (user, tuple(map(str, groups)))
+
+
+def test_groups_that_nobody_can_tell_are_not_guessed() -> None:
+    with pytest.raises(ConfigError) as caught:
+        rights(STRICT, {}, "bob")
+    assert caught.value.message == (
+        "cannot read users and groups of image i, which supplementalGroupsPolicy Strict needs"
+    )
+    assert rights({**STRICT, "runAsUser": 1, "runAsGroup": 2}, {}).user == "1:2"
+
+
+@pytest.mark.parametrize(
+    ("asked", "image_user", "wanted"),
+    [
+        ({}, "", [0, 0, [0, 10]]),
+        ({}, "bob", [1000, 50, [50, 10, 60]]),
+        ({"runAsUser": 5}, "bob", [5, 0, [0]]),
+        ({"fsGroup": 10, "supplementalGroups": [9]}, "bob", [1000, 50, [50, 10, 60, 9]]),
+        (STRICT, "bob", [1000, 50, [50]]),
+    ],
+)
+def test_who_a_container_is_comes_from_its_image(asked: Object, image_user: str, wanted: list[Any]) -> None:
+    image = ImageState("i", "x", image_user, ACCOUNTS)
+    found = security.identity({"securityContext": asked}, app(), image)
+    assert found == dict(zip(("uid", "gid", "supplementalGroups"), wanted, strict=True))
+
+
+def test_nobody_is_made_up() -> None:
+    assert security.identity({}, app(), None) is None
+    assert security.identity({}, app(), ImageState("i", "x", "eve", ACCOUNTS)) is None
+    named = {"securityContext": {"runAsUser": 1, "runAsGroup": 2}}
+    assert security.identity(named, app(), None) == {"uid": 1, "gid": 2, "supplementalGroups": [2]}
 
 
 @pytest.mark.parametrize(
@@ -905,8 +957,6 @@ def test_fields_that_are_not_enforced() -> None:
         "spec.initContainers{one}.securityContext.procMount",
         "spec.schedulingGroup",
         "spec.securityContext.seLinuxOptions",
-        "spec.securityContext.supplementalGroupsPolicy in spec.containers{app}, which has no runAsGroup",
-        "spec.securityContext.supplementalGroupsPolicy in spec.initContainers{one}, which has no runAsGroup",
         "spec.volumes{v}.emptyDir.medium",
     ]
     enforced = running(
