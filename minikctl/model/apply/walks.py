@@ -7,6 +7,7 @@ kind keeps without knowing them) maps are merged and lists are replaced.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -98,14 +99,26 @@ def whole(node: Node | None, found: Any) -> FieldSet:
     if not found or not is_branch(node, found):
         return _LEAF
     try:
-        below = {
-            step: whole(inner_node, inner)
-            for step, inner_node, inner in children(node, found)
-            if inner or not _is_absent(inner_node, inner)
-        }
+        below = _inside(node, found)
     except _Unkeyed:
         return _LEAF
     return {SELF: {}, **below}
+
+
+def _inside(node: Node | None, found: Any) -> FieldSet:
+    if isinstance(found, list):
+        assert node is not None
+        return {step: _together(node.items, items) for step, items in _indexed(node, found).items()}
+    return {
+        step: whole(below, inner)
+        for step, below, inner in children(node, found)
+        if inner or not _is_absent(below, inner)
+    }
+
+
+def _together(node: Node | None, items: list[Any]) -> FieldSet:
+    """Return the node for the items that share a key; nobody owns the fields of one that is repeated."""
+    return whole(node, items[0]) if len(items) == 1 else _LEAF
 
 
 def created(node: Node, obj: Any, root: bool = True) -> FieldSet:
@@ -256,19 +269,28 @@ def _compare_lists(node: Node, before: list[Any], after: list[Any], out: tuple[F
         left, right = _indexed(node, before), _indexed(node, after)
     except _Unkeyed:
         return False
-    for step, items in right.items():
-        others = left.get(step)
-        if others is None:
-            out[0][step] = whole(node.items, items[0]) if len(items) == 1 else _LEAF
-        elif items != others:
-            if len(items) == len(others) == 1:
-                _both(step, node.items, (others[0], items[0]), out)
-            else:
-                out[0][step] = _LEAF
-    for step, items in left.items():
-        if step not in right:
-            out[1][step] = whole(node.items, items[0]) if len(items) == 1 else _LEAF
+    for step in (*right, *(each for each in left if each not in right)):
+        _compare_items(step, node.items, left.get(step, []), right.get(step, []), out)
     return True
+
+
+def _compare_items(
+    step: str, node: Node | None, before: list[Any], after: list[Any], out: tuple[FieldSet, FieldSet]
+) -> None:
+    """Compare what shares a key: items that are repeated are one thing, whose fields nobody owns."""
+    changed, removed = out
+    if before == after:
+        return
+    if len(before) > 1 and len(after) > 1:
+        changed[step] = _LEAF
+        return
+    if len(before) <= 1 and len(after) <= 1:
+        _both(step, node, (before[0] if before else None, after[0] if after else None), out)
+        return
+    if before:
+        removed[step] = _together(node, before)
+    if after:
+        changed[step] = _together(node, after)
 
 
 def _indexed(node: Node, items: list[Any]) -> dict[str, list[Any]]:
@@ -306,7 +328,9 @@ def _merge_lists(node: Node, live: list[Any], config: list[Any]) -> list[Any]:
     except _Unkeyed:
         return config
     right = [(step_to(node, inner), inner) for inner in config]
-    ours, wanted = dict(reversed(left)), dict(right)
+    times = Counter(step for step, _ in left)
+    # What was repeated is replaced: none of it is more the wanted item than the others.
+    ours, wanted = {step: inner for step, inner in left if times[step] == 1}, dict(right)
 
     def joined(step: str) -> Any:
         return merge(node.items, ours[step], wanted[step]) if step in ours else wanted[step]

@@ -60,12 +60,14 @@ def test_what_does_not_fit_the_schema_is_a_fault_of_a_configuration(obj: Any, fa
 @pytest.mark.parametrize(
     ("obj", "owned"),
     [
-        ({"keyed": [{"k": "a"}, {"k": "a", "v": "x"}]}, {"f:keyed": {".": {}, A: {".": {}, "f:k": {}}}}),
+        ({"keyed": [{"k": "a"}, {"k": "a", "v": "x"}]}, {"f:keyed": {".": {}, A: {}}}),
         ({"keyed": [{"k": "a"}, {"v": "x"}]}, {"f:keyed": {}}),
         ({"set": ["x", "x"]}, {"f:set": {".": {}, 'v:"x"': {}}}),
     ],
 )
-def test_of_items_with_one_key_the_first_is_owned_and_without_key_the_list(obj: Any, owned: Any) -> None:
+def test_items_with_one_key_are_owned_without_their_fields_and_without_key_the_list(
+    obj: Any, owned: Any
+) -> None:
     assert walks.whole(NODE, obj) == {".": {}, **owned}
 
 
@@ -73,8 +75,9 @@ def test_of_items_with_one_key_the_first_is_owned_and_without_key_the_list(obj: 
     ("old", "new", "changed", "removed"),
     [
         ([{"v": "x"}], [{"v": "y"}], {}, None),
-        ([{"k": "a"}], [{"k": "a"}, {"k": "a", "v": "x"}], {A: {}}, None),
-        ([{"k": "a"}, {"k": "a", "v": "x"}], [{"k": "a"}], {A: {}}, None),
+        ([{"k": "a"}], [{"k": "a"}, {"k": "a", "v": "x"}], {A: {}}, {A: {".": {}, "f:k": {}}}),
+        ([{"k": "a"}, {"k": "a", "v": "x"}], [{"k": "a"}], {A: {".": {}, "f:k": {}}}, {A: {}}),
+        ([{"k": "a"}, {"k": "a"}], [{"k": "a"}, {"k": "a", "v": "x"}], {A: {}}, None),
         ([{"k": "a"}], [{"k": "a"}, {"k": "b"}, {"k": "b"}], {B: {}}, None),
         ([{"k": "a"}, {"k": "b"}, {"k": "b"}], [{"k": "a"}], None, {B: {}}),
         ([{"k": "a"}, {"k": "b"}], [{"k": "b"}, {"k": "a"}], None, None),
@@ -96,8 +99,9 @@ def test_lists_differ_item_by_item_as_far_as_items_have_keys(
         ({"text": "x"}, {"text": None}, {"text": None}),
         ({"keyed": [{"v": "x"}]}, {"keyed": [{"k": "a"}]}, {"keyed": [{"k": "a"}]}),
         ({"struct": "x"}, {"struct": {"v": "x"}}, {"struct": {"v": "x"}}),
+        ({"keyed": [{"k": "a", "v": "x"}, {"k": "b"}, {"k": "a"}]}, {"keyed": [{"k": "a"}]}, {"keyed": [{"k": "a"}, {"k": "b"}]}),
     ],
-)
+)  # fmt: skip
 def test_what_cannot_be_merged_is_replaced_and_null_says_nothing_of_a_struct(
     live: Any, config: Any, merged: Any
 ) -> None:
