@@ -28,6 +28,11 @@ def invalid(field: str, value: Any, detail: str) -> Cause:
     return _cause("FieldValueInvalid", field, f"Invalid value: {shown(value)}", detail)
 
 
+def named(field: str, name: str, detail: str) -> Cause:
+    """The value, which has a name of its own, breaks a rule."""
+    return _cause("FieldValueInvalid", field, f"Invalid value: {name}", detail)
+
+
 def required(field: str, detail: str = "") -> Cause:
     """The value is absent or empty."""
     return _cause("FieldValueRequired", field, "Required value", detail)

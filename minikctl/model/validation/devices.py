@@ -13,7 +13,7 @@ from minikctl.model import causes, metadata, names, objects
 from minikctl.model.cel import engine
 from minikctl.model.kind import Cause
 from minikctl.model.objects import Object
-from minikctl.model.validation import affinity, resources, volumes
+from minikctl.model.validation import affinity, devicestatus, resources, volumes
 
 MOST = 32
 """Of requests, constraints, configurations and selectors."""
@@ -23,7 +23,6 @@ MOST_CONSUMERS = 256
 LONGEST_TEXT = 10 * 1024
 """Of a CEL expression, and of parameters that only a driver understands."""
 LONGEST_ID = 32
-LONGEST_POOL = 253
 SELECTING: engine.Variables = (("device", "dyn"),)
 """What a selector's expression sees."""
 
@@ -286,6 +285,8 @@ def _claim_status(obj: Object, old: Object | None) -> Iterator[Cause]:
     status, stored = objects.status(obj), objects.status(old or {})
     consumers, allocation = status.get("reservedFor"), status.get("allocation")
     yield from unique(consumers, "status.reservedFor", _consumer, "uid", MOST_CONSUMERS)
+    results = ((allocation or {}).get("devices") or {}).get("results") or ()
+    yield from devicestatus.statuses(status.get("devices") or (), results, "status.devices")
     if consumers and allocation is None:
         yield causes.forbidden("status.reservedFor", "may not be specified when `allocated` is not set")
     elif old and objects.is_deleting(obj) and _added(consumers or (), stored.get("reservedFor") or ()):
@@ -316,8 +317,9 @@ def _allocation(allocation: Item, known: set[str]) -> Iterator[Cause]:
     def result(item: Item, where: str) -> Iterator[Cause]:
         yield from _reference(str(item.get("request") or ""), f"{where}.request", known=known)
         yield from volumes.driver_name(str(item.get("driver") or ""), f"{where}.driver")
-        yield from pool_name(str(item.get("pool") or ""), f"{where}.pool")
+        yield from devicestatus.pool_name(str(item.get("pool") or ""), f"{where}.pool")
         yield from label(str(item.get("device") or ""), f"{where}.device")
+        yield from devicestatus.binding(item, where)
 
     def config(item: Item, where: str) -> Iterator[Cause]:
         source = item.get("source") or ""
@@ -334,14 +336,3 @@ def _allocation(allocation: Item, known: set[str]) -> Iterator[Cause]:
     yield from each_of(devices.get("config"), f"{path}.devices.config", config, 2 * MOST)
     if allocation.get("nodeSelector") is not None:
         yield from affinity.node_selector(allocation["nodeSelector"], f"{path}.nodeSelector")
-
-
-def pool_name(name: str, path: str) -> Iterator[Cause]:
-    """Yield what makes the value no name of a pool."""
-    if not name:
-        yield causes.required(path)
-        return
-    if len(name) > LONGEST_POOL:
-        yield causes.too_long(path, LONGEST_POOL)
-    for part in name.split("/"):
-        yield from (causes.invalid(path, part, fault) for fault in names.dns_subdomain(part))

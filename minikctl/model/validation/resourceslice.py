@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from minikctl.model import causes, names, objects
 from minikctl.model.kind import Cause
 from minikctl.model.objects import Object
-from minikctl.model.validation import affinity, devices, volumes
+from minikctl.model.validation import affinity, devices, devicestatus, volumes
 
 MOST_DEVICES = 128
 MOST_VALUES = 32
@@ -30,7 +30,7 @@ def resource_slice(obj: Object, old: Object | None) -> list[Cause]:
 def _slice(spec: devices.Item, old: Object | None) -> Iterator[Cause]:
     pool = spec.get("pool") or {}
     yield from volumes.driver_name(str(spec.get("driver") or ""), "spec.driver")
-    yield from devices.pool_name(str(pool.get("name") or ""), "spec.pool.name")
+    yield from devicestatus.pool_name(str(pool.get("name") or ""), "spec.pool.name")
     if (pool.get("resourceSliceCount") or 0) <= 0:
         count = pool.get("resourceSliceCount") or 0
         yield causes.invalid("spec.pool.resourceSliceCount", count, "must be greater than zero")
@@ -101,6 +101,7 @@ def _device(device: devices.Item, path: str) -> Iterator[Cause]:
     if len(attributes) + len(capacity) > MOST_VALUES:
         detail = f"the total number of attributes and capacities must not exceed {MOST_VALUES}"
         yield causes.invalid(path, len(attributes) + len(capacity), detail)
+    yield from devicestatus.binding(device, path)
     yield from devices.each_of(device.get("taints"), f"{path}.taints", _taint, devices.MOST_TOLERATIONS)
 
 
