@@ -6,7 +6,7 @@ import re
 import time
 
 from minikctl import errors
-from minikctl.cli import changing, creating, flags, generators, report
+from minikctl.cli import changing, creating, flags, generators, pods, report
 from minikctl.cli.commands import Command
 from minikctl.cli.flags import after_dash, flag, rest
 
@@ -210,7 +210,7 @@ def _join(options: RunOptions, target: Target, session: Session) -> None:
         stdin=options.stdin, tty=options.tty, quiet=options.quiet, detach_keys=options.detach_keys
     )
     pod = session.client.request("GET", target.path()).json()
-    _print_log(target, session)
+    shown = _print_log(target, session)
     try:
         attach.join(wanted, pod, pod["spec"]["containers"][0]["name"], session)
     except errors.MinikctlError as error:
@@ -218,14 +218,28 @@ def _join(options: RunOptions, target: Target, session: Session) -> None:
             f"warning: couldn't attach to pod/{target.name}, falling back to streaming logs: "
             f"{report.sentence(error).removeprefix('error: ')}"
         )
-        _print_log(target, session)
+        _print_log(target, session, shown)
 
 
-def _print_log(target: Target, session: Session) -> None:
-    from minikctl.cli import logs
-
-    logs.run(logs.LogsOptions(arguments=(target.name,)), session)
+def _print_log(target: Target, session: Session, shown: int = 0) -> int:
+    """Write what the pod's container has logged beyond what was ``shown``; return how many bytes there are by now."""
+    pod = session.client.request("GET", target.path()).json()
+    query = {"container": pod["spec"]["containers"][0]["name"]}
     session.io.out.flush()
+    out = getattr(session.io.out, "buffer", None)
+    stream = session.client.stream("GET", pods.log_path(pod, "log", session), query=query)
+    read = 0
+    try:
+        for piece in stream.chunks():
+            new, read = piece[max(0, shown - read) :], read + len(piece)
+            if out is None:
+                session.io.out.write(new.decode(errors="replace"))
+            else:
+                out.write(new)
+    finally:
+        stream.close()
+    session.io.out.flush()
+    return read
 
 
 def _remove(options: RunOptions, target: Target, session: Session) -> None:

@@ -82,6 +82,8 @@ def ensure_running(home: ClusterHome, progress: Callable[[str], None] | None = N
         found = status(home)
         if found:
             return str(found["address"])
+        if child is None and not is_running(home):
+            child = _Child(home)  # the one that was there was about to end
         if child is not None and child.has_ended() and not is_running(home):
             raise errors.UsageError(f"the control plane did not start:\n{_tail(home, said)}")
         time.sleep(POLL_SECONDS)

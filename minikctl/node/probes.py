@@ -64,15 +64,21 @@ class _Worker:
         self._told: bool | None = None
 
     async def run(self, started_at: datetime | None) -> None:
-        """Probe until cancelled; a startup probe ends when it has passed or failed."""
+        """Probe until cancelled; a startup probe ends when it has passed or failed.
+
+        A liveness probe that has failed ends, too, as a kubelet's: its container is on the way out.
+        """
         age = (self._clock.now() - started_at).total_seconds() if started_at else 0.0
         await self._clock.sleep(max(0.0, self._probe.initial_delay - age))
         while True:
             began = self._clock.monotonic()
             await self._once(began)
-            if self._probe.kind == "startup" and self._told is not None:
+            if self._told is not None and (self._probe.kind == "startup" or self._has_failed_for_good()):
                 return
             await self._clock.sleep(max(0.0, self._probe.period - (self._clock.monotonic() - began)))
+
+    def _has_failed_for_good(self) -> bool:
+        return self._probe.kind == "liveness" and self._told is False
 
     async def _once(self, began: float) -> None:
         """Get one outcome and count it."""

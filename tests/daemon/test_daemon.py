@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import contextlib
+import fcntl
 import os
 import shutil
 import signal
@@ -12,6 +13,7 @@ import stat
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -308,3 +310,12 @@ def test_a_lost_store_is_told_instead_of_a_new_one_begun(
 def test_a_cluster_that_was_killed_before_it_had_anything_begins_anew(home: ClusterHome) -> None:
     home.write("store.db", b"")
     assert launcher.ensure_running(home)
+
+
+def test_one_that_is_about_to_end_is_followed_by_another(home: ClusterHome) -> None:
+    with open(home.lock, "wb") as ending:
+        fcntl.flock(ending, fcntl.LOCK_EX)
+        released = threading.Timer(0.5, fcntl.flock, (ending, fcntl.LOCK_UN))
+        released.start()
+        assert launcher.ensure_running(home)
+        released.join()

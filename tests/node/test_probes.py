@@ -109,6 +109,16 @@ async def test_a_startup_probe_ends_with_its_result() -> None:
     assert not len(trial.tasks)
 
 
+async def test_a_liveness_probe_that_has_failed_leaves_the_ending_container_alone() -> None:
+    trial = Trial(GOOD, BAD, BAD, BAD, BAD, GOOD, kind="liveness", period=1)
+    trial.start()
+    await trial.clock.advance(9)
+    assert trial.found == [True, False]
+    assert trial.script.times == [0, 1, 2, 3]
+    assert len(trial.told) == 3
+    assert not len(trial.tasks)
+
+
 async def test_without_an_engine_nothing_is_known() -> None:
     trial = Trial(errors.EngineUnavailable("gone"), GOOD, period=1)
     trial.start()
