@@ -17,6 +17,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import docker as engine
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PROGRAM = str(pathlib.Path(sys.executable).parent / "minikctl")
 RESULTS = ROOT / "benchmarks" / "results.md"
@@ -101,6 +103,12 @@ def cluster(*start: str) -> Iterator[Cluster]:
 def docker(*words: str) -> str:
     """Run a docker command; return its output."""
     return subprocess.run(["docker", *words], capture_output=True, text=True, check=True).stdout.strip()
+
+
+def cpu_ns(container: str) -> int:
+    """Return the processor time that a container has taken since its start, in nanoseconds."""
+    found = engine.APIClient().stats(container, stream=False, one_shot=True)
+    return int(found["cpu_stats"]["cpu_usage"]["total_usage"])
 
 
 def median_ms(command: Sequence[str], runs: int, environment: dict[str, str] | None = None) -> float:

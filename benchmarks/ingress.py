@@ -19,8 +19,6 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import docker as engine
-
 from benchmarks import harness, network, proxies
 from benchmarks.harness import Cluster, Row, docker
 from benchmarks.proxies import Peer
@@ -67,10 +65,10 @@ class Way:
 
     def measure(self) -> None:
         """Take one round: the rate, and the microseconds of processor time for each request."""
-        before = _cpu_ns(self.container)
+        before = harness.cpu_ns(self.container)
         rate = network.rate([], f"http://{self.address}/", f"Host: {_host(FEW // 2)}")
         self.rates.append(rate)
-        self.micros.append((_cpu_ns(self.container) - before) / (rate * network.SECONDS) / 1000)
+        self.micros.append((harness.cpu_ns(self.container) - before) / (rate * network.SECONDS) / 1000)
 
     def forget(self) -> None:
         """Begin anew."""
@@ -185,8 +183,3 @@ def _await_served(way: Way, host: str) -> None:
                 f"{way.name} does not serve: {done.stdout} {done.stderr} {logs.stderr[-2000:]}"
             )
         time.sleep(0.2)
-
-
-def _cpu_ns(container: str) -> int:
-    found = engine.APIClient().stats(container, stream=False, one_shot=True)
-    return int(found["cpu_stats"]["cpu_usage"]["total_usage"])

@@ -208,9 +208,7 @@ class IngressController:
     def _forgive(self, present: Mapping[Key, Object]) -> None:
         """Try refused Ingresses again once they have changed."""
         self._refused = {
-            key: revision
-            for key, revision in self._refused.items()
-            if key in present and str(objects.generation(present[key])) == revision
+            key: wish for key, wish in self._refused.items() if key in present and _wish(present[key]) == wish
         }
 
     def _blame(self, error: Refused, rendered: Rendered, present: Mapping[Key, Object]) -> None:
@@ -219,7 +217,7 @@ class IngressController:
         if not guilty - set(self._refused):
             raise error
         for key in guilty:
-            self._refused[key] = str(objects.generation(present[key]))
+            self._refused[key] = _wish(present[key])
             message = f"left out, as the proxy refuses it: {error}"
             self._tools.recorder.record(
                 api.RecordEvent(present[key], "Warning", "Refused", message, ingress.COMPONENT)
@@ -240,3 +238,9 @@ class IngressController:
         ]
         if patches:
             await self._tools.actions.execute(kinds.INGRESS, {}, api.Plan(actions=tuple(patches)))
+
+
+def _wish(ingress: Object) -> str:
+    """Return what differs once the user asks for something else; annotations are in no generation."""
+    annotations = sorted(objects.annotations(ingress).items())
+    return haproxy.digest(objects.uid(ingress), objects.generation(ingress), annotations)

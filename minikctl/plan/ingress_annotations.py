@@ -30,6 +30,10 @@ GUARDS = (
 """What is not done, and would let in whom it is to keep out."""
 _SIZE = re.compile(r"(\d+)([kKmMgG]?)")
 _SECONDS = re.compile(r"(\d+)s?")
+_MOST_SECONDS = (1 << 31) // 1000
+"""HAProxy counts milliseconds in 31 bits."""
+_MOST_BYTES = 1 << 62
+_HOST = re.compile(r"(\*\.)?[\w-]+(\.[\w-]+)*")
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 _WORD = re.compile(r"[A-Za-z0-9_.~!$&*+,;=:@%/?#\[\]^{}|<>()\\ -]*")
 
@@ -95,14 +99,20 @@ def _seconds(text: str) -> int:
     found = _SECONDS.fullmatch(text)
     if not found:
         raise _Bad("it is a number")
-    return int(found[1])
+    return _bounded(int(found[1]), _MOST_SECONDS)
 
 
 def _size(text: str) -> int:
     found = _SIZE.fullmatch(text)
     if not found:
         raise _Bad("it is a size such as 8m")
-    return int(found[1]) * _UNITS[found[2].lower()]
+    return _bounded(int(found[1]) * _UNITS[found[2].lower()], _MOST_BYTES)
+
+
+def _bounded(number: int, most: int) -> int:
+    if number > most:
+        raise _Bad(f"it is at most {most}")
+    return number
 
 
 def _ranges(text: str) -> tuple[str, ...]:
@@ -153,6 +163,13 @@ def _code(text: str) -> int:
 
 def _words(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(one.strip() for one in text.split(",") if one.strip()))
+
+
+def _hosts(text: str) -> tuple[str, ...]:
+    for name in _words(text):
+        if not _HOST.fullmatch(name):
+            raise _Bad(f"{name} is not the name of a host")
+    return _words(text)
 
 
 def _tokens(text: str) -> tuple[str, ...]:
@@ -212,7 +229,7 @@ def read(annotations: Mapping[str, str], users: Sequence[tuple[str, str]] | None
         vhost=found.read("upstream-vhost", _constant, ""),
         prefix=found.read("x-forwarded-prefix", _constant, ""),
         balance=found.read("upstream-hash-by", _balance, "") or found.read("load-balance", _balance, ""),
-        aliases=found.read("server-alias", _words, NOTHING),
+        aliases=found.read("server-alias", _hosts, NOTHING),
         canary=_canary(found),
         problems=(*found.problems, *map(_unsupported, found.unknown())),
     )

@@ -138,7 +138,6 @@ DEFAULTS = (
     "mode http",
     "log stdout format raw local0 info",
     "option dontlognull",
-    "option forwardfor",
     ACCESS_LOG,
     "timeout connect 2s",
     "timeout client 60s",
@@ -157,8 +156,8 @@ _UNLESS_RULE = "if !{ var(txn.rule) -m found }"
 _UNLESS_BACKEND = "if !{ var(txn.backend) -m found }"
 FORWARDING = (
     "http-request disable-l7-retry unless METH_GET",
-    # What a client says of its address is not believed; ``option forwardfor`` adds the one that it has.
-    "http-request del-header X-Forwarded-For",
+    # What a client says of its address is not believed.
+    "http-request set-header X-Forwarded-For %[src]",
     "http-request set-header X-Forwarded-Host %[req.hdr(host)]",
     "http-request set-header X-Forwarded-Proto %[ssl_fc,iif(https,http)]",
 )

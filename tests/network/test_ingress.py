@@ -177,6 +177,28 @@ async def test_a_refused_ingress_is_left_out_and_told_until_it_changes() -> None
         assert world.address("bad") == [{"ip": "127.0.1.1"}]
 
 
+@pytest.mark.parametrize("what", ["annotations", "uid"])
+async def test_a_refused_ingress_is_tried_again_when_its_annotations_change_or_another_takes_its_name(
+    what: str,
+) -> None:
+    world = World()
+    bad = make("bad", rule("i", path("/", "b")))
+    bad["metadata"]["generation"] = 1
+    world.proxy.refuses = lambda files: "default_b_80" if "i/ " in files["prefixes.map"] else ""
+    world.client.put(bad)
+    world.client.put(proxy_pod())
+    async with world.running(world.controller.run()):
+        await world.turn()
+        world.proxy.refuses = lambda _: ""
+        world.client.put(WEB)
+        await world.turn()
+        assert world.address("bad") is None, "nobody asked for anything else"
+        changed = {"annotations": {"a": "b"}, "uid": "another"}[what]
+        world.client.put({**bad, "metadata": {**bad["metadata"], what: changed}})
+        await world.turn()
+        assert world.address("bad") == [{"ip": "127.0.1.1"}]
+
+
 async def test_a_refusal_that_nobody_is_to_blame_for_keeps_the_last_good_routes() -> None:
     world = World()
     world.client.put(WEB)

@@ -46,6 +46,12 @@ OWN = {"http": 80, "https": 443}
         ("load_balance", "magic"),
         ("session_cookie_name", "a b"),
         ("upstream_vhost", 'a"b'),
+        ("proxy_read_timeout", "2147484"),
+        ("proxy_body_size", "9999999999g"),
+        ("server_alias", "*"),
+        ("server_alias", "a.test b.test"),
+        ("server_alias", "~^www[0-9]"),
+        ("server_alias", "a.test, #b"),
     ],
 )
 def test_a_bad_value_is_told_and_counts_as_absent(name: str, text: str) -> None:
@@ -89,7 +95,8 @@ def test_values_are_understood() -> None:
     assert read(affinity="cookie", session_cookie_expires="9").cookie == Cookie(max_age=9)
     assert read(canary="true", canary_weight="7").canary == Canary(weight=7)
     assert (read(ssl_redirect="true").https, read(force_ssl_redirect="true").https) == ("tls", "always")
-    assert read(server_alias="a.test, b.test").aliases == ("a.test", "b.test")
+    assert read(server_alias="a.test, *.b.test").aliases == ("a.test", "*.b.test")
+    assert read(proxy_read_timeout="2147483", proxy_body_size="1g").problems == ()
     users = [("tim", HASH), ("old", "$apr1$x")]
     found = read(users, auth_type="basic", auth_secret="s")
     assert (found.users, found.shut) == ((("tim", HASH),), "")
