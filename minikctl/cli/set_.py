@@ -153,16 +153,21 @@ def change_each(
     session: Session,
     change: Callable[[Target, dict[str, Any]], None],
     said: tuple[str, str],
+    version: str = "",
 ) -> int:
     """Apply ``change`` to a copy of each object and store what differs; return the exit code.
 
     ``said`` is what is printed of a changed object, and before the server's words when it refuses the change.
+    With a ``version`` only an object that is at this resourceVersion is changed.
     """
     import copy
 
     failed = False
     for target, current in objects_of(options, named, session):
         wanted = copy.deepcopy(current)
+        if version:
+            wanted["metadata"]["resourceVersion"] = version
+            current["metadata"].pop("resourceVersion", None)  # so that it is in the patch
         try:
             change(target, wanted)
             if wanted == current and not options.local:
@@ -289,7 +294,9 @@ def selector(options: SelectorOptions, session: Session) -> int:
             raise errors.UsageError("error: setting a selector is only supported for Services")
         obj.setdefault("spec", {})["selector"] = _equalities(text)
 
-    return change_each(options, named, session, change, ("selector updated", ""))
+    return change_each(
+        options, named, session, change, ("selector updated", ""), version=options.resource_version
+    )
 
 
 def _equalities(text: str) -> dict[str, str]:

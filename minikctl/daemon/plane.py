@@ -206,7 +206,10 @@ class Announcement:
             ]
             if lost and os.path.exists(self.home.lock):
                 logger.warning("%s is gone: it is written again", ", ".join(lost))
-                self.publish()
+                try:
+                    self.publish()
+                except (OSError, errors.MinikctlError) as error:
+                    logger.warning("it cannot be written yet: %s", error)
 
     def _write_kubeconfig(self) -> None:
         """Bring our entries up to date; what the user did to the file besides stays."""

@@ -138,10 +138,11 @@ class HaproxyContainer:
             raise
 
     async def _look(self, container_id: str, name: str) -> None:
-        """Have the proxy's program judge a staged configuration; what it refuses is removed."""
+        """Have the proxy's program judge a staged configuration; what it refuses is removed unless in use."""
         words = await self._judged(container_id, name)
         if words:
-            shutil.rmtree(self._directory / name, ignore_errors=True)
+            if not self._is_current(name):
+                shutil.rmtree(self._directory / name, ignore_errors=True)
             raise Refused(f"the configuration is refused: {_first_alert(words)}", words)
 
     async def _judged(self, container_id: str, name: str) -> str:
@@ -162,6 +163,11 @@ class HaproxyContainer:
                 f"the proxy has another directory than {self._directory}: it is started anew"
             )
         return (words or f"exit code {code}") if code != 0 else ""
+
+    def _is_current(self, name: str) -> bool:
+        with contextlib.suppress(OSError):
+            return os.readlink(self._directory / CURRENT) == name
+        return False
 
     async def _reload(self) -> None:
         """Return once a new worker serves; the old one finishes what it has begun."""

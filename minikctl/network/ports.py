@@ -16,6 +16,7 @@ from minikctl.network.tools import Tools
 from minikctl.plan import ingress_secrets, loadbalancer, proxy_view, publisher, publisher_haproxy
 from minikctl.plan.haproxy import CONFIG, Rendered
 from minikctl.plan.publisher_haproxy import Bind, Place, Port
+from minikctl.runtime import tasks
 
 log = logging.getLogger(__name__)
 
@@ -82,12 +83,13 @@ class PortProxy:
 
     async def _changed(self) -> None:
         """Return when something has changed, or when a taken port may have become free."""
-        if self._taken and not self._wake.is_set():
-            await self._tools.clock.sleep(TAKEN_SECONDS)
-            return
-        await self._wake.wait()
-        await self._tools.clock.sleep(COALESCE_SECONDS)
-        self._wake.clear()
+        if self._taken:
+            await tasks.first(self._wake.wait(), self._tools.clock.sleep(TAKEN_SECONDS))
+        else:
+            await self._wake.wait()
+        if self._wake.is_set():
+            await self._tools.clock.sleep(COALESCE_SECONDS)
+            self._wake.clear()
 
     def _service(self, old: Object | None, new: Object | None) -> None:
         if any(obj is not None and publishers.is_published(obj) for obj in (old, new)):

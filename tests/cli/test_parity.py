@@ -527,6 +527,8 @@ SCRIPTS = {
         "set resources deploy/toy --limits=cpu=100m -c=app",
         "set serviceaccount deploy/toy default",
         "set selector svc toy a=b",
+        "set selector svc toy a=c --resource-version=1",
+        "set selector svc toy a=b --resource-version=1",
         "get svc toy -o jsonpath={.spec.selector}",
         "get deploy toy -o jsonpath={.spec.template.spec.containers}",
     ),

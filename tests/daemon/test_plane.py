@@ -25,6 +25,16 @@ async def test_where_the_api_is_is_written_again_when_the_files_are_deleted(tmp_
             await clock.advance(process.STATE_CHECK_SECONDS)
             assert os.path.exists(path)
         assert (home.daemon() or {})["address"] == "https://127.0.0.1:1"
+        # What cannot be written yet is tried again: clients that are connected go on meanwhile.
+        os.unlink(home.file("daemon.json"))
+        os.rename(home.kubeconfig, f"{home.kubeconfig}.aside")
+        os.mkdir(home.kubeconfig)
+        await clock.advance(process.STATE_CHECK_SECONDS)
+        assert not keeping.done()
+        os.rmdir(home.kubeconfig)
+        await clock.advance(process.STATE_CHECK_SECONDS)
+        assert os.path.isfile(home.kubeconfig)
+        assert os.path.exists(home.file("daemon.json"))
         # Of a cluster that is deleted nothing comes back.
         shutil.rmtree(home.path)
         await clock.advance(process.STATE_CHECK_SECONDS)

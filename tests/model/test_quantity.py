@@ -78,3 +78,25 @@ def test_the_canonical_text_is_a_fixed_point(number: str, suffix: str) -> None:
     assert quantity.canonical(again) == again
     difference = abs(quantity.parse(text) - quantity.parse(number + suffix))
     assert difference < (1 if suffix.endswith("i") else quantity.NANO)
+
+
+@pytest.mark.parametrize(
+    ("texts", "total"),
+    [([], "0"), (["0", "1Gi", "512Mi"], "1536Mi"), (["500m", 1], "1500m"), (["1", "1Ki"], "1025")],
+)
+def test_a_sum_is_written_as_its_first_part(texts: list[str | int], total: str) -> None:
+    assert quantity.total(texts) == total
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "difference"),
+    [
+        ("2", "500m", "1500m"),
+        ("1Gi", "512Mi", "512Mi"),
+        ("0", "1Gi", "-1Gi"),
+        ("1", 1, "0"),
+        ("1Ki", "1", "1023"),
+    ],
+)
+def test_a_difference_is_written_as_its_first_part(left: str, right: str | int, difference: str) -> None:
+    assert quantity.less(left, right) == difference

@@ -123,6 +123,19 @@ async def test_a_taken_port_is_told_once_and_published_when_it_is_free() -> None
         assert "bind 127.0.0.1:30080" in world.text
 
 
+async def test_a_taken_port_holds_up_no_other() -> None:
+    world = World()
+    world.busy = {NODE_PORT}
+    world.client.put(proxy_pod())
+    world.serve("10.1.0.2")
+    async with world.running(world.controller.run()):
+        await world.turn()
+        assert "30080" not in world.text
+        world.client.put(cases.service("api", type="NodePort", ports=[{"port": 80, "nodePort": 30081}]))
+        await world.turn()
+        assert "bind 127.0.0.1:30081" in world.text
+
+
 async def test_a_proxy_that_cannot_start_for_a_taken_port_gets_files_without_it() -> None:
     world = World()
     world.client.put(proxy_pod())
