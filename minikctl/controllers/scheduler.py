@@ -132,8 +132,8 @@ class PodGarbageController(base.CachedController[pod_garbage.View]):
             if new is None or node is None:
                 return
             finished = readiness.is_finished(new) and not (old and readiness.is_finished(old))
-            is_lost = old is None and self.caches.of(kinds.NODE).get("", str(node)) is None
-            if finished or is_lost:
+            is_bound = objects.spec(old or {}).get("nodeName") != node
+            if finished or (is_bound and self.caches.of(kinds.NODE).get("", str(node)) is None):
                 enqueue(base.CLUSTER)
 
         def node_changed(old: Object | None, new: Object | None) -> None:

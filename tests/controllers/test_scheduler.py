@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from minikctl.model import kinds, objects
 from minikctl.model.objects import Object
+from minikctl.plan import pod_garbage
 from tests.controllers.cluster import Cluster
 from tests.fakes.client import FakeClient
 
@@ -95,3 +96,12 @@ async def test_a_pod_of_a_node_that_is_not_there_goes_when_its_time_is_over(clus
         assert len(await cluster.all(kinds.POD)) == 2
         await cluster.turn(2)
         assert [objects.name(each) for each in await cluster.all(kinds.POD)] == ["fine"]
+
+
+async def test_a_pod_that_is_bound_to_a_node_that_is_not_there_is_removed(cluster: Cluster) -> None:
+    async with cluster.running():
+        await cluster.apply(pod("late", schedulerName="another"))
+        await cluster.client.patch(kinds.POD, "late", "default", {"spec": {"nodeName": "nowhere"}})
+        await cluster.settle()
+        await cluster.turn(pod_garbage.QUARANTINE.total_seconds())
+        assert await cluster.all(kinds.POD) == []
