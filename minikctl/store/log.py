@@ -110,19 +110,25 @@ class RevisionLog:
     def _tick(self, revision: int) -> None:
         """Note when the first write of each second was, so that moments can be told from revisions."""
         now = time.time()
-        if now - self._ticked >= TICK_SECONDS:
+        if not 0 <= now - self._ticked < TICK_SECONDS:  # the machine's clock may be put back
             self._ticked = now
             self._db.execute("INSERT OR REPLACE INTO clock VALUES (?, ?)", (revision, now))
 
     def revision_at(self, moment: float) -> int:
         """Return the newest revision at that time (seconds since 1970), to a second; 0 if all came later."""
-        found = self._db.execute("SELECT MIN(revision) FROM clock WHERE at > ?", (moment,)).fetchone()[0]
+        # The first tick after the last one that was not later: where the clock was put back, that counts.
+        sql = (
+            "SELECT MIN(revision) FROM clock WHERE revision >"
+            " COALESCE((SELECT MAX(revision) FROM clock WHERE at <= ?), 0)"
+        )
+        found = self._db.execute(sql, (moment,)).fetchone()[0]
         return self.current() if found is None else int(found) - 1
 
     def moment_of(self, revision: int) -> float:
         """Return when the revision was written, to a second; 0.0 when that is not known."""
-        found = self._db.execute("SELECT MAX(at) FROM clock WHERE revision <= ?", (revision,)).fetchone()[0]
-        return float(found or 0.0)
+        sql = "SELECT at FROM clock WHERE revision <= ? ORDER BY revision DESC LIMIT 1"
+        found = self._db.execute(sql, (revision,)).fetchone()
+        return float(found[0]) if found else 0.0
 
     def history(self, key: str) -> Sequence[tuple[Row, float]]:
         """Return all rows of the key that are kept, in order, each with its time."""

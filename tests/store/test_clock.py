@@ -44,3 +44,16 @@ def test_moments_and_revisions_are_told_from_each_other(
     assert opened.moment_of(6) == 1020.0
     assert opened.moment_of(2) == 0.0
     opened.close()
+
+
+def test_a_clock_that_is_put_back_goes_on_from_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 5000.0
+    monkeypatch.setattr("minikctl.store.log.time.time", lambda: now)
+    opened = log.RevisionLog(tmp_path / "store.db", writable=True)
+    row = None
+    for moment in (5000.0, 5010.0, 1000.0, 1010.0):
+        now = moment
+        row = opened.append("k", b"v", row, deleted=False)
+    assert [opened.moment_of(revision) for revision in (1, 2, 3, 4)] == [5000.0, 5010.0, 1000.0, 1010.0]
+    assert [opened.revision_at(moment) for moment in (1005, 1010, 1500)] == [3, 4, 4]
+    opened.close()
