@@ -91,7 +91,7 @@ def of_update(kind: Kind, old: Object, new: Object, write: Write) -> list[dict[s
     managed = _present(old, new, write.subresource)
     if not managed:
         return []
-    managed, difference = _settled(kind, managed, (old, new), write)
+    managed, difference = _settled(kind, _reconciled(kind, old, managed), (old, new), write)
     who = managers.identity(write.manager, False, kind.api_version, write.subresource)
     fields = _kept(kind, difference.changed, write.subresource)
     if fields:
@@ -160,7 +160,7 @@ def _before(kind: Kind, live: Object | None, write: Write) -> Managed:
         return {}
     managed = managers.read(objects.meta(live).get("managedFields")) or {}
     if managed:
-        return managed
+        return _reconciled(kind, live, managed)
     fields = _kept(kind, walks.created(schema.root(kind), _bare(live)), write.subresource)
     if not fields:
         return {}
@@ -226,6 +226,20 @@ def _given_back(
     left = walks.remove(node, both[0][1], gone) or {}
     back = at_version(there, left, home)
     return back[1] if back else pair[1]
+
+
+def _reconciled(kind: Kind, live: Object, managed: Managed) -> Managed:
+    """Return the entries as schemas have their fields now; only those of custom kinds change."""
+    if not kind.is_custom:
+        return managed
+    found: Managed = {}
+    for who, owned in managed.items():
+        there = at_version(kind, live, owned.api_version)
+        if there is not None:
+            fields = walks.reconciled(schema.root(there[0]), owned.fields, _bare(there[1]))
+            owned = owned if fields == owned.fields else Owned(fields, owned.api_version, owned.time)
+        found[who] = owned
+    return found
 
 
 # --- common -------------------------------------------------------------------------------------------------

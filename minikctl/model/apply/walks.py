@@ -7,6 +7,7 @@ kind keeps without knowing them) maps are merged and lists are replaced.
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
@@ -54,12 +55,8 @@ def children(node: Node | None, found: Any) -> Iterator[tuple[str, Node | None, 
             yield f"f:{name}", node.child(name) if node else None, inner
         return
     assert node is not None
-    seen: set[str] = set()
-    for inner in found:
-        step = step_to(node, inner)
-        if step not in seen:
-            seen.add(step)
-            yield step, node.items, inner
+    for step, items in _indexed(node, found).items():
+        yield step, node.items, items[0]
 
 
 def step_to(node: Node, inner: Any) -> str:
@@ -422,3 +419,39 @@ def _below(node: Node | None, step: str) -> Node | None:
     if node is None or step == SELF:
         return None
     return node.child(step[2:]) if step.startswith("f:") else node.items
+
+
+# --- schemas that have changed ------------------------------------------------------------------------------
+
+
+def reconciled(node: Node | None, owned: FieldSet, found: Any) -> FieldSet:
+    """Return owned fields as the schema has them now.
+
+    Who owned fields of what is atomic by now owns it as a whole; who owned as a whole what is not atomic any
+    more owns the fields that it has.
+    """
+    inside = dict(_steps(node, found))
+    return {
+        step: below if step == SELF else _reconciled(_below(node, step), below, inside.get(step))
+        for step, below in owned.items()
+    }
+
+
+def _reconciled(node: Node | None, owned: FieldSet, found: Any) -> FieldSet:
+    if node is None:
+        return owned
+    if owned:
+        return _LEAF if node.grain == "atomic" else reconciled(node, owned, found)
+    if not found or not is_branch(node, found):
+        return owned
+    stated = fields(node, found, [])
+    return {SELF: {}, **stated} if stated else owned
+
+
+def _steps(node: Node | None, found: Any) -> Iterator[tuple[str, Any]]:
+    """Yield the steps into a branch, and what is there; not into items that are repeated or have no key."""
+    if isinstance(found, dict):
+        yield from ((f"f:{name}", inner) for name, inner in found.items())
+    elif node is not None and is_branch(node, found):
+        with contextlib.suppress(_Unkeyed):
+            yield from ((step, items[0]) for step, items in _indexed(node, found).items() if len(items) == 1)

@@ -15,7 +15,9 @@ from minikctl import errors
 from minikctl.model import kinds, objects, schema
 from minikctl.model.apply import fieldsets, managers, migration, ownership, walks
 from minikctl.model.apply.ownership import Write
+from minikctl.model.custom import definition
 from minikctl.model.kinds.base import Kind
+from tests.extensions.definitions import crd
 
 CASES = yaml.safe_load((Path(__file__).parent / "cases.yaml").read_text())
 Object = dict[str, Any]
@@ -406,3 +408,83 @@ def test_others_of_a_version_that_is_gone_do_not_keep_what_an_applier_gives_up()
     )
     assert not found.get("data")
     assert owners(found) == {}
+
+
+# --- schemas that change (structured-merge-diff's merge/schema_change_test.go) -----------------------------------
+
+
+def custom(**more: Any) -> Kind:
+    """Return a custom kind with a struct, a map and a list in its spec, which are granular or ``more``."""
+    struct = {"type": "object", "properties": {"n": {"type": "integer"}, "s": {"type": "string"}}}
+    item = {
+        "type": "object",
+        "required": ["k"],
+        "properties": {"k": {"type": "string"}, "v": {"type": "string"}},
+    }
+    keyed: dict[str, Any] = {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["k"]}
+    if more:
+        keyed, struct = {}, {**struct, **more}
+    spec = {"struct": struct, "list": {"type": "array", "items": item, **keyed}}
+    return definition.storage_kind(crd({"type": "object", "properties": spec}))
+
+
+ATOMIC = {"x-kubernetes-map-type": "atomic"}
+
+
+def put(kind: Kind, live: Object | None, by: str, spec: Object, *, force: bool = False) -> Object:
+    return migration.applied(kind, live, shaped(kind, {"spec": spec}), Write(by, stamp(1)), force=force)
+
+
+def test_who_owned_fields_of_what_became_atomic_owns_it_as_a_whole() -> None:
+    live = put(custom(), None, "one", {"struct": {"n": 1}, "list": [{"k": "a", "v": "x"}]})
+    live = put(custom(), live, "none", {"struct": {"n": 1}})
+    live = put(custom(), live, "two", {"struct": {"n": 2}}, force=True)
+    kind = custom(**ATOMIC)
+    with pytest.raises(ownership.Conflicts) as error:
+        put(kind, live, "three", {"struct": {"s": "x"}, "list": [{"k": "b"}]})
+    assert [(who.name, path) for who, path in error.value.found] == [
+        ("one", ("f:spec", "f:list")),
+        ("two", ("f:spec", "f:struct")),
+    ]
+    live = put(kind, live, "three", {"struct": {"s": "x"}}, force=True)
+    assert live["spec"] == {"struct": {"s": "x"}, "list": [{"k": "a", "v": "x"}]}
+    assert owners(live) == {
+        "one": {"f:spec": {"f:list": {}}},
+        "three": {"f:spec": {"f:struct": {}}},
+    }
+
+
+def test_who_owned_as_a_whole_what_became_granular_owns_its_fields() -> None:
+    spec = {"struct": {"n": 1, "s": "a"}, "list": [{"k": "a", "v": "x"}]}
+    live = put(custom(**ATOMIC), None, "one", spec)
+    with pytest.raises(ownership.Conflicts) as error:
+        put(custom(), live, "two", {"struct": {"s": "b"}})
+    assert [path for _, path in error.value.found] == [("f:spec", "f:struct", "f:s")]
+    live = put(custom(), live, "two", {"struct": {"s": "b"}}, force=True)
+    assert live["spec"] == {**spec, "struct": {"n": 1, "s": "b"}}
+    item = {".": {}, "f:k": {}, "f:v": {}}
+    assert owners(live) == {
+        "one": {"f:spec": {"f:struct": {".": {}, "f:n": {}}, "f:list": {".": {}, 'k:{"k":"a"}': item}}},
+        "two": {"f:spec": {"f:struct": {"f:s": {}}}},
+    }
+
+
+def test_updates_see_changed_schemas_too() -> None:
+    kind = custom()
+    live = put(custom(**ATOMIC), None, "one", {"struct": {"n": 1, "s": "a"}})
+    new = copy.deepcopy(live)
+    new["spec"]["struct"]["s"] = "b"
+    new["metadata"]["managedFields"] = ownership.of_update(kind, live, new, Write("two", stamp(2)))
+    assert owners(new) == {
+        "one": {"f:spec": {"f:struct": {".": {}, "f:n": {}}}},
+        "two": {"f:spec": {"f:struct": {"f:s": {}}}},
+    }
+
+
+def test_a_version_that_a_custom_kind_has_no_more_owns_nothing() -> None:
+    kind = custom()
+    live = put(kind, None, "one", {"struct": {"n": 1}})
+    live["metadata"]["managedFields"][0]["apiVersion"] = "example.com/v9"
+    assert owners(put(kind, live, "two", {"struct": {"n": 2}})) == {
+        "two": {"f:spec": {"f:struct": {"f:n": {}}}}
+    }

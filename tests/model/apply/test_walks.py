@@ -122,3 +122,17 @@ def test_what_cannot_be_merged_is_replaced_and_null_says_nothing_of_a_struct(
 )  # fmt: skip
 def test_what_is_removed_and_what_is_left(found: Any, gone: Any, left: Any) -> None:
     assert walks.remove(NODE, found, gone) == left
+
+
+@pytest.mark.parametrize(
+    ("owned", "found"),
+    [
+        ({"f:nothing": {"f:a": {}}}, {"nothing": {"a": 1}}),
+        ({"f:keyed": {A: {".": {}, "f:k": {}}}}, {}),
+        ({"f:keyed": {}}, {"keyed": [{"v": "x"}]}),
+        ({"f:keyed": {".": {}, A: {}}}, {"keyed": [{"k": "a"}, {"k": "a", "v": "x"}]}),
+        ({"f:text": {}}, {"text": "x"}),
+    ],
+)
+def test_fields_that_a_schema_has_as_before_are_owned_as_before(owned: Any, found: Any) -> None:
+    assert walks.reconciled(NODE, owned, found) == owned
