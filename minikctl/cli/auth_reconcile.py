@@ -1,12 +1,13 @@
 """``auth reconcile``: roles and bindings are given the rules and subjects that files say, and keep what they have.
 
 Unlike ``apply`` it compares what rules allow, not how they are written, and makes bindings anew whose role changed.
+What is to be done is found out in ``reconciling``.
 """
 
 from __future__ import annotations
 
 from minikctl import errors
-from minikctl.cli import changing, filing, manifests, printing, report, selection
+from minikctl.cli import changing, filing, manifests, printing, reconciling, report, selection
 from minikctl.cli.commands import Command
 from minikctl.cli.flags import flag
 
@@ -14,11 +15,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from minikctl.cli.reconciling import Change
     from minikctl.cli.selection import Target
     from minikctl.cli.session import Session
 
 GROUP = "rbac.authorization.k8s.io"
-ROLES, BINDINGS = ("Role", "ClusterRole"), ("RoleBinding", "ClusterRoleBinding")
+ATTEMPTS = 3
 MANAGER = "kubectl-auth-reconcile"
 
 
@@ -48,11 +50,14 @@ def run(options: ReconcileOptions, session: Session) -> int:
     failed = False
     for document in manifests.sound(options.files, options.recursive, session.io):
         kind = document.object.get("kind")
-        if not str(document.object.get("apiVersion")).startswith(f"{GROUP}/") or kind not in ROLES + BINDINGS:
+        if (
+            not str(document.object.get("apiVersion")).startswith(f"{GROUP}/")
+            or kind not in reconciling.KINDS
+        ):
             continue  # as kubectl: what is neither is left alone
         try:
             target = selection.target_of(document.object, session, document.source)
-            result = _one(options, document.object, target, session)
+            change, result = _one(options, document.object, target, session)
         except errors.MinikctlError as error:
             session.io.warn(report.sentence(error))
             failed = True
@@ -60,73 +65,84 @@ def run(options: ReconcileOptions, session: Session) -> int:
         printer = printing.printer(options, printing.named(target.title))
         suffix = changing.DRY_RUNS[options.dry_run]
         session.io.out.write(printer([result], False) if printer else f"{target.title} reconciled{suffix}\n")
+        for line in reconciling.told(change, fewer=_fewer(options, kind)):
+            session.io.warn(line)
     return 1 if failed else 0
 
 
+def _fewer(options: ReconcileOptions, kind: str) -> bool:
+    return options.fewer_subjects if kind in reconciling.BINDINGS else options.fewer_permissions
+
+
 def _one(
-    options: ReconcileOptions, wanted: dict[str, Any], target: Target, session: Session
-) -> dict[str, Any]:
+    options: ReconcileOptions,
+    wanted: dict[str, Any],
+    target: Target,
+    session: Session,
+    attempts: int = ATTEMPTS,
+) -> tuple[Change, dict[str, Any]]:
+    """Return what was to be done, and the object as it is then."""
+    current = _current(target, session)
+    change = reconciling.change(current, wanted, fewer=_fewer(options, wanted["kind"]))
+    if change.is_protected or not change.operation or options.dry_run == "client":
+        return change, change.object
     try:
-        current: dict[str, Any] = session.client.request("GET", target.path()).json()
+        return change, _done(change, current, target, options, session)
+    except errors.StatusError as error:
+        # Somebody made, changed or deleted it meanwhile: it is looked at again.
+        if attempts <= 1 or error.reason not in ("AlreadyExists", "NotFound", "Conflict"):
+            raise
+        if (
+            error.reason == "NotFound"
+            and change.operation != reconciling.UPDATE
+            and not _made(target, session)
+        ):
+            raise
+        return _one(options, wanted, target, session, attempts - 1)
+
+
+def _current(target: Target, session: Session) -> dict[str, Any] | None:
+    try:
+        found: dict[str, Any] = session.client.request("GET", target.path()).json()
     except errors.StatusError as error:
         if error.code != 404:
             raise
-        return _send("POST", target.collection.path(), wanted, options, session)
-    if wanted["kind"] in BINDINGS and current["roleRef"] != wanted["roleRef"]:
-        if options.dry_run == "none":
-            session.client.request("DELETE", target.path())
-        fresh = {**wanted, "subjects": united(current.get("subjects"), wanted.get("subjects"))}
-        return _send("POST", target.collection.path(), fresh, options, session)
-    changed = merged(
-        current, wanted, fewer_rules=options.fewer_permissions, fewer_subjects=options.fewer_subjects
-    )
-    return current if changed == current else _send("PUT", target.path(), changed, options, session)
-
-
-def merged(
-    current: dict[str, Any], wanted: dict[str, Any], *, fewer_rules: bool, fewer_subjects: bool
-) -> dict[str, Any]:
-    """Return the object with what is wanted of it added and, if asked, the rest of it removed."""
-    metadata = {**current["metadata"]}
-    for part in ("labels", "annotations"):
-        added = (wanted.get("metadata") or {}).get(part)
-        if added:
-            metadata[part] = {**(metadata.get(part) or {}), **added}
-    changed = {**current, "metadata": metadata}
-    if wanted["kind"] in BINDINGS:
-        kept = [] if fewer_subjects else list(current.get("subjects") or ())
-        return {**changed, "subjects": united(kept, wanted.get("subjects"))}
-    if wanted.get("aggregationRule"):
-        return {**changed, "aggregationRule": wanted["aggregationRule"]}
-    return {
-        **changed,
-        "rules": rules(current.get("rules") or [], wanted.get("rules") or [], fewer=fewer_rules),
-    }
-
-
-def rules(current: list[Any], wanted: list[Any], *, fewer: bool) -> list[Any]:
-    """Return the rules that allow what both do or, with ``fewer``, what is wanted alone; unchanged if they do so."""
-    from minikctl.model import rbac
-
-    absent = rbac.missing(current, wanted)
-    extra = rbac.missing(wanted, current)
-    if not absent and not (extra and fewer):
-        return current
-    return wanted if fewer else [*current, *absent]
-
-
-def united(current: list[Any] | None, wanted: list[Any] | None) -> list[Any]:
-    """Return the subjects of both, each once."""
-    found: list[Any] = list(current or ())
-    found += [one for one in wanted or () if one not in found]
+        return None
     return found
+
+
+def _made(target: Target, session: Session) -> bool:
+    """Make the object's namespace if that is what is missing; tell whether it was."""
+    if not target.namespace:
+        return False
+    body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": target.namespace}}
+    try:
+        session.client.request("POST", "/api/v1/namespaces", body, query={"fieldManager": MANAGER})
+    except errors.StatusError as error:
+        return error.reason == "AlreadyExists"
+    return True
+
+
+def _done(
+    change: Change,
+    current: dict[str, Any] | None,
+    target: Target,
+    options: ReconcileOptions,
+    session: Session,
+) -> dict[str, Any]:
+    if change.operation == reconciling.UPDATE:
+        return _send("PUT", target.path(), change.object, options, session)
+    if change.operation == reconciling.RECREATE and current is not None:
+        if options.dry_run == "server":
+            return change.object  # the old one stands in its way
+        body = {"preconditions": {"uid": current["metadata"]["uid"]}}
+        session.client.request("DELETE", target.path(), body)
+    return _send("POST", target.collection.path(), change.object, options, session)
 
 
 def _send(
     method: str, path: str, body: dict[str, Any], options: ReconcileOptions, session: Session
 ) -> dict[str, Any]:
-    if options.dry_run == "client":
-        return body
     query = {"dryRun": "All" if options.dry_run == "server" else "", "fieldManager": MANAGER}
     result: dict[str, Any] = session.client.request(method, path, body, query=query).json()
     return result
