@@ -129,6 +129,8 @@ def _remember(target: Target, text: str, dry_run: str, manager: str, session: Se
 class EditOptions(changing.Chosen):
     """What ``edit-last-applied`` was asked."""
 
+    LACKS = ("all", "labels", "dry_run")
+
 
 def edit_last(options: EditOptions, session: Session) -> int:
     """Let the user edit what counts as applied; return the exit code."""

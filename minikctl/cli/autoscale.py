@@ -33,6 +33,8 @@ DEPRECATED = (
 class AutoscaleOptions(changing.Chosen, creating.Creating):
     """What ``autoscale`` was asked."""
 
+    LACKS = ("all", "labels", "validate")
+
     MANAGER = "kubectl-autoscale"
 
     arguments: tuple[str, ...] = changing.chosen(

@@ -42,7 +42,10 @@ class DiffOptions(filing.Filing):
     secrets: bool = flag("--show-secrets", default=False, help="Show what Secrets hold, instead of ***.")
     managed_fields: bool = flag("--show-managed-fields", default=False, help="Keep metadata.managedFields.")
     at: str = flag(
-        "--at", default="", help="Compare TYPE/NAME with what it was: 10m ago, at a time, or at a revision."
+        "--at",
+        default="",
+        help="Compare TYPE/NAME with what it was: 10m ago, at a time, or at a revision.",
+        own=True,
     )
     concurrency: int = flag(
         "--concurrency", default=1, help="How many objects are asked about at the same time."

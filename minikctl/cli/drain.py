@@ -23,6 +23,8 @@ POLL_SECONDS = 0.2
 class DrainOptions(changing.Reported):
     """What ``drain`` was asked."""
 
+    LACKS = ("manager", "output", "template", "managed_fields", "missing_keys")
+
     arguments: tuple[str, ...] = rest("NODE", default=(), complete="names:nodes")
     labels: str = flag(
         "--selector", "-l", default="", help="A label selector of nodes.", complete="selector:nodes"

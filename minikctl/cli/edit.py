@@ -31,6 +31,8 @@ HEADER = """# Please edit the object below. Lines beginning with a '#' will be i
 class EditOptions(changing.Chosen):
     """What ``edit`` was asked."""
 
+    LACKS = ("all", "labels", "dry_run")
+
     MANAGER = "kubectl-edit"
 
     subresource: str = flag(

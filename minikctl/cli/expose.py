@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 class ExposeOptions(changing.Chosen, creating.Overridden):
     """What ``expose`` was asked."""
 
+    LACKS = ("all", "validate")
+
     MANAGER = "kubectl-expose"
 
     arguments: tuple[str, ...] = changing.chosen(

@@ -23,7 +23,7 @@ class Flag:
     """One flag, or (``names`` empty) the arguments that belong to no flag."""
 
     __slots__ = (
-        "bare", "complete", "default", "dest", "duration", "help", "hidden", "kind", "metavar", "names", "split"
+        "bare", "complete", "default", "dest", "duration", "help", "hidden", "kind", "metavar", "names", "own", "split"
     )  # fmt: skip
 
     def __init__(
@@ -41,6 +41,7 @@ class Flag:
         self.complete: str = extras.get("complete", "")
         self.metavar: str = extras.get("metavar", "")
         self.hidden: bool = extras.get("hidden", False)
+        self.own: bool = extras.get("own", False)
         self.duration: bool = extras.get("duration", False)
         self.dest = ""
         self.kind = ""
@@ -70,9 +71,11 @@ def flag(*names: str, default: Any = "", help: str = "", **extras: Any) -> Any:
     """Declare a flag; its annotation (str, bool, int, tuple) says how its value is read.
 
     ``bare``: the value when none is given; ``split``: commas separate values; ``complete``: what completes it;
-    ``duration``: the text is a duration, as Go writes them.
+    ``duration``: the text is a duration, as Go writes them; ``own``: kubectl's command of that name has no such flag,
+    and its help says so.
     """
-    return Flag(names, default, help, extras)
+    text = f"{help} {OWN}" if extras.get("own") else help
+    return Flag(names, default, text, extras)
 
 
 def rest(metavar: str = "", *, default: tuple[str, ...] = (), complete: str = "") -> Any:
@@ -83,6 +86,10 @@ def rest(metavar: str = "", *, default: tuple[str, ...] = (), complete: str = ""
 def after_dash(*, default: tuple[str, ...] = ()) -> Any:
     """Declare what stands after ``--`` as apart from the other arguments."""
     return Flag(("--",), default, "", {})
+
+
+OWN = "Not in kubectl."
+"""What the help of a flag says that kubectl's command of that name has not."""
 
 
 class BadArguments(errors.UsageError):
@@ -111,6 +118,8 @@ class Options:
     """What a command was asked: fields are given by name, and never change."""
 
     FLAGS: ClassVar[dict[str, Flag]] = {}
+    LACKS: ClassVar[tuple[str, ...]] = ()
+    """Fields of a base class that are no flags of this one; they keep their defaults."""
 
     def __init_subclass__(cls) -> None:
         found: dict[str, Flag] = {}
@@ -122,6 +131,8 @@ class Options:
                 declared.dest, declared.kind = dest, _KINDS[kind]
                 found[dest] = declared
                 setattr(cls, dest, declared.default)
+        for dest in cls.__dict__.get("LACKS", ()):
+            del found[dest]
         cls.FLAGS = found
 
     def __init__(self, **given: Any) -> None:

@@ -48,11 +48,19 @@ class GetOptions(selection.Selecting, printing.Printing):
     subresource: str = flag("--subresource", default="", help="status or scale.", complete="status scale")
     raw: str = flag("--raw", default="", help="Print what the server answers at this path.")
     neat: bool = flag(
-        "--neat", default=False, help="Leave out status, bookkeeping and defaults: what somebody would write."
+        "--neat",
+        default=False,
+        help="Leave out status, bookkeeping and defaults: what somebody would write.",
+        own=True,
     )
-    decode: bool = flag("--decode", default=False, help="Show what Secrets hold as text, not as base64.")
+    decode: bool = flag(
+        "--decode", default=False, help="Show what Secrets hold as text, not as base64.", own=True
+    )
     at: str = flag(
-        "--at", default="", help="As it was: so long ago (10m), at a time (RFC 3339) or at a revision."
+        "--at",
+        default="",
+        help="As it was: so long ago (10m), at a time (RFC 3339) or at a revision.",
+        own=True,
     )
     chunk: int = flag("--chunk-size", default=500, help="Ask for lists in pieces of so many; 0: all at once.")
 

@@ -49,9 +49,10 @@ class LogsOptions(Options):
         "--follow-new",
         default=None,
         help="With -f and -l or --all-pods: also pods that come later; if not given, on a terminal.",
+        own=True,
     )
     colors: bool | None = flag(
-        "--color", default=None, help="Prefixes in colours; if not given, on a terminal."
+        "--color", default=None, help="Prefixes in colours; if not given, on a terminal.", own=True
     )
     insecure_backend: bool = flag(
         "--insecure-skip-tls-verify-backend",

@@ -24,6 +24,8 @@ Taint = dict[str, str]
 class NodeOptions(changing.Reported):
     """Which nodes."""
 
+    LACKS = ("manager", "output", "template", "managed_fields", "missing_keys")
+
     arguments: tuple[str, ...] = rest("NODE", default=(), complete="names:nodes")
     labels: str = flag("--selector", "-l", default="", help="A label selector.", complete="selector:nodes")
 

@@ -28,6 +28,10 @@ class PatchOptions(changing.Chosen):
 
     MANAGER = "kubectl-patch"
 
+    labels: str = flag(
+        "--selector", "-l", default="", help="All objects with these labels.", complete="selector", own=True
+    )
+    all: bool = flag("--all", default=False, help="All objects of the type in the namespace.", own=True)
     body: str = flag("--patch", "-p", default="", help="The patch, as JSON or YAML.")
     body_file: str = flag("--patch-file", default="", help="A file with the patch.", complete="files")
     type: str = flag(

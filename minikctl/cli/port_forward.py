@@ -35,7 +35,9 @@ class PortForwardOptions(Options):
         duration=True,
         help="How long to wait for a pod that runs, at first and after one was lost.",
     )
-    once: bool = flag("--once", default=False, help="End when the pod is lost, as kubectl does.")
+    once: bool = flag(
+        "--once", default=False, help="End when the pod is lost, as kubectl always does.", own=True
+    )
 
 
 class Wanted:

@@ -34,12 +34,21 @@ class RolloutOptions(changing.Chosen):
 
     MANAGER = "kubectl-rollout"
     TYPED = True
+    LACKS = ("all",)
 
     arguments: tuple[str, ...] = changing.chosen("objects:deployments,daemonsets,statefulsets")
 
 
+class MarkOptions(RolloutOptions):
+    """What ``rollout pause``, ``resume`` and ``restart`` were asked."""
+
+    LACKS = ("dry_run",)
+
+
 class StatusOptions(RolloutOptions):
     """What ``rollout status`` was asked."""
+
+    LACKS = ("dry_run", "manager", "output", "template", "managed_fields", "missing_keys")
 
     watch: bool = flag("--watch", "-w", default=True, help="Go on until the rollout is done.")
     timeout: str = flag(
@@ -51,6 +60,8 @@ class StatusOptions(RolloutOptions):
 class HistoryOptions(RolloutOptions):
     """What ``rollout history`` was asked."""
 
+    LACKS = ("dry_run", "manager")
+
     revision: int = flag("--revision", default=0, help="Show this revision's pod template.")
 
 
@@ -58,6 +69,7 @@ class UndoOptions(RolloutOptions):
     """What ``rollout undo`` was asked."""
 
     MANAGER = "kubectl"
+    LACKS = ("manager",)
 
     to_revision: int = flag("--to-revision", default=0, help="The revision to go back to; 0: the one before.")
 
@@ -295,7 +307,7 @@ CHILDREN = {
     ),
     "pause": Command(
         "Let changes of a Deployment wait until it is resumed.",
-        RolloutOptions,
+        MarkOptions,
         pause,
         usage=_USAGE,
         examples=(
@@ -305,7 +317,7 @@ CHILDREN = {
     ),
     "restart": Command(
         "Replace all pods of a Deployment, DaemonSet or StatefulSet by its own strategy.",
-        RolloutOptions,
+        MarkOptions,
         restart,
         usage=_USAGE,
         examples=(
@@ -315,7 +327,7 @@ CHILDREN = {
     ),
     "resume": Command(
         "Roll out what changed while a Deployment was paused.",
-        RolloutOptions,
+        MarkOptions,
         resume,
         usage=_USAGE,
         examples=(

@@ -24,6 +24,8 @@ VARIABLE = re.compile(r"(?!\.\.)[-.A-Za-z_][-.\w]*", re.ASCII)
 class RunOptions(creating.Overridden):
     """What ``run`` was asked."""
 
+    LACKS = ("validate",)
+
     MANAGER = "kubectl-run"
 
     names: tuple[str, ...] = rest("NAME", default=())

@@ -24,6 +24,8 @@ POLL_SECONDS = 0.2
 class ScaleOptions(changing.Chosen):
     """What ``scale`` was asked."""
 
+    LACKS = ("manager",)
+
     arguments: tuple[str, ...] = changing.chosen(
         "objects:deployments,statefulsets,replicasets,replicationcontrollers"
     )

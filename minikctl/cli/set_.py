@@ -67,8 +67,16 @@ class ResourcesOptions(SetOptions):
     requests: str = flag("--requests", default="", help="cpu=100m,memory=256Mi.")
 
 
+class AccountOptions(SetOptions):
+    """What ``set serviceaccount`` was asked."""
+
+    LACKS = ("labels",)
+
+
 class SelectorOptions(SetOptions):
     """What ``set selector`` was asked."""
+
+    LACKS = ("labels", "kustomize")
 
     resource_version: str = flag(
         "--resource-version", default="", help="Only if the object is at this version."
@@ -264,7 +272,7 @@ def _quantities(text: str) -> dict[str, str]:
     return found
 
 
-def service_account(options: SetOptions, session: Session) -> int:
+def service_account(options: AccountOptions, session: Session) -> int:
     """Set the service account of pod templates; return the exit code."""
     named = list(options.arguments)
     if not named:
@@ -390,7 +398,7 @@ COMMANDS = {
             ),
             "serviceaccount": Command(
                 "Set the service account of a pod template.",
-                SetOptions,
+                AccountOptions,
                 service_account,
                 usage=f"{_POD} SERVICE_ACCOUNT",
                 examples=(

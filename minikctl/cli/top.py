@@ -26,10 +26,10 @@ class TopOptions(Options):
     sort: str = flag("--sort-by", default="", help="cpu or memory, the highest first.", complete="cpu memory")
     no_headers: bool = flag("--no-headers", default=False, help="Print no headers.")
     watch: bool = flag(
-        "--watch", "-w", default=False, help="Again and again, with a sparkline of how it went."
+        "--watch", "-w", default=False, help="Again and again, with a sparkline of how it went.", own=True
     )
     swap: bool = flag("--show-swap", default=False, help="Also the swap memory that is used.")
-    interval: int = flag("--interval", default=2, help="With --watch: every so many seconds.")
+    interval: int = flag("--interval", default=2, help="With --watch: every so many seconds.", own=True)
 
 
 class NodeOptions(TopOptions):

@@ -27,15 +27,22 @@ POLL_SECONDS = 0.5
 class WaitOptions(printing.Printing, selection.Selecting):
     """What ``wait`` was asked."""
 
+    LACKS = ("kustomize",)
+
     conditions: tuple[str, ...] = flag(
         "--for",
         default=(),
         help="condition=NAME[=VALUE], delete, create or jsonpath={…}[=VALUE]; several must all be met.",
         complete="condition= delete create jsonpath=",
     )
-    any: bool = flag("--any", default=False, help="One object that meets one of the conditions is enough.")
+    any: bool = flag(
+        "--any", default=False, help="One object that meets one of the conditions is enough.", own=True
+    )
     fail_fast: bool = flag(
-        "--fail-fast", default=False, help="End at once when a pod can no longer get there, with its reason."
+        "--fail-fast",
+        default=False,
+        help="End at once when a pod can no longer get there, with its reason.",
+        own=True,
     )
     fields: str = flag("--field-selector", default="", help="A field selector.")
     all: bool = flag("--all", default=False, help="All objects of the type in the namespace.")

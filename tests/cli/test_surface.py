@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from minikctl.cli import catalog, main
+from minikctl.cli import catalog, flags, main
 from minikctl.cli.commands import Command
 from minikctl.cli.settings import Settings
-from tests.cli.conftest import KUBECTL
+from tests.cli.conftest import KUBECTL, call
 
 NO_WAIT = "pods are asked for what they have written by now"
 ABSENT = {
@@ -67,6 +67,15 @@ GLOBAL = {
     "--disable-compression": "answers are never asked for compressed",
 }
 """Flags of all commands that are not there, and why."""
+
+
+ALIKE = {
+    "apply": {"--applyset": "kubectl has it, with KUBECTL_APPLYSET=true"},
+    "autoscale": {"--cpu-percent": "kubectl has it, deprecated and not shown"},
+    "delete": {"--confirm": "another name of --interactive"},
+    "explain": {"-r": "short for --recursive"},
+}
+"""Flags that kubectl does not show, of commands that it has, and whose help says nothing of that."""
 
 
 def _help(*words: str) -> str:
@@ -146,6 +155,41 @@ def test_no_flag_on_the_list_is_there(theirs: dict[str, set[str]], ours: dict[st
 
 def test_every_flag_of_all_commands_is_there() -> None:
     assert _flags(_help("options")) - _names(Settings.FLAGS) - set(GLOBAL) == set()
+
+
+def test_a_flag_that_kubectl_has_not_says_so(theirs: dict[str, set[str]], ours: dict[str, set[str]]) -> None:
+    """Whatever else kubectl refuses is refused here, too."""
+    common = _flags(_help("options")) | _names(Settings.FLAGS) | {"--"}
+    further = {
+        name: {flag for flag in flags - theirs[name] - common if flag not in ALIKE.get(name, {})}
+        for name, flags in ours.items()
+        if name in theirs
+    }
+    told = {name: _own(name) for name in ours if name in theirs and _own(name)}
+    assert {name: flags for name, flags in further.items() if flags} == told
+    assert all(flags.OWN in _flat(_help_of(name)) for name in told)
+
+
+def _own(name: str) -> set[str]:
+    """Return the flags of a command that say that they are not in kubectl."""
+    _, command, _ = _found(name)
+    return {each for flag in command.options.FLAGS.values() if flag.own for each in flag.names}
+
+
+def _found(name: str) -> tuple[list[str], Command, list[str]]:
+    found = main.find(name.split())
+    assert found is not None
+    return found
+
+
+def _help_of(name: str) -> str:
+    """Return what ``--help`` prints."""
+    return call(*name.split(), "--help").out
+
+
+def _flat(text: str) -> str:
+    """Return the text without the frame that it is in."""
+    return " ".join(text.replace("│", " ").split())
 
 
 def test_a_name_is_one_flag_of_its_command() -> None:
