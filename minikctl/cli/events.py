@@ -8,20 +8,26 @@ from minikctl import errors
 from minikctl.cli import printing, selection
 from minikctl.cli.commands import Command
 from minikctl.cli.flags import BadArguments, flag, rest
-from minikctl.cli.output import table
+from minikctl.cli.output import printers, table
 from minikctl.cli.selection import Target
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
+    from minikctl.cli.output.printers import Printer
     from minikctl.cli.session import Session
 
+DECODED: dict[str, Any] = {"eventTime": None, "source": {}, "reportingComponent": "", "reportingInstance": ""}
+"""Fields of Events that are printed also when they are empty, as by whoever knows the type."""
 HEADER = ["LAST SEEN", "TYPE", "REASON", "OBJECT", "MESSAGE"]
 
 
 class EventsOptions(printing.Printing):
     """What ``events`` was asked."""
+
+    TYPED = True
 
     subject: str = flag("--for", default="", help="Only those of TYPE/NAME.", complete="objects")
     types: tuple[str, ...] = flag(
@@ -51,24 +57,55 @@ def run(options: EventsOptions, session: Session) -> int:
         every += items
     found = sorted((each for each in every if _wanted(options, each)), key=last_seen)
     printer = printing.printer(options, lambda event: f"event/{event['metadata']['name']}")
-    if printer is not None:
-        types = {"apiVersion": "v1", "kind": "Event"}
-        session.io.out.write(printer([{**types, **event} for event in found], True))
-        return 0
     if not found and not options.watch:
         where = "" if options.all_namespaces else f" in {', '.join(namespaces)} {_word(namespaces)}."
         session.io.warn(f"No events found{where}")
         return 0
     apart = options.all_namespaces or len(namespaces) > 1
-    headed = not options.no_headers
+    show = _Table(session, headed=not options.no_headers, apart=apart)
+    if printer is not None:
+        show = _Objects(options, session, printer)
     if found:
-        _print(found, session, headed=headed, apart=apart)
-        headed = False
+        show(found)
     if options.watch:
         if len(namespaces) > 1:
             target = Target(target.resource, "", "")
-        _follow(options, target, {**query, "resourceVersion": revision}, namespaces, session, headed)
+        _follow(options, target, {**query, "resourceVersion": revision}, namespaces, session, show)
     return 0
+
+
+class _Table:
+    """Prints events as lines, the first of them below a header."""
+
+    def __init__(self, session: Session, *, headed: bool, apart: bool) -> None:
+        self._session, self._headed, self._apart = session, headed, apart
+
+    def __call__(self, found: list[dict[str, Any]]) -> None:
+        _print(found, self._session, headed=self._headed, apart=self._apart)
+        self._headed = False
+
+
+class _Objects(_Table):
+    """Prints events as kubectl prints what it has decoded: as one list, or one by one as they come."""
+
+    def __init__(self, options: EventsOptions, session: Session, printer: Printer) -> None:
+        super().__init__(session, headed=False, apart=False)
+        self._printer = printer
+        self._apart = options.watch or options.output == "name"
+        self._break = "---\n" if options.output == "yaml" else ""
+        self._shown: Callable[[dict[str, Any]], dict[str, Any]] = (
+            (lambda event: event) if options.managed_fields else printers.without_managed_fields
+        )
+        self._count = 0
+
+    def __call__(self, found: list[dict[str, Any]]) -> None:
+        types = {"apiVersion": "v1", "kind": "Event"}
+        events = [{**types, **DECODED, **self._shown(event)} for event in found]
+        whole = {"apiVersion": "v1", "kind": "EventList", "metadata": {}, "items": events}
+        for each in events if self._apart else [whole]:
+            self._session.io.out.write((self._break if self._count else "") + self._printer([each], False))
+            self._count += 1
+        self._session.io.out.flush()
 
 
 def _fields(options: EventsOptions, session: Session) -> str:
@@ -126,9 +163,8 @@ def _follow(
     query: dict[str, Any],
     namespaces: list[str],
     session: Session,
-    headed: bool,
+    show: _Table,
 ) -> None:
-    apart = not target.namespace
     stream = session.client.stream("GET", target.path(), query={**query, "watch": True})
     try:
         for line in stream.lines():
@@ -138,8 +174,7 @@ def _follow(
             found = change["object"]
             is_meant = namespaces == [""] or found["metadata"].get("namespace") in namespaces
             if is_meant and change["type"] in ("ADDED", "MODIFIED") and _wanted(options, found):
-                _print([found], session, headed=headed, apart=apart)
-                headed = False
+                show([found])
     finally:
         stream.close()
 

@@ -29,7 +29,8 @@ def run(
     lock = threading.Lock()
     seen: dict[tuple[str, str, int], threading.Thread] = {}
     sources = list(first)
-    while True:
+    late: list[str] = []
+    while not late:
         for pod, container in sources:
             key = (pod["metadata"]["uid"], container, _restarts(pod, container))
             if key in seen or not _is_started(pod, container):
@@ -38,7 +39,7 @@ def run(
             if alive >= max(options.max_requests, len(first)):
                 continue  # its turn comes when another one ends
             seen[key] = threading.Thread(
-                target=_follow, args=(options, pod, container, session, lock), daemon=True
+                target=_follow, args=(options, pod, container, session, lock, late), daemon=True
             )
             seen[key].start()
         time.sleep(POLL_SECONDS)
@@ -46,6 +47,7 @@ def run(
             sources = list(find())
         except errors.MinikctlError:
             continue  # a workload between two pods has none: they will come
+    raise errors.UsageError(f"error: {late[0]}")
 
 
 def _restarts(pod: dict[str, Any], container: str) -> int:
@@ -65,8 +67,14 @@ def _status(pod: dict[str, Any], container: str) -> dict[str, Any] | None:
 
 
 def _follow(
-    options: LogsOptions, pod: dict[str, Any], container: str, session: Session, lock: threading.Lock
+    options: LogsOptions,
+    pod: dict[str, Any],
+    container: str,
+    session: Session,
+    lock: threading.Lock,
+    late: list[str],
 ) -> None:
+    """Follow one log to its end; ``late`` hears that the time of a request was over before that."""
     client = http.HttpClient(session.endpoint, timeout_seconds=session.timeout)
     head = logs.prefix(options, pod, container, session)
     try:
@@ -77,14 +85,11 @@ def _follow(
         with lock:
             session.io.warn(f"{head.decode()}{error}")
         return
-    out = getattr(session.io.out, "buffer", None)
     try:
         for line in stream.lines():
             with lock:  # lines of several pods must not be mixed
-                if out is None:
-                    session.io.out.write((head + line).decode(errors="replace"))
-                else:
-                    out.write(head + line)
-                    out.flush()
+                logs.write(head + line, session)
     finally:
         stream.close()
+    if stream.failure == http.TIMED_OUT:
+        late.append(stream.failure)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import queue
 import threading
 
 from minikctl import errors
-from minikctl.cli import pods, terminal, timespan
+from minikctl.cli import pods, report, terminal, timespan
 from minikctl.cli.commands import Command
 from minikctl.cli.flags import BadArguments, Options, flag, rest
 from minikctl.client import http
@@ -100,14 +102,32 @@ def run(options: LogsOptions, session: Session) -> int:
             f"error: you are attempting to follow {len(sources)} log streams, but maximum allowed concurrency "
             f"is {options.max_requests}, use --max-log-requests to increase the limit"
         )
-    threads = [
-        threading.Thread(target=_copy, args=(options, pod, container, session), daemon=True)
-        for pod, container in sources
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    return _follow_all(options, sources, session)
+
+
+def _follow_all(options: LogsOptions, sources: list[tuple[dict[str, Any], str]], session: Session) -> int:
+    """Follow all sources at the same time; the first that fails ends it, unless errors are to be ignored."""
+    lock = threading.Lock()
+    ended: queue.SimpleQueue[Exception | None] = queue.SimpleQueue()
+
+    def follow(pod: dict[str, Any], container: str) -> None:
+        failure: Exception | None = None
+        try:
+            _copy(options, pod, container, session, lock)
+        except (errors.MinikctlError, OSError) as error:
+            if options.ignore_errors and not isinstance(error, OSError):
+                with lock:
+                    write(f"{report.sentence(error)}\n".encode(), session)
+            else:
+                failure = error
+        ended.put(failure)
+
+    for source in sources:
+        threading.Thread(target=follow, args=source, daemon=True).start()
+    for _ in sources:
+        failure = ended.get()
+        if failure is not None:
+            raise failure
     return 0
 
 
@@ -193,21 +213,36 @@ def query(options: LogsOptions, container: str) -> dict[str, Any]:
     return query
 
 
-def _copy(options: LogsOptions, pod: dict[str, Any], container: str, session: Session) -> None:
+def write(text: bytes, session: Session) -> None:
+    """Write a piece of a log as it is, at once."""
+    out = getattr(session.io.out, "buffer", None)
+    if out is None:
+        session.io.out.write(text.decode(errors="replace"))
+        return
+    out.write(text)
+    out.flush()
+
+
+def _copy(
+    options: LogsOptions,
+    pod: dict[str, Any],
+    container: str,
+    session: Session,
+    lock: threading.Lock | None = None,
+) -> None:
+    """Copy a log to the output; with a lock line by line, since others write, too."""
     # Each stream has a connection of its own, so streams may be read side by side.
     client = http.HttpClient(session.endpoint, timeout_seconds=session.timeout)
     stream = client.stream("GET", pods.log_path(pod, "log", session), query=query(options, container))
     head = prefix(options, pod, container, session)
-    out = session.io.out.buffer if hasattr(session.io.out, "buffer") else None
     try:
-        for piece in stream.lines() if head else stream.chunks():
-            if out is None:
-                session.io.out.write((head + piece).decode(errors="replace"))
-            else:
-                out.write(head + piece)
-                out.flush()
+        for piece in stream.lines() if head or lock else stream.chunks():
+            with lock or contextlib.nullcontext():
+                write(head + piece, session)
     finally:
         stream.close()
+    if stream.failure:
+        raise errors.UsageError(f"error: {stream.failure}")
 
 
 COMMANDS = {

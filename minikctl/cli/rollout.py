@@ -14,7 +14,7 @@ from minikctl.cli.selection import Target
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, ClassVar
 
     from minikctl.cli.session import Session
 
@@ -34,7 +34,7 @@ class RolloutOptions(changing.Chosen):
 
     MANAGER = "kubectl-rollout"
     TYPED = True
-    LACKS = ("all",)
+    LACKS: ClassVar[tuple[str, ...]] = ("all",)
 
     arguments: tuple[str, ...] = changing.chosen("objects:deployments,daemonsets,statefulsets")
 

@@ -25,6 +25,7 @@ else:
 AGENT = "minikctl"
 CONNECT_SECONDS = 30.0
 _PROXIES = frozenset(("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"))
+TIMED_OUT = "context deadline exceeded (Client.Timeout or context cancellation while reading body)"
 _BOTH_WAYS = 2
 """``socket.SHUT_RDWR``."""
 _UNRESERVED = {ord(char): "a" for char in "-._~"}
@@ -55,6 +56,9 @@ class Stream:
         self._connection = connection
         self._reply = reply
         self._ends = None if seconds is None else time.monotonic() + seconds
+        self._is_closed = False
+        self.failure = ""
+        """What broke it off, in the words of Go's client; "" when the server, or ``close``, ended it."""
 
     def __enter__(self) -> Stream:
         return self
@@ -79,11 +83,17 @@ class Stream:
                 if piece is None:
                     return
                 yield piece
-        except (wire.WireError, OSError, ValueError):
-            return
+        except (wire.WireError, OSError, ValueError) as error:
+            self.failure = self._told(error)
+
+    def _told(self, error: Exception) -> str:
+        if self._is_closed:
+            return ""
+        return TIMED_OUT if isinstance(error, TimeoutError) else str(error) or type(error).__name__
 
     def close(self) -> None:
         """End the stream, also from another thread."""
+        self._is_closed = True
         # A reader in another thread must come out of its wait before the connection is closed.
         try:
             self._connection.sock.shutdown(_BOTH_WAYS)
