@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from minikctl import errors
-from minikctl.cli import exec_, pods, timespan
+from minikctl.cli import exec_, interrupts, pods, timespan
 from minikctl.cli.commands import Command
 from minikctl.cli.flags import BadArguments, Options, flag, rest
 
@@ -78,7 +78,7 @@ def _attachable(named: str, options: AttachOptions, session: Session) -> dict[st
             return pod
         if time.monotonic() > deadline:
             raise errors.UsageError("error: timed out waiting for the condition")
-        time.sleep(POLL_SECONDS)
+        interrupts.sleep(POLL_SECONDS)
 
 
 def join(options: AttachOptions, pod: dict[str, Any], container: str, session: Session) -> None:

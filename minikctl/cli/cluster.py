@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import minikctl
 from minikctl import errors
-from minikctl.cli import founding, snapshot, starting
+from minikctl.cli import founding, interrupts, snapshot, starting
 from minikctl.cli.commands import Command
 from minikctl.cli.flags import Options, flag
 from minikctl.cli.output import printers, table
@@ -134,7 +134,7 @@ def _await_system(session: Session, progress: _Progress) -> None:
         settings = session.home.settings()
         if settings.runtime == "sim" and not found and not problem and len(nodes) >= settings.nodes:
             return
-        time.sleep(POLL_SECONDS)
+        interrupts.sleep(POLL_SECONDS)
     raise errors.UsageError(
         "error: the system pods did not become ready; "
         "`minikctl describe pods -n kube-system` and `minikctl cluster status` say why"

@@ -7,7 +7,7 @@ import secrets
 import time
 
 from minikctl import errors
-from minikctl.cli import attach, debugging, pods, selection, yamlload
+from minikctl.cli import attach, debugging, interrupts, pods, selection, yamlload
 from minikctl.cli.commands import Command
 from minikctl.cli.flags import Options, after_dash, flag, rest
 from minikctl.cli.selection import Target
@@ -275,7 +275,7 @@ def _attach(options: DebugOptions, pod: dict[str, Any], name: str, session: Sess
         if time.monotonic() > deadline:
             waiting = (state.get("waiting") or {}).get("message") or "it has not started"
             raise errors.UsageError(f"error: timed out waiting for container {name}: {waiting}")
-        time.sleep(POLL_SECONDS)
+        interrupts.sleep(POLL_SECONDS)
     if "terminated" in state:
         from minikctl.cli import logs
 

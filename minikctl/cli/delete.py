@@ -225,17 +225,12 @@ def _wait(options: DeleteOptions, pending: list[tuple[Target, str]], session: Se
 def gone(target: Target, uid: str, deadline: float, session: Session) -> bool:
     """Wait until the object of that uid is gone; False when the deadline passes first."""
     while True:
-        try:
-            found = session.client.request("GET", target.path()).json()
-        except errors.StatusError as error:
-            if error.code == 404:
-                return True
-            raise
-        if uid and found["metadata"].get("uid") != uid:
+        found, revision = selection.current(target, session)
+        if found is None or (uid and found["metadata"].get("uid") != uid):
             return True
         if time.monotonic() >= deadline:
             return False
-        if _deleted_in_watch(target, found["metadata"]["resourceVersion"], deadline, session):
+        if _deleted_in_watch(target, revision, deadline, session):
             return True
 
 

@@ -6,7 +6,7 @@ import json
 import time
 
 from minikctl import errors
-from minikctl.cli import changing, nodes, timespan
+from minikctl.cli import changing, interrupts, nodes, timespan
 from minikctl.cli.commands import Command
 from minikctl.cli.flags import flag, rest
 
@@ -207,7 +207,7 @@ class _Departure:
                 raise Refused(self._left_behind())
             self._ask()
             self._look()
-            time.sleep(POLL_SECONDS)
+            interrupts.sleep(POLL_SECONDS)
 
     def _left_behind(self) -> list[str]:
         """Return what is said of each pod that is still there when the time is over."""

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import threading
-import time
 
 from minikctl import errors
-from minikctl.cli import logs, pods
+from minikctl.cli import interrupts, logs, pods, printing
 from minikctl.client import http
 
 TYPE_CHECKING = False
@@ -42,7 +41,7 @@ def run(
                 target=_follow, args=(options, pod, container, session, lock, late), daemon=True
             )
             seen[key].start()
-        time.sleep(POLL_SECONDS)
+        interrupts.sleep(POLL_SECONDS)
         try:
             sources = list(find())
         except errors.MinikctlError:
@@ -88,7 +87,7 @@ def _follow(
     try:
         for line in stream.lines():
             with lock:  # lines of several pods must not be mixed
-                logs.write(head + line, session)
+                printing.write(head + line, session)
     finally:
         stream.close()
     if stream.failure == http.TIMED_OUT:

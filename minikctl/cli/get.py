@@ -71,8 +71,7 @@ def run(options: GetOptions, session: Session) -> int:
         from minikctl.cli import raw
 
         raw.check_get(options)
-        session.io.out.write(session.client.request("GET", raw.path(options.raw)).body.decode())
-        return 0
+        return raw.get(options.raw, session)
     _check(options)
     targets = list(_targets(options, session))
     if options.watch or options.watch_only:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from collections import deque
 
 from minikctl import errors
+from minikctl.cli import interrupts
 from minikctl.cli.output import table
 
 TYPE_CHECKING = False
@@ -49,7 +49,7 @@ def run(header: list[str], sample: Callable[[], Iterable[Sample]], seconds: floa
         if not is_live:
             session.io.say("")
         session.io.out.flush()
-        time.sleep(seconds)
+        interrupts.sleep(seconds)
 
 
 def fitting(lines: list[str]) -> list[str]:

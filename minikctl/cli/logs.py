@@ -7,7 +7,7 @@ import queue
 import threading
 
 from minikctl import errors
-from minikctl.cli import pods, report, terminal, timespan
+from minikctl.cli import pods, printing, report, terminal, timespan
 from minikctl.cli.commands import Command
 from minikctl.cli.flags import BadArguments, Options, flag, rest
 from minikctl.client import http
@@ -117,7 +117,7 @@ def _follow_all(options: LogsOptions, sources: list[tuple[dict[str, Any], str]],
         except (errors.MinikctlError, OSError) as error:
             if options.ignore_errors and not isinstance(error, OSError):
                 with lock:
-                    write(f"{report.sentence(error)}\n".encode(), session)
+                    printing.write(f"{report.sentence(error)}\n".encode(), session)
             else:
                 failure = error
         ended.put(failure)
@@ -213,16 +213,6 @@ def query(options: LogsOptions, container: str) -> dict[str, Any]:
     return query
 
 
-def write(text: bytes, session: Session) -> None:
-    """Write a piece of a log as it is, at once."""
-    out = getattr(session.io.out, "buffer", None)
-    if out is None:
-        session.io.out.write(text.decode(errors="replace"))
-        return
-    out.write(text)
-    out.flush()
-
-
 def _copy(
     options: LogsOptions,
     pod: dict[str, Any],
@@ -238,7 +228,7 @@ def _copy(
     try:
         for piece in stream.lines() if head or lock else stream.chunks():
             with lock or contextlib.nullcontext():
-                write(head + piece, session)
+                printing.write(head + piece, session)
     finally:
         stream.close()
     if stream.failure:

@@ -10,7 +10,7 @@ import os
 import sys
 
 from minikctl import errors
-from minikctl.cli import catalog, commands, flags, parsing, session
+from minikctl.cli import catalog, commands, flags, interrupts, parsing, session
 from minikctl.cli.settings import Settings
 
 TYPE_CHECKING = False
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 INTERRUPTED = 130
+"""What shells say of a process that Ctrl-C ended."""
+HEARING = frozenset(("get", "events", "logs", "wait", "delete", "edit", "run", "rollout status"))
+"""Commands that, as kubectl's, end by themselves on Ctrl-C while they wait or watch, with exit code 1."""
 NOT_FOUND = 404
 
 
@@ -25,7 +28,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Run the program with these arguments and end the process with its exit code."""
     # A command is over before a collection of its garbage would pay.
     gc.set_threshold(100_000, 50, 100)
+    interrupts.install()
     code = run(sys.argv[1:] if argv is None else argv, session.Io.standard())
+    if code == INTERRUPTED:
+        interrupts.end()
     # Everything is flushed; tearing the interpreter down takes as long as a request.
     os._exit(code)
 
@@ -113,7 +119,7 @@ def _dispatch(
         return 0 if parsed.wants_help else 1
     chosen = session.Session(settings, io)
     try:
-        code = command.run(commands.options_of(command, parsed), chosen)
+        code = _run(path, command, commands.options_of(command, parsed), chosen)
         return 1 if code == 0 and settings.strict_warnings and _warned(chosen) else code
     except flags.BadArguments as error:
         see = f"See '{' '.join(path)} -h' for help and examples"
@@ -126,6 +132,17 @@ def _dispatch(
         raise
     finally:
         chosen.close()
+
+
+def _run(path: list[str], command: commands.Command, options: flags.Options, chosen: session.Session) -> int:
+    assert command.run is not None, "a group has no options"
+    try:
+        return command.run(options, chosen)
+    except KeyboardInterrupt:
+        goes_on = getattr(options, "watch", True) or getattr(options, "watch_only", False)
+        if " ".join(path[1:]) in HEARING and goes_on:
+            return 1
+        raise
 
 
 def _warned(chosen: session.Session) -> bool:

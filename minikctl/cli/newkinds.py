@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 
+from minikctl.cli import interrupts
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
@@ -39,7 +41,7 @@ class NewKinds:
         while time.monotonic() < deadline:
             if self._is_established(target) and self._is_discovered(obj):
                 return
-            time.sleep(POLL_SECONDS)
+            interrupts.sleep(POLL_SECONDS)
 
     def _is_established(self, target: Target) -> bool:
         found = self._session.client.request("GET", target.path()).json()

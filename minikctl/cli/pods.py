@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 from minikctl import errors
-from minikctl.cli import selection, timespan
+from minikctl.cli import interrupts, selection, timespan
 from minikctl.cli.selection import Target
 from minikctl.cli.session import Session
 
@@ -40,7 +40,7 @@ def named(argument: str, session: Session, timeout: float = 0.0) -> list[dict[st
             return pods
         if time.monotonic() >= deadline:
             break
-        time.sleep(POLL_SECONDS)
+        interrupts.sleep(POLL_SECONDS)
     if timeout:
         raise errors.UsageError("error: timed out waiting for the condition")
     raise errors.UsageError(f"error: no pods found for {target.title}")

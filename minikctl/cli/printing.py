@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from minikctl.cli.output.printers import Printer
+    from minikctl.cli.session import Session
 
 FORMATS = "yaml json name kyaml jsonpath= jsonpath-as-json= jsonpath-file= go-template= go-template-file= "
 
@@ -55,6 +56,16 @@ def printer(
         strict=not options.missing_keys,
         columns="" if not columns else "bare" if getattr(options, "no_headers", False) else "headed",
     )
+
+
+def write(text: bytes, session: Session) -> None:
+    """Write bytes to the output as they are, at once."""
+    out = getattr(session.io.out, "buffer", None)
+    if out is None:
+        session.io.out.write(text.decode(errors="replace"))
+        return
+    out.write(text)
+    out.flush()
 
 
 def named(title: str) -> Callable[[dict[str, Any]], str]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from minikctl import errors
+from minikctl.cli import printing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from minikctl.cli.get import GetOptions
+    from minikctl.cli.session import Session
 
 
 def path(text: str) -> str:
@@ -16,6 +18,19 @@ def path(text: str) -> str:
             f'error: --raw must be a valid URL path: parse "{text}": invalid URI for request'
         )
     return text
+
+
+def get(text: str, session: Session) -> int:
+    """Print what the server answers, as it comes: it may be a watch; return the exit code."""
+    stream = session.client.stream("GET", path(text))
+    try:
+        for piece in stream.chunks():
+            printing.write(piece, session)
+    finally:
+        stream.close()
+    if stream.failure:
+        raise errors.UsageError(f"error: {stream.failure}")
+    return 0
 
 
 def check_get(options: GetOptions) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from minikctl import errors
-from minikctl.cli import changing, printing, report, rollouts, timespan
+from minikctl.cli import changing, interrupts, printing, report, rollouts, timespan
 from minikctl.cli.commands import Command
 from minikctl.cli.flags import flag
 from minikctl.cli.output import describing, table
@@ -132,7 +132,7 @@ def _follow(target: Target, session: Session, options: StatusOptions, deadline: 
             return
         if deadline is not None and time.monotonic() > deadline:
             raise errors.UsageError("error: timed out waiting for the condition")
-        time.sleep(POLL_SECONDS)
+        interrupts.sleep(POLL_SECONDS)
 
 
 def _revision(obj: dict[str, Any]) -> int:

@@ -6,7 +6,7 @@ import re
 import time
 
 from minikctl import errors
-from minikctl.cli import changing, creating, flags, generators, pods, report
+from minikctl.cli import changing, creating, flags, generators, interrupts, pods, report
 from minikctl.cli.commands import Command
 from minikctl.cli.flags import after_dash, flag, rest
 
@@ -267,7 +267,7 @@ def _await(options: RunOptions, target: Target, phases: tuple[str, ...], session
             return pod
         if time.monotonic() > deadline:
             raise errors.UsageError(f"error: timed out waiting for the condition on pods/{target.name}")
-        time.sleep(POLL_SECONDS)
+        interrupts.sleep(POLL_SECONDS)
 
 
 def _exit_code(options: RunOptions, target: Target, session: Session) -> int:

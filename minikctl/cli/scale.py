@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from minikctl import errors
-from minikctl.cli import changing, report, timespan
+from minikctl.cli import changing, interrupts, report, timespan
 from minikctl.cli.commands import Command
 from minikctl.cli.flags import flag
 
@@ -91,7 +91,7 @@ def _await(options: ScaleOptions, target: Target, session: Session) -> None:
             return
         if time.monotonic() > deadline:
             raise errors.UsageError("error: timed out waiting for the condition")
-        time.sleep(POLL_SECONDS)
+        interrupts.sleep(POLL_SECONDS)
 
 
 COMMANDS = {

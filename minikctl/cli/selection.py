@@ -150,6 +150,16 @@ def listed(
             return found, str(metadata.get("resourceVersion") or "")
 
 
+def current(target: Target, session: Session) -> tuple[dict[str, Any] | None, str]:
+    """Return an object as it is now, None if it is not there, and the revision from which to follow it.
+
+    The object's own revision is no such: what has not changed for long was last written at one that is forgotten.
+    """
+    query = {"fieldSelector": f"metadata.name={target.name}"}
+    items, revision = listed(target.collection, session, query, 0)
+    return next((item for item in items if item["metadata"]["name"] == target.name), None), revision
+
+
 def everywhere(arguments: Sequence[str], session: Session) -> list[Target]:
     """Return what the arguments mean in each of the namespaces that are given."""
     found: dict[tuple[str, str, str], Target] = {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from minikctl import errors
-from minikctl.cli import report, rollouts, timespan
+from minikctl.cli import interrupts, report, rollouts, timespan
 from minikctl.cli.progress import Progress
 from minikctl.plan.why import hopeless
 
@@ -45,7 +45,7 @@ def wait(applied: Sequence[tuple[Target, dict[str, Any]]], timeout: str, session
         progress.draw()
         if not pending or time.monotonic() >= deadline:
             break
-        time.sleep(POLL_SECONDS)
+        interrupts.sleep(POLL_SECONDS)
     progress.end()
     for target in pending:
         words, _, _ = _look(target, session)

@@ -6,7 +6,7 @@ import json
 import time
 
 from minikctl import errors
-from minikctl.cli import delete, printing, selection, timespan
+from minikctl.cli import delete, interrupts, printing, selection, timespan
 from minikctl.cli.commands import Command
 from minikctl.cli.flags import flag
 from minikctl.cli.output import jsonpath
@@ -130,7 +130,7 @@ def _targets(options: WaitOptions, condition: str, deadline: float, session: Ses
         ]
         if found or condition.lower() != "create" or time.monotonic() >= deadline:
             return found
-        time.sleep(POLL_SECONDS)
+        interrupts.sleep(POLL_SECONDS)
 
 
 def _any(
@@ -149,7 +149,7 @@ def _any(
                     _check_hope(target, found, session)
         if time.monotonic() >= deadline:
             raise errors.UsageError("error: timed out waiting for any of the conditions")
-        time.sleep(POLL_SECONDS)
+        interrupts.sleep(POLL_SECONDS)
 
 
 def _is_met(condition: str, meets: Test | None, found: dict[str, Any] | None) -> bool:
@@ -208,7 +208,7 @@ def _created(target: Target, deadline: float, session: Session) -> bool:
     while _read(target, session) is None:
         if time.monotonic() >= deadline:
             return False
-        time.sleep(POLL_SECONDS)
+        interrupts.sleep(POLL_SECONDS)
     return True
 
 
@@ -282,12 +282,12 @@ def _meets(options: WaitOptions, meets: Test, target: Target, deadline: float, s
         if options.fail_fast:
             _check_hope(target, found, session)
             left = min(left, 1.0)
-        changed = _next(target, meets, found["metadata"]["resourceVersion"], left, session)
-        if changed:
-            return True
-        found = _read(target, session)
-        if found is None:
+        now, revision = selection.current(target, session)
+        if now is None:
             raise errors.not_found(target.resource.name, target.resource.group, target.name)
+        if meets(now) or _next(target, meets, revision, left, session):
+            return True
+        found = now
     return True
 
 

@@ -38,8 +38,10 @@ def run(options: GetOptions, targets: list[Target], session: Session) -> int:
     if not options.watch_only:
         view.show_first(first, bool(target.name))
     revision = (first.get("metadata") or {}).get("resourceVersion", "")
-    place = target
+    place, shown = target, ""
     if target.name:
+        # The object's own revision may be one that is forgotten: it is followed from now on, beginning with itself.
+        shown, revision = _revision_in(first), "0"
         query = {"fieldSelector": f"metadata.name={target.name}"}
         place = Target(target.resource, "", target.namespace)
     query = {**query, "watch": True, "resourceVersion": revision}
@@ -49,12 +51,21 @@ def run(options: GetOptions, targets: list[Target], session: Session) -> int:
             event = json.loads(line)
             if event["type"] == "ERROR":
                 raise errors.StatusError.from_status(event["object"])
-            if event["type"] != "BOOKMARK":
-                view.show(event)
-                session.io.out.flush()
+            if event["type"] == "BOOKMARK" or (shown and _revision_in(event["object"]) == shown):
+                continue
+            shown = ""
+            view.show(event)
+            session.io.out.flush()
     finally:
         stream.close()
     return 0
+
+
+def _revision_in(found: dict[str, Any]) -> str:
+    """Return the revision of an object, or of the one that a table is about."""
+    rows = found.get("rows") if found.get("kind") == "Table" else None
+    obj = (rows[0].get("object") or {}) if rows else found
+    return str((obj.get("metadata") or {}).get("resourceVersion") or "")
 
 
 class _Tables:

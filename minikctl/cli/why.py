@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import socket
-import time
 from typing import TYPE_CHECKING, Any
 
 from minikctl import errors
+from minikctl.cli import interrupts
 from minikctl.cli.commands import Command
 from minikctl.cli.flags import Options, flag, rest
 
@@ -62,7 +62,7 @@ def why(options: WhyOptions, session: Session) -> int:
     walked = _look(kind, found, options, session)
     if options.probe and any(link.name == "rules" and link.state is State.BROKEN for link in walked):
         # What has just changed may still be on its way to the pods' namespaces.
-        time.sleep(SETTLING_SECONDS)
+        interrupts.sleep(SETTLING_SECONDS)
         walked = _look(kind, found, options, session)
     session.io.say(title)
     for link in walked:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import pty
 import re
 import select
+import shlex
+import signal
 import struct
 import subprocess
 import termios
@@ -18,10 +21,12 @@ from xml.etree import ElementTree
 import pytest
 
 from tests.cli import shells
-from tests.cli.conftest import World
+from tests.cli.conftest import KUBECTL, World
 
 CTRL_C = b"\x03"
-INTERRUPTED = 130
+INTERRUPTED = -signal.SIGINT
+HEARD = 1
+"""The exit code of kubectl's commands that hear of Ctrl-C themselves."""
 
 
 class Terminal:
@@ -31,7 +36,8 @@ class Terminal:
         self._master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
         self._process = subprocess.Popen(
-            ["setsid", "--ctty", "--wait", *words],
+            # Whoever runs the tests in the background has Ctrl-C ignored, and so would have all its children.
+            ["env", "--default-signal=INT", "setsid", "--ctty", "--wait", *words],
             stdin=slave,
             stdout=slave,
             stderr=slave,
@@ -124,7 +130,7 @@ def test_a_watch_ends_with_ctrl_c(desk: Desk) -> None:
     terminal.until("web ")
     terminal.type(CTRL_C)
     code, shown = terminal.end()
-    assert code == INTERRUPTED
+    assert code == HEARD
     assert "Traceback" not in shown
 
 
@@ -138,6 +144,79 @@ def test_live_use_has_sparklines_that_fit_and_ends_with_ctrl_c(desk: Desk, colum
     assert "Traceback" not in shown
     for line in re.split(r"[\r\n]+", shells.ESCAPES.sub("", shown)):
         assert len(line.removesuffix("^C")) <= columns
+
+
+@pytest.mark.parametrize("delay", [0, 0.02, 0.3, 0.95, 1.05, 1.5])
+def test_ctrl_c_ends_live_use_at_any_moment(desk: Desk, delay: float) -> None:
+    terminal = desk.open("minikctl top pods --watch --interval=1")
+    terminal.until("[▁▂▃▄▅▆▇█]")
+    time.sleep(delay)
+    terminal.type(CTRL_C)
+    code, shown = terminal.end()
+    assert code == INTERRUPTED
+    assert "Traceback" not in shown
+
+
+WATCHES = {
+    "get pods -w": ("NAME", HEARD),
+    "get pods -o yaml -w": ("apiVersion", HEARD),
+    "get --raw /api/v1/pods?watch=1": ("ADDED", INTERRUPTED),
+    "events -w": ("REASON", HEARD),
+    "rollout status deploy/endless": ("Waiting", HEARD),
+    "wait --for=condition=Nope deploy/web --timeout=60s": ("", HEARD),
+    "logs -f deploy/web": ("", HEARD),
+    "logs -f -l app=web --follow-new": ("", HEARD),
+    "top node --watch": ("[▁▂▃▄▅▆▇█]", INTERRUPTED),
+    "port-forward deploy/web :8080": ("Forwarding", 0),
+    "proxy --port=0": ("Starting to serve", INTERRUPTED),
+    "delete cm held": ("deleted", HEARD),
+    "apply --wait -f {endless}": ("created|unchanged", INTERRUPTED),
+    "run held --image=x --attach --overrides={gated}": ("", HEARD),
+}
+"""Command lines that go on until Ctrl-C, what they show before, and their exit code: kubectl's."""
+OURS = ("--follow-new", "top ", "apply --wait")
+
+
+@pytest.fixture
+def endless(world: World, tmp_path: Path) -> Iterator[dict[str, str]]:
+    """Yield what goes on for ever in the world: a Deployment whose pods nobody places, a ConfigMap that stays."""
+    template = {
+        "metadata": {"labels": {"app": "endless"}},
+        "spec": {"nodeSelector": {"no": "where"}, "containers": [{"name": "c", "image": "a"}]},
+    }
+    spec = {"selector": {"matchLabels": {"app": "endless"}}, "template": template}
+    manifest = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "endless"}, "spec": spec}
+    path = tmp_path / "endless.yaml"
+    path.write_text(json.dumps(manifest))
+    assert world.run("apply", "-f", str(path)).code == 0
+    held = {
+        "metadata": {"name": "held", "finalizers": ["example.com/held"]},
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+    }
+    assert world.run("apply", "-f", "-", stdin=json.dumps(held)).code == 0
+    yield {"endless": str(path), "gated": shlex.quote('{"spec":{"nodeSelector":{"no":"where"}}}')}
+    world.run("patch", "cm", "held", "--type=merge", '-p={"metadata":{"finalizers":null}}')
+    world.run("delete", "deploy/endless", "cm/held", "pod/held", "--ignore-not-found")
+
+
+@pytest.mark.parametrize("program", ["minikctl", KUBECTL])
+@pytest.mark.parametrize("line", WATCHES)
+def test_ctrl_c_ends_whatever_goes_on(
+    desk: Desk, world: World, endless: dict[str, str], line: str, program: str
+) -> None:
+    """With the exit code that stock kubectl has."""
+    if program == KUBECTL and any(part in line for part in OURS):
+        return
+    shown_first, wanted = WATCHES[line]
+    words = re.sub(r"{(\w+)}", lambda found: endless[found[1]], line)
+    terminal = desk.open(f"{program} {words}", KUBECONFIG=str(world.kubeconfig))
+    terminal.until(shown_first)
+    time.sleep(0.7)
+    terminal.type(CTRL_C)
+    code, shown = terminal.end()
+    assert code == wanted, shown
+    assert "Traceback" not in shown
 
 
 def test_an_editor_edits_in_the_terminal(desk: Desk, world: World) -> None:
