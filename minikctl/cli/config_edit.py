@@ -202,7 +202,7 @@ class SetClusterOptions(Options):
     names: tuple[str, ...] = rest("NAME", default=(), complete="entries:clusters")
     embed: bool = flag("--embed-certs", default=False, help="Put the file's content into the kubeconfig.")
     proxy: str = flag(
-        "--proxy-url", default="", help="The proxy on the way to the server: http:// or socks5://."
+        "--proxy-url", default="", help="The proxy on the way to the server: http://, https:// or socks5://."
     )
 
 

@@ -324,9 +324,8 @@ class HttpClient:
         if proxy:
             from minikctl.client import proxying
 
-            sock = proxying.dial(proxy, host, port, timeout)
-        else:
-            sock = socket.create_connection((host, port), timeout)
+            return proxying.dial(proxy, host, port, timeout, self.tls)
+        sock = socket.create_connection((host, port), timeout)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return sock
 

@@ -1,4 +1,4 @@
-"""The way to an API server through a proxy: an HTTP proxy's CONNECT, or SOCKS5.
+"""The way to an API server through a proxy: an HTTP proxy's CONNECT (also in TLS: https://), or SOCKS5.
 
 The proxy is what the kubeconfig's ``proxy-url`` names, else what the environment does (``HTTPS_PROXY``,
 ``HTTP_PROXY``, ``NO_PROXY``), read as Go's programs read it: golang.org/x/net/http/httpproxy.
@@ -15,8 +15,13 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 from minikctl import errors
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Callable
+
 HEAD_LIMIT = 64 * 1024
-PORTS = {"http": 80, "socks5": 1080, "socks5h": 1080}
+PORTS = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
 _FAILURES = (
     "", "general failure", "connection not allowed", "network unreachable", "host unreachable",
     "connection refused", "TTL expired", "command not supported", "address type not supported",
@@ -68,11 +73,18 @@ def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
         return None
 
 
-def dial(proxy: str, host: str, port: int, timeout: float) -> socket.socket:
-    """Return a connection to the host by way of the proxy; an ``OSError`` says what failed."""
+def dial(
+    proxy: str, host: str, port: int, timeout: float, tls: Callable[[], ssl.SSLContext]
+) -> socket.socket:
+    """Return a connection to the host by way of the proxy; an ``OSError`` says what failed.
+
+    ``tls`` gives the settings for a proxy that speaks TLS itself: those of the server, as with Go's clients.
+    """
     url = urlsplit(proxy)
     if url.scheme not in PORTS or not url.hostname:
-        raise errors.UsageError(f"error: proxy {proxy}: it has to be http://HOST:PORT or socks5://HOST:PORT")
+        raise errors.UsageError(
+            f"error: proxy {proxy}: it has to be http://HOST:PORT, https://HOST:PORT or socks5://HOST:PORT"
+        )
     try:
         sock = socket.create_connection((url.hostname, url.port or PORTS[url.scheme]), timeout)
     except OSError as error:
@@ -80,7 +92,14 @@ def dial(proxy: str, host: str, port: int, timeout: float) -> socket.socket:
             f"proxyconnect tcp: {url.netloc.rpartition('@')[2]}: {error.strerror or error}"
         ) from error
     try:
-        (_connect if url.scheme == "http" else _socks)(sock, url, host, port)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if url.scheme == "https":
+            sock = tls().wrap_socket(sock, server_hostname=url.hostname)
+        (_connect if url.scheme in ("http", "https") else _socks)(sock, url, host, port)
+        if url.scheme == "https":
+            from minikctl.client import encrypted
+
+            return encrypted.plain(sock)
     except BaseException:
         sock.close()
         raise

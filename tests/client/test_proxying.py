@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import os
 import socket
+import ssl
 import struct
 import threading
 from collections.abc import Iterator
@@ -13,9 +15,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from minikctl import errors
+from minikctl.apiserver import pki
 from minikctl.client import proxying
 from minikctl.client.endpoint import Endpoint
+from minikctl.client.home import ClusterHome
 from minikctl.client.http import ConnectionRefused, HttpClient
+from minikctl.client.settings import ClusterSettings
 
 PAIR = "Basic " + base64.b64encode(b"me:secret word").decode()
 
@@ -30,6 +35,14 @@ class Server(BaseHTTPRequestHandler):
         self.send_header("Content-Length", "9")
         self.end_headers()
         self.wfile.write(b'{"a": 12}')
+
+    def do_POST(self) -> None:
+        """Send back what came."""
+        content = self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
 
     def log_message(self, *_: object) -> None:
         """Say nothing."""
@@ -110,6 +123,34 @@ class Socks(Proxy):
         return None if self.refuses else (host, port)
 
 
+class Encrypted(Connecting):
+    """An HTTP proxy that speaks TLS."""
+
+    def __init__(self, certificate: str, key: str, *, secret: bool = False) -> None:
+        super().__init__(secret=secret)
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        tls.load_cert_chain(certificate, key)
+        self.listener = tls.wrap_socket(self.listener, server_side=True)
+
+    def passed(self, client: socket.socket, target: tuple[str, int]) -> None:
+        """Carry the bytes in one thread: TLS cannot be read and written by two at once."""
+        with socket.create_connection(target) as server:
+            ends = {client: server, server: client}
+            for end in ends:
+                end.settimeout(0.01)
+            while True:
+                for source, sink in ends.items():
+                    try:
+                        data = source.recv(65536)
+                    except TimeoutError:
+                        continue
+                    if not data:
+                        return
+                    sink.settimeout(10)
+                    sink.sendall(data)
+                    sink.settimeout(0.01)
+
+
 def copy(source: socket.socket, sink: socket.socket) -> None:
     """Carry bytes until the end of one side."""
     try:
@@ -152,6 +193,49 @@ def test_a_request_goes_through_the_proxy(kind: type[Proxy], url: str, secret: b
     assert proxy.asked == [server]
 
 
+@pytest.fixture(scope="module")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> pki.Pki:
+    home = ClusterHome("lab", str(tmp_path_factory.mktemp("keys")))
+    return pki.ensure(home, ClusterSettings("lab"))
+
+
+@pytest.fixture
+def secure(server: str, keys: pki.Pki) -> Iterator[str]:
+    """Yield the address of a server that speaks TLS and sends back what it is sent."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(keys.cert_file, keys.key_file)
+    with ThreadingHTTPServer(("127.0.0.1", 0), Server) as found:
+        found.socket = context.wrap_socket(found.socket, server_side=True, do_handshake_on_connect=False)
+        threading.Thread(target=found.serve_forever, daemon=True).start()
+        yield f"127.0.0.1:{found.server_port}"
+        found.shutdown()
+
+
+def test_a_proxy_may_speak_tls_itself(keys: pki.Pki, secure: str) -> None:
+    """TLS within TLS, with much in both directions."""
+    proxy = Encrypted(keys.cert_file, keys.key_file, secret=True)
+    proxy.start()
+    url = f"https://me:secret%20word@{proxy.place}"
+    many = os.urandom(2_000_000)
+    with HttpClient(Endpoint(f"https://{secure}", ca_data=keys.ca_pem, proxy=url)) as client:
+        assert client.request("GET", "/").json() == {"a": 12}
+        assert client.request("POST", "/", many).body == many
+        assert client.request("GET", "/").json() == {"a": 12}
+    assert proxy.asked == [secure]
+    proxy.listener.close()
+
+
+def test_a_proxy_that_speaks_tls_has_to_be_known(keys: pki.Pki, server: str) -> None:
+    proxy = Encrypted(keys.cert_file, keys.key_file)
+    proxy.start()
+    with (
+        HttpClient(Endpoint(f"http://{server}", proxy=f"https://{proxy.place}")) as client,
+        pytest.raises(ConnectionRefused, match="certificate"),
+    ):
+        client.request("GET", "/")
+    proxy.listener.close()
+
+
 def test_socks_gets_names_as_they_are(server: str) -> None:
     proxy = Socks()
     port = server.partition(":")[2]
@@ -183,7 +267,9 @@ def test_a_proxy_that_is_not_there_or_unknown_is_told(server: str) -> None:
         client = HttpClient(Endpoint(f"http://{server}", proxy=f"http://{place}"))
         with pytest.raises(ConnectionRefused, match=f"proxyconnect tcp: {place}: Connection refused"):
             client.request("GET", "/")
-    with pytest.raises(errors.UsageError, match="it has to be http://HOST:PORT or socks5://HOST:PORT"):
+    with pytest.raises(
+        errors.UsageError, match="it has to be http://HOST:PORT, https://HOST:PORT or socks5://"
+    ):
         HttpClient(Endpoint(f"http://{server}", proxy="ftp://x")).request("GET", "/")
 
 
