@@ -9,7 +9,7 @@ import ssl
 import struct
 import threading
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -49,7 +49,7 @@ class Server(BaseHTTPRequestHandler):
 
 
 class Proxy(threading.Thread):
-    """Takes one client after the other to where it wants; ``asked`` is what each wanted."""
+    """Takes clients to where they want; ``asked`` is what each wanted."""
 
     def __init__(self, *, secret: bool = False, refuses: bool = False) -> None:
         super().__init__(daemon=True)
@@ -64,14 +64,15 @@ class Proxy(threading.Thread):
                 client, _ = self.listener.accept()
             except OSError:
                 return
-            with closing(client):
-                try:
-                    target = self.greeted(client)
-                    if target is not None:
-                        self.asked.append(f"{target[0]}:{target[1]}")
-                        self.passed(client, target)
-                except OSError:
-                    pass
+            threading.Thread(target=self.serve, args=(client,), daemon=True).start()
+
+    def serve(self, client: socket.socket) -> None:
+        """Take one client to where it wants."""
+        with closing(client), suppress(OSError):
+            target = self.greeted(client)
+            if target is not None:
+                self.asked.append(f"{target[0]}:{target[1]}")
+                self.passed(client, target)
 
     def greeted(self, client: socket.socket) -> tuple[str, int] | None:
         """Return where the client wants to; None if it is refused."""
