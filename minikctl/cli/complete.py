@@ -34,6 +34,7 @@ def run(options: CompleteOptions, asked: Session) -> int:
     """Print the candidates for the last word, one a line; the exit code is always 0."""
     words = list(options.words) or [""]
     try:
+        words = _meant(words, asked.io)
         found = possible(words, asked.io)
     except Exception:  # noqa: BLE001 - completion is silent, whatever happens
         return 0
@@ -44,6 +45,19 @@ def run(options: CompleteOptions, asked: Session) -> int:
         seen.add(candidate)
         asked.io.say(f"{candidate}\t{description}" if options.descriptions and description else candidate)
     return 0
+
+
+def _meant(words: list[str], io: session.Io) -> list[str]:
+    """Return the unfinished command line with the command that an alias of the user's preferences stands for."""
+    from minikctl.cli import preferences
+
+    path, is_named = preferences.place(words)
+    if len(words) < 2 or not path or not os.path.exists(path):
+        return words
+    found = preferences.read(path, io, is_named=is_named)
+    return preferences.expanded(
+        words, {**found, "aliases": [{**alias, "appendArgs": []} for alias in found.get("aliases") or ()]}
+    )
 
 
 class Line:

@@ -40,7 +40,7 @@ def run(argv: Sequence[str], io: session.Io) -> int:
     """Run one command line; return its exit code, everything being written out."""
     verbosity = 0
     try:
-        words = list(argv)
+        words = preferred(list(argv), io)
         chosen = find(words)
         if chosen is None:
             code = _overview(words, io)
@@ -59,6 +59,18 @@ def run(argv: Sequence[str], io: session.Io) -> int:
 
         return report.failure(error, io, verbosity)
     return code
+
+
+def preferred(words: list[str], io: session.Io) -> list[str]:
+    """Return the command line with what kubectl's preferences file says of it, if there is one."""
+    is_named = "KUBERC" in os.environ or any(word.startswith("--kuberc") for word in words)
+    if words[:1] == ["__complete"] or not (
+        is_named or os.path.exists(os.path.join(os.path.expanduser("~"), ".kube", "kuberc"))
+    ):
+        return words
+    from minikctl.cli import preferences
+
+    return preferences.applied(words, io)
 
 
 def find(words: list[str]) -> tuple[list[str], commands.Command, list[str]] | None:

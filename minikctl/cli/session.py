@@ -247,7 +247,16 @@ class Session:
         config = self._config()
         if self.settings.server:
             config = _with_server(config, self.settings)
-        return kubeconfig.resolve(config, self.context, user=self.settings.user)
+        return kubeconfig.resolve(config, self.context, user=self.settings.user, judge=self._judge)
+
+    def _judge(self, plugin: str) -> None:
+        """Refuse a credential plugin that the user's preferences do not allow."""
+        from minikctl.cli import preferences
+
+        words = [f"--kuberc={self.settings.preferences}"] if self.settings.preferences else []
+        problem = preferences.plugin_problem(plugin, self.io, words)
+        if problem:
+            raise errors.UsageError(f"error: getting credentials: {problem}")
 
     def _config(self) -> Config:
         from minikctl.client import kubeconfig

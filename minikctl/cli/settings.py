@@ -62,6 +62,12 @@ class Settings(Options):
     cache_directory: str = flag(
         "--cache-dir", default="", help="Where it is kept what servers serve.", complete="files"
     )
+    preferences: str = flag(
+        "--kuberc",
+        default="",
+        help="The file of preferences: aliases, and defaults of flags. KUBERC=off turns it off.",
+        complete="files",
+    )
     match_version: bool = flag(
         "--match-server-version", default=False, help="Refuse a server of another version."
     )

@@ -173,10 +173,12 @@ def _locked(path: str) -> Iterator[None]:
         os.unlink(lock)
 
 
-def resolve(config: Config, context: str = "", *, user: str = "") -> Endpoint:
+def resolve(
+    config: Config, context: str = "", *, user: str = "", judge: Callable[[str], None] = lambda _: None
+) -> Endpoint:
     """Return what the named (or current) context points at, in kubectl's words when it does not.
 
-    ``user`` is a user entry to take instead of the context's.
+    ``user`` is an entry to take instead of the context's; ``judge`` raises to refuse a credential plugin.
     """
     wanted = context or config.get("current-context") or ""
     if not wanted:
@@ -192,10 +194,13 @@ def resolve(config: Config, context: str = "", *, user: str = "") -> Endpoint:
     entry = _entry(config, "users", user)
     if entry is None and user:
         raise errors.UsageError(f'error: auth info "{user}" does not exist')
-    return _endpoint(cluster, (entry or {}).get("user") or {}, settings.get("namespace") or "default")
+    namespace = settings.get("namespace") or "default"
+    return _endpoint(cluster, (entry or {}).get("user") or {}, namespace, judge)
 
 
-def _endpoint(cluster: Mapping[str, Any], user: Mapping[str, Any], namespace: str) -> Endpoint:
+def _endpoint(
+    cluster: Mapping[str, Any], user: Mapping[str, Any], namespace: str, judge: Callable[[str], None]
+) -> Endpoint:
     _refuse(user)
     token = user.get("token") or ""
     if user.get("tokenFile"):
@@ -221,6 +226,7 @@ def _endpoint(cluster: Mapping[str, Any], user: Mapping[str, Any], namespace: st
     if user.get("exec"):
         from minikctl.client import credentials
 
+        judge(str(user["exec"].get("command") or ""))
         return credentials.obtain(endpoint, user["exec"], cluster)
     return endpoint
 

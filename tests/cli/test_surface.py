@@ -17,9 +17,6 @@ from tests.cli.conftest import KUBECTL, call
 
 NO_WAIT = "pods are asked for what they have written by now"
 ABSENT = {
-    "kuberc": "preferences of kubectl's own; minikctl has no preferences file",
-    "kuberc set": "as kuberc",
-    "kuberc view": "as kuberc",
     "alpha": "kubectl's own experiments",
 }
 """Commands that are not there, and why."""
@@ -58,7 +55,6 @@ FLAGS: dict[str, dict[str, str]] = {
 """Flags that a command does not have, and why."""
 
 GLOBAL = {
-    "--kuberc": "minikctl has no preferences file",
     "--log-flush-frequency": "log lines are written at once",
     "--vmodule": "log levels of kubectl's own source files",
     "--profile": "profiling of the Go runtime",
