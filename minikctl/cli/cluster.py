@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import minikctl
 from minikctl import errors
-from minikctl.cli import founding, interrupts, snapshot, starting
+from minikctl.cli import founding, interrupts, snapshot, starting, timespan
 from minikctl.cli.commands import Command
 from minikctl.cli.flags import Options, flag
 from minikctl.cli.output import printers, table
@@ -73,6 +73,7 @@ class StartOptions(Options):
         complete="nftables userspace",
     )
     wait: bool = flag("--wait", default=True, help="Wait until the system pods are ready.")
+    timeout: str = flag("--timeout", default="2m0s", duration=True, help="How long to wait for them.")
 
 
 def start(options: StartOptions, session: Session) -> int:
@@ -97,7 +98,7 @@ def start(options: StartOptions, session: Session) -> int:
         launcher.ensure_running(session.home)
         progress.done("control plane")
         if options.wait:
-            _await_system(session, progress)
+            _await_system(session, progress, timespan.seconds(options.timeout))
     session.io.say(f'Cluster "{session.home.name}" is running ({time.monotonic() - begun:.1f} s).')
     return 0
 
@@ -108,15 +109,15 @@ def _truth(text: str) -> bool | None:
     return {"true": True, "false": False}.get(text)
 
 
-def _await_system(session: Session, progress: _Progress) -> None:
+def _await_system(session: Session, progress: _Progress, patience: float = READY_SECONDS) -> None:
     begun = time.monotonic()
     seen: set[str] = set()
-    while time.monotonic() < begun + READY_SECONDS:
+    while time.monotonic() < begun + patience:
         nodes = session.client.request("GET", "/api/v1/nodes").json().get("items") or ()
         problem = _nodes_problem(nodes)
         may_last = launcher.PREPARING in problem
-        patience = DOWN_SECONDS if launcher.DOWN in problem else ENGINE_SECONDS
-        if problem and not may_last and time.monotonic() > begun + patience:
+        bearable = DOWN_SECONDS if launcher.DOWN in problem else ENGINE_SECONDS
+        if problem and not may_last and time.monotonic() > begun + bearable:
             raise errors.UsageError(
                 f"error: the control plane runs, but {problem}; "
                 "what is asked for waits, and goes on by itself when that is over"
@@ -136,7 +137,7 @@ def _await_system(session: Session, progress: _Progress) -> None:
             return
         interrupts.sleep(POLL_SECONDS)
     raise errors.UsageError(
-        "error: the system pods did not become ready; "
+        f"error: the system pods did not become ready within {patience:g} s; they go on starting, and "
         "`minikctl describe pods -n kube-system` and `minikctl cluster status` say why"
     )
 

@@ -65,14 +65,14 @@ def why(options: WhyOptions, session: Session) -> int:
         interrupts.sleep(SETTLING_SECONDS)
         walked = _look(kind, found, options, session)
     session.io.say(title)
+    worst = chains.first_broken(walked)
+    if worst is not None:  # it leads: that is what was asked
+        session.io.say(report.lined(f"broken: {worst.name}: {worst.words}"))
     for link in walked:
         session.io.say(f"  {link.state.value:<7} {link.name:<11} {link.words.partition('; hint: ')[0]}")
-    worst = chains.first_broken(walked)
     if worst is None:
         session.io.say(f"nothing is broken on the way to {title}, as far as it could be seen")
-        return 0
-    session.io.say(report.lined(f"broken: {worst.name}: {worst.words}"))
-    return 1
+    return 0 if worst is None else 1
 
 
 def _look(kind: str, found: dict[str, Any], options: WhyOptions, session: Session) -> Sequence[Link]:

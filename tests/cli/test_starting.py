@@ -109,13 +109,15 @@ def test_a_cluster_of_which_nothing_runs_is_not_ready(taken: int) -> None:
     ("said", "end"),
     [
         ("the container engine has not answered yet", "has not answered yet; what is asked for waits"),
-        (f"the container engine answers; {launcher.PREPARING}", "the system pods did not become ready"),
+        (
+            f"the container engine answers; {launcher.PREPARING}",
+            "the system pods did not become ready within 0.3 s",
+        ),
     ],
 )
 def test_an_engine_that_answers_is_given_time(said: str, end: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Making the image takes longer than an engine may need to answer."""
     monkeypatch.setattr(cluster, "ENGINE_SECONDS", 0.0)
-    monkeypatch.setattr(cluster, "READY_SECONDS", 0.3)
     refused(said, end)
 
 
@@ -131,4 +133,4 @@ def refused(said: str, end: str) -> None:
     ready = {"type": "Ready", "status": "False", "message": said}
     session.nodes = [{"metadata": {"name": "one"}, "status": {"conditions": [ready]}}]
     with pytest.raises(errors.UsageError, match=end):
-        cluster._await_system(session.as_session, cast(Any, SimpleNamespace(step=print, done=print)))
+        cluster._await_system(session.as_session, cast(Any, SimpleNamespace(step=print, done=print)), 0.3)

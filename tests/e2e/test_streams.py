@@ -203,3 +203,24 @@ def test_a_debugger_joins_a_running_pod(web: Cluster) -> None:
         code=1,
     )
     assert 'existing ephemeral containers "look" may not be removed' in again.stderr
+
+
+@pytest.mark.parametrize("program", ["minikctl", "kubectl"])
+def test_a_pod_is_run_exposed_and_attached_to(web: Cluster, program: str) -> None:
+    """Its output is ours, its exit code too, and with --rm neither pod nor Service stays."""
+    name = f"seen-{program}"
+    run = web.kubectl if program == "kubectl" else web.run
+    words = ["run", name, "--image=minikctl-demo:latest", "--image-pull-policy=IfNotPresent", "--port=8080"]
+    words += ["--expose", "--attach", "--restart=Never"]
+    talk = ["--", "sh", "-c", "sleep 3; echo said it; exit 3"]
+    done = run(*words, *talk, code=None)
+    assert (done.returncode, "said it" in done.stdout.splitlines()) == (3, True), done.stderr
+    service = web.json("service", name)
+    assert service["spec"]["selector"] == {"run": name}
+    assert [port["port"] for port in service["spec"]["ports"]] == [8080]
+    web.run("delete", f"pod/{name}", f"service/{name}")
+    done = run(*words, "--rm", *talk, code=None)
+    assert done.returncode == 3, done.stderr
+    for kind in ("pod", "service"):
+        assert f'{kind} "{name}" deleted from default namespace' in done.stdout
+        assert web.run("get", kind, name, code=None).returncode == 1

@@ -1,0 +1,21 @@
+"""``why``: the broken link leads, and the chain follows."""
+
+from __future__ import annotations
+
+import json
+
+from tests.cli.conftest import World
+
+
+def test_what_is_broken_is_told_first(world: World) -> None:
+    overrides = json.dumps({"spec": {"nodeSelector": {"no": "where"}}})
+    assert world.run("run", "nowhere", "--image=x", f"--overrides={overrides}").code == 0
+    try:
+        done = world.run("why", "pod/nowhere", "--probe=false")
+        lines = done.out.splitlines()
+        assert done.code == 1
+        assert lines[0] == "pod default/nowhere"
+        assert lines[1].startswith("broken: node: ")
+        assert any(line.split()[:2] == ["BROKEN", "node"] for line in lines[2:])
+    finally:
+        world.run("delete", "pod", "nowhere")
