@@ -78,7 +78,8 @@ def _edit(options: EditOptions, target: Target, current: dict[str, Any], session
             session.io.warn("Edit cancelled, no changes made.")
             return 0
         if notes and edited == shown:
-            session.io.warn("Edit cancelled, no valid changes were saved.")
+            session.io.warn(f'A copy of your changes has been stored to "{_written(edited)}"')
+            session.io.warn("error: Edit cancelled, no valid changes were saved.")
             return 1
         try:
             result = _send(options, target, current, parsed(edited), session)
@@ -131,21 +132,27 @@ def _send(
     return result
 
 
+def _written(text: str) -> str:
+    """Return a new file with the text, for the owner alone."""
+    with tempfile.NamedTemporaryFile("w", suffix=".yaml", prefix="minikctl-edit-", delete=False) as sink:
+        sink.write(text)
+    return sink.name
+
+
 def opened(text: str) -> str:
     """Return the text as the user left it in their editor."""
     command = os.environ.get("KUBE_EDITOR") or os.environ.get("EDITOR") or "vi"
-    with tempfile.NamedTemporaryFile("w", suffix=".yaml", prefix="minikctl-edit-", delete=False) as sink:
-        sink.write(text)
+    place = _written(text)
     try:
-        ended = subprocess.run([*shlex.split(command), sink.name], check=False)
+        ended = subprocess.run([*shlex.split(command), place], check=False)
         if ended.returncode:
             raise errors.UsageError(f'error: there was a problem with the editor "{command}"')
-        with open(sink.name, encoding="utf-8") as source:
+        with open(place, encoding="utf-8") as source:
             return source.read()
     except FileNotFoundError:
         raise errors.UsageError(f'error: unable to launch the editor "{command}"') from None
     finally:
-        os.unlink(sink.name)
+        os.unlink(place)
 
 
 COMMANDS = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -105,6 +106,21 @@ def test_what_others_changed_is_not_overwritten(place: World, tmp_path: Path) ->
     assert place.kubectl("-n", NAMESPACE, "get", "cm", "conf", "-o", "jsonpath={.data.a}").out == "8"
     assert place.run(*line[:-3], "-f", str(path)).code == 0
     assert place.run("get", "-n", NAMESPACE, "cm", "conf", "-o", "jsonpath={.data.a}").out == "5"
+
+
+def test_changes_that_are_refused_are_kept_in_a_file(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As with kubectl: whoever has typed for an hour has lost nothing."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setenv("KUBE_EDITOR", _editor(tmp_path, "  replicas: 2", "  replicas: -3"))
+    done = world.run("edit", "deploy", "web")
+    assert done.code == 1
+    *_, stored, last = done.err.splitlines()
+    assert last == "error: Edit cancelled, no valid changes were saved."
+    found = re.fullmatch(r'A copy of your changes has been stored to "(.*)"', stored)
+    assert found
+    assert "replicas: -3" in Path(found[1]).read_text()
 
 
 def _editor(tmp_path: Path, old: str, new: str) -> str:
