@@ -242,9 +242,13 @@ def _deleted_in_watch(target: Target, revision: str, deadline: float, session: S
         "resourceVersion": revision,
         "timeoutSeconds": min(left, 300),
     }
-    stream = session.client.stream("GET", target.collection.path(), query=query)
+    # Not every server hears of timeoutSeconds.
+    stream = session.client.stream("GET", target.collection.path(), query=query, seconds=left)
     try:
-        return any(json.loads(line)["type"] == "DELETED" for line in stream.lines())
+        events = map(json.loads, stream.lines())
+        return any(
+            event["type"] == "DELETED" and selection.is_about(target, event["object"]) for event in events
+        )
     finally:
         stream.close()
 

@@ -160,6 +160,13 @@ def current(target: Target, session: Session) -> tuple[dict[str, Any] | None, st
     return next((item for item in items if item["metadata"]["name"] == target.name), None), revision
 
 
+def is_about(target: Target, obj: dict[str, Any]) -> bool:
+    """Tell whether an object, or the table of one, is the target: not every server hears of field selectors."""
+    if obj.get("kind") == "Table":
+        obj = ((obj.get("rows") or [{}])[0]).get("object") or {}
+    return str((obj.get("metadata") or {}).get("name", target.name)) == target.name
+
+
 def everywhere(arguments: Sequence[str], session: Session) -> list[Target]:
     """Return what the arguments mean in each of the namespaces that are given."""
     found: dict[tuple[str, str, str], Target] = {}

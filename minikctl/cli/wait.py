@@ -299,10 +299,13 @@ def _next(target: Target, meets: Test, revision: str, left: float, session: Sess
         "resourceVersion": revision,
         "timeoutSeconds": max(1, min(int(left + 0.999), 300)),
     }
-    stream = session.client.stream("GET", target.collection.path(), query=query)
+    # Not every server hears of timeoutSeconds.
+    stream = session.client.stream("GET", target.collection.path(), query=query, seconds=left)
     try:
         for line in stream.lines():
             event = json.loads(line)
+            if event["type"] != "ERROR" and not selection.is_about(target, event["object"]):
+                continue
             if event["type"] in ("DELETED", "ERROR"):
                 return False
             if event["type"] != "BOOKMARK" and meets(event["object"]):

@@ -51,6 +51,8 @@ def run(options: GetOptions, targets: list[Target], session: Session) -> int:
             event = json.loads(line)
             if event["type"] == "ERROR":
                 raise errors.StatusError.from_status(event["object"])
+            if target.name and not selection.is_about(target, event["object"]):
+                continue
             if event["type"] == "BOOKMARK" or (shown and _revision_in(event["object"]) == shown):
                 continue
             shown = ""

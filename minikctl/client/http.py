@@ -172,8 +172,9 @@ class HttpClient:
         *,
         query: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
+        seconds: float | None = None,
     ) -> Stream:
-        """Send a request whose answer is read while it grows."""
+        """Send a request whose answer is read while it grows, for at most so many seconds."""
         target, sent, data = self._prepare(path, None, query, headers)
         with _reported(self._url.netloc):
             connection = self._connect()
@@ -185,7 +186,7 @@ class HttpClient:
                 self._warnings(reply)
                 if reply.status < 400:
                     connection.sock.settimeout(None)
-                    return Stream(connection, reply, self._timeout)
+                    return Stream(connection, reply, _shorter(self._timeout, seconds))
                 content = reply.read()
             except BaseException:
                 connection.close()
@@ -328,6 +329,11 @@ class HttpClient:
         sock = socket.create_connection((host, port), timeout)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return sock
+
+
+def _shorter(one: float | None, other: float | None) -> float | None:
+    """Return the shorter of two spans, of which None has no end."""
+    return other if one is None else one if other is None else min(one, other)
 
 
 def _encoded(body: Any) -> bytes:

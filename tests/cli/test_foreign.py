@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -112,3 +113,45 @@ def test_manifests_are_applied_to_a_foreign_server(foreign: Foreign) -> None:
     assert foreign.run("apply", "-f", "-", stdin=text).out == "configmap/kept created\n"
     assert foreign.run("apply", "-f", "-", stdin=text).out == "configmap/kept unchanged\n"
     assert foreign.run("get", "cm", "kept", "-o", "jsonpath={.data.a}").out == "1"
+
+
+def test_a_server_that_hears_neither_of_selectors_nor_of_time_is_waited_for_no_longer(
+    foreign: Foreign,
+) -> None:
+    """kmock's watches go on for ever, and tell of all objects of the kind."""
+    for name in ("one", "two"):
+        assert foreign.run("create", "cm", name, "--from-literal=x=y").code == 0
+    begun = time.monotonic()
+    late = foreign.run("wait", "--for=jsonpath={.data.x}=z", "cm/one", "--timeout=1s")
+    assert (late.code, late.err) == (1, "error: timed out waiting for the condition on configmaps/one\n")
+    assert time.monotonic() - begun < 10
+    assert foreign.run("wait", "--for=jsonpath={.data.x}=y", "cm/one", "--timeout=1s").code == 0
+    watched = foreign.run("get", "cm", "one", "-w", "-o", "name", "--request-timeout=1s")
+    assert set(watched.out.splitlines()) == {"configmap/one"}
+
+
+def test_more_of_a_days_work_goes_well_on_a_foreign_server(
+    foreign: Foreign, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KUBE_EDITOR", "sed -i 's/x: old/x: edited/'")
+    made = foreign.run("create", "secret", "generic", "keys", "--from-literal=p=q")
+    assert (made.code, foreign.run("create", "cm", "one", "--from-literal=x=old").code) == (0, 0)
+    for line, wanted in (
+        ("get cm,secrets -o name", "configmap/one\nsecret/keys\n"),
+        ("get secret keys --decode", "p: q\n"),
+        ("annotate cm one k=v", "configmap/one annotated\n"),
+        ("edit cm one", "configmap/one edited\n"),
+        ("get cm one -o jsonpath={.data.x}", "edited"),
+        ("wait --for=jsonpath={.data.x}=edited cm/one --timeout=2s", "configmap/one condition met\n"),
+        ("api-versions", "v1\n"),
+        ("delete secret keys --timeout=5s", 'secret "keys" deleted from default namespace\n'),
+    ):
+        done = foreign.run(*line.split())
+        assert (done.out, done.code) == (wanted, 0), (line, done.err)
+    assert "Data\n====\nx:\n" in foreign.run("describe", "cm", "one").out
+    patch = '[{"op":"add","path":"/data/n","value":"v"}]'
+    assert foreign.run("patch", "cm", "one", "--type=json", "-p", patch).out == "configmap/one patched\n"
+    for line in ("history cm/one", "undo cm/one"):
+        assert foreign.run(*line.split()).err == (
+            "error: this server keeps no history: only minikctl's own control plane does\n"
+        )
