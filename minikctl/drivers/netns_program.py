@@ -337,10 +337,10 @@ class Program:
         texts = [messages.Text(each.encode(), needed.count(at)) for at, each in enumerate(words)]
         told = time.monotonic()
         for start in range(0, len(changes), AT_ONCE):
-            if time.monotonic() > told + NEWS_SECONDS:
-                self._tell({"id": request["id"]})
-                told = time.monotonic()
             for place, running, change in self._begin(changes[start : start + AT_ONCE], failed):
+                if time.monotonic() > told + NEWS_SECONDS:
+                    self._tell({"id": request["id"]})
+                    told = time.monotonic()
                 try:
                     disturbed += self._finish(place, running, texts[change[3]] if change[3] >= 0 else None)
                 except commands.Refused as refusal:

@@ -18,8 +18,8 @@ from minikctl.drivers import netns_messages as messages
 from minikctl.drivers import netns_program
 from minikctl.drivers.netns import NetnsChange
 
-SILENT_SECONDS = 60.0
-"""A program of which nothing is heard for so long hangs; its commands may take 10 s."""
+SILENT_SECONDS = 30.0
+"""A program of which nothing is heard for so long hangs: the commands of a change may take 10 s."""
 ENDED = "the network agent ended while it was at work"
 
 

@@ -7,6 +7,8 @@ import os
 import resource
 import socket
 import struct
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -55,6 +57,39 @@ def test_a_text_that_many_need_is_sent_once() -> None:
         b'{"id": 5, "texts": ["one", "two"], "changes": [["a", 1, [["ip", "x"]], 0], ["b", 2, [], 1], '
         b'["c", 3, [], 0], ["d", 4, [["true"]], -1]]}\n'
     )
+
+
+class Slow(program.Program):
+    """Makes changes in name only, and keeps what it tells."""
+
+    def __init__(self) -> None:
+        self.told: list[object] = []
+        self.made: list[str] = []
+        self._worked, self._home = 0.0, 0
+        self._kernel: Any = SimpleNamespace(enter=lambda _: None)
+
+    def _begin(self, changes: Any, failed: Any) -> Any:
+        return [(SimpleNamespace(container=one[0]), None, one) for one in changes]
+
+    def _finish(self, place: Any, running: Any, text: Any) -> list[tuple[str, str]]:
+        self.made.append(place.container)
+        return []
+
+    def _tell(self, what: object) -> None:
+        self.told.append(what)
+
+
+def test_that_it_goes_on_is_told_between_changes_and_those_without_commands_come_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked = {"id": 7, "texts": ["x"], "changes": [["a", 1, [["true"]], 0], ["b", 2, [], 0], ["c", 3, [], 0]]}
+    slow, quick = Slow(), Slow()
+    quick._serve(dict(asked))
+    assert quick.told == [{"id": 7, "failed": {}}]
+    monkeypatch.setattr(program, "NEWS_SECONDS", -1.0)
+    slow._serve(dict(asked))
+    assert slow.told == [{"id": 7}] * 3 + [{"id": 7, "failed": {}}]
+    assert slow.made == ["b", "c", "a"]
 
 
 def test_what_is_kept_of_namespaces_leaves_the_low_descriptors_free(monkeypatch: pytest.MonkeyPatch) -> None:
