@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
-
 from minikctl.client import home as homes
+from minikctl.client import running
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -12,8 +11,6 @@ if TYPE_CHECKING:
 
     from minikctl.cli.session import Io
     from minikctl.client.home import ClusterHome
-
-MODULE = b"minikctl.daemon"
 
 
 def tell(home: ClusterHome, io: Io) -> None:
@@ -27,31 +24,6 @@ def _hints(home: ClusterHome) -> Iterator[str]:
     known = homes.list_clusters(home.root)
     if known:
         yield f"there are {', '.join(known)}; `minikctl ctx NAME` or --cluster chooses one"
-    for root, name in running("/proc"):
+    for root, name in running.clusters():
         if root != home.root:
             yield f"cluster {name} runs with MINIKCTL_HOME={root}, which is not set to that here"
-
-
-def running(processes: str) -> list[tuple[str, str]]:
-    """Return directory and name of the clusters whose control planes run, as far as this user may see them."""
-    found = set()
-    for number in os.listdir(processes) if os.path.isdir(processes) else ():
-        if not number.isdigit():
-            continue
-        try:
-            words = _parts(processes, number, "cmdline")
-            if MODULE not in words or b"--cluster" not in words:
-                continue
-            variables = dict(
-                word.split(b"=", 1) for word in _parts(processes, number, "environ") if b"=" in word
-            )
-        except OSError:
-            continue  # it has ended, or is somebody else's
-        name = words[words.index(b"--cluster") + 1]
-        found.add((os.fsdecode(variables.get(b"MINIKCTL_HOME", b"")), os.fsdecode(name)))
-    return sorted(each for each in found if each[0])
-
-
-def _parts(processes: str, number: str, name: str) -> list[bytes]:
-    with open(os.path.join(processes, number, name), "rb") as source:
-        return source.read().rstrip(b"\0").split(b"\0")

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from minikctl import errors
 from minikctl.cli.session import Io
-from minikctl.client import kubeconfig, launcher
+from minikctl.client import kubeconfig, launcher, running
 from minikctl.client.home import ClusterHome
 from minikctl.drivers import docker, ownership
 from minikctl.drivers.engine import Engine
@@ -46,7 +46,8 @@ async def _remove_from_engine(home: ClusterHome) -> bool:
     engine = docker.DockerEngine(home.name)
     labels = {ownership.CLUSTER_LABEL: home.name}
     try:
-        ownership.refuse_other(await engine.networks(labels), home.name, home.path)
+        networks = await engine.networks(labels)
+        ownership.refuse_other(networks, home.name, home.path, running.rivals(home))
         return await clear(engine, labels)
     finally:
         await engine.close()

@@ -26,7 +26,7 @@ def failure(error: Exception, io: Io, verbosity: int = 0) -> int:
         # The reader is gone: nothing more can be said, and Python must not try to at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    known = isinstance(error, errors.MinikctlError)
+    known = isinstance(error, errors.MinikctlError) or _is_of_the_disk(error)
     if verbosity >= TRACE_VERBOSITY or not known:
         import traceback
 
@@ -37,6 +37,14 @@ def failure(error: Exception, io: Io, verbosity: int = 0) -> int:
     for hint in hints(error):
         io.warn(f"hint: {hint}")
     return 1
+
+
+def _is_of_the_disk(error: Exception) -> bool:
+    """Tell whether a file cannot be read or written as things are: no failure of the program's."""
+    import errno
+
+    reasons = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT)
+    return isinstance(error, OSError) and error.errno in reasons
 
 
 def tell(error: errors.MinikctlError, session: Session) -> None:
@@ -62,6 +70,8 @@ def sentence(error: Exception) -> str:
     if isinstance(error, http.ConnectionRefused | parsing.Verbatim):
         return str(error)
     text = str(error) or type(error).__name__
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        text = f"{os.fsdecode(error.filename)}: {error.strerror}"
     return text if text.startswith(("error:", "Error")) else f"error: {text}"
 
 

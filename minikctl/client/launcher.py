@@ -28,12 +28,15 @@ STOP_SECONDS = 15.0
 """A control plane gives itself 10 s; one that does not even do that is killed."""
 KILL_SECONDS = 5.0
 POLL_SECONDS = 0.02
+FULL_BYTES = 65_536
+"""With less than that left, a disk is called full: a control plane cannot begin there."""
 
 
 def is_running(home: ClusterHome) -> bool:
     """Tell whether a control plane holds the cluster's lock."""
     try:
-        handle = os.open(home.lock, os.O_RDWR | os.O_CLOEXEC)
+        # For reading does: the state may be on what cannot be written at present.
+        handle = os.open(home.lock, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
         return False
     try:
@@ -175,4 +178,15 @@ def _tail(home: ClusterHome, start: int, lines: int = 12) -> str:
             text = log.read().decode(errors="replace")
     except OSError:
         text = ""
-    return "\n".join(text.splitlines()[-lines:]) or "(it wrote nothing to its log)"
+    return "\n".join(text.splitlines()[-lines:]) or _silence(home)
+
+
+def _silence(home: ClusterHome) -> str:
+    """Return what is known of a control plane that wrote nothing to its log."""
+    try:
+        disk = os.statvfs(home.path)
+    except OSError as error:
+        return f"(its log cannot be looked at: {error})"
+    if disk.f_bavail * disk.f_frsize < FULL_BYTES:
+        return f"(it could write nothing to its log: the disk of {home.path} is full)"
+    return "(it wrote nothing to its log)"

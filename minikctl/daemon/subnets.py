@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from minikctl import errors
 from minikctl.client.settings import ClusterSettings
@@ -23,14 +23,19 @@ SIMULATED = "10.128.0.0/10"
 
 
 async def ensure(
-    engine: engines.Engine, settings: ClusterSettings, state: str, routes: route_tables.Routes
+    engine: engines.Engine,
+    settings: ClusterSettings,
+    state: str,
+    routes: route_tables.Routes,
+    rivals: Iterable[str] = (),
 ) -> engines.Network:
     """Return the cluster's network, made if need be; ``DriverError`` says why there is none.
 
-    ``state`` is the cluster's state directory; a cluster of that name which belongs to another is refused.
+    ``state`` is the cluster's state directory; a cluster of that name which belongs to another is refused,
+    such as to one of ``rivals``.
     """
     present = await engine.networks()
-    ownership.refuse_other(present, settings.name, state)
+    ownership.refuse_other(present, settings.name, state, rivals)
     for network in present:
         if network.name == settings.network:
             return network

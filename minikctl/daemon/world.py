@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from minikctl import errors
-from minikctl.client import launcher
+from minikctl.client import launcher, running
 from minikctl.controllers import node as node_controller
 from minikctl.daemon import hostdns, networking, plugging, relay, runtimes, subnets
 from minikctl.daemon.core import Core
@@ -203,8 +203,9 @@ class World:
         self._answered = True
         if not answered:  # else it is known what preparing failed at
             self._fail(f"the container engine answers; {launcher.PREPARING}")
+        home, routes = self._core.home, self._runtime.routes
         network, image = await asyncio.gather(
-            subnets.ensure(engine, self._core.settings, self._core.home.path, self._runtime.routes),
+            subnets.ensure(engine, self._core.settings, home.path, routes, running.rivals(home)),
             self._runtime.infra_image(),
         )
         logger.info("engine %s, network %s, image %s", info.version, network.subnet, image)

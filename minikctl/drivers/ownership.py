@@ -18,17 +18,21 @@ def labels(cluster: str, state: str) -> dict[str, str]:
     return {CLUSTER_LABEL: cluster, STATE_LABEL: state}
 
 
-def refuse_other(networks: Iterable[engines.Network], cluster: str, state: str) -> None:
+def refuse_other(
+    networks: Iterable[engines.Network], cluster: str, state: str, rivals: Iterable[str] = ()
+) -> None:
     """Raise ``DriverError`` if the cluster of that name has its state elsewhere, where it still is.
 
-    Two control planes of one name would take each other's containers for strays.
+    Two control planes of one name would take each other's containers for strays.  ``rivals`` are the states
+    of those that run: one that was moved is not where its network says.
     """
     for network in networks:
-        owner = network.labels.get(STATE_LABEL) or state
-        if network.labels.get(CLUSTER_LABEL) != cluster or owner == state:
+        if network.labels.get(CLUSTER_LABEL) != cluster:
             continue
-        if os.path.exists(os.path.join(owner, "store.db")):
-            raise errors.DriverError(
-                f'this engine already has a cluster "{cluster}", with its state in {owner}: '
-                "choose another name with --cluster, or delete that one"
-            )
+        made_by = network.labels.get(STATE_LABEL) or state
+        for owner in (*(() if made_by == state else (made_by,)), *rivals):
+            if os.path.exists(os.path.join(owner, "store.db")):
+                raise errors.DriverError(
+                    f'this engine already has a cluster "{cluster}", with its state in {owner}: '
+                    "choose another name with --cluster, or delete that one"
+                )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import json
 import os
 import signal
@@ -11,7 +13,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from minikctl.cli import cluster
+from minikctl.cli import cluster, report, session
 from tests.cli.conftest import World
 
 DEPLOYMENT = """
@@ -200,3 +202,11 @@ def test_output_is_utf_8_in_every_locale(world: World) -> None:
     )
     assert (done.returncode, done.stderr) == (0, b"")
     assert "a: \u2603" in done.stdout.decode()
+
+
+@pytest.mark.parametrize("reason", [errno.EROFS, errno.ENOSPC, errno.EACCES])
+def test_what_the_disk_does_not_allow_is_told_in_a_sentence(reason: int) -> None:
+    err = io.StringIO()
+    error = OSError(reason, os.strerror(reason), "/state/cluster.json")
+    assert report.failure(error, session.Io(io.StringIO(), err, io.StringIO())) == 1
+    assert err.getvalue() == f"error: /state/cluster.json: {os.strerror(reason)}\n"

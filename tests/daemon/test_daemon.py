@@ -319,3 +319,25 @@ def test_one_that_is_about_to_end_is_followed_by_another(home: ClusterHome) -> N
         released.start()
         assert launcher.ensure_running(home)
         released.join()
+
+
+def test_the_lock_is_looked_at_without_writing(home: ClusterHome) -> None:
+    shutil.copy("/bin/sleep", home.lock)
+    with subprocess.Popen([home.lock, "60"]) as busy:  # nobody may open for writing what runs
+        try:
+            with open(home.lock, "rb") as held:
+                assert not launcher.is_running(home)
+                fcntl.flock(held, fcntl.LOCK_EX)
+                assert launcher.is_running(home)
+        finally:
+            busy.kill()
+
+
+def test_a_silent_control_plane_on_a_full_disk_is_explained(
+    home: ClusterHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert launcher._tail(home, 0) == "(it wrote nothing to its log)"
+    monkeypatch.setattr(launcher, "FULL_BYTES", 1 << 62)
+    assert launcher._tail(home, 0) == f"(it could write nothing to its log: the disk of {home.path} is full)"
+    shutil.rmtree(home.path)
+    assert "its log cannot be looked at" in launcher._tail(home, 0)

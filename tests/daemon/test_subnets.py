@@ -118,6 +118,17 @@ async def test_a_cluster_of_that_name_with_other_state_is_refused_while_that_is_
     assert (await subnets.ensure(engine, SETTINGS, STATE, routes)) == made
 
 
+async def test_a_cluster_of_that_name_that_runs_elsewhere_is_refused_wherever_it_was_made(
+    routes: FakeRoutes, tmp_path: Path
+) -> None:
+    engine = FakeEngine(FakeClock())
+    made = await subnets.ensure(engine, SETTINGS, STATE, routes, [str(tmp_path)])
+    assert await subnets.ensure(engine, SETTINGS, STATE, routes, [str(tmp_path)]) == made, "it has no state"
+    (tmp_path / "store.db").touch()
+    with pytest.raises(errors.DriverError, match=f'a cluster "lab", with its state in {tmp_path}'):
+        await subnets.ensure(engine, SETTINGS, STATE, routes, [str(tmp_path)])
+
+
 async def test_a_simulated_cluster_has_room_for_a_million_pods(routes: FakeRoutes) -> None:
     made = await subnets.ensure(FakeEngine(FakeClock()), replace(SETTINGS, runtime="sim"), STATE, routes)
     assert made.subnet == subnets.SIMULATED

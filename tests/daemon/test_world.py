@@ -10,6 +10,7 @@ from typing import Any, cast
 
 from minikctl import errors
 from minikctl.client import launcher
+from minikctl.client.home import ClusterHome
 from minikctl.client.informer import Informers
 from minikctl.client.settings import ClusterSettings
 from minikctl.daemon.core import Core
@@ -59,7 +60,7 @@ async def test_that_preparing_goes_on_is_told_also_after_the_engine_was_away(tmp
         raise AssertionError("the engine does not answer")
 
     settings = ClusterSettings(name="lab")
-    core = core_of(settings=settings, home=SimpleNamespace(path=str(tmp_path)), clock=clock)
+    core = core_of(settings=settings, home=ClusterHome("lab", str(tmp_path)), clock=clock)
     runtime: Any = SimpleNamespace(
         engine=engine, infra_image=image, routes=NoRoutes(), relay=lambda _: SimpleNamespace()
     )
