@@ -220,7 +220,7 @@ COMMANDS = {
                 view,
                 examples=(
                     ("What is set", "minikctl kuberc view"),
-                    ("What another file says", "minikctl kuberc view --kuberc ./kuberc -o json"),
+                    ("As JSON", "minikctl kuberc view -o json"),
                 ),
             ),
         },

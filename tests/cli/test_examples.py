@@ -7,6 +7,7 @@ import re
 import shlex
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -157,8 +158,11 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 @pytest.mark.parametrize(("number", "line"), list(enumerate(RUN)))
-def test_an_example_works(cluster: None, monkeypatch: pytest.MonkeyPatch, number: int, line: str) -> None:
-    """Each is run in a namespace of its own, where what it speaks of is there."""
+def test_an_example_works(
+    cluster: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, number: int, line: str
+) -> None:
+    """Each is run in a namespace of its own, where what it speaks of is there, and by somebody without preferences."""
+    monkeypatch.setenv("HOME", str(tmp_path))
     assert call("create", "namespace", f"run-{number}").code == 0
     monkeypatch.setenv("MINIKCTL_NAMESPACE", f"run-{number}")
     if "tour" in line and "create" not in line:

@@ -54,6 +54,13 @@ class Terminal:
             self._read()
         return self.shown
 
+    def linger(self, seconds: float) -> None:
+        """Let so much time pass, and read: a terminal that nobody reads holds the program up."""
+        deadline = time.monotonic() + seconds
+        while (left := deadline - time.monotonic()) > 0:
+            if select.select([self._master], [], [], left)[0] and not self._read():
+                return
+
     def type(self, keys: bytes) -> None:
         """Press keys."""
         os.write(self._master, keys)
@@ -150,7 +157,7 @@ def test_live_use_has_sparklines_that_fit_and_ends_with_ctrl_c(desk: Desk, colum
 def test_ctrl_c_ends_live_use_at_any_moment(desk: Desk, delay: float) -> None:
     terminal = desk.open("minikctl top pods --watch --interval=1")
     terminal.until("[▁▂▃▄▅▆▇█]")
-    time.sleep(delay)
+    terminal.linger(delay)
     terminal.type(CTRL_C)
     code, shown = terminal.end()
     assert code == INTERRUPTED
@@ -212,7 +219,7 @@ def test_ctrl_c_ends_whatever_goes_on(
     words = re.sub(r"{(\w+)}", lambda found: endless[found[1]], line)
     terminal = desk.open(f"{program} {words}", KUBECONFIG=str(world.kubeconfig))
     terminal.until(shown_first)
-    time.sleep(0.7)
+    terminal.linger(0.7)
     terminal.type(CTRL_C)
     code, shown = terminal.end()
     assert code == wanted, shown
