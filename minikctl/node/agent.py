@@ -32,6 +32,7 @@ from minikctl.node import (
     files,
     host_files,
     images,
+    lost_files,
     messages,
     neighbours,
     observe,
@@ -367,11 +368,18 @@ class NodeAgent:
             known = self._records.get(container.labels[names.POD_UID])
             if known is None or known.containers.get(container.id) != container:
                 await self._changed(container)
+        if not uid:
+            await self._find_lost_files()
         if not uid and self._problem:
             self._problem = ""
             self._drivers.told()
             for known_uid in list(self._records):
                 self.wake(known_uid)
+
+    async def _find_lost_files(self) -> None:
+        drivers, records = self._drivers, list(self._records.values())
+        for uid in await lost_files.find(drivers.files, self._node, records, drivers.recorder.record):
+            self.wake(uid)
 
     def _lost(self, reason: str) -> None:
         if not self._problem:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Iterable
 from typing import Protocol
 
@@ -27,6 +28,10 @@ class HostFiles(Protocol):
 
     async def remove(self, paths: Iterable[str]) -> list[str]:
         """Remove the directories; return those that others' files keep from being removed."""
+        ...
+
+    async def missing(self, paths: Iterable[str]) -> set[str]:
+        """Return those of the directories that are not there."""
         ...
 
     async def tail(self, path: str, limit: int) -> str:
@@ -59,6 +64,10 @@ class RealFiles:
         """Remove the directories; return those that others' files keep from being removed."""
         return await asyncio.to_thread(files.remove, paths)
 
+    async def missing(self, paths: Iterable[str]) -> set[str]:
+        """Return those of the directories that are not there."""
+        return await asyncio.to_thread(lambda: {path for path in paths if not os.path.isdir(path)})
+
     async def tail(self, path: str, limit: int) -> str:
         """Return the last bytes of a file as text, "" if there is none."""
         return await asyncio.to_thread(files.read_tail, path, limit)
@@ -81,6 +90,10 @@ class NoFiles:
     async def remove(self, paths: Iterable[str]) -> list[str]:  # noqa: ARG002 - nothing was written
         """Remove nothing."""
         return []
+
+    async def missing(self, paths: Iterable[str]) -> set[str]:  # noqa: ARG002 - none is looked for
+        """None is."""
+        return set()
 
     async def tail(self, path: str, limit: int) -> str:  # noqa: ARG002 - nothing was written
         """Return that nothing was left."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import os
+import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from minikctl.client.base import DeleteOptions
 from minikctl.drivers.engine import ContainerSpec
 from minikctl.model import kinds, objects
 from minikctl.model.actions.node import ExecCheck, Sleep
-from minikctl.node import record
+from minikctl.node import lost_files, record
 from minikctl.plan.pod import names
 from minikctl.plan.pod.view import Failure
 from tests.node.harness import Bench, container, pod
@@ -678,6 +679,29 @@ async def test_every_call_of_the_engine_may_fail_once(bench: Bench, method: str)
         await bench.client.delete(kinds.POD, "web", "default")
         await bench.until(lambda: bench.phase("web") == "", advance=0.5)
         assert await bench.containers() == []
+
+
+async def test_files_that_somebody_deleted_are_written_anew_and_it_is_said_once(bench: Bench) -> None:
+    volumes = [{"name": "work", "emptyDir": {}}]
+    mounts = [{"name": "work", "mountPath": "/work"}]
+    async with bench.running():
+        made = put(bench, pod("web", container(volumeMounts=mounts), volumes=volumes))
+        put(bench, pod("other"))
+        await bench.until(lambda: bench.ready("web") and bench.ready("other"))
+        directory = Path(bench.node.pods_dir, objects.uid(made))
+        shutil.rmtree(directory)
+        await bench.until(lambda: bench.events.texts("VolumesLost"), advance=2)
+        await bench.until(lambda: any(directory.rglob("work")))
+        await bench.clock.advance(200)
+        shutil.rmtree(directory)
+        await bench.until(lambda: any(directory.rglob("work")), advance=2)
+        assert bench.events.texts("VolumesLost") == [lost_files.MESSAGE]
+        assert bench.container("web")["restartCount"] == 0
+        app = next(c for c in await bench.containers(names.APP_ROLE) if c.labels[names.POD_NAME] == "web")
+        bench.engine.finish(app.id, 1)
+        await bench.until(lambda: bench.container("web")["restartCount"] == 1 and bench.ready("web"))
+        shutil.rmtree(directory)
+        await bench.until(lambda: len(bench.events.texts("VolumesLost")) == 2, advance=2)
 
 
 async def test_a_sandbox_that_cannot_be_removed_is_told_and_tried_again(bench: Bench) -> None:
