@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from minikctl import errors
 from minikctl.drivers import engine as engines
@@ -17,7 +17,7 @@ ROLE = "cleaner"
 IMAGE_ROLE = "image"
 """Of containers that never run: an image's files are read from them."""
 LEFT_SECONDS = 600.0
-"""Nobody reads an image for so long: a container that is older was left by a control plane that ended."""
+"""Nobody reads an image for so long."""
 POLL_SECONDS = 0.1
 MAX_NAME = 36
 
@@ -57,10 +57,13 @@ async def discard(engine: engines.Engine, container_id: str) -> None:
             return
 
 
-async def sweep(engine: engines.Engine, found: Iterable[Container], now: datetime) -> None:
-    """Remove those of the containers that held an image for somebody who is gone."""
+async def sweep(
+    engine: engines.Engine, found: Iterable[Container], began: datetime | None, now: datetime
+) -> None:
+    """Remove what held an image for somebody who is gone: since before ``began``, or for long."""
+    oldest = now - timedelta(seconds=LEFT_SECONDS)
+    oldest = oldest if began is None else max(oldest, began)
     for container in found:
-        if container.labels.get(names.ROLE) != IMAGE_ROLE or container.created_at is None:
-            continue
-        if (now - container.created_at).total_seconds() > LEFT_SECONDS:
+        is_holder = container.labels.get(names.ROLE) == IMAGE_ROLE
+        if is_holder and container.created_at is not None and container.created_at < oldest:
             await discard(engine, container.id)

@@ -68,6 +68,7 @@ class EngineWatch:
     ) -> None:
         self._engine = engine
         self._labels = {names.CLUSTER: place.cluster}
+        self._began = place.began
         self._network = place.engine_network or place.network
         self._clock = clock
         self._background = background
@@ -146,7 +147,7 @@ class EngineWatch:
         finally:
             self._listings.remove(touched)
         if not uid:
-            await cleaning.sweep(self._engine, found, self._clock.now())
+            await cleaning.sweep(self._engine, found, self._began, self._clock.now())
 
     async def _whole(self, container: Container) -> Container:
         """Return the container with why it could not be started, which a list does not tell."""

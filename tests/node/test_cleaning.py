@@ -74,11 +74,16 @@ async def test_who_held_an_image_for_a_control_plane_that_ended_is_swept_away() 
     await clock.advance(cleaning.LEFT_SECONDS + 1)
     fresh = await engine.create(ContainerSpec("mk_test_image_2", "minikctl-infra", labels))
     engine.fail("remove", errors.DriverError("busy"))
-    await cleaning.sweep(engine, await engine.list({}), clock.now())
+    await cleaning.sweep(engine, await engine.list({}), None, clock.now())
     assert {found.id for found in await engine.list({})} == {app, fresh} != {old}
     engine.fail("remove", errors.DriverError("busy"), errors.DriverError("busy"))
     await cleaning.discard(engine, fresh)
     assert len(await engine.list({})) == 2
+    await cleaning.sweep(engine, await engine.list({}), clock.now(), clock.now())
+    assert len(await engine.list({})) == 2
+    await clock.advance(1)
+    await cleaning.sweep(engine, await engine.list({}), clock.now(), clock.now())
+    assert [found.id for found in await engine.list({})] == [app]
     await engine.close()
 
 
