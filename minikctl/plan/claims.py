@@ -34,14 +34,14 @@ def claim(
     """
     owned: list[Object] = []
     actions: list[Update] = []
-    deleting = objects.is_deleting(owner)
+    deleting, uid = objects.is_deleting(owner), objects.uid(owner)
     for candidate in candidates:
         controller = objects.controller_of(candidate)
         matches = selector.matches(objects.labels(candidate)) and accepts(candidate)
         if controller is None:
             if matches and not deleting and not objects.is_deleting(candidate):
                 actions.append(Update(kind, _adopted(candidate, owner)))
-        elif controller.get("uid") == objects.uid(owner):
+        elif controller.get("uid") == uid:
             if matches:
                 owned.append(candidate)
             elif not deleting:

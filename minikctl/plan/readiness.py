@@ -32,8 +32,10 @@ def is_terminating(pod: Object) -> bool:
 
 def is_ready(pod: Object) -> bool:
     """Tell whether the pod's Ready condition is True."""
-    ready = objects.condition(pod, "Ready")
-    return ready is not None and ready.get("status") == "True"
+    for condition in objects.status(pod).get("conditions") or ():
+        if condition.get("type") == "Ready":
+            return bool(condition.get("status") == "True")
+    return False
 
 
 def ready_since(pod: Object) -> datetime | None:

@@ -61,9 +61,11 @@ def desired(view: View, now: datetime) -> Plan:
     actions: tuple[ApiAction, ...] = ()
     if not objects.is_deleting(owner):
         actions = _manage(view, found.owned, now)
-    status = _status(view, found.owned, now)
+    waits = _waits(owner, found.owned, now)
+    status = _status(view, found.owned, waits)
     kept = conditions.without(status.get("conditions") or (), FAILURE)
-    return Plan(actions, _with_conditions(status, kept), _wake_in(owner, found.owned, now))
+    wake_in = min((wait for wait in waits if wait), default=None)
+    return Plan(actions, _with_conditions(status, kept), wake_in)
 
 
 def failed(view: View, action: object, message: str, now: datetime) -> Plan:
@@ -77,7 +79,7 @@ def failed(view: View, action: object, message: str, now: datetime) -> Plan:
     )
     event = _event(view.object, "Warning", reason, f"{text}{message}")
     active = [pod for pod in view.pods if readiness.is_active(pod) and claims.is_owned(pod, view.object)]
-    status = _status(view, tuple(active), now)
+    status = _status(view, active, _waits(view.object, active, now))
     failure = conditions.new(FAILURE, "True", reason, message, now)
     return Plan((event,), _with_conditions(status, conditions.put(status.get("conditions") or (), failure)))
 
@@ -163,16 +165,21 @@ def _age(since: datetime | None, now: datetime) -> int:
     return -1 if seconds <= 0 else int(math.log2(seconds * 1e9))
 
 
-def _status(view: View, active: tuple[Object, ...], now: datetime) -> dict[str, Any]:
+def _waits(owner: Object, active: Sequence[Object], now: datetime) -> list[float | None]:
+    """Return for each ready pod in how many seconds it will be available, None if it does not tell."""
+    ready, seconds = filter(readiness.is_ready, active), _min_ready(owner)
+    return [readiness.available_in(pod, seconds, now) if seconds else 0.0 for pod in ready]
+
+
+def _status(view: View, active: Sequence[Object], waits: Sequence[float | None]) -> dict[str, Any]:
     owner = view.object
     template = (objects.spec(owner).get("template") or {}).get("metadata") or {}
     labels = selectors.of_map(template.get("labels"))
-    waits = [readiness.available_in(pod, _min_ready(owner), now) for pod in active]
     counted = () if _is_old(owner) else view.pods
     terminating = [pod for pod in counted if readiness.is_terminating(pod) and claims.is_owned(pod, owner)]
     counts = {
         "fullyLabeledReplicas": sum(labels.matches(objects.labels(pod)) for pod in active),
-        "readyReplicas": sum(map(readiness.is_ready, active)),
+        "readyReplicas": len(waits),
         "availableReplicas": waits.count(0.0),
         "terminatingReplicas": len(terminating),
         "observedGeneration": objects.generation(owner),
@@ -185,8 +192,3 @@ def _status(view: View, active: tuple[Object, ...], now: datetime) -> dict[str, 
 def _with_conditions(status: dict[str, Any], found: list[dict[str, Any]]) -> dict[str, Any]:
     rest = {name: value for name, value in status.items() if name != "conditions"}
     return {**rest, "conditions": found} if found else rest
-
-
-def _wake_in(owner: Object, active: tuple[Object, ...], now: datetime) -> float | None:
-    waits = [readiness.available_in(pod, _min_ready(owner), now) for pod in active]
-    return min((wait for wait in waits if wait), default=None)
