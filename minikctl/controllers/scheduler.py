@@ -137,7 +137,8 @@ class PodGarbageController(base.CachedController[pod_garbage.View]):
                 enqueue(base.CLUSTER)
 
         def node_changed(old: Object | None, new: Object | None) -> None:
-            if old is None or new is None:
+            # A node that comes makes nothing garbage; all pods are looked through if it was missed.
+            if new is None or (old is None and objects.name(new) in self._missing):
                 enqueue(base.CLUSTER)
 
         self.caches.of(kinds.POD).subscribe(pod_changed)

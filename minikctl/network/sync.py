@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import heapq
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -109,6 +110,9 @@ class RuleSync:
         self._rested = 0.0
         self._unswept: set[str] = set()
         self._all, self._entered = True, set[str]()
+        self._turns: list[tuple[float, str]] = []
+        """When each namespace was written, the oldest first; some have been written since."""
+        self._queued: set[str] = set()
 
     async def attach(self, member: Member) -> None:
         """Return once the namespace has its routes and rules; ``DriverError`` tells why it has not."""
@@ -141,6 +145,9 @@ class RuleSync:
             state = self._states[member.container_id] = _State(
                 member, self._clock.monotonic(), waiters=waiters
             )
+        if member.container_id not in self._queued:
+            self._queued.add(member.container_id)
+            heapq.heappush(self._turns, (state.written, member.container_id))
         if state.compiled is None:
             self._entered.add(member.container_id)
         return state
@@ -215,8 +222,23 @@ class RuleSync:
         """
         while True:
             await self._clock.sleep(RESYNC_SECONDS / max(len(self._states), 1))
-            if self._states:
-                self.suspect(min(self._states, key=lambda each: self._states[each].written), routes=False)
+            oldest = self._oldest()
+            if oldest:
+                self.suspect(oldest, routes=False)
+
+    def _oldest(self) -> str:
+        """Return the namespace that was written the longest ago, "" if there is none."""
+        while self._turns:
+            written, container_id = self._turns[0]
+            state = self._states.get(container_id)
+            if state is not None and state.written == written:
+                return container_id
+            if state is None:
+                heapq.heappop(self._turns)
+                self._queued.discard(container_id)
+            else:
+                heapq.heapreplace(self._turns, (state.written, container_id))
+        return ""
 
     async def _look(self) -> None:
         while True:

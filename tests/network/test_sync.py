@@ -302,6 +302,23 @@ async def test_the_end_of_a_container_is_no_warning(
     )
 
 
+async def test_the_oldest_rules_have_their_turn_first_and_who_is_gone_has_none(world: World) -> None:
+    world.present += [POD, OTHER]
+    await world.clock.advance(RESYNC_SECONDS + 1)
+    written = {name: state.written for name, state in world.sync._states.items()}
+    oldest = min(written, key=lambda name: written[name])
+    assert world.sync._oldest() == oldest
+    world.sync.forget(oldest)
+    (left,) = world.sync._states
+    assert world.sync._oldest() == left
+    await world.sync.discover()
+    assert len(world.sync._turns) == 2
+    world.present.clear()
+    await world.sync.discover()
+    assert world.sync._oldest() == ""
+    assert world.sync._turns == []
+
+
 async def test_what_ran_before_is_found_and_everything_is_written_again_now_and_then(world: World) -> None:
     world.present += [POD, OTHER]
     await world.clock.advance(RESYNC_SECONDS + 1)
