@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import heapq
+import itertools
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -110,9 +111,10 @@ class RuleSync:
         self._rested = 0.0
         self._unswept: set[str] = set()
         self._all, self._entered = True, set[str]()
-        self._turns: list[tuple[float, str]] = []
+        self._turns: list[tuple[float, int, str]] = []
         """When each namespace was written, the oldest first; some have been written since."""
         self._queued: set[str] = set()
+        self._numbers = itertools.count()
 
     async def attach(self, member: Member) -> None:
         """Return once the namespace has its routes and rules; ``DriverError`` tells why it has not."""
@@ -147,7 +149,7 @@ class RuleSync:
             )
         if member.container_id not in self._queued:
             self._queued.add(member.container_id)
-            heapq.heappush(self._turns, (state.written, member.container_id))
+            heapq.heappush(self._turns, (state.written, next(self._numbers), member.container_id))
         if state.compiled is None:
             self._entered.add(member.container_id)
         return state
@@ -229,7 +231,7 @@ class RuleSync:
     def _oldest(self) -> str:
         """Return the namespace that was written the longest ago, "" if there is none."""
         while self._turns:
-            written, container_id = self._turns[0]
+            written, number, container_id = self._turns[0]
             state = self._states.get(container_id)
             if state is not None and state.written == written:
                 return container_id
@@ -237,7 +239,7 @@ class RuleSync:
                 heapq.heappop(self._turns)
                 self._queued.discard(container_id)
             else:
-                heapq.heapreplace(self._turns, (state.written, container_id))
+                heapq.heapreplace(self._turns, (state.written, number, container_id))
         return ""
 
     async def _look(self) -> None:
