@@ -51,7 +51,8 @@ def can_i(options: CanOptions, session: Session) -> int:
         "metadata": {},
         "spec": attributes,
     }
-    status = session.client.request("POST", f"{REVIEWS}/selfsubjectaccessreviews", body).json()["status"]
+    review = session.client.request("POST", f"{REVIEWS}/selfsubjectaccessreviews", body).json()
+    status = review.get("status") or {}
     if not options.quiet:
         session.io.say("yes" if status.get("allowed") else _refusal(status))
     return 0 if status.get("allowed") else 1

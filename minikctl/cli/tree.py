@@ -79,7 +79,7 @@ def collected(session: Session, namespace: str, *, everything: bool = False) -> 
 def _lines(
     obj: Any, ways: graph.Graph, root: Any, paint: bool, head: str = "", tail: str = ""
 ) -> Iterator[str]:
-    mark = " ◂" if obj["metadata"]["uid"] == root["metadata"]["uid"] and tail + head else ""
+    mark = " ◂" if tail + head and graph.are_one(obj, root) else ""
     yield f"{head}{_title(obj)}{_state(obj, paint)}{mark}"
     members = ways.members(obj)
     for number, each in enumerate(members):

@@ -149,6 +149,10 @@ def test_more_of_a_days_work_goes_well_on_a_foreign_server(
         done = foreign.run(*line.split())
         assert (done.out, done.code) == (wanted, 0), (line, done.err)
     assert "Data\n====\nx:\n" in foreign.run("describe", "cm", "one").out
+    tree = foreign.run("tree", "cm/one")
+    assert (tree.out, tree.code) == ("configmap/one\n", 0), tree.err
+    asked = foreign.run("auth", "can-i", "get", "pods")
+    assert (asked.out, asked.code, "Traceback" in asked.err) == ("no\n", 1, False)
     patch = '[{"op":"add","path":"/data/n","value":"v"}]'
     assert foreign.run("patch", "cm", "one", "--type=json", "-p", patch).out == "configmap/one patched\n"
     for line in ("history cm/one", "undo cm/one"):

@@ -15,7 +15,7 @@ class Graph:
 
     def __init__(self, objects: Sequence[Object]) -> None:
         self.objects = list(objects)
-        self._by_uid = {each["metadata"]["uid"]: each for each in self.objects}
+        self._by_uid = {each["metadata"].get("uid"): each for each in self.objects}
         self._members: dict[str, list[Object]] = {}
         for each in self.objects:
             for owner in each["metadata"].get("ownerReferences") or ():
@@ -23,7 +23,7 @@ class Graph:
 
     def members(self, obj: Object) -> list[Object]:
         """Return what the object owns, by kind and name."""
-        found = self._members.get(obj["metadata"]["uid"], [])
+        found = self._members.get(obj["metadata"].get("uid"), [])
         return sorted(found, key=lambda each: (each["kind"], each["metadata"]["name"]))
 
     def owner(self, obj: Object) -> Object | None:
@@ -37,7 +37,7 @@ class Graph:
         """Return what points at the object, each with how: ``selects``, ``routes to``, ``mounts`` …"""
         found = []
         for each in self.objects:
-            if each["metadata"]["uid"] == obj["metadata"]["uid"]:
+            if are_one(each, obj):
                 continue
             for kind, name, word in references(each):
                 if kind == obj["kind"] and name == obj["metadata"]["name"] and _near(each, obj):
@@ -48,6 +48,16 @@ class Graph:
                 if word:
                     found.append((each, word))
         return sorted(found, key=lambda pair: (pair[0]["kind"], pair[0]["metadata"]["name"]))
+
+
+def are_one(one: Object, other: Object) -> bool:
+    """Tell whether both are the same object, also on a server that gives no uids."""
+    uids = [each["metadata"].get("uid") for each in (one, other)]
+    if any(uids):
+        return bool(uids[0] == uids[1])
+    return (one["kind"], one["metadata"]["name"]) == (other["kind"], other["metadata"]["name"]) and _near(
+        one, other
+    )
 
 
 def _near(one: Object, other: Object) -> bool:
