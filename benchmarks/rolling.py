@@ -73,10 +73,11 @@ def measure(cluster: Cluster) -> list[Row]:
     rows = []
     for name, load in (("Service", through_service), ("Ingress", through_ingress)):
         asked, lost = load.result()
+        kinds = ", ".join(f"{count} {kind}" for kind, count in lost.items() if count)
         rows.append(
             Row(
                 f"rolling updates ({updates}) of 10 replicas, {name}",
-                f"{lost} lost",
+                f"{sum(lost.values())} lost{kinds and f' ({kinds})'}",
                 f"of {asked:,}",
                 None,
                 "0",
@@ -103,11 +104,11 @@ class _Load:
         ]
         self._process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
 
-    def result(self) -> tuple[int, int]:
-        """Return (requests, lost ones)."""
+    def result(self) -> tuple[int, dict[str, int]]:
+        """Return (requests, those lost by what wrk says of them)."""
         out, _ = self._process.communicate(timeout=MOST_SECONDS + 30)
         asked = re.search(r"(\d+) requests in", out)
-        errors = re.search(r"Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)", out)
+        lost = {kind: int(count) for kind, count in re.findall(r"\b(connect|read|write|timeout) (\d+)", out)}
         refused = re.search(r"Non-2xx or 3xx responses: (\d+)", out)
-        lost = sum(map(int, errors.groups())) if errors else 0
-        return int(asked[1]) if asked else 0, lost + (int(refused[1]) if refused else 0)
+        lost["refused"] = int(refused[1]) if refused else 0
+        return int(asked[1]) if asked else 0, lost
