@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 #   engine.sh start   a Docker engine answers afterwards, and has our images
 #   engine.sh stop    the one that we started has ended; others are left alone
+#   engine.sh restart the one that we started is a new one
 source "$(dirname "$0")/common.sh"
 
 start() {
@@ -64,5 +65,6 @@ stop() {
 case "${1:-}" in
   start) start ;;
   stop) stop ;;
-  *) fail "usage: scripts/engine.sh start|stop" ;;
+  restart) stop; start_engine ;;
+  *) fail "usage: scripts/engine.sh start|stop|restart" ;;
 esac
