@@ -1,7 +1,8 @@
 """All verbs on all kinds, over the store: the API without HTTP.
 
 Objects that are handed in belong to the registry and may be changed; objects that it hands out are shared
-with its cache and must never be.  A write returns when reads and watches have it.
+with its cache and must never be.  A write returns when reads and watches have it; one that is being stored
+goes on to its end when its caller is cancelled, so that what it was given is kept or taken back.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import asyncio
 import builtins
 import random
 import uuid
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass, field
 
 import orjson
@@ -42,7 +43,7 @@ from minikctl.model.apply import ownership
 from minikctl.model.kinds.base import Kind
 from minikctl.model.objects import Key, Object
 from minikctl.runtime import clock as clocks
-from minikctl.runtime import served
+from minikctl.runtime import served, tasks
 from minikctl.store import store as stores
 
 AT_ONCE = 128
@@ -186,16 +187,20 @@ class Registry:
         await self.admission.mutate(request)
         refuse(kind, obj, rules.prepare(stored, obj, None))
         await self.admission.validate(request)
+        strategy.set_owners(obj, owners)
+        return await tasks.whole(self._store_new(request, options))
+
+    async def _store_new(self, request: chain.Request, options: WriteOptions) -> Object:
         try:
-            owners = owners or ownership.of_new(kind, serve(kind, obj), self.write(options))
-            strategy.set_owners(obj, owners)
-            return await self._store_new(request, options)
+            return await self._insert(request, options)
         finally:
             self.admission.finished(request)
 
-    async def _store_new(self, request: chain.Request, options: WriteOptions) -> Object:
+    async def _insert(self, request: chain.Request, options: WriteOptions) -> Object:
         kind, stored, obj = request.requested, request.kind, request.new
         namespace, name = objects.key(obj)
+        if not obj["metadata"].get("managedFields"):
+            strategy.set_owners(obj, ownership.of_new(kind, serve(kind, obj), self.write(options)))
         if self.feed.collection(stored).get((namespace, name)) is not None:
             raise errors.already_exists(kind.plural, kind.group, name)
         if "status" in stored.subresources and not stored.is_custom:
@@ -206,20 +211,22 @@ class Registry:
             undo()
             return obj
         try:
-            return await self._insert(stored, obj)
+            return await self._write(stored, obj, self.store.create)
         except stores.KeyExists:
             undo()
             raise errors.already_exists(kind.plural, kind.group, name) from None
-        except errors.MinikctlError:
+        except Exception:
             undo()
             raise
 
-    async def _insert(self, stored: Kind, obj: Object) -> Object:
+    async def _write(
+        self, stored: Kind, obj: Object, write: Callable[[str, bytes], Awaitable[stores.Row]]
+    ) -> Object:
         kept = cache.headed(await keep(stored, obj))
         value = orjson.dumps(kept)
         self.feed.expect(value, kept)
         try:
-            row = await self.store.create(feed.key_of(stored, *objects.key(obj)), value)
+            row = await write(feed.key_of(stored, *objects.key(obj)), value)
         except errors.MinikctlError:
             self.feed.forget(value)
             raise
@@ -334,10 +341,11 @@ class Registry:
             request.old = present if kind.is_custom else entry.object
             try:
                 new = await self._prepare(request, new)
-                if await self._put(request, entry, new, options):
-                    return await show(kind, request.new)
+                is_stored = await tasks.whole(self._put(request, entry, new, options))
             finally:
                 self.admission.finished(request)
+            if is_stored:
+                return await show(kind, request.new)
 
     async def _put(
         self, request: chain.Request, entry: cache.Entry, new: Object, options: WriteOptions
@@ -363,7 +371,7 @@ class Registry:
             undo()
             await self.feed.reached(self.store.revision)
             return False
-        except errors.MinikctlError:
+        except Exception:
             undo()
             raise
         return True
@@ -393,19 +401,11 @@ class Registry:
 
     async def replace(self, stored: Kind, entry: cache.Entry, new: Object) -> Object:
         """Write the next state of an entry, or its end if nothing holds it; ``Mismatch`` when stale."""
-        key = feed.key_of(stored, *entry.key)
         if deletion.is_finished(stored, new):
             return cache.stamped(new, await self.remove(stored, entry))
-        kept = cache.headed(await keep(stored, new))
-        value = orjson.dumps(kept)
-        self.feed.expect(value, kept)
-        try:
-            row = await self.store.update(key, value, entry.revision)
-        except errors.MinikctlError:
-            self.feed.forget(value)
-            raise
-        await self.feed.reached(row.revision)
-        return cache.stamped(new, row.revision)
+        return await self._write(
+            stored, new, lambda key, value: self.store.update(key, value, entry.revision)
+        )
 
     async def remove(self, stored: Kind, entry: cache.Entry) -> int:
         """End an entry whatever holds it, and ask nobody; return the revision.  ``Mismatch`` when stale."""

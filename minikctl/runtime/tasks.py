@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Iterable
-from typing import Any
+from typing import Any, TypeVar
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
 OnError = Callable[[str, Exception], None]
 AGAIN_SECONDS = 1.0
 """A task that goes on so long after it was cancelled has lost the request, and gets another."""
@@ -87,6 +88,14 @@ async def apart(work: Coroutine[Any, Any, None]) -> None:
     goes on after that, and asks ``is_ending``, has such work done apart.
     """
     await asyncio.get_running_loop().create_task(work)
+
+
+async def whole(work: Coroutine[Any, Any, T]) -> T:
+    """Return what the work returns; it goes on to its end when whoever waits for it is cancelled.
+
+    Nobody hears of its failure then.  What it waits for keeps the task alive.
+    """
+    return await asyncio.shield(asyncio.get_running_loop().create_task(work))
 
 
 async def first(*waits: Coroutine[Any, Any, Any]) -> None:

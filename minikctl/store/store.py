@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import functools
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
@@ -154,18 +155,13 @@ class Store:
 
     async def get(self, key: str, revision: int = 0) -> Row | None:
         """Return the key's row now or as it was at a revision; ``Compacted`` when that is not known."""
-        at = self._at(revision)
-        row = await self._reading(lambda: self._read.latest(key, at) if at else None)
-        self._at(revision)
+        row, _ = await self._reading_at(revision, lambda at: self._read.latest(key, at) if at else None)
         return row
 
     async def list(self, prefix: str, *, revision: int = 0, limit: int = 0, start_after: str = "") -> Listing:
         """Return what lives below the prefix now or at a revision, in the order of keys."""
-        at = self._at(revision)
-        rows = await self._reading(
-            lambda: self._read.list(prefix, at, limit + 1 if limit else 0, start_after)
-        )
-        self._at(revision)
+        most = limit + 1 if limit else 0
+        rows, at = await self._reading_at(revision, lambda at: self._read.list(prefix, at, most, start_after))
         more = bool(limit) and len(rows) > limit
         return Listing(tuple(rows[:limit] if more else rows), at, more)
 
@@ -234,6 +230,15 @@ class Store:
         found = await self._reading(lambda: self._read.after(revision, prefix, until))
         self._check(revision)  # a compaction may have passed us while we read
         return [Event("delete" if row.deleted else "put", row, before) for row, before in found]
+
+    async def _reading_at(self, revision: int, work: Callable[[int], T]) -> tuple[T, int]:
+        """Return what the work reads, and at which revision: the asked-for one, or (0) the newest."""
+        while True:
+            at = self._at(revision)
+            found = await self._reading(functools.partial(work, at))
+            if at >= self._compacted:
+                return found, at
+            # A compaction overtook the reading: what is asked for is gone, or the newest is another by now.
 
     async def _reading(self, work: Callable[[], T]) -> T:
         def guarded() -> T:

@@ -8,9 +8,9 @@ import pytest
 from minikctl.apiserver import pools
 from minikctl.apiserver.options import Caller, PatchOptions, WriteOptions
 from minikctl.apiserver.registry import Registry, Settings
-from minikctl.errors import StatusError
+from minikctl.errors import StatusError, StoreError
 from minikctl.model import kinds
-from minikctl.store.store import Store
+from minikctl.store.store import Row, Store
 from tests.apiserver import samples
 from tests.apiserver.samples import Object
 
@@ -21,6 +21,10 @@ async def create(registry: Registry, name: str, **spec: object) -> Object:
 
 async def patch(registry: Registry, name: str, **spec: object) -> Object:
     return await registry.patch(kinds.SERVICE, "default", name, {"spec": spec}, PatchOptions())
+
+
+def services(registry: Registry) -> list[Object]:
+    return [entry.object for entry in registry.list(kinds.SERVICE, "default").entries]
 
 
 async def test_the_api_has_the_first_address(registry: Registry) -> None:
@@ -77,6 +81,39 @@ async def test_a_dry_run_takes_nothing(registry: Registry) -> None:
     body = samples.service("web", type="NodePort", ports=[{"port": 80, "nodePort": 30001}])
     for _ in range(2):
         await registry.create(kinds.SERVICE, "default", copy.deepcopy(body), WriteOptions(dry_run=True))
+
+
+@pytest.mark.parametrize("is_written", [True, False])
+async def test_a_cancelled_create_keeps_no_address_that_no_service_has(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch, is_written: bool
+) -> None:
+    begun, go_on = asyncio.Event(), asyncio.Event()
+    store_create = registry.store.create
+
+    async def slow(key: str, value: bytes) -> Row:
+        begun.set()
+        await go_on.wait()
+        if not is_written:
+            raise StoreError("the disk is full")
+        return await store_create(key, value)
+
+    monkeypatch.setattr(registry.store, "create", slow)
+    spec = {"clusterIP": "10.96.7.7", "type": "NodePort", "ports": [{"port": 80, "nodePort": 30001}]}
+    creating = asyncio.create_task(create(registry, "one", **spec))
+    await begun.wait()
+    creating.cancel()
+    await asyncio.gather(creating, return_exceptions=True)
+    with pytest.raises(StatusError, match="already allocated"):
+        await create(registry, "two", clusterIP="10.96.7.7")
+    monkeypatch.setattr(registry.store, "create", store_create)
+    go_on.set()
+    if is_written:
+        async with asyncio.timeout(2):
+            while "one" not in [each["metadata"]["name"] for each in services(registry)]:
+                await asyncio.sleep(0.001)
+        await registry.delete(kinds.SERVICE, "default", "one")
+    made = await create(registry, "two", **spec)
+    assert made["spec"]["clusterIP"] == "10.96.7.7"
 
 
 async def test_both_protocols_share_a_node_port(registry: Registry) -> None:

@@ -110,3 +110,21 @@ async def test_work_done_apart_ends_with_who_waits_for_it() -> None:
     with pytest.raises(asyncio.CancelledError):
         await waiting
     assert ended.is_set()
+
+
+async def test_what_has_to_be_whole_goes_on_when_its_waiter_is_cancelled() -> None:
+    go_on, done = asyncio.Event(), asyncio.Event()
+
+    async def work() -> int:
+        await go_on.wait()
+        done.set()
+        return 7
+
+    waiting = asyncio.create_task(tasks.whole(work()))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)
+    assert waiting.cancelled()
+    go_on.set()
+    await asyncio.wait_for(done.wait(), 1)
+    assert await tasks.whole(work()) == 7

@@ -4,8 +4,9 @@ import asyncio
 import contextlib
 import os
 import subprocess
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -165,6 +166,33 @@ async def test_compaction_keeps_what_lives_and_refuses_what_is_gone(store: Store
     assert await store.compact(2) == 0
     await store.compact(10_000)
     assert store.compacted == 5
+
+
+async def test_what_is_there_is_read_though_a_compaction_to_the_newest_overtakes_the_reading(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = await store.create("a", b"1")
+    read = store._reading
+    overtaken = 0
+
+    async def slow(work: Callable[[], Any]) -> Any:
+        nonlocal overtaken
+        if overtaken < 2:
+            overtaken += 1
+            changed = await store.update("a", b"2", store.revision)
+            await store.compact(changed.revision)
+        return await read(work)
+
+    monkeypatch.setattr(store, "_reading", slow)
+    found = await store.get("a")
+    assert found is not None
+    assert (found.revision, found.value, overtaken) == (made.revision + 2, b"2", 2)
+    overtaken = 0
+    listed = await store.list("")
+    assert ([row.key for row in listed.rows], listed.revision) == (["a"], store.revision)
+    overtaken = 1
+    with pytest.raises(Compacted):
+        await store.get("a", store.revision)
 
 
 async def test_revisions_go_on_after_everything_was_dropped(tmp_path: Path) -> None:
