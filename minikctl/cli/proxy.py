@@ -212,7 +212,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         }
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0)) or None
         identity = self.client.identity()
-        connection = self.client.connected()
+        connection = wire.Connection(self.client.duplex()) if is_upgrade else self.client.connected()
         try:
             connection.send(self.command, target, {"Host": self.client.place, **headers}, body, identity)
             if is_upgrade:

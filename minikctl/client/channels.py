@@ -27,8 +27,9 @@ class ChannelStream:
     """One running remote command; writing and reading may happen in different threads."""
 
     def __init__(self, client: HttpClient, path: str, query: Mapping[str, Any]) -> None:
+        self._open = contextlib.ExitStack()
         try:
-            self._socket = _connected(client, client.url_path(path, query))
+            self._socket = self._open.enter_context(_connected(client, client.url_path(path, query)))
         except exceptions.InvalidStatus as error:
             raise _refused(error) from error
         except (OSError, exceptions.WebSocketException) as error:
@@ -60,23 +61,19 @@ class ChannelStream:
 
     def close(self) -> None:
         """End the session."""
-        self._socket.close()
+        self._open.close()
 
 
 def _connected(client: HttpClient, target: str) -> Any:
     place = client.endpoint.server.partition("://")[2].partition("/")[0]
-    options: dict[str, Any] = {
-        "subprotocols": PROTOCOLS,
-        "additional_headers": client.identity(),
-        "max_size": None,
-        "compression": None,
-    }
-    if client.endpoint.socket:
-        return websockets.unix_connect(client.endpoint.socket, f"ws://{place}{target}", **options)
-    if client.is_encrypted:
-        options |= {"ssl": client.tls(), "server_hostname": client.server_name}
-    scheme = "wss" if client.is_encrypted else "ws"
-    return websockets.connect(f"{scheme}://{place}{target}", sock=client.dialed(), **options)
+    return websockets.connect(
+        f"ws://{place}{target}",  # TLS, where there is any, is below the socket
+        sock=client.duplex(),
+        subprotocols=PROTOCOLS,
+        additional_headers=client.identity(),
+        max_size=None,
+        compression=None,
+    )
 
 
 def exit_code(outcome: bytes) -> int:

@@ -289,15 +289,35 @@ class HttpClient:
     def _connect(self) -> wire.Connection:
         if self.endpoint.socket:
             return wire.Connection(_local(self.endpoint.socket, self._timeout))
+        sock = self._secured()
+        sock.settimeout(self._timeout)
+        return wire.Connection(sock)
+
+    def _secured(self) -> socket.socket:
         sock = self.dialed()
+        if not self.is_encrypted:
+            return sock
         try:
-            if self.is_encrypted:
-                sock = self.tls().wrap_socket(sock, server_hostname=self.server_name)
+            return self.tls().wrap_socket(sock, server_hostname=self.server_name)
         except BaseException:
             sock.close()
             raise
-        sock.settimeout(self._timeout)
-        return wire.Connection(sock)
+
+    def duplex(self) -> socket.socket:
+        """Return a new connection that one thread may read while another writes; it is the caller's to close.
+
+        Without a timeout.  TLS has one state for both directions, so a thread of its own does both there.
+        """
+        with _reported(self._url.netloc):
+            if self.endpoint.socket:
+                return _local(self.endpoint.socket, None)
+            sock = self._secured()
+        if self.is_encrypted:
+            from minikctl.client import encrypted
+
+            return encrypted.plain(sock)
+        sock.settimeout(None)
+        return sock
 
     @property
     def is_encrypted(self) -> bool:
