@@ -11,6 +11,7 @@ from minikctl.cli.flags import BadArguments, Options, flag, rest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from minikctl.cli.session import Session
@@ -81,8 +82,14 @@ def _attachable(named: str, options: AttachOptions, session: Session) -> dict[st
         interrupts.sleep(POLL_SECONDS)
 
 
-def join(options: AttachOptions, pod: dict[str, Any], container: str, session: Session) -> None:
-    """Attach to the container and tell how to come back, as kubectl does."""
+def join(
+    options: AttachOptions,
+    pod: dict[str, Any],
+    container: str,
+    session: Session,
+    earlier: Callable[[], bytes] | None = None,
+) -> None:
+    """Attach to the container and tell how to come back, as kubectl does; ``earlier`` as ``exec_.Ends`` has it."""
     spec = pods.container_spec(pod, container)
     has_tty = bool(spec.get("tty"))
     if options.tty and not has_tty and not options.quiet:
@@ -101,7 +108,8 @@ def join(options: AttachOptions, pod: dict[str, Any], container: str, session: S
         "stderr": not tty,
         "tty": tty,
     }
-    ends = exec_.Ends(stdin=options.stdin, tty=raw, detach=detach_sequence(options.detach_keys))
+    keys = detach_sequence(options.detach_keys)
+    ends = exec_.Ends(stdin=options.stdin, tty=raw, detach=keys, earlier=earlier)
     exec_.stream(pods.log_path(pod, "attach", session), query, session, ends)
     if raw and not options.quiet:
         session.io.say(_reattach(pod, container))

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from minikctl.cli.session import Session
 
 CHUNK = 32 * 1024
+SEAM_SECONDS = 0.02
+"""What a log had when it was read is heard within this time by whoever joined the process before."""
 
 
 class ExecOptions(Options):
@@ -99,7 +101,8 @@ class Ends:
     """What of the terminal or pipes is joined with a remote command.
 
     ``tty``: keys are passed on as they are pressed; ``detach``: those that leave the command alone.
-    ``source`` and ``sink`` take the place of standard input and output.
+    ``source`` and ``sink`` take the place of standard input and output.  ``earlier`` is called once the
+    command is joined: it shows and returns what that has written so far, of which nothing is shown again.
     """
 
     def __init__(
@@ -110,12 +113,14 @@ class Ends:
         detach: bytes = b"",
         source: Callable[[], bytes] | None = None,
         sink: Callable[[bytes], object] | None = None,
+        earlier: Callable[[], bytes] | None = None,
     ) -> None:
         self.stdin = stdin
         self.tty = tty
         self.detach = detach
         self.source = source
         self.sink = sink
+        self.earlier = earlier
 
 
 def stream(path: str, query: dict[str, Any], session: Session, ends: Ends) -> int:
@@ -137,7 +142,7 @@ def exchange(path: str, query: dict[str, Any], session: Session, ends: Ends) -> 
         if ends.stdin:
             feeder.start()
         try:
-            for channel, data in remote.read():
+            for channel, data in _pieces(remote, ends):
                 if channel == channels.OUTCOME:
                     outcome += data
                 elif channel == channels.STDOUT and ends.sink is not None:
@@ -153,6 +158,26 @@ def exchange(path: str, query: dict[str, Any], session: Session, ends: Ends) -> 
     if not outcome:
         raise errors.UsageError("error: the connection ended before the command did")
     return channels.exit_code(outcome)
+
+
+def _pieces(remote: Any, ends: Ends) -> Iterator[tuple[int, bytes]]:
+    """Yield what comes from the command but what ``earlier`` has shown of it.
+
+    Both have what was written while ``earlier`` looked; that has been heard shortly after.
+    """
+    from minikctl.cli import seam
+    from minikctl.client import channels
+
+    if ends.earlier is not None:
+        logged, heard = ends.earlier(), remote.soon(SEAM_SECONDS)
+        written = (channels.STDOUT, channels.STDERR)
+        shown = seam.overlap(logged, b"".join(data for channel, data in heard if channel in written))
+        for channel, data in heard:
+            known = min(shown, len(data)) if channel in written else 0
+            shown -= known
+            if data[known:] or channel not in written:
+                yield channel, data[known:]
+    yield from remote.read()
 
 
 class Feeder(threading.Thread):

@@ -205,35 +205,42 @@ def _attached(options: RunOptions, made: list[Target], session: Session) -> int:
 
 
 def _join(options: RunOptions, target: Target, session: Session) -> None:
-    """Show what the container has written so far, and attach to it; follow its log if that cannot be."""
+    """Attach to the container, with what it had written by then; follow its log if that cannot be."""
     from minikctl.cli import attach
 
     wanted = attach.AttachOptions(
         stdin=options.stdin, tty=options.tty, quiet=options.quiet, detach_keys=options.detach_keys
     )
     pod = session.client.request("GET", target.path()).json()
-    shown = _print_log(target, session)
+    shown = b""
+
+    def earlier() -> bytes:
+        nonlocal shown
+        shown = _print_log(target, session)
+        return shown
+
     try:
-        attach.join(wanted, pod, pod["spec"]["containers"][0]["name"], session)
+        attach.join(wanted, pod, pod["spec"]["containers"][0]["name"], session, earlier)
     except errors.MinikctlError as error:
         session.io.warn(
             f"warning: couldn't attach to pod/{target.name}, falling back to streaming logs: "
             f"{report.sentence(error).removeprefix('error: ')}"
         )
-        _print_log(target, session, shown)
+        _print_log(target, session, len(shown))
 
 
-def _print_log(target: Target, session: Session, shown: int = 0) -> int:
-    """Write what the pod's container has logged beyond what was ``shown``; return how many bytes there are by now."""
+def _print_log(target: Target, session: Session, shown: int = 0) -> bytes:
+    """Write what the pod's container has logged beyond what was ``shown``; return all that there is by now."""
     pod = session.client.request("GET", target.path()).json()
     query = {"container": pod["spec"]["containers"][0]["name"]}
     session.io.out.flush()
     out = getattr(session.io.out, "buffer", None)
     stream = session.client.stream("GET", pods.log_path(pod, "log", session), query=query)
-    read = 0
+    logged = bytearray()
     try:
         for piece in stream.chunks():
-            new, read = piece[max(0, shown - read) :], read + len(piece)
+            new = piece[max(0, shown - len(logged)) :]
+            logged += piece
             if out is None:
                 session.io.out.write(new.decode(errors="replace"))
             else:
@@ -241,7 +248,7 @@ def _print_log(target: Target, session: Session, shown: int = 0) -> int:
     finally:
         stream.close()
     session.io.out.flush()
-    return read
+    return bytes(logged)
 
 
 def _remove(options: RunOptions, target: Target, session: Session) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -55,13 +56,25 @@ class ChannelStream:
         """Yield (channel, bytes) until the server ends the session."""
         with contextlib.suppress(exceptions.ConnectionClosed):
             for message in self._socket:
-                data = message if isinstance(message, bytes) else message.encode()
-                if data:
-                    yield data[0], data[1:]
+                if (piece := _piece(message)) is not None:
+                    yield piece
+
+    def soon(self, seconds: float) -> list[tuple[int, bytes]]:
+        """Return what comes within the time, as ``read`` would; that goes on after it."""
+        found, end = [], time.monotonic() + seconds
+        with contextlib.suppress(exceptions.ConnectionClosed, TimeoutError):
+            while (left := end - time.monotonic()) > 0:
+                found.append(_piece(self._socket.recv(timeout=left)))
+        return [piece for piece in found if piece is not None]
 
     def close(self) -> None:
         """End the session."""
         self._open.close()
+
+
+def _piece(message: str | bytes) -> tuple[int, bytes] | None:
+    data = message if isinstance(message, bytes) else message.encode()
+    return (data[0], data[1:]) if data else None
 
 
 def _connected(client: HttpClient, target: str) -> Any:

@@ -50,8 +50,8 @@ def test_what_was_shown_of_a_log_is_not_shown_again(has_bytes: bool) -> None:
     target = cast(Target, SimpleNamespace(path=lambda: "/p", name="p", namespace="n"))
     session.pieces = [b"one\n", b"two\n"]
     shown = run_._print_log(target, cast(Session, session))
-    assert shown == 8
+    assert shown == b"one\ntwo\n"
     session.pieces = [b"one\ntwo", b"\nthree\n", b"four\n"]
-    assert run_._print_log(target, cast(Session, session), shown) == 19
+    assert run_._print_log(target, cast(Session, session), len(shown)) == b"one\ntwo\nthree\nfour\n"
     found = raw.getvalue().decode() if has_bytes else out.getvalue()
     assert found == "one\ntwo\nthree\nfour\n"
