@@ -46,10 +46,11 @@ def run_and_kill(path: Path, mark: str, seconds: float) -> list[tuple[str, str, 
     """Let a child write for a while and kill it; return what it said was done."""
     child = subprocess.Popen([sys.executable, "-c", CHILD, str(path), mark], stdout=subprocess.PIPE)
     assert child.stdout is not None
-    first = child.stdout.readline()
-    time.sleep(seconds)
-    os.kill(child.pid, signal.SIGKILL)
-    said, _ = child.communicate(timeout=5)
+    with child:
+        first = child.stdout.readline()
+        time.sleep(seconds)
+        os.kill(child.pid, signal.SIGKILL)
+        said = child.stdout.read()  # not communicate(): that leaves out what readline() read ahead
     lines = [
         line.split() for line in (first + said).decode().splitlines(keepends=True) if line.endswith("\n")
     ]
