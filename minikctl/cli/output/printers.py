@@ -201,7 +201,7 @@ def _column_cell(value: Any) -> str:
     from minikctl.cli.output import jsonpath
 
     if isinstance(value, dict | list):  # as Go prints them, unlike in templates of JSONPath
-        from minikctl.cli.output.gotemplate import functions
+        from minikctl.model import govalues
 
-        return functions.shown(value)
+        return govalues.shown(value)
     return "<none>" if value is None else jsonpath.text(value)

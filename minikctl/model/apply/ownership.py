@@ -149,9 +149,8 @@ def _configured(kind: Kind, config: Object, subresource: str) -> FieldSet:
 def untyped(kind: Kind, config: Object, faults: list[str]) -> errors.StatusError:
     """500, without a reason, as Kubernetes has it: the configuration does not fit the kind's schema."""
     namespace, name = objects.key(config)
-    group = kind.api_version
     text = faults[0] if len(faults) == 1 else "\n".join(["errors:", *(f"  {each}" for each in faults)])
-    where = f"{namespace}/{name}; {group}, Kind={kind.kind}"
+    where = f"{namespace}/{name}; {kind.group}/{kind.version}, Kind={kind.kind}"
     return errors.StatusError(500, "", f"failed to create typed patch object ({where}): {text}")
 
 

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
+from minikctl.model import govalues
 from minikctl.model.apply import fieldsets
 from minikctl.model.apply.fieldsets import SELF, FieldSet
 from minikctl.model.structure import Node
@@ -156,8 +157,9 @@ def fields(node: Node | None, found: Any, faults: list[str], path: tuple[str, ..
         if below is None and node is not None and not node.keeps_unknown and not node.values:
             faults.append(f"{fieldsets.text(here)}: field not declared in schema")
             continue
-        _check_type(below, inner, faults, here)
-        if not is_branch(below, inner):
+        if misfit := _misfits(below, inner):
+            faults.append(f"{fieldsets.text(here)}: {misfit}")
+        if misfit or not is_branch(below, inner):
             set_of[step] = _LEAF
             continue
         inside = fields(below, inner, faults, here)
@@ -185,7 +187,7 @@ def _stated(
             step = step_to(node, inner)
         except _Unkeyed as error:
             faults.append(f"{fieldsets.text(path)}: element {index}: {error}")
-            continue
+            return  # what comes after it has no path, either
         if step in seen:
             key = fieldsets.text((step,))
             faults.append(f"{fieldsets.text(path)}: duplicate entries for key {key}")
@@ -193,25 +195,25 @@ def _stated(
         yield step, node.items, inner, False
 
 
-_WANTED: dict[str, tuple[str, tuple[type, ...]]] = {
-    "string": ("string", (str,)),
-    "boolean": ("boolean", (bool,)),
-    "integer": ("numeric (int or float)", (int, float)),
-    "number": ("numeric (int or float)", (int, float)),
-    "array": ("list", (list,)),
-    "object": ("map", (dict,)),
+_WANTED: dict[str, tuple[tuple[type, ...], str, Callable[[Any], str]]] = {
+    "string": ((str,), "string", lambda found: f"&value.valueUnstructured{{Value:{govalues.syntax(found)}}}"),
+    "boolean": ((bool,), "boolean", lambda found: f"&{{{govalues.shown(found)}}}"),
+    "integer": ((int, float), "numeric (int or float)", govalues.kind),
+    "number": ((int, float), "numeric (int or float)", govalues.kind),
+    "array": ((list,), "list", lambda found: f"&{{{govalues.shown(found)}}}"),
+    "object": ((dict,), "map", lambda found: f"&{{{govalues.shown(found)}}}"),
 }
+"""What a schema's types are in JSON and called, and how structured-merge-diff tells of something else."""
 
 
-def _check_type(node: Node | None, found: Any, faults: list[str], path: tuple[str, ...]) -> None:
+def _misfits(node: Node | None, found: Any) -> str:
+    """Return how a value is not of the type that the schema wants; "" if it is."""
     if node is None or found is None or node.type not in _WANTED:
-        return
-    name, types = _WANTED[node.type]
-    if not isinstance(found, types) or (isinstance(found, bool) and node.type != "boolean"):
-        said = str(found).lower() if isinstance(found, bool) else fieldsets.value(found).removeprefix("v:")
-        faults.append(
-            f"{fieldsets.text(path)}: expected {name}, got &value.valueUnstructured{{Value:{said}}}"
-        )
+        return ""
+    types, name, told = _WANTED[node.type]
+    if isinstance(found, types) and not (isinstance(found, bool) and node.type != "boolean"):
+        return ""
+    return f"expected {name}, got {told(found)}"
 
 
 # --- how two objects differ ---------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""The functions of Go's templates, kubectl's two of its own, and how Go writes values."""
+"""The functions of Go's templates, and kubectl's two of its own."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ import json
 import re
 import urllib.parse
 from collections.abc import Callable, Sequence
-from decimal import Decimal
 from typing import Any
 
-LITTLE_EXPONENT, LARGE_EXPONENT = -4, 6
+from minikctl.model.govalues import kind, shown
 
 
 class Missing:
@@ -26,46 +25,6 @@ MISSING = Missing()
 
 class Refused(Exception):
     """A function cannot do that with these values."""
-
-
-def kind(value: Any) -> str:
-    """Return the name of a value's Go type."""
-    if isinstance(value, bool):
-        return "bool"
-    for types, name in (
-        (int, "int64"),
-        (float, "float64"),
-        (str, "string"),
-        (dict, "map[string]interface {}"),
-        (list, "[]interface {}"),
-    ):
-        if isinstance(value, types):
-            return name
-    return "<nil>"
-
-
-def shown(value: Any) -> str:
-    """Return the value as Go's ``%v`` writes it."""
-    if value is None:
-        return "<nil>"
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, float):
-        return _float(value)
-    if isinstance(value, dict):
-        return "map[" + " ".join(f"{key}:{shown(value[key])}" for key in sorted(value)) + "]"
-    if isinstance(value, list):
-        return "[" + " ".join(map(shown, value)) + "]"
-    return str(value)
-
-
-def _float(value: float) -> str:
-    power = Decimal(repr(value)).adjusted()
-    if value and (power < LITTLE_EXPONENT or power >= LARGE_EXPONENT):
-        digits = repr(abs(value)).partition("e")[0].replace(".", "").strip("0")
-        mantissa = digits[0] + (f".{digits[1:]}" if digits[1:] else "")
-        return f"{'-' if value < 0 else ''}{mantissa}e{'-' if power < 0 else '+'}{abs(power):02d}"
-    return str(int(value)) if value == int(value) else repr(value)
 
 
 def is_true(value: Any) -> bool:
@@ -167,7 +126,7 @@ def _verb(verb: str, value: Any, flags: str, width: int, precision: str | None) 
     if verb in "xX" and isinstance(value, str):
         return value.encode().hex() if verb == "x" else value.encode().hex().upper()
     if verb in "feg" and isinstance(value, float):
-        return _float(value) if verb == "g" and not precision else format(value, f".{precision or 6}{verb}")
+        return shown(value) if verb == "g" and not precision else format(value, f".{precision or 6}{verb}")
     return f"%!{verb}({kind(value)}={shown(value).rjust(width)})"
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from minikctl.cli.output.gotemplate import functions
 from minikctl.cli.output.gotemplate.functions import MISSING
 from minikctl.cli.output.gotemplate.parser import Branch, Call, Leave, Pipe, Print, Term, Tree
+from minikctl.model import govalues
 
 DEPTH = 200
 
@@ -73,7 +74,7 @@ class Run:
             elif isinstance(node, Print):
                 value = self._pipe(node.pipe, dot, variables)
                 if not node.pipe.variables:
-                    self._written.append("<no value>" if value in (None, MISSING) else functions.shown(value))
+                    self._written.append("<no value>" if value in (None, MISSING) else govalues.shown(value))
             elif isinstance(node, Branch):
                 self._branch(node, dot, variables)
             elif isinstance(node, Call):
@@ -105,7 +106,7 @@ class Run:
         elif value is None or value is MISSING:
             pairs = []
         else:
-            raise self._failed(pipe.commands[-1][0], f"range can't iterate over {functions.shown(value)}")
+            raise self._failed(pipe.commands[-1][0], f"range can't iterate over {govalues.shown(value)}")
         for key, item in pairs:
             inner = _Variables(variables)
             for name, given in zip(names, (key, item) if len(names) > 1 else (item,), strict=False):
