@@ -161,11 +161,11 @@ def refuse(found: list[Cause]) -> None:
 
 
 def revision_of(text: str) -> int:
-    """Return the number in a resourceVersion, 0 for "" (whatever is newest)."""
+    """Return the number in a resourceVersion, 0 for "" (whatever is newest); 422 if it is none."""
     fault = strategy.version_fault(text)
     if fault:
-        detail = f'resourceVersion: Invalid value: "{text}": {fault}'
-        raise errors.bad_request(f"invalid resource version: {detail}")
+        # A storage error of Kubernetes', which is told as it is: without the kind, without details.
+        raise errors.StatusError(422, "Invalid", f'resourceVersion: Invalid value: "{text}": {fault}')
     return int(text or 0)
 
 

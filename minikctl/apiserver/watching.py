@@ -6,7 +6,8 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Literal
 
-from minikctl.apiserver import cache, feed, listing
+from minikctl import errors
+from minikctl.apiserver import cache, feed, listing, strategy
 from minikctl.apiserver.options import WatchOptions
 from minikctl.model import causes, kinds
 from minikctl.model.kind import Cause, Kind
@@ -44,12 +45,20 @@ class Watch:
     """What exists at the beginning and is reported as ADDED; None: only changes are."""
 
 
+def _asked(kind: Kind, version: str) -> int:
+    fault = strategy.version_fault(version)
+    if fault:
+        cause = causes.invalid("resourceVersion", version, fault)
+        raise errors.invalid(kind.plural, kind.group, "", [cause])
+    return int(version or 0)
+
+
 def begin(source: feed.Feed, kind: Kind, namespace: str, options: WatchOptions) -> Watch:
     """Accept a watch, or refuse it: 400 for contradictions, 410 for a revision that is too old."""
     _check(options)
     collection = source.collection(kinds.stored(kind))
     chosen = listing.selection(kind, options.labels, options.fields)
-    asked = listing.revision_of(options.resource_version)
+    asked = _asked(kind, options.resource_version)
     # Without a revision a watch starts with what is there, unless the caller declines it.
     wants_initial = asked == 0 if options.initial_events is None else options.initial_events
     revision = source.revision if wants_initial or asked == 0 else asked

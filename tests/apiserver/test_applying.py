@@ -122,7 +122,7 @@ async def test_conflicts_are_kubernetes_own(client: Client) -> None:
             'Secret in version "v1" cannot be handled as a ConfigMap',
         ),
         ("fieldManager=a", {"data": {"a": 1}}, 500, "expected string, got &value.valueUnstructured{Value:1}"),
-        ("fieldManager=a", {"foo": 1}, 500, "(/; v1, Kind=ConfigMap): .foo: field not declared in schema"),
+        ("fieldManager=a", {"foo": 1}, 500, "(/; /v1, Kind=ConfigMap): .foo: field not declared in schema"),
         ("fieldManager=a", [], 400, "error decoding patch"),
         ("fieldManager=a", b"{", 400, "error decoding patch"),
     ],

@@ -14,6 +14,8 @@ Volume = dict[str, Any]
 Rule = Callable[[dict[str, Any], str], Iterator[Cause]]
 
 LONGEST_DRIVER = 63
+_MOST_MODE = 0o777
+_MODE_RANGE = "must be a number between 0 and 0777 (octal), both inclusive"
 _MORE = "may not specify more than 1 volume type"
 _CONFLICT = "conflicting duplicate paths"
 _ISCSI = {
@@ -133,8 +135,9 @@ def _downward(found: dict[str, Any], path: str) -> Iterator[Cause]:
 
 def _downward_file(item: dict[str, Any], path: str) -> Iterator[Cause]:
     """Yield what is wrong with one file; as Kubernetes does, all are reported at the volume's path."""
-    if value := item.get("path"):
-        yield from paths.not_reserved(value, f"{path}.path")
+    yield from _file_path(item, path)
+    if not 0 <= (item.get("mode") or 0) <= _MOST_MODE:
+        yield causes.invalid(f"{path}.mode", item["mode"], _MODE_RANGE)
     field, resource = item.get("fieldRef"), item.get("resourceFieldRef")
     if field is not None:
         yield from environment.field_reference(field, f"{path}.fieldRef", _VOLUME_FIELDS)
@@ -147,6 +150,13 @@ def _downward_file(item: dict[str, Any], path: str) -> Iterator[Cause]:
         yield from environment.resource_reference(resource, f"{path}.resourceFieldRef")
     else:
         yield causes.required(path, "one of fieldRef and resourceFieldRef is required")
+
+
+def _file_path(found: dict[str, Any], path: str) -> Iterator[Cause]:
+    if value := found.get("path"):
+        yield from paths.not_reserved(value, f"{path}.path")
+    else:
+        yield causes.required(f"{path}.path")
 
 
 def _projected(found: dict[str, Any], path: str) -> Iterator[Cause]:
@@ -179,9 +189,8 @@ def _projection(name: str, inner: dict[str, Any], path: str) -> Iterator[Cause]:
         if (inner.get("expirationSeconds") or 0) > 1 << 32:
             detail = "may not specify a duration larger than 2^32 seconds"
             yield causes.invalid(f"{path}.expirationSeconds", inner["expirationSeconds"], detail)
-        if inner.get("path"):
-            # The place that Kubernetes names is that of the volume.
-            yield from paths.not_reserved(inner["path"], f"{path.rpartition('.sources[')[0]}.path")
+        # The place that Kubernetes names is that of the volume.
+        yield from _file_path(inner, path.rpartition(".sources[")[0])
     elif name == "clusterTrustBundle":
         # Kubernetes calls the field so in what it says of it.
         yield from _trust_bundle(inner, f"{path}PEM")
