@@ -69,10 +69,7 @@ def _whole(options: ResourcesOptions, chosen: list[Resource], session: Session) 
     from minikctl.cli.output import printers
 
     if options.output not in ("json", "yaml", "kyaml"):
-        raise errors.UsageError(
-            f'error: unable to match a printer suitable for the output format "{options.output}", '
-            "allowed formats are: json,kyaml,name,wide,yaml"
-        )
+        raise printers.unmatched(options.output, "json,kyaml,name,wide,yaml")
     found = [
         {
             "name": resource.name,

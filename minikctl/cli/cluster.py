@@ -175,11 +175,13 @@ def stop(options: Options, session: Session) -> int:
 class StatusOptions(Options):
     """What ``status`` was asked."""
 
-    output: str = flag("--output", "-o", default="", help="json or yaml.")
+    output: str = flag("--output", "-o", default="", help="json or yaml.", complete="json yaml")
 
 
 def status(options: StatusOptions, session: Session) -> int:
     """Show whether the cluster runs and how it is.  Exit code 1 when it does not run."""
+    if options.output not in ("", "json", "yaml"):
+        raise printers.unmatched(options.output, "json,yaml")
     impatient = session.within(PATIENCE_SECONDS)
     try:
         found = _status(impatient)
@@ -251,6 +253,12 @@ class ListOptions(Options):
 
 def list_(options: ListOptions, session: Session) -> int:
     """List the local clusters."""
+    if options.output not in ("", "name"):
+        raise printers.unmatched(options.output, "name")
+    if options.output:
+        for name in homes.list_clusters():
+            session.io.say(name)
+        return 0
     rows = [["NAME", "STATUS", "RUNTIME", "API"]]
     for name in homes.list_clusters():
         home = homes.ClusterHome(name)
@@ -387,7 +395,8 @@ COMMANDS = {
                 ),
             ),
             "kubeconfig": Command(
-                "Print a kubeconfig for kubectl and other clients, or add it to your own without switching to it.",
+                "Print a kubeconfig for kubectl and other clients, or add it to your own without switching to it. "
+                "A control plane that does not run is started, as its address has to be known.",
                 KubeconfigOptions,
                 kubeconfig,
                 examples=(

@@ -150,6 +150,11 @@ class ListOptions(Options):
 
 def get_contexts(options: ListOptions, session: Session) -> int:
     """List the contexts; return the exit code."""
+    if options.output not in ("", "name"):
+        raise errors.UsageError(
+            f"error: --output {options.output} is not available in kubectl config get-contexts; "
+            "resetting to default output format"
+        )
     config = kubeconfig.load(path_of(session), missing_is_empty=True)
     rows = [] if options.no_headers or options.output == "name" else [[*CONTEXT_HEADER]]
     entries = {entry["name"]: entry.get("context") or {} for entry in config.get("contexts") or ()}

@@ -57,10 +57,7 @@ class EditOptions(changing.Chosen):
 def run(options: EditOptions, session: Session) -> int:
     """Let the user edit each object; return the exit code."""
     if options.output not in ("", "json", "yaml", "kyaml"):
-        raise errors.UsageError(
-            f'error: unable to match a printer suitable for the output format "{options.output}", '
-            "allowed formats are: json,kyaml,yaml"
-        )
+        raise printers.unmatched(options.output, "json,kyaml,yaml")
     code = 0
     for target in changing.targets(options, session):
         current = session.client.request("GET", target.path(options.subresource)).json()

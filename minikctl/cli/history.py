@@ -31,6 +31,10 @@ class HistoryOptions(Options):
 
 def history(options: HistoryOptions, session: Session) -> int:
     """Print an object's changes, oldest first; return the exit code."""
+    if options.output not in ("", "json", "yaml"):
+        from minikctl.cli.output import printers
+
+        raise printers.unmatched(options.output, "json,yaml")
     target = _target(options.arguments, session)
     found = past.versions(target, session)
     if options.output:

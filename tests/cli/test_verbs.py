@@ -91,6 +91,21 @@ def test_the_status_of_the_cluster_is_readable_by_programs(world: World) -> None
     assert "cli" in world.run("cluster", "list").out
 
 
+def test_local_clusters_are_listed_by_name(world: World) -> None:
+    assert world.run("cluster", "list", "-o", "name").out == "cli\n"
+    for line, allowed in (
+        ("cluster list", "name"),
+        ("cluster status", "json,yaml"),
+        ("history ns/x", "json,yaml"),
+    ):
+        refused = world.run(*line.split(), "-o", "wide")
+        assert refused.code == 1
+        assert refused.err == (
+            'error: unable to match a printer suitable for the output format "wide", '
+            f"allowed formats are: {allowed}\n"
+        )
+
+
 def test_contexts_of_the_clusters_own_kubeconfig(world: World) -> None:
     assert world.run("config", "current-context").out == "minikctl-cli\n"
     assert world.run("config", "set-context", "--current", "-n", "kube-system").code == 0

@@ -65,11 +65,16 @@ def of(
     }
     if form not in makers or (form in _TABLES and not columns):
         formats = f"{','.join(_TABLES)},{_FORMATS},wide,yaml" if columns else f"{_FORMATS},yaml"
-        raise errors.UsageError(
-            f'error: unable to match a printer suitable for the output format "{output}", '
-            f"allowed formats are: {formats}"
-        )
+        raise unmatched(output, formats)
     return makers[form]()
+
+
+def unmatched(output: str, allowed: str) -> errors.UsageError:
+    """Return the refusal of an output format that a command does not have."""
+    return errors.UsageError(
+        f'error: unable to match a printer suitable for the output format "{output}", '
+        f"allowed formats are: {allowed}"
+    )
 
 
 def to_json(value: Any) -> str:
