@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import socket
 import ssl
 import threading
 from collections.abc import Iterator
@@ -17,6 +19,7 @@ from minikctl.client.endpoint import Endpoint
 from minikctl.client.home import ClusterHome
 from minikctl.client.http import ConnectionRefused, HttpClient
 from minikctl.client.settings import ClusterSettings
+from minikctl.errors import UsageError
 
 
 class Watched(ssl.SSLSocket):
@@ -96,6 +99,53 @@ def test_one_thread_alone_uses_a_connections_tls(
         remote.close()
     assert len(users) == 1, "threads that read or wrote"
     assert threading.get_ident() not in users
+
+
+def test_what_the_command_says_is_read_while_its_input_waits(server: str, keys: pki.Pki) -> None:
+    """Otherwise a command that echoes stands still: it reads again once it is read."""
+    pieces, sent = 400, threading.Semaphore(0)
+    with HttpClient(Endpoint(server, ca_data=keys.ca_pem)) as client:
+        remote = ChannelStream(client, "/exec", {})
+
+        def write() -> None:
+            for _ in range(pieces):
+                remote.write(bytes(64 * 1024))
+                sent.release()
+
+        writing = threading.Thread(target=write, daemon=True)
+        writing.start()
+        while sent.acquire(timeout=0.5):
+            """Wait until no more is taken."""
+        heard = 0
+        for _, data in remote.read():
+            heard += len(data)
+            if heard == pieces * 64 * 1024:
+                break
+        remote.close()
+        writing.join(10)
+    assert heard == pieces * 64 * 1024
+    assert not writing.is_alive()
+
+
+def test_a_server_that_ends_the_connection_instead_of_answering_is_named() -> None:
+    """It is not asked again: the command may have begun."""
+    asked = []
+
+    def refuse() -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                sock, _ = listener.accept()
+                asked.append(sock.recv(65536))
+                sock.close()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=refuse, daemon=True).start()
+        place = f"127.0.0.1:{listener.getsockname()[1]}"
+        said = f"error: unexpected EOF: the connection to {place} ended before its server answered"
+        with HttpClient(Endpoint(f"http://{place}")) as client, pytest.raises(UsageError, match=said):
+            ChannelStream(client, "/exec", {})
+        listener.shutdown(socket.SHUT_RDWR)
+    assert len(asked) == 1
 
 
 def test_a_server_that_does_not_listen_is_told(server: str, keys: pki.Pki) -> None:
