@@ -228,12 +228,11 @@ def balance(protocol: str, targets: Sequence[Target]) -> str:
 
 def base_chains(facts: Facts) -> dict[str, Chain]:
     """Return the chains at the hooks: translation first, then what may not go on as it is."""
-    ranges = ", ".join(facts.ranges)
     rules = [
         # Only what was translated or allowed at its first packet is established: the others pay for one look.
         "ct state established accept",
         f"ip daddr . meta l4proto . th dport @{SILENT} drop",
-        f"ip daddr {{ {ranges} }} goto rejected",
+        *(f"ip daddr {one} goto rejected" for one in facts.ranges),
         f"ip daddr . meta l4proto . th dport @{UNSERVED} goto rejected",
     ]
     if not facts.egress:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import json
 import os
 import shutil
 import subprocess
+import sys
 from typing import Any
 
 import pytest
 
+from minikctl.model import objects
 from minikctl.plan import proxy, proxy_nft, publisher
 from tests.plan.proxy.cases import FACTS, endpoint, endpoint_slice, service
 
@@ -107,3 +110,43 @@ def test_other_tables_are_left_alone() -> None:
     words = ["unshare", "--net", "sh", "-c", script, "sh", foreign, proxy_nft.replace(STATES["plain"])]
     done = subprocess.run(words, capture_output=True, text=True, check=True)
     assert "accept" in done.stdout
+
+
+SENDING = """
+import socket, subprocess, sys, threading
+for words in ("link add here type veth peer name there", "link set here up", "link set there up",
+              "addr add 10.1.0.2/20 dev here",
+              "neigh add 10.1.0.3 lladdr 02:00:00:00:00:03 dev here"):
+    subprocess.run(["ip", *words.split()], check=True)
+rules = sys.stdin.buffer.read()
+sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+
+def write(times):
+    for _ in range(times):
+        subprocess.run(["nft", "-f", "-"], input=rules, check=True)
+
+write(1)
+writer = threading.Thread(target=write, args=(10,))
+writer.start()
+sent = refused = 0
+while writer.is_alive():
+    try:
+        sender.sendto(b"?", ("10.1.0.3", 8080))
+        sent += 1
+    except PermissionError:
+        refused += 1
+print(sent, refused)
+"""
+
+
+def test_nothing_is_refused_while_rules_are_written_again() -> None:
+    """Each datagram meets all rules, as nobody answers: some are in the midst of them when they change."""
+    services = [service(f"s{number}", f"10.96.{number % 250}.{number // 250 + 1}") for number in range(200)]
+    slices = [endpoint_slice(objects.name(one), "10.1.0.2", "10.1.0.3") for one in services]
+    rules = proxy.compile_pods(services, slices, dataclasses.replace(FACTS, egress=False)).ruleset
+    words = ["unshare", "--net", sys.executable, "-c", SENDING]
+    done = subprocess.run(words, input=proxy_nft.replace(rules), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    sent, refused = map(int, done.stdout.split())
+    assert sent > 100
+    assert refused == 0

@@ -176,7 +176,7 @@ class Tracer:
         frontend = f"{packet.address} . {packet.protocol} . {packet.port}"
         return [
             (r"meta l4proto (tcp|udp|sctp)(?= )", lambda m: m[1] == packet.protocol),
-            (r"ip daddr \{ ([^}]+) \}", lambda m: any(within(packet.address, c) for c in m[1].split(", "))),
+            (r"ip daddr (\d\S+)", lambda m: within(packet.address, m[1])),
             (r"ip daddr \. meta l4proto \. th dport @(\S+)", lambda m: frontend in self.table.sets[m[1]]),
             (r"ip saddr \{ ([^}]+) \}", lambda m: any(within(packet.source, c) for c in m[1].split(", "))),
             (r"ip saddr @(\S+)", lambda m: packet.source in self.table.remembered[m[1]]),
