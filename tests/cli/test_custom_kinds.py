@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 import textwrap
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import pytest
 from kubernetes import dynamic
 
 from tests.cli.conftest import World
+from tests.waiting import eventually
 
 CRD = """
 apiVersion: apiextensions.k8s.io/v1
@@ -53,13 +53,6 @@ spec: {size: 3}
 
 def names(kind: str) -> dict[str, str]:
     return {"kind": kind, "plural": f"{kind.lower()}s", "short": kind[:3].lower()}
-
-
-def eventually(holds: Callable[[], bool], seconds: float = 20) -> None:
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, "it did not come about"
-        time.sleep(0.1)
 
 
 @pytest.fixture

@@ -6,8 +6,7 @@ import contextlib
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 import kubernetes
 import pytest
 
+from tests import waiting
 from tests.clients import programs
 
 MINIKCTL = str(Path(sys.executable).parent / "minikctl")
@@ -90,15 +90,7 @@ class Cluster:
         return kubernetes.config.new_client_from_config(str(self.kubeconfig))
 
 
-def eventually(check: Callable[[], Any], seconds: float = 20, every: float = 0.1) -> Any:
-    """Return what the check returns once that is true; fail with its last answer when time is up."""
-    end = time.monotonic() + seconds
-    while True:
-        found = check()
-        if found:
-            return found
-        assert time.monotonic() < end, f"still {found!r}"
-        time.sleep(every)
+eventually = waiting.eventually
 
 
 def named(items: list[Any]) -> Mapping[str, Any]:
@@ -124,6 +116,19 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """Yield the cluster that most tests share, each in a namespace of its own."""
     with running(tmp_path_factory.mktemp("clients"), "clients") as found:
         yield found
+
+
+@pytest.fixture
+def client(cluster: Cluster) -> Iterator[kubernetes.client.ApiClient]:
+    """Yield the official Python client's way into the shared cluster."""
+    with cluster.client() as found:
+        yield found
+
+
+@pytest.fixture
+def core(client: kubernetes.client.ApiClient) -> kubernetes.client.CoreV1Api:
+    """Return the client of the core group."""
+    return kubernetes.client.CoreV1Api(client)
 
 
 @pytest.fixture

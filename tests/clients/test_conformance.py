@@ -7,29 +7,18 @@ common/node/sysctl.go, network/service.go, node/pods.go), on a cluster whose con
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from kubernetes import watch
 from kubernetes.client import ApiClient, ApiException, BatchV1Api, CoreV1Api
 
-from tests.clients.conftest import Cluster, eventually
+from tests.clients.conftest import eventually
 
 pytestmark = pytest.mark.timeout(120)
 LABEL = {"walk": "conformance"}
 CHOSEN = "walk=conformance"
-
-
-@pytest.fixture(scope="module")
-def client(cluster: Cluster) -> Iterator[ApiClient]:
-    with cluster.client() as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
-def core(client: ApiClient) -> CoreV1Api:
-    return CoreV1Api(client)
 
 
 def pod(name: str, **spec: Any) -> dict[str, Any]:

@@ -8,7 +8,7 @@ docs/conformance.md has the whole list.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -30,17 +30,6 @@ from tests.clients.conftest import Cluster, eventually
 pytestmark = pytest.mark.timeout(120)
 PAUSE = "registry.k8s.io/pause:3.10"
 MERGE = {"_content_type": "application/merge-patch+json"}
-
-
-@pytest.fixture(scope="module")
-def client(cluster: Cluster) -> Iterator[ApiClient]:
-    with cluster.client() as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
-def core(client: ApiClient) -> CoreV1Api:
-    return CoreV1Api(client)
 
 
 def pod(name: str, **spec: Any) -> dict[str, Any]:

@@ -6,7 +6,6 @@ import base64
 import gc
 import threading
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import kubernetes
@@ -35,17 +34,6 @@ spec:
       containers:
       - {name: app, image: "minikctl-demo:latest", env: [{name: A, value: a}]}
 """
-
-
-@pytest.fixture
-def client(cluster: Cluster) -> Iterator[ApiClient]:
-    with cluster.client() as found:
-        yield found
-
-
-@pytest.fixture
-def core(client: ApiClient) -> CoreV1Api:
-    return CoreV1Api(client)
 
 
 def config_map(name: str, **data: str) -> Any:

@@ -14,10 +14,12 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
+
+from tests import waiting
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BIN = pathlib.Path(sys.executable).parent
@@ -160,15 +162,7 @@ def curl(url: str, *words: str, seconds: float = 15) -> str:
         time.sleep(0.2)
 
 
-def eventually(check: Callable[[], Any], seconds: float = 30, pause: float = 0.2) -> Any:
-    """Return what ``check`` returns once that is true; its last value is shown when it never is."""
-    deadline = time.monotonic() + seconds
-    while True:
-        found = check()
-        if found:
-            return found
-        assert time.monotonic() < deadline, f"still {found!r} after {seconds} s"
-        time.sleep(pause)
+eventually = waiting.eventually
 
 
 @pytest.fixture(scope="module")
