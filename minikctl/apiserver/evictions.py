@@ -25,10 +25,7 @@ async def evict(
     given = objects.name(eviction)
     if given and given != name:
         raise errors.bad_request("name in URL does not match name in Eviction object")
-    given_options = subresources.part(
-        eviction, "deleteOptions", "Eviction.deleteOptions of type v1.DeleteOptions"
-    )
-    wanted = subresources.delete_options(given_options)
+    wanted = subresources.delete_options(deletion(eviction))
     pod = registry.get(kinds.POD, namespace, name)
     await registry.admission.admit_part(kinds.POD, (namespace, name), "eviction", eviction, options)
     if not _may_go_anyway(pod):
@@ -37,6 +34,11 @@ async def evict(
         await _tell(registry, pod)
     await registry.delete(kinds.POD, namespace, name, _unless_changed(wanted, pod), write=options)
     return subresources.success(code=201)
+
+
+def deletion(eviction: Object) -> Object:
+    """Return what an eviction says of the deletion, {} if nothing; 400 for what is no object."""
+    return subresources.part(eviction, "deleteOptions", "Eviction.deleteOptions of type v1.DeleteOptions")
 
 
 def _may_go_anyway(pod: Object) -> bool:

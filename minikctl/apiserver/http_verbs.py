@@ -108,7 +108,7 @@ def warnings(exchange: Exchange, target: Target) -> Iterator[str]:
     kind = target.kind
     if kind.deprecation:
         yield kind.deprecation
-    applied = exchange.method == "PATCH" and http_bodies.media_type(exchange) in http_bodies.APPLY
+    applied = exchange.method == "PATCH" and http_bodies.media_type(exchange) == http_bodies.APPLY
     if kind.stored_only and not target.subresource and (applied or exchange.method == "POST"):
         yield f"minikctl stores {kind.resource} but nothing acts on it yet"
 
@@ -190,9 +190,9 @@ def _dry_run(exchange: Exchange, more: Iterable[str] = ()) -> bool:
     return bool(values)
 
 
-def _write_options(exchange: Exchange) -> WriteOptions:
+def _write_options(exchange: Exchange, dry_run: Iterable[str] = ()) -> WriteOptions:
     return WriteOptions(
-        dry_run=_dry_run(exchange),
+        dry_run=_dry_run(exchange, dry_run),
         manager=http_managers.manager(exchange),
         caller=exchange.caller,
     )
@@ -315,12 +315,7 @@ async def _delete_options(exchange: Exchange, kind: Kind) -> tuple[DeleteOptions
     grace = exchange.number("gracePeriodSeconds")
     if grace is not None:
         body.setdefault("gracePeriodSeconds", grace)
-    listed = body.get("dryRun") or []
-    if not isinstance(listed, list):
-        raise errors.bad_request(
-            "json: cannot unmarshal into Go struct field DeleteOptions.dryRun of type []string"
-        )
-    dry_run = _dry_run(exchange, map(str, listed))
+    dry_run = _dry_run(exchange, subresources.dry_run(body))
     return subresources.delete_options(body), WriteOptions(dry_run, caller=exchange.caller)
 
 
@@ -376,7 +371,8 @@ async def _bind_by_name(registry: Registry, exchange: Exchange, target: Target) 
 
 async def _evict(registry: Registry, exchange: Exchange, target: Target) -> None:
     body = await http_bodies.read(exchange)
-    options = _write_options(exchange)
+    # A drain that is a dry run says so in what is to be deleted, not in the request.
+    options = _write_options(exchange, subresources.dry_run(evictions.deletion(body)))
     await exchange.answer_json(
         await evictions.evict(registry, target.namespace, target.name, body, options), 201
     )

@@ -145,6 +145,16 @@ def delete_options(body: Object) -> DeleteOptions:
     )
 
 
+def dry_run(body: Object) -> list[str]:
+    """Return the stages that a metav1.DeleteOptions object leaves out; 400 for what is no list."""
+    listed = body.get("dryRun") or []
+    if not isinstance(listed, list):
+        raise errors.bad_request(
+            "json: cannot unmarshal into Go struct field DeleteOptions.dryRun of type []string"
+        )
+    return [str(each) for each in listed]
+
+
 def part(body: Object, name: str, wanted: str) -> Object:
     """Return an object's part that must be an object too, {} if it is not there; 400 for anything else."""
     found = body.get(name)

@@ -297,6 +297,20 @@ async def test_eviction_deletes_gracefully(client: Client) -> None:
     assert (await client("GET", f"{PODS}/web")).json()["metadata"]["deletionGracePeriodSeconds"] == 3
 
 
+async def test_an_eviction_whose_deletion_is_a_dry_run_leaves_the_pod_as_it_is(client: Client) -> None:
+    await client("POST", PODS, samples.pod(nodeName="one"))
+    before = (await client("GET", f"{PODS}/web")).json()
+    eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": "web"}}
+    dry = {**eviction, "deleteOptions": {"dryRun": ["All"]}}
+    assert (await client("POST", f"{PODS}/web/eviction", dry)).status == 201
+    assert (await client("GET", f"{PODS}/web")).json() == before
+    unknown = {**eviction, "deleteOptions": {"dryRun": ["Some"]}}
+    refused = await client("POST", f"{PODS}/web/eviction", unknown)
+    assert (refused.status, refused.json()["reason"]) == (422, "Invalid")
+    assert (await client("POST", f"{PODS}/web/eviction", eviction)).status == 201
+    assert (await client("GET", f"{PODS}/web")).json() != before
+
+
 async def test_eviction_asks_the_budget(client: Client) -> None:
     ready = {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}
     for name in ("web", "two"):

@@ -206,6 +206,9 @@ def test_nodes(web: Kubectl) -> None:
         web.script("""
             taint node $NODE a=b:PreferNoSchedule => tainted
             taint node $NODE a- => untainted
+            drain $NODE --ignore-daemonsets --force --pod-selector=app=web --dry-run=server => server dry run
+            get node $NODE => Ready  *<none>
+            get pods -l app=web --no-headers => Running
             cordon $NODE => cordoned
             get node $NODE => Ready,SchedulingDisabled
             drain $NODE --ignore-daemonsets --force --pod-selector=app=web --timeout=30s => drained
