@@ -22,8 +22,7 @@ async def evict(
     registry: Registry, namespace: str, name: str, eviction: Object, options: WriteOptions
 ) -> Object:
     """Delete the pod gracefully if its budget allows; 429 if not, so that clients try again."""
-    given = objects.name(eviction)
-    if given and given != name:
+    if objects.name(eviction) != name:
         raise errors.bad_request("name in URL does not match name in Eviction object")
     wanted = subresources.delete_options(deletion(eviction))
     pod = registry.get(kinds.POD, namespace, name)

@@ -114,6 +114,14 @@ def same_name(obj: Object, name: str) -> None:
         )
 
 
+def same_uid(kind: Kind, uid: str, current: Object) -> None:
+    """Raise 409 unless the present object is the one that a write means."""
+    found = objects.uid(current)
+    if uid != found:
+        cause = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {found}"
+        raise errors.conflict(kind.plural, kind.group, objects.name(current), cause)
+
+
 def expected_version(obj: Object) -> str:
     """Return the resourceVersion that a write is meant for; "", which "0" means too, is any."""
     given = objects.resource_version(obj)
@@ -192,14 +200,8 @@ def begin_update(kind: Kind, new: Object, old: Object, subresource: str = "") ->
             merged.pop("status", None)
         return merged
     meta, before = metadata_of(new), objects.meta(old)
-    if meta.get("uid") and meta["uid"] != before.get("uid"):
-        raise errors.conflict(
-            kind.plural,
-            kind.group,
-            objects.name(old),
-            f"Precondition failed: UID in precondition: {meta['uid']}, "
-            f"UID in object meta: {before.get('uid')}",
-        )
+    if meta.get("uid"):
+        same_uid(kind, meta["uid"], old)
     for field in _NOT_KEPT:
         meta.pop(field, None)
     given, owned = meta.get("managedFields"), before.get("managedFields")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from minikctl import errors
-from minikctl.apiserver import applying, patching, scaling
+from minikctl.apiserver import applying, patching, scaling, strategy
 from minikctl.apiserver.options import DeleteOptions, PatchOptions, PatchType, WriteOptions
 from minikctl.apiserver.registry import Registry
 from minikctl.model import causes, kinds, objects
@@ -17,10 +18,13 @@ from minikctl.model.objects import Key, Object
 async def update_scale(
     registry: Registry, kind: Kind, namespace: str, name: str, scale: Object, options: WriteOptions
 ) -> Object:
-    """Set the wanted number of replicas; a resourceVersion in the Scale must be the workload's."""
-    replicas = scaling.replicas(name, scale)
+    """Set the wanted number of replicas; uid and resourceVersion in the Scale must be the workload's."""
+    strategy.same_name(scale, name)
+    replicas, uid = scaling.replicas(name, scale), objects.uid(scale)
 
     def change(current: Object) -> Object:
+        if uid:
+            strategy.same_uid(kind, uid, current)
         new = patching.copied(current)
         scaling.set_replicas(kind, new, replicas)
         return new
@@ -75,34 +79,67 @@ async def apply_scale(
 async def bind(
     registry: Registry, namespace: str, name: str, binding: Object, options: WriteOptions
 ) -> Object:
-    """Give a pod its node, once."""
+    """Give a pod its node, once, and what the Binding has of annotations and labels."""
     target = part(binding, "target", "Binding.target of type v1.ObjectReference")
-    node = str(target.get("name") or "")
-    if not node:
-        raise errors.invalid("Binding", "", name, [causes.required("target.name")])
+    if objects.name(binding) != name:
+        raise errors.bad_request("name in URL does not match name in Binding object")
+    node = _node_of(name, target)
     now = objects.timestamp(registry.clock.now())
 
     def change(current: Object) -> Object:
-        present = objects.spec(current).get("nodeName")
-        if objects.is_deleting(current):
-            raise errors.conflict(
-                "pods/binding", "", name, f"pod {name} is being deleted, cannot be assigned to a host"
-            )
-        if present:
-            raise errors.conflict(
-                "pods/binding", "", name, f'pod {name} is already assigned to node "{present}"'
-            )
+        _same_pod(current, objects.meta(binding))
+        _refuse_unbindable(current)
         new = patching.copied(current)
         new["spec"]["nodeName"] = node
+        for field in ("annotations", "labels"):
+            if more := objects.meta(binding).get(field):
+                new["metadata"][field] = {**(new["metadata"].get(field) or {}), **more}
         scheduled = {"type": "PodScheduled", "status": "True", "lastTransitionTime": now}
         others = [
             each for each in objects.status(new).get("conditions") or () if each.get("type") != "PodScheduled"
         ]
         new["status"] = {**objects.status(new), "conditions": [*others, scheduled]}
+        new["status"].pop("nominatedNodeName", None)
         return new
 
     await registry.modify(kinds.POD, (namespace, name), change, options, subresource="binding")
     return success()
+
+
+def _node_of(name: str, target: Object) -> str:
+    faults, kind, node = [], target.get("kind"), str(target.get("name") or "")
+    if kind and kind != "Node":
+        faults.append(causes.unsupported("target.kind", kind, ("Node", "<empty>"), in_order=True))
+    if not node:
+        faults.append(causes.required("target.name"))
+    if faults:
+        raise errors.invalid("Binding", "", name, faults)
+    return node
+
+
+def _same_pod(pod: Object, wanted: Mapping[str, Any]) -> None:
+    """Raise 409 unless the pod is the one that a Binding's metadata means."""
+    meta, name = objects.meta(pod), objects.name(pod)
+    for field, shown in (("uid", "UID"), ("resourceVersion", "ResourceVersion")):
+        if wanted.get(field) and wanted[field] != meta.get(field):
+            cause = (
+                f"Precondition failed: {shown} in precondition: {wanted[field]}, "
+                f"{shown} in object meta: {meta.get(field)}"
+            )
+            raise errors.conflict("pods", "", name, cause)
+
+
+def _refuse_unbindable(pod: Object) -> None:
+    name, present = objects.name(pod), objects.spec(pod).get("nodeName")
+    if objects.is_deleting(pod):
+        cause = f"pod {name} is being deleted, cannot be assigned to a host"
+    elif present:
+        cause = f'pod {name} is already assigned to node "{present}"'
+    elif objects.spec(pod).get("schedulingGates"):
+        cause = f"pod {name} has non-empty .spec.schedulingGates"
+    else:
+        return
+    raise errors.conflict("pods/binding", "", name, cause)
 
 
 async def finalize(registry: Registry, name: str, namespace: Object, options: WriteOptions) -> Object:

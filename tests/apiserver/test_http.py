@@ -279,20 +279,76 @@ async def test_scale_shows_and_sets_replicas(client: Client) -> None:
     assert wrong.status == 422
 
 
+async def test_a_scale_is_of_the_object_that_it_names(client: Client) -> None:
+    uid = (await client("POST", DEPLOYMENTS, samples.deployment())).json()["metadata"]["uid"]
+    for meta, code, said in (
+        ({"name": "other"}, 400, "the name of the object (other) does not match the name on the URL (web)"),
+        ({"name": "web", "uid": "x"}, 409, f"UID in precondition: x, UID in object meta: {uid}"),
+        ({"name": "web", "uid": uid}, 200, ""),
+    ):
+        answer = await client("PUT", f"{DEPLOYMENTS}/web/scale", {"metadata": meta, "spec": {"replicas": 1}})
+        assert answer.status == code
+        assert said in answer.json().get("message", "")
+
+
 async def test_binding_gives_a_node_once(client: Client) -> None:
-    await client("POST", PODS, samples.pod())
-    binding = {"target": {"kind": "Node", "name": "one"}}
+    pod = samples.pod()
+    pod["metadata"]["labels"] = {"a": "b"}
+    await client("POST", PODS, pod)
+    meta = {"name": "web", "annotations": {"why": "free"}, "labels": {"zone": "z"}}
+    binding = {"metadata": meta, "target": {"kind": "Node", "name": "one"}}
     assert (await client("POST", f"{PODS}/web/binding", binding)).status == 201
     pod = (await client("GET", f"{PODS}/web")).json()
     assert pod["spec"]["nodeName"] == "one"
     assert pod["status"]["conditions"][0]["type"] == "PodScheduled"
+    assert pod["metadata"]["annotations"] == {"why": "free"}
+    assert pod["metadata"]["labels"] == {"a": "b", "zone": "z"}
     again = await client("POST", f"{PODS}/web/binding", binding)
     assert (again.status, "already assigned" in again.json()["message"]) == (409, True)
 
 
+@pytest.mark.parametrize(
+    ("meta", "target", "code", "said"),
+    [
+        ({"name": "other"}, {"name": "one"}, 400, "name in URL does not match name in Binding object"),
+        ({}, {"name": "one"}, 400, "name in URL does not match name in Binding object"),
+        (
+            {"name": "web"},
+            {"kind": "Pod", "name": "one"},
+            422,
+            'target.kind: Unsupported value: "Pod": supported values: "Node", "<empty>"',
+        ),
+        ({"name": "web"}, {"kind": "Node"}, 422, "target.name: Required value"),
+        (
+            {"name": "web", "uid": "x"},
+            {"name": "one"},
+            409,
+            'pods "web": Precondition failed: UID in precondition: x',
+        ),
+        ({"name": "web", "resourceVersion": "1"}, {"name": "one"}, 409, "ResourceVersion in precondition: 1"),
+        ({"name": "web"}, {"name": "one"}, 409, "pod web has non-empty .spec.schedulingGates"),
+    ],
+)
+async def test_a_binding_that_cannot_be(
+    client: Client, meta: dict[str, Any], target: dict[str, Any], code: int, said: str
+) -> None:
+    await client("POST", PODS, samples.pod(schedulingGates=[{"name": "wait"}]))
+    refused = await client("POST", f"{PODS}/web/binding", {"metadata": meta, "target": target})
+    assert refused.status == code
+    assert said in refused.json()["message"]
+    assert "nodeName" not in (await client("GET", f"{PODS}/web")).json()["spec"]
+
+
 async def test_eviction_deletes_gracefully(client: Client) -> None:
     await client("POST", PODS, samples.pod(nodeName="one"))
-    eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "deleteOptions": {"gracePeriodSeconds": 3}}
+    eviction = {
+        "apiVersion": "policy/v1",
+        "kind": "Eviction",
+        "metadata": {"name": "web"},
+        "deleteOptions": {"gracePeriodSeconds": 3},
+    }
+    nameless = await client("POST", f"{PODS}/web/eviction", {**eviction, "metadata": {}})
+    assert nameless.json()["message"] == "name in URL does not match name in Eviction object"
     assert (await client("POST", f"{PODS}/web/eviction", eviction)).status == 201
     assert (await client("GET", f"{PODS}/web")).json()["metadata"]["deletionGracePeriodSeconds"] == 3
 

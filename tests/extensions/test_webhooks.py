@@ -399,7 +399,7 @@ async def test_binding_eviction_and_exec_are_asked_about(api: Api, server: Webho
     pod = {**named("web"), "spec": {"containers": [{"name": "c", "image": "x"}]}}
     await api.ok("POST", PODS, pod)
     await configure(api, "Validating", hook(server, "a.example.com", rule("pods/*", "CREATE,CONNECT")))
-    await api.ok("POST", f"{PODS}/web/binding", {"target": {"kind": "Node", "name": "n"}})
+    await api.ok("POST", f"{PODS}/web/binding", {**named("web"), "target": {"kind": "Node", "name": "n"}})
     await api("POST", f"{PODS}/web/exec?command=sh&stdout=true")
     await api("GET", f"{PODS}/web/proxy/x?y")
     await api("POST", f"{PODS}/web/eviction", {"apiVersion": "policy/v1", "kind": "Eviction", **named("web")})
