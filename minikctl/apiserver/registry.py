@@ -1,8 +1,7 @@
 """All verbs on all kinds, over the store: the API without HTTP.
 
 Objects that are handed in belong to the registry and may be changed; objects that it hands out are shared
-with its cache and must never be.  A write returns when reads and watches have it; one that is being stored
-goes on to its end when its caller is cancelled, so that what it was given is kept or taken back.
+with its cache and must never be.  A write returns when reads and watches have it.
 """
 
 from __future__ import annotations
@@ -43,7 +42,7 @@ from minikctl.model.apply import ownership
 from minikctl.model.kinds.base import Kind
 from minikctl.model.objects import Key, Object
 from minikctl.runtime import clock as clocks
-from minikctl.runtime import served, tasks
+from minikctl.runtime import served
 from minikctl.store import store as stores
 
 AT_ONCE = 128
@@ -188,7 +187,7 @@ class Registry:
         refuse(kind, obj, rules.prepare(stored, obj, None))
         await self.admission.validate(request)
         strategy.set_owners(obj, owners)
-        return await tasks.whole(self._store_new(request, options))
+        return await services.whole(stored, self._store_new(request, options))
 
     async def _store_new(self, request: chain.Request, options: WriteOptions) -> Object:
         try:
@@ -341,7 +340,7 @@ class Registry:
             request.old = present if kind.is_custom else entry.object
             try:
                 new = await self._prepare(request, new)
-                is_stored = await tasks.whole(self._put(request, entry, new, options))
+                is_stored = await services.whole(request.kind, self._put(request, entry, new, options))
             finally:
                 self.admission.finished(request)
             if is_stored:

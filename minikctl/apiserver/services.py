@@ -7,16 +7,19 @@ so that there is no second record that could disagree with the first.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable, Coroutine, Iterator
+from typing import Any, TypeVar
 
 from minikctl import errors
 from minikctl.apiserver import cache, pools
-from minikctl.model import causes, objects
+from minikctl.model import causes, kinds, objects
+from minikctl.model.kind import Kind
 from minikctl.model.objects import Object
 from minikctl.model.validation import service as service_rules
 from minikctl.plan import service_addresses, service_cidr
+from minikctl.runtime import tasks
 
+T = TypeVar("T")
 Undo = Callable[[], None]
 
 _WITH_NODE_PORTS = ("NodePort", "LoadBalancer")
@@ -99,6 +102,15 @@ class Addresses:
             gains.undo()
             raise
         return gains.undo
+
+
+async def whole(kind: Kind, storing: Coroutine[Any, Any, T]) -> T:
+    """Return what storing an object returns.
+
+    A Service is stored to the end though its caller is cancelled, so that what it was given is its own or
+    given back.
+    """
+    return await (tasks.whole(storing) if kind is kinds.SERVICE else storing)
 
 
 class _Gains:
