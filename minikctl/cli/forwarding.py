@@ -96,13 +96,17 @@ async def _until_interrupted(work: Coroutine[Any, Any, None]) -> None:
 
 
 class _Present(NamedTuple):
-    """The pod that new connections go to, until when it may still be starting, and what is set when it leaves."""
+    """The pod that new connections go to, and until when it may still be starting.
+
+    ``leaving`` is set when it is on its way out, ``left`` once no new connection goes to it.
+    """
 
     pod: dict[str, Any]
     connection: multiplex.Connection
     ports: list[int]
     starts_until: float
     leaving: asyncio.Event
+    left: asyncio.Event
 
 
 class _Forwarder:
@@ -145,8 +149,8 @@ class _Forwarder:
         assert self._present is not None
         ports = [remote for _, remote in self._goal.ports(pod)]
         running = group.create_task(connection.run())
-        leaving = asyncio.Event()
-        self._present.set_result(_Present(pod, connection, ports, starts_until, leaving))
+        leaving, left = asyncio.Event(), asyncio.Event()
+        self._present.set_result(_Present(pod, connection, ports, starts_until, leaving, left))
         watch = _Watch(pod, self._session, asyncio.get_running_loop(), leaving)
         watch.start()
         try:
@@ -157,6 +161,7 @@ class _Forwarder:
         finally:
             watch.stop()
         self._present = asyncio.get_running_loop().create_future()
+        left.set()
         if self._plan.is_once:
             running.cancel()
             raise errors.UsageError("error: lost connection to pod")
@@ -268,20 +273,14 @@ class _Forwarder:
             return False
         if await self._is_gone(present):
             present.leaving.set()
-            while present.connection is self._connection():
-                await asyncio.sleep(0)
+            await present.left.wait()
             return True
         await asyncio.sleep(POLL_SECONDS)
         return time.monotonic() < present.starts_until
 
-    def _connection(self) -> multiplex.Connection | None:
-        """Return what new connections go through now."""
-        assert self._present is not None
-        return self._present.result().connection if self._present.done() else None
-
     async def _is_gone(self, present: _Present) -> bool:
         """Tell whether the pod is none of those meant any more: its end may be known here before it is heard of."""
-        if present.connection is not self._connection():
+        if present.left.is_set():
             return True
         try:
             found = await asyncio.to_thread(self._goal.candidates)
@@ -292,8 +291,7 @@ class _Forwarder:
 
 async def _expire(connection: multiplex.Connection, running: asyncio.Task[None]) -> None:
     """End a connection once it carries nothing, or its pod is gone."""
-    while not connection.lost.is_set() and connection.is_busy:
-        await asyncio.sleep(POLL_SECONDS)
+    await connection.idle()
     await connection.close()
     running.cancel()
 

@@ -137,11 +137,13 @@ class Connection:
         self._writing = asyncio.Lock()
         self._buffered = 0
         self._drained = asyncio.Event()
+        self._fewer = asyncio.Event()
 
-    @property
-    def is_busy(self) -> bool:
-        """Tell whether any stream is open."""
-        return bool(self._streams)
+    async def idle(self) -> None:
+        """Return once no stream is open, or the connection is lost."""
+        while self._streams and not self.lost.is_set():
+            self._fewer.clear()
+            await self._fewer.wait()
 
     async def run(self) -> None:
         """Take what comes until the peer ends the connection or stops speaking SPDY."""
@@ -154,7 +156,7 @@ class Connection:
         except sessions.ProtocolError:
             pass
         finally:
-            self.lost.set()
+            self._lose()
             for stream in self._streams.values():
                 stream.lose()
             self._new.put_nowait(None)
@@ -195,8 +197,12 @@ class Connection:
             try:
                 await self._pipe.write(data)
             except OSError:
-                self.lost.set()
+                self._lose()
                 await self._pipe.close()
+
+    def _lose(self) -> None:
+        self.lost.set()
+        self._fewer.set()
 
     async def close(self) -> None:
         """Say good-bye and end the connection."""
@@ -234,3 +240,4 @@ class Connection:
         """Forget a stream that is over: who holds it may still read what has come."""
         if not self.session.knows(number):
             self._streams.pop(number, None)
+            self._fewer.set()

@@ -149,6 +149,20 @@ async def test_the_end_of_the_connection_ends_its_streams() -> None:
             await ours.write(b"x")
 
 
+@pytest.mark.parametrize("is_lost", [False, True])
+async def test_a_connection_is_idle_once_its_last_stream_is_over_or_it_is_lost(is_lost: bool) -> None:
+    async with joined() as (client, server):
+        await client.idle()
+        one, two = await client.open({}), await client.open({})
+        await accepted(server)
+        waiting = asyncio.create_task(client.idle())
+        await one.reset()
+        await asyncio.sleep(0.01)
+        assert not waiting.done()
+        await (server.close() if is_lost else two.reset())
+        await asyncio.wait_for(waiting, 1)
+
+
 async def test_a_peer_that_does_not_speak_spdy_ends_the_connection() -> None:
     ours, theirs = pipe()
     server = Connection(theirs, client=False)
