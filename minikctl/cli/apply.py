@@ -95,7 +95,7 @@ class ApplyOptions(changing.Reported, filing.Filing):
 def run(options: ApplyOptions, session: Session) -> int:
     """Apply every document; one that fails does not stop the others.  Return the exit code."""
     _validate(options)
-    if options.allowlist:
+    if options.allowlist and options.prune:
         from minikctl.cli import pruning
 
         list(pruning.prunable(options, session))  # what is not served is told before anything is applied
@@ -155,10 +155,7 @@ def _documents(options: ApplyOptions, session: Session) -> tuple[list[manifests.
         else:
             documents.append(document)
     if options.labels:
-        from minikctl.model import objects, selectors
-
-        chosen = selectors.parse(options.labels)
-        documents = [one for one in documents if chosen.matches(objects.labels(one.object))]
+        documents = manifests.labelled(documents, options.labels)
     if not documents and not failed:
         raise errors.UsageError("error: no objects passed to apply")
     return documents, failed
@@ -193,6 +190,7 @@ def _validate(options: ApplyOptions) -> None:
     if not options.files:
         raise errors.UsageError("error: must specify one of -f and -k")
     changing.check_dry_run(options.dry_run)
+    changing.check_validation(options.validate)
     changing.check_cascade(options.cascade)
     if options.prune or options.applyset or options.all:
         from minikctl.cli import pruning
@@ -208,6 +206,8 @@ def _validate(options: ApplyOptions) -> None:
         )
     if options.force_conflicts and not options.server_side:
         raise errors.UsageError("error: --force-conflicts only works with --server-side")
+    if options.subresource and not options.server_side:
+        raise errors.UsageError("error: --subresource can only be specified for --server-side")
 
 
 def ordered(documents: list[manifests.Document]) -> list[manifests.Document]:
@@ -302,10 +302,9 @@ def preview(
 
 
 def _query(options: ApplyOptions) -> dict[str, Any]:
-    levels = {"strict": "Strict", "true": "Strict", "warn": "Warn", "ignore": "Ignore", "false": "Ignore"}
     query: dict[str, Any] = {
         "fieldManager": (options.manager or MANAGER),
-        "fieldValidation": levels.get(options.validate, "Strict"),
+        "fieldValidation": changing.LEVELS[options.validate],
     }
     if options.dry_run == "server":
         query["dryRun"] = "All"

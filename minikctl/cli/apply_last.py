@@ -38,6 +38,8 @@ def view(options: ViewOptions, session: Session) -> int:
         )
     if not options.files and not options.arguments:
         raise errors.UsageError(selection.NOTHING)
+    if options.all and options.arguments[1:]:
+        raise errors.UsageError("error: name cannot be provided when a selector is specified")
     chosen = changing.Chosen(
         arguments=options.arguments,
         files=options.files,
@@ -139,6 +141,7 @@ def edit_last(options: EditOptions, session: Session) -> int:
 
     if not options.files and not options.arguments:
         raise errors.UsageError(selection.NOTHING)
+    edit.check_output(options.output)
     for target in changing.targets(options, session):
         current = session.client.request("GET", target.path()).json()
         before = lastapplied.of(current)

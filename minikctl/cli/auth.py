@@ -42,6 +42,8 @@ def can_i(options: CanOptions, session: Session) -> int:
         if options.quiet:
             raise errors.UsageError("error: list option can't be specified with quiet option")
         return _list(options, session)
+    if options.no_headers:
+        raise errors.UsageError("error: --no-headers cannot be set without --list specified")
     if not 2 <= len(options.arguments) <= 3:
         raise parsing.BadCommandLine(f"{BAD_USE}\nSee 'minikctl auth can-i -h' for help and examples.")
     attributes = _attributes(options, session)

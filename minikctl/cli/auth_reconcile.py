@@ -46,7 +46,11 @@ def run(options: ReconcileOptions, session: Session) -> int:
     """Reconcile every role and binding of the files; return the exit code."""
     if not options.files:
         raise errors.UsageError("error: must specify one of -f and -k")
-    changing.check_dry_run(options.dry_run)
+    if options.dry_run not in changing.DRY_RUNS:
+        raise errors.UsageError(
+            "error: error accessing --dry-run flag for command reconcile: "
+            f'Invalid dry-run value ({options.dry_run}). Must be "none", "server", or "client".'
+        )
     failed = False
     for document in manifests.sound(options.files, options.recursive, session.io):
         kind = document.object.get("kind")

@@ -122,13 +122,22 @@ def autoscaler(options: AutoscaleOptions, target: Target) -> dict[str, Any]:
 
 def _metric(name: str, text: str) -> dict[str, Any]:
     if text.endswith("%"):
-        try:
-            wanted: dict[str, Any] = {"averageUtilization": int(text[:-1]), "type": "Utilization"}
-        except ValueError:
-            raise errors.UsageError(f"error: invalid {name} percentage: {text}") from None
+        if not (share := text.removesuffix("%")).isdecimal():
+            raise errors.UsageError(f"error: invalid percentage value: {share}")
+        wanted: dict[str, Any] = {"averageUtilization": int(share), "type": "Utilization"}
     else:
+        _check_amount(name, text)
         wanted = {"averageValue": text, "type": "AverageValue"}
     return {"type": "Resource", "resource": {"name": name, "target": wanted}}
+
+
+def _check_amount(name: str, text: str) -> None:
+    from minikctl.model import quantity
+
+    try:
+        quantity.parse(text)
+    except ValueError:
+        raise errors.UsageError(f"error: invalid resource {name} value: {text}") from None
 
 
 COMMANDS = {

@@ -61,6 +61,9 @@ def _decide_all(decision: _Decision, options: CertificateOptions, session: Sessi
     """Decide every request that is meant; return the exit code."""
     if not options.names and not options.files:
         raise errors.UsageError("error: one or more CSRs must be specified as <name> or -f <filename>")
+    if options.kustomize:
+        _check_alone(options.names)
+    printing.printer(options, printing.named(""))  # refuses a format that is none
     failed = False
     for target in _targets(options, session):
         try:
@@ -110,9 +113,15 @@ def _decided(decision: _Decision, current: dict[str, Any]) -> dict[str, Any]:
     return {**current, "status": {**status, "conditions": [*others, fresh]}}
 
 
+def _check_alone(names: tuple[str, ...]) -> None:
+    if names:
+        raise errors.UsageError("error: resource/name arguments cannot be provided when a path is specified")
+
+
 def _targets(options: CertificateOptions, session: Session) -> list[Target]:
     if options.files:
         documents = manifests.sound(options.files, options.recursive, session.io)
+        _check_alone(options.names)
         return [selection.target_of(document.object, session, document.source) for document in documents]
     resource = session.discovery.find("certificatesigningrequests")
     return [selection.Target(resource, name) for name in options.names]

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 MERGE = "application/merge-patch+json"
 STRATEGIC = "application/strategic-merge-patch+json"
 CASCADES = {"background": "Background", "foreground": "Foreground", "orphan": "Orphan"}
+LEVELS = {"strict": "Strict", "true": "Strict", "warn": "Warn", "ignore": "Ignore", "false": "Ignore"}
+"""What the server is to do about unknown fields, for each --validate."""
 DRY_RUNS = {"none": "", "client": " (dry run)", "server": " (server dry run)"}
 
 
@@ -61,6 +63,14 @@ def check_dry_run(value: str) -> None:
         )
 
 
+def check_validation(value: str) -> None:
+    """Refuse a --validate value that is none, in kubectl's words."""
+    if value not in LEVELS:
+        raise errors.UsageError(
+            f'error: invalid - validate option "{value}"; must be one of: strict (or true), warn, ignore (or false)'
+        )
+
+
 def check_cascade(value: str) -> None:
     """Refuse a --cascade value that is none, in kubectl's words."""
     if value not in CASCADES:
@@ -73,8 +83,8 @@ def targets(chosen: Chosen, session: Session, *, takes_all: bool = False) -> lis
     """Return the objects that the command line names; with ``takes_all`` a type alone means all of its objects."""
     check_dry_run(chosen.dry_run)
     if chosen.files:
-        documents = manifests.sound(chosen.files, chosen.recursive, session.io)
-        return [selection.target_of(document.object, session, document.source) for document in documents]
+        found = documents(chosen, session)
+        return [selection.target_of(document.object, session, document.source) for document in found]
     everywhere = getattr(chosen, "all_namespaces", False)
     fields = getattr(chosen, "fields", "")
     namespace = "" if everywhere else session.namespace
@@ -82,6 +92,8 @@ def targets(chosen: Chosen, session: Session, *, takes_all: bool = False) -> lis
     if all(target.name for target in parsed):
         if everywhere:
             raise errors.UsageError("error: a resource cannot be retrieved by name across all namespaces")
+        if chosen.labels or fields:
+            raise selection.twice(chosen.arguments)
         return parsed
     if not (chosen.all or chosen.labels or fields or takes_all):
         raise errors.UsageError("error: resource(s) were provided, but no name was specified")
@@ -92,6 +104,23 @@ def targets(chosen: Chosen, session: Session, *, takes_all: bool = False) -> lis
     ]
 
 
+def documents(chosen: selection.Selecting | Chosen, session: Session) -> list[manifests.Document]:
+    """Return the documents of the files, beside which no objects may be named."""
+    if chosen.kustomize:
+        check_alone(chosen.arguments)
+    found = manifests.sound(chosen.files, chosen.recursive, session.io)
+    check_alone(chosen.arguments)
+    return found
+
+
+def check_alone(arguments: Sequence[str]) -> None:
+    """Refuse objects that are named beside files, in kubectl's words."""
+    if arguments:
+        raise errors.UsageError(
+            "error: when paths, URLs, or stdin is provided as input, you may not specify resource arguments as well"
+        )
+
+
 def local(
     chosen: Chosen, session: Session, make: Callable[[dict[str, Any]], dict[str, Any]], said: str
 ) -> int:
@@ -99,7 +128,9 @@ def local(
     from minikctl.model import json_patches
 
     if not chosen.files:
-        raise errors.UsageError("error: --local needs files: -f FILENAME")
+        raise errors.UsageError(
+            "error: can only use local files by -f rsrc.yaml or --filename=rsrc.json when --local=true is set"
+        )
     for document in manifests.sound(chosen.files, chosen.recursive, session.io):
         changed = json_patches.merge(document.object, make(document.object))
         kind, name = str(changed.get("kind", "")).lower(), (changed.get("metadata") or {}).get("name", "")

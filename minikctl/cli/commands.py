@@ -16,7 +16,7 @@ class Command:
     """A verb (``run`` gets its options and a session and returns the exit code) or a group of them.
 
     ``usage`` is what stands after the command's name in its usage line; ``examples`` are pairs of a sentence
-    and a command line.
+    and a command line; ``failed`` is the exit code of a failure.
     """
 
     def __init__(
@@ -29,6 +29,7 @@ class Command:
         examples: Sequence[tuple[str, str]] = (),
         children: Mapping[str, Command] | None = None,
         aliases: Mapping[str, str] | None = None,
+        failed: int = 1,
     ) -> None:
         self.summary = summary
         self.options = options
@@ -37,6 +38,7 @@ class Command:
         self.examples = tuple(examples)
         self.children = dict(children or {})
         self.aliases = dict(aliases or {})
+        self.failed = failed
 
 
 def descend(

@@ -55,7 +55,11 @@ class ViewOptions(printing.Printing):
     minify: bool = flag("--minify", default=False, help="Only what the current context uses.")
     flatten: bool = flag("--flatten", default=False, help="Put in the content of the files that are named.")
     output: str = flag(
-        "--output", "-o", default="yaml", help="yaml, json, kyaml, jsonpath=… .", complete="yaml json kyaml"
+        "--output",
+        "-o",
+        default="",
+        help="yaml (which is used if left out), json, kyaml, jsonpath=… .",
+        complete="yaml json kyaml",
     )
 
 
@@ -71,8 +75,7 @@ def view(options: ViewOptions, session: Session) -> int:
     # As kubectl prints it: no preferences unless there are some, and null where nothing is.
     config = {key: _by_name(value) for key, value in config.items() if value or key != "preferences"}
     config["current-context"] = config.get("current-context") or ""
-    printer = printing.printer(options, lambda _: "")
-    assert printer is not None
+    printer = printing.certain(options, "yaml")
     session.io.out.write(printer([config], False))
     return 0
 

@@ -51,6 +51,8 @@ def create(options: CreateOptions, session: Session) -> int:
             session.io.warn(refusals.of_bad_document(document, options.validate))
             failed = True
             continue
+        if options.labels and not manifests.labelled([document], options.labels):
+            continue
         found = True
         try:
             _one(options, document, session)
@@ -65,11 +67,6 @@ def create(options: CreateOptions, session: Session) -> int:
 
 def _one(options: CreateOptions, document: manifests.Document, session: Session) -> None:
     obj = document.object
-    if options.labels:
-        from minikctl.model import objects, selectors
-
-        if not selectors.parse(options.labels).matches(objects.labels(obj)):
-            return
     if options.edit:
         from minikctl.cli import edit
         from minikctl.cli.output import printers

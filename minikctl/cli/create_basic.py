@@ -85,6 +85,8 @@ class NodePortOptions(ServiceOptions):
 class ExternalNameOptions(ServiceOptions):
     """What ``create service externalname`` takes."""
 
+    REQUIRED = (("external_name", "external-name"),)
+
     external_name: str = flag("--external-name", default="", help="The name that it stands for.")
 
 
@@ -153,8 +155,10 @@ def _cluster_ip(options: ClusterIpOptions, name: str) -> dict[str, Any]:
 
 
 def _external_name(options: ExternalNameOptions, name: str) -> dict[str, Any]:
-    if not options.external_name:
-        raise errors.UsageError('error: required flag(s) "external-name" not set')
+    from minikctl.model import names
+
+    if list(names.dns_subdomain(options.external_name)):
+        raise errors.UsageError(f"error: invalid service external name {options.external_name}")
     return generators.service(name, "ExternalName", options.tcp, externalName=options.external_name)
 
 

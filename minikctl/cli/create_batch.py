@@ -155,7 +155,11 @@ def _selector(text: str) -> dict[str, Any]:
     if "!=" in text:
         raise errors.UsageError('error: "!=" is not a valid label selector operator')
     found: dict[str, Any] = {}
-    for wanted in selectors.parse(text).requirements:
+    try:
+        requirements = selectors.parse(text).requirements
+    except selectors.SelectorError as error:
+        raise errors.UsageError(f'error: couldn\'t parse the selector string "{text}": {error}') from error
+    for wanted in requirements:
         if wanted.operator == "In" and len(wanted.values) == 1:
             found.setdefault("matchLabels", {})[wanted.key] = wanted.values[0]
         else:

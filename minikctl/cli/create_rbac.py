@@ -206,6 +206,9 @@ class TokenOptions(printing.Printing):
 def token(options: TokenOptions, session: Session) -> int:
     """Print a token of a ServiceAccount; return the exit code."""
     name = flags.one(options.names)
+    printing.printer(options, printing.named(""))  # refuses a format that is none
+    if "" in options.audiences:
+        raise errors.UsageError("error: --audience must not be an empty string")
     spec: dict[str, Any] = {
         "audiences": list(options.audiences),
         "expirationSeconds": int(timespan.seconds(options.duration)),

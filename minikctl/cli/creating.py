@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from minikctl import errors
-from minikctl.cli import changing, flags, hashing
+from minikctl.cli import changing, flags, hashing, printing
 from minikctl.cli.commands import Command
 from minikctl.cli.discovery import Resource
 from minikctl.cli.flags import flag, rest
@@ -56,9 +56,6 @@ SAID_PLAINLY = ("Namespace", "Role", "ClusterRole")
 """Kinds whose refusal kubectl reports as the server words it."""
 
 _TITLES = {"ResourceQuota": "quota", "PodDisruptionBudget": "poddisruptionbudgets"}
-_LEVELS = {
-    "strict": "Strict", "true": "Strict", "warn": "Warn", "ignore": "Ignore", "false": "Ignore",
-}  # fmt: skip
 
 
 class Creating(changing.Reported):
@@ -107,11 +104,8 @@ def overridden(options: Overridden, obj: dict[str, Any]) -> dict[str, Any]:
 
 def field_validation(value: str) -> str:
     """Return the query parameter for a --validate value; refuse what is none, in kubectl's words."""
-    if value not in _LEVELS:
-        raise errors.UsageError(
-            f'error: invalid - validate option "{value}"; must be one of: strict (or true), warn, ignore (or false)'
-        )
-    return _LEVELS[value]
+    changing.check_validation(value)
+    return changing.LEVELS[value]
 
 
 class NameOptions(Creating):
@@ -195,11 +189,19 @@ def require(options: NameOptions) -> None:
         raise errors.UsageError(f"error: required flag(s) {', '.join(missing)} not set")
 
 
+def check(options: Creating) -> None:
+    """Refuse what is wrong about how to create and print, before anything is read or asked."""
+    changing.check_dry_run(options.dry_run)
+    changing.check_validation(options.validate)
+    printing.printer(options, printing.named(""))
+
+
 def generator(form: Callable[[Any, str], dict[str, Any]]) -> Callable[[Any, Session], int]:
     """Return a command that creates what ``form`` makes of its options and the only name."""
 
     def run(options: NameOptions, session: Session) -> int:
         require(options)
+        check(options)
         obj = form(options, flags.one(options.names))
         if getattr(options, "append_hash", False):
             obj["metadata"]["name"] += f"-{hashing.suffix(obj)}"

@@ -7,7 +7,7 @@ import secrets
 import time
 
 from minikctl import errors
-from minikctl.cli import attach, debugging, interrupts, pods, selection, yamlload
+from minikctl.cli import attach, debugging, generators, interrupts, parsing, pods, selection, yamlload
 from minikctl.cli.commands import Command
 from minikctl.cli.flags import Options, after_dash, flag, rest
 from minikctl.cli.selection import Target
@@ -96,7 +96,18 @@ def run(options: DebugOptions, session: Session) -> int:
     return 0
 
 
+def _check_pairs(name: str, entries: tuple[str, ...]) -> None:
+    for entry in entries:
+        if "=" not in entry:
+            raise parsing.BadCommandLine(
+                f'invalid argument "{entry}" for "--{name}" flag: {entry} must be formatted as key=value',
+                "minikctl debug --help",
+            )
+
+
 def _check(options: DebugOptions) -> None:
+    _check_pairs("env", options.env)
+    _check_pairs("set-image", options.images)
     if not options.image and not (
         options.copy_to and (options.images or options.container or options.command)
     ):
@@ -124,6 +135,12 @@ def _check(options: DebugOptions) -> None:
         )
     if options.profile not in debugging.PROFILES:
         raise errors.UsageError(f"error: unknown profile: {options.profile}")
+    if options.custom:
+        _custom(options.custom)
+    if options.image:
+        generators.check_image(options.image)
+    if options.pull:
+        generators.check_pull_policy(options.pull)
     if options.tty and not options.stdin:
         raise errors.UsageError("error: -i/--stdin is required for containers with -t/--tty=true")
     if not options.arguments and not options.files:
@@ -162,7 +179,10 @@ def _custom(path: str) -> dict[str, Any]:
         with open(path, encoding="utf-8") as source:
             found = yamlload.load(source.read())
     except OSError as error:
-        raise errors.UsageError(f"error: unable to read {path}: {error.strerror}") from error
+        reason = (error.strerror or "").lower()
+        raise errors.UsageError(
+            f"error: must pass a container spec json file for custom profile: open {path}: {reason}"
+        ) from error
     if not isinstance(found, dict):
         raise errors.UsageError(f"error: {path} describes no container")
     return found

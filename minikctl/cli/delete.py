@@ -134,9 +134,7 @@ def _targets(options: DeleteOptions, session: Session) -> tuple[list[str], list[
     """Return what is to go, and for what files name the files."""
     if not options.files:
         return [], _named(options, session)
-    from minikctl.cli import manifests
-
-    documents = manifests.sound(options.files, options.recursive, session.io)
+    documents = changing.documents(options, session)
     sources: list[str] = []
     targets: list[Target] = []
     for document in documents:
@@ -157,8 +155,8 @@ def _named(options: DeleteOptions, session: Session) -> list[Target]:
     else:
         parsed = selection.everywhere(options.arguments, session)
     if any(target.name for target in parsed):
-        if options.all or options.labels:
-            raise errors.UsageError("error: name cannot be provided when a selector is specified")
+        if options.all or options.labels or options.fields:
+            raise selection.twice(options.arguments)
         if options.all_namespaces:
             raise errors.UsageError("error: a resource cannot be retrieved by name across all namespaces")
         return parsed

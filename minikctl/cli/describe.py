@@ -60,9 +60,9 @@ def run(options: DescribeOptions, session: Session) -> int:
 
 def _targets(options: DescribeOptions, session: Session) -> list[Target]:
     if options.files:
-        from minikctl.cli import manifests
+        from minikctl.cli import changing
 
-        documents = manifests.sound(options.files, options.recursive, session.io)
+        documents = changing.documents(options, session)
         return [selection.target_of(document.object, session, document.source) for document in documents]
     if not options.arguments:
         raise errors.UsageError(
@@ -73,8 +73,10 @@ def _targets(options: DescribeOptions, session: Session) -> list[Target]:
         found = selection.parse(options.arguments, session.discovery, "")
     else:
         found = selection.everywhere(options.arguments, session)
+    if options.all_namespaces and any(target.name for target in found):
+        raise errors.UsageError("error: a resource cannot be retrieved by name across all namespaces")
     if options.labels and any(target.name for target in found):
-        raise errors.UsageError("error: name cannot be provided when a selector is specified")
+        raise selection.twice(options.arguments)
     return found
 
 

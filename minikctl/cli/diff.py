@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 
 from minikctl import errors
-from minikctl.cli import apply, filing, manifests, refusals, report, selection
+from minikctl.cli import apply, filing, manifests, refusals, selection
 from minikctl.cli.commands import Command
 from minikctl.cli.flags import BadArguments, flag, rest
 from minikctl.cli.output import printers
@@ -62,15 +62,7 @@ class DiffOptions(filing.Filing):
 
 
 def run(options: DiffOptions, session: Session) -> int:
-    """Print the differences; return 0 for none, 1 for some, 2 for trouble."""
-    try:
-        return _run(options, session)
-    except errors.MinikctlError as error:
-        session.io.warn(report.sentence(error))
-        return TROUBLE
-
-
-def _run(options: DiffOptions, session: Session) -> int:
+    """Print the differences; return 0 for none, 1 for some, 2 for trouble, which a failure is, too."""
     if options.at:
         return _with_past(options, session)
     if not options.files:
@@ -89,7 +81,7 @@ def _run(options: DiffOptions, session: Session) -> int:
             if isinstance(document, manifests.BadDocument):
                 session.io.warn(refusals.of_bad_document(document))
                 failed = True
-            elif _is_chosen(options, document):
+            elif not options.labels or manifests.labelled([document], options.labels):
                 meant.append(document)
         _write_all(options, meant, (live, merged), session)
         if options.prune:
@@ -173,14 +165,6 @@ def _present_of(target: Target, session: Session) -> dict[str, Any]:
             return {}
         raise
     return found
-
-
-def _is_chosen(options: DiffOptions, document: Document) -> bool:
-    if not options.labels:
-        return True
-    from minikctl.model import objects, selectors
-
-    return selectors.parse(options.labels).matches(objects.labels(document.object))
 
 
 def _write(options: DiffOptions, document: Document, places: tuple[str, str], session: Session) -> None:
@@ -293,6 +277,7 @@ COMMANDS = {
         DiffOptions,
         run,
         usage="-f FILENAME",
+        failed=TROUBLE,
         examples=(
             ("What a file would change", "minikctl diff -f app.yaml"),
             ("The same of what another program writes", "cat app.yaml | minikctl diff -f -"),

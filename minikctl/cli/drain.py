@@ -51,10 +51,23 @@ class DrainOptions(changing.Reported):
     plain: bool = flag("--disable-eviction", default=False, help="Delete, and do not ask disruption budgets.")
 
 
+def _check_selector(text: str) -> None:
+    from minikctl.model import selectors
+
+    try:
+        selectors.parse(text)
+    except selectors.SelectorError as error:
+        raise errors.UsageError(
+            "error: --pod-selector=<pod_selector> must be a valid label selector"
+        ) from error
+
+
 def run(options: DrainOptions, session: Session) -> int:
     """Cordon the nodes and have their pods leave; return the exit code."""
     changing.check_dry_run(options.dry_run)
     found = nodes.chosen(options.arguments, options.labels, "drain", session)
+    if options.pods:
+        _check_selector(options.pods)
     for target in found:
         session.client.request("GET", target.path())
     for target in found:

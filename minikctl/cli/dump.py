@@ -29,7 +29,11 @@ NAMESPACED = (
 class DumpOptions(printing.Printing):
     """What ``cluster-info dump`` was asked."""
 
-    output: str = flag("--output", "-o", default="json", help="json or yaml.", complete="json yaml")
+    TYPED = True
+
+    output: str = flag(
+        "--output", "-o", default="", help="json (which is used if left out) or yaml.", complete="json yaml"
+    )
     directory: str = flag(
         "--output-directory", default="", help="Where to put files; - or nothing: print.", complete="files"
     )
@@ -41,8 +45,7 @@ class DumpOptions(printing.Printing):
 
 def run(options: DumpOptions, session: Session) -> int:
     """Dump; return the exit code."""
-    printer = printing.printer(options, printing.named(""))
-    assert printer is not None
+    printer = printing.certain(options, "json")
     suffix = "yaml" if options.output == "yaml" else "json"
     directory = "" if options.directory == "-" else options.directory
 

@@ -54,10 +54,16 @@ class EditOptions(changing.Chosen):
         return creating.field_validation(self.validate)
 
 
+def check_output(output: str) -> None:
+    """Refuse an -o value that is none of those which can be edited, in kubectl's words."""
+    if output not in ("", "json", "yaml", "kyaml"):
+        raise printers.unmatched(output, "json,kyaml,yaml")
+
+
 def run(options: EditOptions, session: Session) -> int:
     """Let the user edit each object; return the exit code."""
-    if options.output not in ("", "json", "yaml", "kyaml"):
-        raise printers.unmatched(options.output, "json,kyaml,yaml")
+    check_output(options.output)
+    changing.check_validation(options.validate)
     code = 0
     for target in changing.targets(options, session):
         current = session.client.request("GET", target.path(options.subresource)).json()

@@ -49,7 +49,7 @@ def run(options: ExecOptions, session: Session) -> int:
     """Run the command; return its exit code."""
     if not options.arguments and not options.files:
         raise errors.UsageError("error: pod, type/name or --filename must be specified")
-    if len(options.arguments) > 1:
+    if len(options.arguments) > 1 or (options.arguments and options.files):
         raise BadArguments(
             "exec [POD] [COMMAND] is not supported anymore. Use exec [POD] -- [COMMAND] instead"
         )

@@ -23,7 +23,7 @@ class ExplainOptions(Options):
 
     arguments: tuple[str, ...] = rest("TYPE[.FIELD...]", default=(), complete="fields")
     recursive: bool = flag(
-        "--recursive", "-r", "-R", default=False, help="Only names and types, of all fields below."
+        "--recursive", "-R", "-r", default=False, help="Only names and types, of all fields below."
     )
     depth: int = flag("--max-depth", default=0, help="With --recursive: so many levels of fields; 0: all.")
     api_version: str = flag("--api-version", default="", help="The group and version: apps/v1.")

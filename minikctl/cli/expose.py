@@ -74,7 +74,7 @@ def _service(options: ExposeOptions, source: dict[str, Any], target: Target) -> 
         ("type", options.type),
         ("clusterIP", options.cluster_ip),
         ("loadBalancerIP", options.balancer_ip),
-        ("sessionAffinity", options.affinity),
+        ("sessionAffinity", _affinity(options)),
     ):
         if value:
             spec[key] = value
@@ -113,6 +113,12 @@ def _ports(options: ExposeOptions, source: dict[str, Any]) -> list[tuple[int, st
     if not found:
         raise errors.UsageError("error: couldn't find port via --port flag or introspection")
     return found
+
+
+def _affinity(options: ExposeOptions) -> str:
+    if options.affinity not in ("", "None", "ClientIP"):
+        raise errors.UsageError(f"error: unknown session affinity: {options.affinity}")
+    return options.affinity
 
 
 def _selector(options: ExposeOptions, source: dict[str, Any], target: Target) -> dict[str, str]:

@@ -26,7 +26,7 @@ class Filing(Options):
 
     def __init__(self, **given: Any) -> None:
         if given.get("kustomize"):
-            if given.get("files"):
+            if given.get("files") not in (None, (), (KUSTOMIZE + given["kustomize"],)):
                 raise errors.UsageError("error: only one of -f or -k can be specified")
             if given.get("recursive"):
                 raise errors.UsageError("error: the -k flag can't be used with -f or -R")

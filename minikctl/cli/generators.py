@@ -55,6 +55,8 @@ def _check_key(key: str, config_map: str) -> None:
 def _entries(
     literals: Sequence[str], sources: Sequence[str], env_files: Sequence[str]
 ) -> Iterator[tuple[str, bytes]]:
+    if env_files and (sources or literals):
+        raise errors.UsageError("error: from-env-file cannot be combined with from-file or from-literal")
     for source in sources:
         yield from _from_file(source).items()
     for literal in literals:
@@ -118,10 +120,11 @@ def check_image(text: str) -> None:
         raise errors.UsageError(f'error: invalid image name "{text}": invalid reference format')
 
 
-def check_pull_policy(text: str) -> None:
-    """Refuse what is no policy of pulling images."""
+def check_pull_policy(text: str, *, lists: bool = False) -> None:
+    """Refuse what is no policy of pulling images; ``lists``: in the words that say which there are."""
     if text not in ("Always", "IfNotPresent", "Never"):
-        raise errors.UsageError(f"error: invalid image pull policy: {text}")
+        known = ", valid values are: Always, IfNotPresent, Never" if lists else ""
+        raise errors.UsageError(f"error: invalid image pull policy: {text}{known}")
 
 
 def config_map(name: str, entries: dict[str, bytes]) -> dict[str, Any]:
@@ -217,6 +220,8 @@ def ingress(name: str, rules: Sequence[str], ingress_class: str, default: str) -
             "(which catches all traffic) or a list of rules (which catch specific paths)"
         )
     spec: dict[str, Any] = {"ingressClassName": ingress_class} if ingress_class else {}
+    if default and default.count(":") != 1:
+        raise errors.UsageError("error: default-backend should be in format servicename:serviceport")
     if default:
         spec["defaultBackend"] = _backend(default)
     hosts: dict[str, list[dict[str, Any]]] = {}

@@ -111,16 +111,16 @@ def _check(options: GetOptions) -> None:
 
 def _targets(options: GetOptions, session: Session) -> Iterator[Target]:
     if options.files:
-        from minikctl.cli import manifests
+        from minikctl.cli import changing
 
-        for document in manifests.sound(options.files, options.recursive, session.io):
+        for document in changing.documents(options, session):
             yield selection.target_of(document.object, session, document.source)
         return
     for target in selection.parse(options.arguments, session.discovery, ""):
         if target.name and options.all_namespaces:
             raise errors.UsageError("error: a resource cannot be retrieved by name across all namespaces")
-        if target.name and options.labels:
-            raise errors.UsageError("error: name cannot be provided when a selector is specified")
+        if target.name and (options.labels or options.fields):
+            raise selection.twice(options.arguments)
         if options.subresource and not target.name:
             raise errors.UsageError("error: subresource cannot be used when bulk resources are specified")
         for namespace in _namespaces(options, session) if target.resource.namespaced else ("",):

@@ -60,6 +60,9 @@ def _program() -> list[str]:
     )
 
 
+RESTRICTORS = ("", "LoadRestrictionsRootOnly", "LoadRestrictionsNone")
+
+
 class KustomizeOptions(Options):
     """What ``kustomize`` was asked."""
 
@@ -87,6 +90,11 @@ def run(options: KustomizeOptions, session: Session) -> int:
     """Print the manifests of a kustomization; return the exit code."""
     if len(options.directories) > 1:
         raise flags.BadArguments("specify one path to kustomization.yaml")
+    if options.restrictor not in RESTRICTORS:
+        raise errors.UsageError(
+            f"error: illegal flag value --load-restrictor {options.restrictor}; "
+            f"legal values: [{' '.join(RESTRICTORS[1:])}]"
+        )
     text = build((*options.directories, ".")[0], _words(options))
     if options.output:
         with open(options.output, "w", encoding="utf-8") as sink:

@@ -140,7 +140,7 @@ def _sources(options: LogsOptions, session: Session) -> list[tuple[dict[str, Any
         raise BadArguments(EXPECTED)
     if options.labels:
         if options.arguments:
-            raise errors.UsageError("error: only a selector (-l) or a POD name is allowed")
+            raise BadArguments("only a selector (-l) or a POD name is allowed")
         found = pods.selected(options.labels, session)
         if not found:
             session.io.warn(f"No resources found in {', '.join(session.namespaces)} {_word(session)}.")

@@ -39,6 +39,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 def run(argv: Sequence[str], io: session.Io) -> int:
     """Run one command line; return its exit code, everything being written out."""
     verbosity = 0
+    failed = 1
     try:
         words = preferred(list(argv), io)
         chosen = find(words)
@@ -46,6 +47,7 @@ def run(argv: Sequence[str], io: session.Io) -> int:
             code = _overview(words, io)
         else:
             path, command, rest = chosen
+            failed = command.failed
             settings, parsed = read(path, command, rest)
             verbosity = settings.verbosity
             code = _dispatch(path, command, settings, parsed, io)
@@ -57,7 +59,7 @@ def run(argv: Sequence[str], io: session.Io) -> int:
     except Exception as error:  # noqa: BLE001 - the one place where every failure becomes text and a code
         from minikctl.cli import report
 
-        return report.failure(error, io, verbosity)
+        return report.failure(error, io, verbosity, failed)
     return code
 
 
@@ -79,14 +81,25 @@ def find(words: list[str]) -> tuple[list[str], commands.Command, list[str]] | No
     place = parsing.first_word(words, lookup)
     if place is None:
         return None
+    place = _past_values(words, place, lookup)
     verb = words[place]
     if verb == "help":
         return find([*words[:place], *words[place + 1 :], "--help"])
     if verb not in catalog.MODULES:
         _plugin(words, place)
     path = ["minikctl", verb]
-    command, rest = commands.descend(load(verb), path, words[:place] + words[place + 1 :], Settings.FLAGS)
-    return path, command, rest
+    command, rest = commands.descend(load(verb), path, words[place + 1 :], Settings.FLAGS)
+    return path, command, words[:place] + rest
+
+
+def _past_values(words: list[str], place: int, lookup: parsing.Lookup) -> int:
+    """Return the place of the command, which is not what stands behind a flag that is only the command's own."""
+    while place and words[place] not in catalog.MODULES and parsing.is_unknown_flag(words[place - 1], lookup):
+        following = parsing.first_word(words[place + 1 :], lookup)
+        if following is None:
+            break
+        place += 1 + following
+    return place
 
 
 def _plugin(words: list[str], place: int) -> None:
@@ -115,6 +128,8 @@ def read(path: list[str], command: commands.Command, words: list[str]) -> tuple[
     try:
         parsed = parsing.parse(words, parsing.Lookup([command.options.FLAGS, Settings.FLAGS]))
     except parsing.BadCommandLine as error:
+        if command.failed != 1:  # as kubectl: what such a command says of flags is its own
+            raise parsing.BadCommandLine(f"{error}\n{_see(path)}") from error
         error.see = error.see or f"{' '.join(path)} --help"
         raise
     chosen = {flag.dest: parsed.given[flag] for flag in Settings.FLAGS.values() if flag in parsed.given}
@@ -134,8 +149,7 @@ def _dispatch(
         code = _run(path, command, commands.options_of(command, parsed), chosen)
         return 1 if code == 0 and settings.strict_warnings and _warned(chosen) else code
     except flags.BadArguments as error:
-        see = f"See '{' '.join(path)} -h' for help and examples"
-        raise parsing.BadCommandLine(f"{error}\n{see}") from error
+        raise parsing.BadCommandLine(f"{error}\n{_see(path)}") from error
     except errors.StatusError as error:
         if error.code == NOT_FOUND:
             from minikctl.cli import elsewhere
@@ -144,6 +158,10 @@ def _dispatch(
         raise
     finally:
         chosen.close()
+
+
+def _see(path: list[str]) -> str:
+    return f"See '{' '.join(path)} -h' for help and examples"
 
 
 def _run(path: list[str], command: commands.Command, options: flags.Options, chosen: session.Session) -> int:

@@ -64,6 +64,17 @@ def read(paths: Sequence[str], recursive: bool, stdin: TextIO) -> Iterator[Docum
             yield from parse(text, source)
 
 
+def labelled(documents: list[Document], selector: str) -> list[Document]:
+    """Return the documents whose objects a label selector chooses; refuse one that is none, in kubectl's words."""
+    from minikctl.model import objects, selectors
+
+    try:
+        chosen = selectors.parse(selector)
+    except selectors.SelectorError as error:
+        raise errors.UsageError(f'error: the provided selector "{selector}" is not valid: {error}') from error
+    return [one for one in documents if chosen.matches(objects.labels(one.object))]
+
+
 def sound(paths: Sequence[str], recursive: bool, io: Io) -> list[Document]:
     """Return the documents that can be read; complain of the others, which makes the command fail."""
     found = []

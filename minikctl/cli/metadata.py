@@ -88,6 +88,10 @@ def _run(options: MetadataOptions, session: Session, field: str) -> int:
         sentences = ("unlabeled" if only_removes else said, "not labeled")
     else:
         sentences = (said, said)
+    if options.local and not options.files and field == "labels":
+        raise errors.UsageError(
+            "error: can only use local files by -f pod.yaml or --filename=pod.json when --local=true is set"
+        )
     if options.local:
         return changing.local(chosen, session, make, sentences[0])
     return changing.patch_each(chosen, changing.targets(chosen, session), session, make, sentences)

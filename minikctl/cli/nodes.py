@@ -5,7 +5,7 @@ from __future__ import annotations
 from minikctl import errors
 from minikctl.cli import changing, printing, report, selection
 from minikctl.cli.commands import Command
-from minikctl.cli.flags import flag, rest
+from minikctl.cli.flags import BadArguments, flag, rest
 from minikctl.cli.parsing import Verbatim
 from minikctl.model import names
 
@@ -33,7 +33,7 @@ class NodeOptions(changing.Reported):
 def chosen(arguments: tuple[str, ...], labels: str, verb: str, session: Session) -> list[Target]:
     """Return the nodes that are named or selected, in kubectl's words if there are none."""
     if arguments and labels:
-        raise errors.UsageError("error: error: cannot specify both a node name and a --selector option")
+        raise BadArguments("cannot specify both a node name and a --selector option")
     if not arguments and not labels:
         usage = f"error: USAGE: {verb} NODE [flags]\nSee 'minikctl {verb} -h' for help and examples"
         raise Verbatim(usage)
@@ -124,6 +124,8 @@ def _nodes(names: list[str], options: TaintOptions, session: Session) -> list[Ta
     if kinds[0].resource.kind != "Node":
         kind = names[0].partition("/")[0]
         raise errors.UsageError(f"error: invalid resource type {kind}, only node types are supported")
+    if options.all and options.labels:
+        raise errors.UsageError("error: setting 'all' parameter with a non empty selector is prohibited")
     if options.all or options.labels:
         return selection.members(kinds[0], session, labels=options.labels)
     return [found for found in selection.parse(tuple(names), session.discovery, "") if found.name]

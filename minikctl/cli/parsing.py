@@ -71,6 +71,13 @@ def first_word(words: Sequence[str], lookup: Lookup) -> int | None:
     return None
 
 
+def is_unknown_flag(word: str, lookup: Lookup) -> bool:
+    """Tell whether the word is a flag that is not known here, whose value may follow."""
+    if not word.startswith("-") or word == "-" or "=" in word:
+        return False
+    return word.lstrip("-") not in (lookup.long if word.startswith("--") else lookup.short)
+
+
 def plain_words(words: Sequence[str], lookup: Lookup) -> list[str]:
     """Return the words that are neither flags nor flags' values."""
     rest, found = list(words), []

@@ -48,6 +48,10 @@ def run(options: PatchOptions, session: Session) -> int:
             f"error: --type must be one of [json merge strategic], not {_quoted(options.type)}"
         )
     body = _body(options.body, options.body_file)
+    if options.dry_run == "client" and not isinstance(body, dict | list):
+        raise errors.UsageError("error: invalid JSON document")
+    if options.local and options.arguments:
+        raise errors.UsageError("error: cannot specify --local and server resources")
     if options.local:
         return _local(options, body, session)
     failed = False

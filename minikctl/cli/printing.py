@@ -58,6 +58,15 @@ def printer(
     )
 
 
+def certain(options: Printing, fallback: str) -> Printer:
+    """Return what prints objects in the chosen format, or in ``fallback`` when none is chosen."""
+    found = printer(options, named(""))
+    if found is None:
+        found = printer(type(options)(**{**options.as_dict(), "output": fallback}), named(""))
+    assert found is not None, "the fallback is a format"
+    return found
+
+
 def write(text: bytes, session: Session) -> None:
     """Write bytes to the output as they are, at once."""
     out = getattr(session.io.out, "buffer", None)

@@ -84,6 +84,9 @@ def _check(options: ReplaceOptions) -> None:
     if options.words:
         raise BadArguments(f"Unexpected args: [{' '.join(options.words)}]")
     changing.check_cascade(options.cascade)
+    changing.check_validation(options.validate)
+    if options.force and options.dry_run != "none":
+        raise errors.UsageError("error: --dry-run can not be used when --force is set")
     if options.grace_period >= 0 and not options.force:
         raise errors.UsageError("error: --grace-period must have --force specified")
     if timespan.seconds(options.timeout) and not options.force:

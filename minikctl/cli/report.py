@@ -20,8 +20,8 @@ STOPPED = "`minikctl cluster start` starts the local control plane; `minikctl cl
 LATE = "`minikctl cluster status` tells whether the control plane answers at all; `minikctl cluster stop` ends one that does not"
 
 
-def failure(error: Exception, io: Io, verbosity: int = 0) -> int:
-    """Report a failure that ends the command; return the exit code."""
+def failure(error: Exception, io: Io, verbosity: int = 0, code: int = 1) -> int:
+    """Report a failure that ends the command; return the exit code, which is ``code`` while somebody reads."""
     if isinstance(error, BrokenPipeError):
         # The reader is gone: nothing more can be said, and Python must not try to at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -36,7 +36,7 @@ def failure(error: Exception, io: Io, verbosity: int = 0) -> int:
         io.warn(f"See '{error.see}' for usage.")
     for hint in hints(error):
         io.warn(f"hint: {hint}")
-    return 1
+    return code
 
 
 def _is_of_the_disk(error: Exception) -> bool:

@@ -80,6 +80,11 @@ def _targets(options: RolloutOptions, session: Session) -> list[Target]:
     return changing.targets(options, session, takes_all=True)
 
 
+def _check_revision(number: int) -> None:
+    if number < 0:
+        raise errors.UsageError(f"error: revision must be a positive integer: {number}")
+
+
 def _found(target: Target, refusal: str, session: Session, *, pausing: bool = False) -> dict[str, Any]:
     """Return the object; kinds that do not roll out (or cannot be paused), once known to exist, are refused."""
     found: dict[str, Any] = session.client.request("GET", target.path()).json()
@@ -99,6 +104,7 @@ def _way(target: Target) -> rollouts.Way:
 
 def status(options: StatusOptions, session: Session) -> int:
     """Say how far a rollout is, until it is done; return the exit code."""
+    _check_revision(options.revision)
     allowed = timespan.seconds(options.timeout)
     deadline = time.monotonic() + allowed if allowed else None
     faults: list[errors.MinikctlError] = []
@@ -200,6 +206,7 @@ def _set_paused(options: RolloutOptions, session: Session, *, paused: bool) -> i
 
 def history(options: HistoryOptions, session: Session) -> int:
     """List the revisions, or show one; return the exit code."""
+    _check_revision(options.revision)
     for target in _targets(options, session):
         refusal = 'error retrieving history for "{kind}", no visitor method exists for {{ {kind}}}'
         found, revisions = _way_found(target, refusal, session)
@@ -211,6 +218,11 @@ def history(options: HistoryOptions, session: Session) -> int:
                 continue
             session.io.say(f"{target.title} with revision #{options.revision}")
             session.io.out.write(describing.template(_shown(revisions[options.revision])) + "\n")
+            continue
+        if options.template and not options.output:
+            printer = printing.printer(options, printing.named(target.title))
+            assert printer is not None, "a template is a format"
+            session.io.out.write(printer([found], False))
             continue
         if options.output:
             _print(options, found, [revisions[number] for number in sorted(revisions)], session)
@@ -275,6 +287,11 @@ def _undo(target: Target, options: UndoOptions, session: Session) -> None:
     if chosen not in revisions:
         raise errors.UsageError(f"error: unable to find specified revision {wanted} in history")
     template = rollouts.template(revisions[chosen])
+    if options.dry_run == "client":
+        shown = describing.template(_shown(revisions[chosen]))
+        before = "" if target.resource.kind == "Deployment" else "will roll back to "
+        changing.tell(options, target, found, f"{before}{shown}", session)
+        return
     if found["spec"].get("paused"):
         raise errors.UsageError(
             f"error: you cannot rollback a paused deployment; "
@@ -286,9 +303,7 @@ def _undo(target: Target, options: UndoOptions, session: Session) -> None:
         )
         return
     body = [{"op": "replace", "path": "/spec/template", "value": template}]
-    result = found
-    if options.dry_run != "client":
-        result = changing.send_patch(target, body, "application/json-patch+json", options, session)
+    result = changing.send_patch(target, body, "application/json-patch+json", options, session)
     changing.tell(options, target, result, "rolled back", session)
 
 

@@ -108,7 +108,7 @@ def _checked(options: RunOptions, attach: bool) -> str:
             f"error: invalid restart policy: {options.restart}, valid values are: Always, OnFailure, Never"
         )
     if options.pull:
-        generators.check_pull_policy(options.pull)
+        generators.check_pull_policy(options.pull, lists=True)
     if not options.names:
         raise errors.UsageError("error: NAME is required for run")
     name = flags.one(options.names)

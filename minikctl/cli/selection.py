@@ -79,6 +79,15 @@ def parse(arguments: Sequence[str], discovery: Discovery, namespace: str) -> lis
     return [Target(resource, name, namespace) for resource in resources for name in names]
 
 
+def twice(arguments: Sequence[str]) -> errors.UsageError:
+    """Return the refusal of objects that are chosen by name and by a selector."""
+    return errors.UsageError(
+        "error: selectors and the all flag cannot be used when passing resource/name arguments"
+        if "/" in arguments[0]
+        else "error: name cannot be provided when a selector is specified"
+    )
+
+
 EVERYTHING = "everything"
 """The type that means all types but those that only tell of others."""
 

@@ -6,7 +6,7 @@ import fnmatch
 import re
 
 from minikctl import errors
-from minikctl.cli import changing, manifests, report, selection, set_subject
+from minikctl.cli import changing, manifests, printing, report, selection, set_subject
 from minikctl.cli.commands import Command
 from minikctl.cli.flags import flag
 
@@ -106,6 +106,7 @@ def objects_of(
 ) -> list[tuple[Target, dict[str, Any]]]:
     """Return the chosen objects as they are now."""
     changing.check_dry_run(options.dry_run)
+    printing.printer(options, printing.named(""))  # refuses a format that is none
     if options.files:
         found = [
             (selection.target_of(document.object, session, document.source), document.object)
@@ -115,14 +116,13 @@ def objects_of(
             return found
         return [(target, session.client.request("GET", target.path()).json()) for target, _ in found]
     if options.local:
-        raise errors.UsageError(
-            "error: you must specify resources by --filename when --local is set.\n"
-            "Example resource specifications include:\n   '-f rsrc.yaml'\n   '--filename=rsrc.json'"
-        )
+        raise errors.UsageError(set_subject.NO_FILES)
     if not named:
         raise errors.UsageError(selection.NOTHING)
     targets: list[Target] = []
     for target in selection.parse(named, session.discovery, session.namespace):
+        if target.name and options.labels:
+            raise selection.twice(named)
         if target.name:
             targets.append(target)
         elif options.all or options.labels:
@@ -337,6 +337,10 @@ def env(options: EnvOptions, session: Session) -> int:
         for target, obj in found:
             set_env.changer(set_env.parse(given), [], options, session)(target, obj)
         return set_env.listed(options, found, session)
+    if options.keys and not options.source:
+        raise errors.UsageError(
+            "error: when specifying --keys, a configmap or secret must be provided with --from"
+        )
     change = set_env.changer(set_env.parse(given), set_env.from_source(options, session), options, session)
     return change_each(options, named, session, change, ("env updated", "env update to pod template:"))
 

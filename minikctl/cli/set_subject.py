@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from minikctl import errors
-from minikctl.cli import changing, create_rbac, report
+from minikctl.cli import changing, create_rbac, printing, report
 from minikctl.cli.flags import flag
 
 TYPE_CHECKING = False
@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from minikctl.cli.selection import Target
     from minikctl.cli.session import Session
 
+NO_FILES = (
+    "error: you must specify resources by --filename when --local is set.\n"
+    "Example resource specifications include:\n   '-f rsrc.yaml'\n   '--filename=rsrc.json'"
+)
 BINDINGS = ("RoleBinding", "ClusterRoleBinding")
 
 
@@ -37,6 +41,7 @@ def run(options: SubjectOptions, session: Session) -> int:
     added = create_rbac.subjects(options.users, options.groups, options.accounts)
     if options.local:
         return _local(options, added, session)
+    printing.printer(options, printing.named(""))  # refuses a format that is none
     failed = False
     for target in changing.targets(options, session):
         try:
@@ -75,8 +80,10 @@ def _one(
 
 
 def _local(options: SubjectOptions, added: list[dict[str, str]], session: Session) -> int:
-    from minikctl.cli import manifests, printing
+    from minikctl.cli import manifests
 
+    if not options.files:
+        raise errors.UsageError(NO_FILES)
     printer = printing.printer(options, lambda obj: f"{obj['kind'].lower()}/{obj['metadata']['name']}")
     for document in manifests.sound(options.files, options.recursive, session.io):
         found = with_subjects(document.object, added)

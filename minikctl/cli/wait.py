@@ -112,13 +112,17 @@ def _say(options: WaitOptions, title: str, found: dict[str, Any] | None, session
 
 def _targets(options: WaitOptions, condition: str, deadline: float, session: Session) -> list[Target]:
     if options.files:
-        from minikctl.cli import manifests
+        from minikctl.cli import changing
 
-        documents = manifests.sound(options.files, options.recursive, session.io)
+        documents = changing.documents(options, session)
         return [selection.target_of(document.object, session, document.source) for document in documents]
     namespace = "" if options.all_namespaces else session.namespace
     parsed = selection.parse(options.arguments, session.discovery, namespace)
     if all(target.name for target in parsed):
+        if options.all_namespaces:
+            raise errors.UsageError("error: a resource cannot be retrieved by name across all namespaces")
+        if options.labels or options.fields:
+            raise selection.twice(options.arguments)
         return parsed
     if not (options.all or options.labels or options.fields):
         raise errors.UsageError("error: resource(s) were provided, but no name was specified")

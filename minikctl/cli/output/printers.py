@@ -120,7 +120,9 @@ def typed(output: str, *, managed_fields: bool = False) -> Printer:
 
 
 def without_managed_fields(obj: Object) -> Object:
-    """Return the object without metadata.managedFields, which is noise to a reader."""
+    """Return the object, or the list of objects, without metadata.managedFields, which is noise to a reader."""
+    if isinstance(obj.get("items"), list) and str(obj.get("kind")).endswith("List"):
+        obj = {**obj, "items": list(map(without_managed_fields, obj["items"]))}
     metadata = obj.get("metadata")
     if not isinstance(metadata, dict) or "managedFields" not in metadata:
         return obj
