@@ -12,9 +12,10 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from minikctl import errors
-from minikctl.cli import compose_files, timespan
+from minikctl.cli import compose_files, compose_rest, timespan
 from minikctl.cli.compose_files import Read, name_of
 from minikctl.cli.compose_text import Variables, of_file
+from minikctl.model import names
 
 Object = dict[str, Any]
 
@@ -22,11 +23,11 @@ TAKEN = frozenset(
     (
         "image", "command", "entrypoint", "environment", "ports", "expose", "volumes", "deploy", "scale",
         "healthcheck", "working_dir", "user", "labels", "annotations", "container_name", "hostname", "restart", "stdin_open", "tty",
-        "cap_add", "cap_drop", "privileged", "read_only", "mem_limit", "cpus", "networks", "depends_on",
+        "cap_add", "cap_drop", "privileged", "read_only", "mem_limit", "mem_reservation", "cpus", "networks", "depends_on",
         "stop_grace_period", "pull_policy", "profiles", "env_file", "tmpfs", "extra_hosts", "secrets", "configs", "build",
     )
 )  # fmt: skip
-"""What is understood; ``networks`` need nothing here: all pods reach one another."""
+"""What is understood; ``networks`` need nothing but their aliases: all pods reach one another."""
 
 DEFAULT_SIZE = "1Gi"
 _PULLS = {
@@ -61,7 +62,9 @@ def convert(
     files = compose_files.declared(found, known, read)
     remarks += [*files.remarks, *(f"${name} is not set: taken to be empty" for name in variables.missing)]
     around = _Around(directory, str(found.get("name") or os.path.basename(directory)), known, read, files)
+    remarks += compose_rest.of_file(found)
     made: list[Object] = list(files.objects.values())
+    ending = compose_rest.ends({k: v for k, v in services.items() if isinstance(v, Mapping)})
     claims: dict[str, None] = {}
     for name, service in services.items():
         if not isinstance(service, Mapping):
@@ -71,7 +74,7 @@ def convert(
                 f"services.{name}: left out: it is of the profile {' or '.join(service['profiles'])}"
             )
             continue
-        one = _Service(name_of(name), service, around)
+        one = _Service(name_of(name), service, around, ends=name in ending)
         made += one.objects()
         remarks += [f"services.{name}.{remark}" for remark in one.remarks]
         claims |= dict.fromkeys(one.claims)
@@ -106,31 +109,39 @@ class _Around(NamedTuple):
 
 
 class _Service:
-    def __init__(self, name: str, given: Mapping[str, Any], around: _Around) -> None:
+    def __init__(self, name: str, given: Mapping[str, Any], around: _Around, *, ends: bool) -> None:
         self.name = name
+        self._ends = ends
         self.claims: list[str] = []
         self.remarks = [f"{key}: not taken over" for key in given if key not in TAKEN]
         self._given = given
         self._around = around
         self._volumes: list[Object] = []
         self._published = list(self._ports())
-        if str(given.get("restart") or "always").partition(":")[0] in ("no", "false", "on-failure"):
+        self.remarks += compose_rest.of_service(given)
+        if self._restart() in ("no", "false", "on-failure") and not ends:
             self.remarks.append("restart: a Deployment's containers are always started again")
         if awaited := _awaited(given.get("depends_on")):
             self.remarks.append(
                 f"depends_on: nothing waits for {', '.join(awaited)}: what starts too early has to try again"
             )
 
+    def _restart(self) -> str:
+        return _text(self._given.get("restart", "always")).partition(":")[0]
+
     def objects(self) -> list[Object]:
-        """Return the Deployment and the Service."""
+        """Return the Deployment, or the Job, and the Services."""
         labels = {"app": self.name}
         spec: Object = {"containers": [self._container()], **self._of_pod()}
         if self._volumes:
             spec["volumes"] = self._volumes
         template: Object = {"labels": labels}
-        notes = _pairs(self._given.get("labels")) | _pairs(self._given.get("annotations"))
+        given = compose_rest.labels(self._given).items()
+        notes = {key: _text(value) for key, value in given if not list(names.qualified_name(key))}
         if notes:
             template["annotations"] = notes
+        if self._ends:
+            return self._job(template, spec)
         deployment = {
             "apiVersion": "apps/v1",
             "kind": "Deployment",
@@ -143,7 +154,30 @@ class _Service:
         }
         if self.claims:
             deployment["spec"]["strategy"] = {"type": "Recreate"}  # type: ignore[index]
-        return [deployment, self._service(labels)]
+        return [deployment, *self._services(labels)]
+
+    def _job(self, template: Object, spec: Object) -> list[Object]:
+        """Return the Job, which goes on until the container has ended well or was not to be started again."""
+        # What begins before others are ready has to try again.
+        is_once = self._restart() in ("no", "false") and not self._given.get("depends_on")
+        wanted: Object = {
+            "template": {
+                "metadata": template,
+                "spec": {**spec, "restartPolicy": "Never" if is_once else "OnFailure"},
+            }
+        }
+        if is_once:
+            wanted["backoffLimit"] = 0
+        metadata = {"name": self.name, "labels": template["labels"]}
+        job = {"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": wanted}
+        return [job, *(self._services(template["labels"]) if self._published else ())]
+
+    def _services(self, labels: Mapping[str, str]) -> list[Object]:
+        """Return the Service, and one without a published port for each further name."""
+        own = self._service(labels)
+        inside = {key: value for key, value in own["spec"].items() if key != "type"}
+        others = compose_rest.aliases(self.name, self._given)
+        return [own, *({**own, "metadata": {"name": alias}, "spec": inside} for alias in others)]
 
     def _of_pod(self) -> Object:
         """Return the fields of the pod as a whole."""
@@ -216,7 +250,13 @@ class _Service:
         for entry in [files] if isinstance(files, str | Mapping) else files:
             path = str(entry["path"] if isinstance(entry, Mapping) else entry)
             variables = Variables(self._around.variables)
-            found |= of_file(self._around.read(path), variables)
+            try:
+                content = self._around.read(path)
+            except errors.UsageError:
+                if isinstance(entry, Mapping) and entry.get("required") is False:
+                    continue
+                raise
+            found |= of_file(content, variables)
             told = (f"env_file: ${name} is not set: taken to be empty" for name in variables.missing)
             self.remarks += [remark for remark in told if remark not in self.remarks]
         given = self._given.get("environment")
@@ -256,12 +296,15 @@ class _Service:
         probe = _probe(given.get("healthcheck") or {})
         if probe:
             found["readinessProbe"] = probe
-        limits = {
-            **_limits(given),
-            **_limits(((given.get("deploy") or {}).get("resources") or {}).get("limits") or {}),
+        resources = (given.get("deploy") or {}).get("resources") or {}
+        limits = {**_limits(given), **_limits(resources.get("limits") or {})}
+        requests = {
+            **_limits({"memory": given.get("mem_reservation")}),
+            **_limits(resources.get("reservations") or {}),
         }
-        if limits:
-            found["resources"] = {"limits": limits}
+        amounts = {name: value for name, value in (("limits", limits), ("requests", requests)) if value}
+        if amounts:
+            found["resources"] = amounts
         security = self._security()
         if security:
             found["securityContext"] = security
@@ -377,12 +420,6 @@ def _volume(entry: Any) -> tuple[str, str, bool, str]:
     if len(parts) == 1:
         return "", parts[0], False, "volume"
     return parts[0], parts[1], "ro" in parts[2:], ""
-
-
-def _pairs(given: Any) -> dict[str, str]:
-    if isinstance(given, Mapping):
-        return {str(key): _text(value) for key, value in given.items()}
-    return {key: value for key, _, value in (str(entry).partition("=") for entry in given or ())}
 
 
 def _text(value: Any) -> str:

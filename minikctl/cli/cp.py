@@ -9,7 +9,7 @@ import tarfile
 import threading
 
 from minikctl import errors
-from minikctl.cli import exec_, pods
+from minikctl.cli import exec_, parsing, pods
 from minikctl.cli.commands import Command
 from minikctl.cli.flags import Options, flag, rest
 
@@ -122,7 +122,7 @@ def _upload(options: CopyOptions, remote: Remote, source: str, target: str) -> i
 
 def _ended(code: int) -> int:
     if code:
-        raise errors.UsageError(f"error: command terminated with exit code {code}")
+        raise parsing.Verbatim(f"command terminated with exit code {code}")
     return 0
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 import re
 import signal
 import threading
@@ -202,9 +203,7 @@ class _Forwarder:
                 server = await asyncio.start_server(accept, address, local)
             except OSError as error:
                 kind = "tcp6" if ":" in address else "tcp4"
-                words = (error.strerror or str(error)).lower()
-                if "address already in use" in words:
-                    words = "address already in use"
+                words = _reason(error)
                 failures.append(
                     f"unable to create listener: Error listen {kind} {host}:{local}: bind: {words}"
                 )
@@ -351,3 +350,9 @@ class _Watch(threading.Thread):
         self._stopped = True
         if self._stream is not None:
             self._stream.close()
+
+
+def _reason(error: OSError) -> str:
+    """Return why an address cannot be listened at: asyncio's own words say more than the system's."""
+    text = os.strerror(error.errno) if error.errno else str(error)
+    return text.lower()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from datetime import UTC, datetime
 
 from minikctl import errors
@@ -12,10 +13,15 @@ from minikctl.cli.output import changes, table
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import Any
 
     from minikctl.cli.selection import Target
     from minikctl.cli.session import Session
+
+
+CONTROL_PLANE = "minikctl"
+"""The field manager of controllers, scheduler and node."""
 
 
 class HistoryOptions(Options):
@@ -131,17 +137,32 @@ def _dry(value: str) -> str:
 
 
 def _before(versions: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return the newest version whose content is another than that of the last."""
-    last = versions[-1]
-    if last["deleted"]:
-        found: dict[str, Any] = last["object"]
-        return found
-    present = changes.content(last["object"])
-    for version in reversed(versions[:-1]):
-        if not version["deleted"] and changes.content(version["object"]) != present:
-            earlier: dict[str, Any] = version["object"]
-            return earlier
-    raise errors.UsageError("error: no earlier version of it is kept")
+    """Return the object without its last change; what the control plane wrote after that stays.
+
+    Its own writing, such as the number of a Deployment's revision or the replicas that an autoscaler chose, is
+    taken back only if nobody else changed anything.
+    """
+    from minikctl.model import json_patches
+
+    last = versions[-1]["object"]
+    if versions[-1]["deleted"]:
+        return dict(last)
+    pairs = list(_steps([version["object"] for version in versions if not version["deleted"]]))
+    if not pairs:
+        raise errors.UsageError("error: no earlier version of it is kept")
+    by_others = [pair for pair in pairs if changes.writer(*pair) != CONTROL_PLANE]
+    before, after = (by_others or pairs)[-1]
+    patch = json_patches.merge_diff(changes.content(after), changes.content(before))
+    wanted = json_patches.merge(changes.content(last), patch)
+    version = before["metadata"]["resourceVersion"]
+    return {**wanted, "metadata": {**wanted["metadata"], "resourceVersion": version}}
+
+
+def _steps(found: list[dict[str, Any]]) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+    """Yield the versions before and after each change of the content."""
+    for before, after in itertools.pairwise(found):
+        if changes.content(before) != changes.content(after):
+            yield before, after
 
 
 COMMANDS = {

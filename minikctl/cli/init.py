@@ -108,6 +108,10 @@ def run(options: InitOptions, session: Session) -> int:
         raise errors.UsageError(
             f'error: "{name}" is no name for an app: lower-case letters, digits and "-", beginning with a letter'
         )
+    if not 0 < options.port < 65536:
+        raise errors.UsageError(f"error: --port={options.port} is no port: 1 to 65535")
+    if options.replicas < 0:
+        raise errors.UsageError(f"error: --replicas={options.replicas} is no number of copies")
     values = {"name": name, "image": options.image, "port": options.port, "replicas": options.replicas}
     text = APP.format(**values) + (INGRESS.format(name=name, host=options.host) if options.host else "")
     path = options.output or f"{name}.yaml"

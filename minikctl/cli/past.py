@@ -34,13 +34,20 @@ def moment(text: str) -> dict[str, Any]:
     return {"at": then.strftime("%Y-%m-%dT%H:%M:%SZ")}
 
 
+def unknown(target: Target, session: Session) -> errors.UsageError:
+    """Return what it means that the server does not know the path of the target's past."""
+    if "minikctl" in session.client.request("GET", "/version").json()["gitVersion"]:
+        return errors.UsageError(f'error: the server doesn\'t have a resource type "{target.resource.name}"')
+    return errors.UsageError(NO_HISTORY)
+
+
 def versions(target: Target, session: Session) -> list[dict[str, Any]]:
     """Return every kept version of an object, in order: revision, time, deleted, object."""
     try:
         answer = session.client.request("GET", path(target, "history")).json()
     except errors.StatusError as error:
         if error.code == 404:
-            raise errors.UsageError(NO_HISTORY) from None
+            raise unknown(target, session) from None
         raise
     found: list[dict[str, Any]] = answer["items"]
     if not found:
@@ -54,6 +61,6 @@ def version_at(target: Target, at: str, session: Session) -> dict[str, Any]:
         found: dict[str, Any] = session.client.request("GET", path(target), query=moment(at)).json()
     except errors.StatusError as error:
         if error.code == 404 and "requested resource" in error.message:
-            raise errors.UsageError(NO_HISTORY) from None
+            raise unknown(target, session) from None
         raise
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import html
 import http.server
 import mimetypes
 import os
@@ -189,13 +190,31 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def _file(self, name: str) -> None:
         root = os.path.realpath(self.options.www)
         place = os.path.realpath(os.path.join(root, urllib.parse.unquote(name).lstrip("/")))
-        if os.path.isdir(place):
+        if os.path.isdir(place) and os.path.commonpath([root, place]) == root:
+            if not os.path.isfile(os.path.join(place, "index.html")):
+                self._listing(place)
+                return
             place = os.path.join(place, "index.html")
         if os.path.commonpath([root, place]) != root or not os.path.isfile(place):
             self._text(404, b"404 page not found\n")
             return
         with open(place, "rb") as source:
             self._text(200, source.read(), mimetypes.guess_type(place)[0] or "application/octet-stream")
+
+    def _listing(self, place: str) -> None:
+        """Name what is in a directory, each a link; a path without a slash at its end is sent to the one with it."""
+        path = self.path.partition("?")[0]
+        if not path.endswith("/"):
+            self.send_response_only(301)
+            self.send_header("Location", path.rpartition("/")[2] + "/")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
+        lines = ["<!doctype html>", '<meta name="viewport" content="width=device-width">', "<pre>"]
+        for entry in sorted(os.scandir(place), key=lambda entry: entry.name):
+            name = entry.name + ("/" if entry.is_dir(follow_symlinks=False) else "")
+            lines.append(f'<a href="{urllib.parse.quote(name, safe="/$&+,:;=@")}">{html.escape(name)}</a>')
+        self._text(200, "\n".join([*lines, "</pre>\n"]).encode(), "text/html; charset=utf-8")
 
     def _forward(self) -> None:
         target = "/" + self.path.removeprefix(self.options.prefix).lstrip("/")

@@ -72,9 +72,16 @@ configs: {cfg: {file: ./conf}, inline: {content: "a"}}
 """
 
 
+def read(name: str) -> str:
+    """Return a file's content, as the command does."""
+    if name not in FILES:
+        raise errors.UsageError(f"error: unable to read {name}")
+    return FILES[name]
+
+
 def converted(text: str) -> tuple[dict[str, dict[str, Any]], list[str]]:
     """Return the manifests by kind and name, and the remarks."""
-    objects, remarks = compose.convert(yaml.safe_load(text), "/work", VARIABLES, FILES.__getitem__)
+    objects, remarks = compose.convert(yaml.safe_load(text), "/work", VARIABLES, read)
     return {f"{each['kind']}/{each['metadata']['name']}": each for each in objects}, remarks
 
 
@@ -229,6 +236,72 @@ def test_what_a_service_waits_for_is_not_waited_for_and_that_is_told() -> None:
     assert remarks == [told]
 
 
+def test_what_ends_becomes_a_job() -> None:
+    found, remarks = converted("""
+services:
+  once: {image: x, restart: "no"}
+  early: {image: x, restart: "no", depends_on: [web]}
+  seed: {image: x, expose: [80]}
+  server: {image: x, restart: "no", ports: ["80:80"]}
+  web: {image: x, depends_on: {seed: {condition: service_completed_successfully}}}
+  swarm: {image: x, deploy: {restart_policy: {condition: none}}}
+""")
+    jobs = {key: each["spec"] for key, each in found.items() if each["kind"] == "Job"}
+    assert list(jobs) == ["Job/once", "Job/early", "Job/seed", "Job/swarm"]
+    assert jobs["Job/once"]["backoffLimit"] == 0
+    assert [each["template"]["spec"]["restartPolicy"] for each in jobs.values()] == [
+        "Never",
+        *["OnFailure"] * 3,
+    ]
+    assert [key for key in found if key.startswith("Service")] == [
+        "Service/seed",
+        "Service/server",
+        "Service/web",
+    ]
+    assert remarks == [
+        "services.server.restart: a Deployment's containers are always started again",
+        "services.web.depends_on: nothing waits for seed: what starts too early has to try again",
+    ]
+
+
+def test_what_is_left_out_of_a_part_is_told_and_further_names_are_services() -> None:
+    found, remarks = converted("""
+services:
+  web:
+    image: x
+    container_name: Web_1
+    ports: ["80:8080"]
+    networks: {front: {aliases: [www, web]}, back: }
+    env_file: [{path: none.env, required: false}]
+    labels: ["a=b", "not a name=c"]
+    mem_reservation: 16m
+    secrets: [{source: tok, mode: 0400}]
+    deploy:
+      update_config: {order: start-first}
+      restart_policy: {condition: any}
+      resources: {limits: {pids: 5}, reservations: {cpus: "0.1"}}
+volumes: {v: {driver: nfs}, w: }
+networks: {front: , back: {internal: true}}
+secrets: {tok: {environment: TOK}}
+""")
+    template = found["Deployment/web"]["spec"]["template"]
+    assert template["metadata"]["annotations"] == {"a": "b"}
+    assert template["spec"]["containers"][0]["resources"] == {"requests": {"memory": "16Mi", "cpu": "0.1"}}
+    assert found["Service/www"]["spec"] == {
+        "selector": {"app": "web"},
+        "ports": [{"name": "tcp-80", "port": 80, "targetPort": 8080}],
+    }
+    assert "Service/web-1" in found
+    assert remarks == [
+        "volumes.v.driver: not taken over",
+        "networks.back.internal: not taken over: pods reach whatever a NetworkPolicy does not forbid",
+        "services.web.deploy.update_config: not taken over",
+        "services.web.deploy.resources.limits.pids: not taken over",
+        "services.web.secrets.tok.mode: not taken over: everybody may read it",
+        "services.web.labels.not a name: not taken over: no name that Kubernetes takes",
+    ]
+
+
 def test_profiles_are_flags_or_a_variable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "compose.yaml"
     file.write_text("services: {a: {image: x, profiles: [p]}, b: {image: x, profiles: [q]}, c: {image: x}}")
@@ -297,6 +370,16 @@ DRAWING = picture.Drawing(
     ),
     [((0, 0), (1, 1)), ((1, 1), (2, 0)), ((1, 1), (2, 2))],
 )
+
+
+@pytest.mark.parametrize("flag", ["--port=0", "--port=65536", "--replicas=-1"])
+def test_numbers_that_are_none_are_refused(
+    flag: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = call("init", "app", flag)
+    assert (done.code, done.err.partition(" is no ")[0]) == (1, f"error: {flag}")
+    assert not list(tmp_path.iterdir())
 
 
 def test_lines_lead_from_box_to_box() -> None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import time
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
+from minikctl.cli import past as asking
 from minikctl.cli.output import changes
 from tests.cli.conftest import World
 
@@ -94,3 +97,25 @@ def test_changes_are_told_field_by_field() -> None:
         'spec["new/key"]: + {"b":1}',
         "spec.plain[1]: 2 → 3",
     ]
+
+
+def test_what_the_control_plane_wrote_after_a_change_is_neither_undone_nor_lost(world: World) -> None:
+    """A Deployment's revision is counted in an annotation as soon as its template changes."""
+    assert world.run("create", "deploy", "undone", "--image=a", "--replicas=0").code == 0
+    assert world.run("set", "image", "deploy/undone", "a=b").code == 0
+    assert world.run("rollout", "status", "deploy/undone", "--timeout=20s").code == 0
+    assert "2" in world.run("rollout", "history", "deploy/undone").out
+    done = world.run("undo", "deploy/undone")
+    assert "  spec.template.spec.containers[a].image: b → a" in done.out
+    assert "revision" not in done.out.partition("\n")[2]
+    world.run("delete", "deploy", "undone")
+
+
+@pytest.mark.parametrize(
+    ("server", "sentence"), [("v1.36.0-minikctl", 'resource type "toys"'), ("v1.36.0", "keeps no history")]
+)
+def test_a_kind_that_is_gone_is_told_from_a_server_without_history(server: str, sentence: str) -> None:
+    answer = SimpleNamespace(json=lambda: {"gitVersion": server})
+    session = SimpleNamespace(client=SimpleNamespace(request=lambda *_: answer))
+    target = SimpleNamespace(resource=SimpleNamespace(name="toys"))
+    assert sentence in str(asking.unknown(cast(Any, target), cast(Any, session)))
