@@ -23,7 +23,11 @@ def run(options: GetOptions, targets: list[Target], session: Session) -> int:
         raise errors.UsageError("error: you may only specify a single resource type")
     target = targets[0]
     view: _Tables | _Objects
-    names = lambda obj: f"{target.resource.title}/{obj['metadata']['name']}"  # noqa: E731
+
+    def names(shown: dict[str, Any]) -> str:
+        obj = shown["object"] if options.output_events else shown
+        return f"{target.resource.title}/{obj['metadata']['name']}"
+
     printer = printing.printer(options, names, columns=True)
     view = _Tables(options, target, session) if printer is None else _Objects(printer, options, session)
     query = get.query_of(options, target)
