@@ -71,7 +71,7 @@ class Client:
             else:
                 answer.body += message.get("body", b"")
 
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             await self.app(self.scope(method, url, headers or {}), receive, send)
         return answer
 
@@ -114,7 +114,7 @@ class Stream:
 
     async def take(self, count: int) -> list[Any]:
         found = []
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(20):
             async for line in self.lines():
                 found.append(line)
                 if len(found) == count:
@@ -124,5 +124,5 @@ class Stream:
     async def leave(self) -> None:
         """Disconnect, and wait for the application to notice."""
         self._gone.set()
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(20):
             await self.task

@@ -206,7 +206,7 @@ def expected(world: World, revision: int, space: str, label: str) -> Iterator[tu
 async def events(world: World, path: str, wanted: list[tuple[str, str, str, int]]) -> list[Any]:
     stream = await world.client.stream(path)
     found: list[Any] = []
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while len(found) < max(len(wanted), 1) and (wanted or stream.task.done()):
             part = await stream.sent.get()
             if part is None:

@@ -57,7 +57,7 @@ async def test_a_watch_sends_what_it_has_missed_in_small_parts(client: Client) -
     watch = await client.stream(f"{MAPS}?watch=1&resourceVersion={start}")
     parts = list[bytes]()
     while b"".join(parts).count(b"\n") < 20:
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(20):
             parts.append(await watch.sent.get() or b"")
     assert max(map(len, parts)) < http_watch.PART_BYTES + 25_000
     await watch.leave()

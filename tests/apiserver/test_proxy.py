@@ -187,7 +187,7 @@ async def test_all_methods_reach_pods_and_services(world: World, method: str, pa
 async def test_a_client_that_leaves_ends_the_request_behind(world: World) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", world.port)
     writer.write(f"GET {PATH}/forever HTTP/1.1\r\nHost: x\r\n\r\n".encode())
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         await reader.readuntil(b"tick")
         writer.close()
         await world.left.wait()
@@ -220,4 +220,4 @@ async def test_websockets_go_through(world: World) -> None:
         world.backend = next(iter(server.sockets)).getsockname()[1]
         async with websockets.connect(f"ws://127.0.0.1:{world.port}{PATH}/ws?a=b", proxy=None) as socket:
             await socket.send("hello")
-            assert await asyncio.wait_for(socket.recv(), 5) == "/ws?a=b 'hello'"
+            assert await asyncio.wait_for(socket.recv(), 20) == "/ws?a=b 'hello'"

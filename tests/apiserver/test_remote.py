@@ -126,7 +126,7 @@ async def test_many_connections_to_several_ports_and_their_ends(server: Served, 
         assert all(answer == b"port 443\n" + big + b"bye\n" for answer in answers)
         # What the pod no longer takes does not keep what it says from coming.
         assert await ask(first, b"") == b"port 80\nbye\n"
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         for echo in talk.echoes:
             await echo.closed.wait()
 
@@ -147,7 +147,7 @@ async def test_a_client_that_leaves_ends_its_connections(server: Served, talk: T
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         assert await reader.readline() == b"port 80\n"
         process.kill()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             await talk.echoes[0].closed.wait()
             await talk.released.wait()
         writer.close()

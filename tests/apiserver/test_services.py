@@ -108,7 +108,7 @@ async def test_a_cancelled_create_keeps_no_address_that_no_service_has(
     monkeypatch.setattr(registry.store, "create", store_create)
     go_on.set()
     if is_written:
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(20):
             while "one" not in [each["metadata"]["name"] for each in services(registry)]:
                 await asyncio.sleep(0.001)
         await registry.delete(kinds.SERVICE, "default", "one")

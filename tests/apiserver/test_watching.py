@@ -24,7 +24,7 @@ from tests.fakes.clock import FakeClock
 
 async def collect(batches: AsyncIterator[list[Step]], count: int) -> list[Step]:
     found: list[Step] = []
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(20):
         async for batch in batches:
             found.extend(batch)
             if len(found) >= count:

@@ -100,7 +100,7 @@ def test_an_old_object_is_waited_for_without_asking_again_and_again(
     server: list[str], words: tuple[str, ...]
 ) -> None:
     begun = time.monotonic()
-    done = call(*server, words[0], "configmap", "old", *words[1:], "--timeout=5s")
+    done = call(*server, words[0], "configmap", "old", *words[1:], "--timeout=30s")
     assert (done.code, done.err) == (0, "")
-    assert time.monotonic() - begun < 4
+    assert time.monotonic() - begun < 25
     assert len(Forgetful.asked) < 10

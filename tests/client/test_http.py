@@ -49,7 +49,7 @@ class Handler(BaseHTTPRequestHandler):
                 self.chunks([b'{"a":1}\n{"b"', b":2}\n", b"rest"])
             case "/forever":
                 self.chunks([b"first\n"], end=False)
-                time.sleep(2)
+                self.rfile.read(1)  # until the client goes
             case "/warn":
                 self.answer(200, b"{}", ("Warning", '299 - "unknown field \\"spec.foo\\""'))
             case "/http10":
@@ -196,7 +196,7 @@ def test_a_stream_gives_what_there_is_and_can_be_ended_from_elsewhere(server: Se
         assert next(lines) == b"first\n"
         threading.Timer(0.05, stream.close).start()
         assert list(lines) == []
-        assert time.monotonic() - begun < 1
+        assert time.monotonic() - begun < 15
 
 
 @pytest.fixture

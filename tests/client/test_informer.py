@@ -29,7 +29,7 @@ def config(name: str, namespace: str = "default", **data: str) -> Object:
 async def running(found: Informer | Informers) -> AsyncIterator[None]:
     task = asyncio.create_task(found.run())
     try:
-        await asyncio.wait_for(found.synced(), 1)
+        await asyncio.wait_for(found.synced(), 20)
         yield
     finally:
         task.cancel()
@@ -37,7 +37,7 @@ async def running(found: Informer | Informers) -> AsyncIterator[None]:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(20):
         while not condition():
             await asyncio.sleep(0)
 
@@ -134,7 +134,7 @@ async def test_informers_share_one_per_kind_and_start_late_ones() -> None:
         assert shared.of(kinds.CONFIG_MAP) is first
         assert shared.known(kinds.POD) is None
         late = shared.of(kinds.POD)
-        await asyncio.wait_for(shared.synced(), 1)
+        await asyncio.wait_for(shared.synced(), 20)
         assert shared.known(kinds.POD) is late
 
 
@@ -206,8 +206,8 @@ async def test_lent_informers_forget_what_subscribed_to_them_and_nobody_else() -
     lent = owner.lend()
     found = lent.of(kinds.CONFIG_MAP)
     async with running(owner):
-        await asyncio.wait_for(lent.synced(), 1)
-        await asyncio.wait_for(found.synced(), 1)
+        await asyncio.wait_for(lent.synced(), 20)
+        await asyncio.wait_for(found.synced(), 20)
         assert found.get("default", "a") == owner.of(kinds.CONFIG_MAP).get("default", "a")
         assert [objects.name(obj) for obj in found.items("default")] == ["a", "b"]
         assert lent.known(kinds.POD) is None
@@ -217,7 +217,7 @@ async def test_lent_informers_forget_what_subscribed_to_them_and_nobody_else() -
         found.subscribe(lambda _old, _new: None)
         assert found.subscribers == 3
         made = await client.create(kinds.CONFIG_MAP, config("c"))
-        await asyncio.wait_for(found.reached(objects.resource_version(made)), 1)
+        await asyncio.wait_for(found.reached(objects.resource_version(made)), 20)
         lent.close()
         assert owner.of(kinds.CONFIG_MAP).subscribers == 1
         lent.retain(())

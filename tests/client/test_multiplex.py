@@ -89,7 +89,7 @@ async def test_a_reader_that_does_not_read_holds_up_no_other_stream() -> None:
         free = await client.open({})
         theirs = await accepted(server)
         await free.write(b"through")
-        assert await asyncio.wait_for(theirs.read(), 2) == b"through"
+        assert await asyncio.wait_for(theirs.read(), 20) == b"through"
         stuck_writing.cancel()
 
 
@@ -121,8 +121,8 @@ async def test_a_reset_wakes_readers_and_writers() -> None:
         writing = group.create_task(swallowed(ours.write(bytes(5_000_000))))
         await asyncio.sleep(0.05)
         await theirs.reset()
-        assert await asyncio.wait_for(reading, 2)
-        assert await asyncio.wait_for(writing, 2)
+        assert await asyncio.wait_for(reading, 20)
+        assert await asyncio.wait_for(writing, 20)
 
 
 async def swallowed(work: object) -> bool:
@@ -167,6 +167,6 @@ async def test_a_peer_that_does_not_speak_spdy_ends_the_connection() -> None:
     ours, theirs = pipe()
     server = Connection(theirs, client=False)
     await ours.write(b"\x80\x07" + bytes(20))
-    await asyncio.wait_for(server.run(), 2)
+    await asyncio.wait_for(server.run(), 20)
     assert server.lost.is_set()
     assert [stream async for stream in server.opened()] == []

@@ -59,7 +59,7 @@ def pod(name: str = "p") -> Object:
 
 async def take(events: AsyncIterator[WatchEvent], count: int) -> list[tuple[str, str]]:
     found: list[tuple[str, str]] = []
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(20):
         while len(found) < count:
             event = await anext(events)
             if event.type != "BOOKMARK":

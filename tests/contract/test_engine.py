@@ -223,7 +223,7 @@ async def test_who_leaves_a_network_is_told(bench: Bench) -> None:
     await bench.engine.kill(other)
     await bench.engine.kill(made)
     async with contextlib.aclosing(left):  # type: ignore[type-var]
-        assert await asyncio.wait_for(anext(left), 5) == made
+        assert await asyncio.wait_for(anext(left), 20) == made
 
 
 async def test_logs_are_whole_cut_and_stamped(bench: Bench) -> None:

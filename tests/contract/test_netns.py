@@ -251,7 +251,7 @@ async def test_a_change_that_many_namespaces_need_is_the_same_in_all(lab: Lab) -
         assert listed == [listed[0]] * 3 + [""]
     assert not told.done()
     await lab.disturb(sandboxes[2], "flush chain inet contract one")
-    assert await asyncio.wait_for(told, 5) == (sandboxes[2].id, "contract")
+    assert await asyncio.wait_for(told, 20) == (sandboxes[2].id, "contract")
 
 
 async def test_rules_do_not_wait_for_the_commands_of_others(lab: Lab) -> None:
@@ -300,14 +300,14 @@ async def test_what_others_change_is_heard_and_what_we_change_is_not(lab: Lab) -
     await asyncio.sleep(0.2 if lab.bench.real else 0)
     assert not told.done()
     await lab.disturb(other, "delete element inet contract services { 10.96.0.1 . tcp . 80 }")
-    assert await asyncio.wait_for(told, 5) == (other.id, "contract")
+    assert await asyncio.wait_for(told, 20) == (other.id, "contract")
     for text, tables in (
         ("flush chain inet contract one", ["contract"]),
         ("add table inet strange", ["strange"]),
         ("flush ruleset", ["contract", "strange"]),
     ):
         await lab.disturb(sandbox, text)
-        found = [await asyncio.wait_for(anext(heard), 5) for _ in tables]
+        found = [await asyncio.wait_for(anext(heard), 20) for _ in tables]
         assert sorted(found) == [(sandbox.id, table) for table in tables]
 
 
@@ -324,9 +324,9 @@ async def test_routes_that_others_take_away_are_heard_of_and_those_that_we_chang
     assert not told.done()
     await lab.reroute(sandbox, "add 10.97.0.0/16 dev lo")
     await lab.reroute(sandbox, "replace 10.97.0.0/16 dev lo scope host")
-    assert await asyncio.wait_for(told, 5) == (sandbox.id, "")
+    assert await asyncio.wait_for(told, 20) == (sandbox.id, "")
     await lab.reroute(sandbox, "del 10.96.0.0/16")
-    assert await asyncio.wait_for(anext(heard), 5) == (sandbox.id, "")
+    assert await asyncio.wait_for(anext(heard), 20) == (sandbox.id, "")
 
 
 async def test_a_namespace_that_ended_is_let_go(lab: Lab) -> None:
@@ -339,7 +339,7 @@ async def test_a_namespace_that_ended_is_let_go(lab: Lab) -> None:
     program = _program(str(lab.agent_id))
     assert inode in _held(program)
     await lab.bench.engine.remove(sandbox.id)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while inode in _held(program):
             await asyncio.sleep(0.05)
     assert os.stat(f"/proc/{other.pid}/ns/net").st_ino in _held(program)
@@ -377,7 +377,7 @@ async def test_a_program_that_dies_is_started_anew_and_that_shows(lab: Lab) -> N
         assert isinstance(lab.netns, fake_netns.FakeNetns)
         lab.netns.heard.put_nowait(None)
     assert await lab.netns.apply([dataclasses.replace(change, ruleset=TABLE(2))]) == {}
-    assert await asyncio.wait_for(listening, 5) == []
+    assert await asyncio.wait_for(listening, 20) == []
 
 
 async def _all(heard: AsyncIterator[tuple[str, str]]) -> list[tuple[str, str]]:

@@ -44,7 +44,7 @@ async def unread_watch(api: Served) -> asyncio.StreamWriter:
 
 
 async def until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while not condition():
             await asyncio.sleep(0.01)
 

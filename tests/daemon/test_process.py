@@ -52,7 +52,7 @@ def test_who_only_asks_does_not_keep_others_out(home: ClusterHome) -> None:
         asker.stdout.readline()
     with process.only_one(home):
         for asker in askers:
-            assert asker.wait(5) == 0
+            assert asker.wait(20) == 0
             asker.stdout.close()  # type: ignore[union-attr]
 
 
@@ -124,7 +124,7 @@ def test_a_control_plane_that_hangs_at_its_end_gives_itself_up(home: ClusterHome
     told: list[str] = []
     held = hold(home, "stuck")
     assert launcher.stop(home, told.append)
-    assert held.wait(5) == 1
+    assert held.wait(20) == 1
     assert told == []
     log = Path(home.daemon_log).read_text()
     assert "still not at an end after 0 s: " in log
@@ -138,6 +138,6 @@ def test_a_control_plane_that_hears_nothing_is_killed(
     told: list[str] = []
     held = hold(home, "deaf")
     assert launcher.stop(home, told.append)
-    assert held.wait(5) == -9
+    assert held.wait(20) == -9
     assert told == [f"The control plane (pid {held.pid}) did not stop within 0 s: it is killed."]
     assert not launcher.stop(home)

@@ -93,7 +93,7 @@ async def test_one_that_does_not_answer_is_not_waited_for_without_end(
     begun = time.monotonic()
     with pytest.raises(errors.DriverError, match="in time"):
         await program.apply(CHANGES * 100)
-    assert time.monotonic() - begun < 1
+    assert time.monotonic() - begun < 4
     session.said.put_nowait((1, b'{"id":1}\n'))
     await program.close()
 

@@ -51,7 +51,7 @@ async def test_patient_work_leaves_the_quick_threads_free(pool: threads.Threads)
     gate = threading.Event()
     waiting = [asyncio.ensure_future(pool.patient(gate.wait)) for _ in range(8)]
     await asyncio.sleep(0)
-    assert await asyncio.wait_for(pool.quick(lambda: 1), 2) == 1
+    assert await asyncio.wait_for(pool.quick(lambda: 1), 20) == 1
     gate.set()
     assert await asyncio.gather(*waiting) == [True] * 8
 

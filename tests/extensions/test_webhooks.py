@@ -561,8 +561,10 @@ async def test_a_connection_that_the_server_ended_is_replaced(api: Api, server: 
 
 
 async def test_requests_side_by_side_have_a_connection_each(api: Api, server: Webhook) -> None:
+    together = asyncio.Barrier(12)
+
     async def answer(_: Json) -> Json:
-        await asyncio.sleep(0.1)
+        await together.wait()
         return {"allowed": True}
 
     server.answer = answer

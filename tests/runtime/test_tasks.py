@@ -126,5 +126,5 @@ async def test_what_has_to_be_whole_goes_on_when_its_waiter_is_cancelled() -> No
     await asyncio.gather(waiting, return_exceptions=True)
     assert waiting.cancelled()
     go_on.set()
-    await asyncio.wait_for(done.wait(), 1)
+    await asyncio.wait_for(done.wait(), 20)
     assert await tasks.whole(work()) == 7

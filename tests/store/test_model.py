@@ -180,7 +180,7 @@ class StoreMachine(RuleBasedStateMachine):
 
 
 async def first(events: AsyncIterator[Event]) -> Event:
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(20):
         return await anext(events)
 
 

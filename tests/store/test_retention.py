@@ -30,7 +30,7 @@ def test_what_may_go(newest: int, old: int, droppable: int) -> None:
 
 async def resting(clock: FakeClock) -> None:
     """Return when the store was looked at and the next look waits for the clock."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while not clock.sleepers:
             await asyncio.sleep(0.01)
 
