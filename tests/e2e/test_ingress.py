@@ -6,7 +6,6 @@ import json
 import socket
 import ssl
 import subprocess
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -279,11 +278,8 @@ def test_the_access_log_is_readable_and_there_are_metrics(site: Site) -> None:
 
 
 def test_no_request_is_lost_while_routes_change(site: Site) -> None:
-    end, found = time.monotonic() + 4, []
-    changes = 0
-    while time.monotonic() < end:
+    found = []
+    for number in range(10):
         found += [site.ask("one.test", "/foo")[0] for _ in range(5)]
-        site.apply(annotated("churn", {"app-root": f"/{changes}"}))
-        changes += 1
-    assert changes > 2
+        site.apply(annotated("churn", {"app-root": f"/{number}"}))
     assert set(found) == {200}

@@ -120,14 +120,15 @@ def test_the_receiver_sees_the_pods_own_address(cluster: Cluster, tour: pathlib.
 def test_unknown_service_addresses_and_names_fail_at_once(cluster: Cluster, tour: pathlib.Path) -> None:
     begun = time.monotonic()
     done = cluster.run(
-        "exec", "-n", "tour", "client", "--", "nc", "-w", "3", "10.96.255.254", "80", code=None
+        "exec", "-n", "tour", "client", "--", "nc", "-w", "60", "10.96.255.254", "80", code=None
     )
     assert done.returncode != 0
     done = cluster.run(
         "exec", "-n", "tour", "client", "--", "nslookup", "nobody.tour.svc.cluster.local", code=None
     )
     assert done.returncode != 0
-    assert time.monotonic() - begun < 8
+    assert "NXDOMAIN" in done.stdout + done.stderr
+    assert time.monotonic() - begun < 40
 
 
 def test_config_maps_and_secrets_reach_the_container(cluster: Cluster, tour: pathlib.Path) -> None:
