@@ -52,7 +52,7 @@ class Cluster:
             text=True,
             env={**self.environment, **more},
             cwd=self.home,
-            timeout=60,
+            timeout=150,
             check=False,
         )
         return Outcome(done.returncode, done.stdout, done.stderr)

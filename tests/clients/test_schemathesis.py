@@ -26,7 +26,7 @@ DOCUMENTS = (
     "apis/networking.k8s.io/v1",
 )
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(300)
 
 
 def bounded(document: Any) -> Any:
