@@ -15,7 +15,7 @@ from tests.clients import programs
 from tests.clients.conftest import Cluster, Outcome, eventually
 from tests.extensions.webhook import certificate
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(300)
 
 CRD = """
 apiVersion: apiextensions.k8s.io/v1

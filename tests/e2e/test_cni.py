@@ -21,6 +21,7 @@ from tests.e2e.conftest import Cluster, curl, docker, eventually
 
 pytestmark = [
     pytest.mark.e2e,
+    pytest.mark.timeout(300),
 ]
 IMAGE = "minikctl-demo:latest"
 SLOW = """#!/bin/sh

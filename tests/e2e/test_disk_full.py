@@ -15,7 +15,7 @@ from tests.e2e.conftest import Cluster, docker, eventually
 
 pytestmark = [
     pytest.mark.e2e,
-    pytest.mark.timeout(120),
+    pytest.mark.timeout(240),
     pytest.mark.skipif(os.getuid() != 0, reason="only root may mount a small file system"),
 ]
 

@@ -23,7 +23,7 @@ from tests.e2e.conftest import PROGRAM, Cluster, eventually
 from tests.e2e.site import Site, annotated, ingress, opened, path, rule
 from tests.e2e.test_network import NAMESPACE, der, meta, presented, self_signed, service
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
 SERVICES, CHANGES, WRITERS = 100, 10_000, 4
 USERS = 4

@@ -11,7 +11,7 @@ import pytest
 
 from tests.e2e.conftest import Cluster, eventually
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 
 IMAGE = "minikctl-infra:latest"
 

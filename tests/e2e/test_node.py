@@ -28,7 +28,7 @@ from tests.e2e.conftest import spare_port
 from tests.fakes.client import FakeClient
 from tests.node.harness import Bench, eventually, node_info
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(90)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 
 IMAGE = "minikctl-infra:latest"
 CGROUP = (

@@ -11,7 +11,7 @@ import pytest
 from tests.e2e import registry
 from tests.e2e.conftest import Cluster, docker, eventually
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 
 COMMAND = ["sh", "-c", "exec sleep 1000"]
 

@@ -9,7 +9,7 @@ import pytest
 
 from tests.e2e.conftest import Cluster, docker, eventually
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 
 DATABASE = """
 apiVersion: v1
