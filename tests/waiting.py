@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 
-def eventually(check: Callable[[], Any], seconds: float = 30, pause: float = 0.2) -> Any:
+def eventually(check: Callable[[], Any], seconds: float = 60, pause: float = 0.2) -> Any:
     """Return what ``check`` returns once that is true; its last value is shown when it never is."""
     deadline = time.monotonic() + seconds
     while True:
