@@ -33,7 +33,7 @@ async def opened(streams: NodeStreams, pod: Object, wanted: StreamRequest) -> Ex
     if wanted.command:
         options = ExecOptions(stdin=wanted.stdin, tty=wanted.tty, user=wanted.user)
         return await streams.exec(pod, wanted.container, wanted.command, options)
-    return await streams.attach(pod, wanted.container, stdin=wanted.stdin, tty=wanted.tty)
+    return await streams.attach(pod, wanted.container, stdin=wanted.stdin)
 
 
 async def run(session: ExecSession, wanted: StreamRequest, end: ClientEnd) -> None:

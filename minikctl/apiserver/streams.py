@@ -35,8 +35,8 @@ class NodeStreams(Protocol):
         """Start a command in the running container."""
         ...
 
-    async def attach(self, pod: Object, container: str, *, stdin: bool, tty: bool) -> ExecSession:
-        """Connect to the container's own process."""
+    async def attach(self, pod: Object, container: str, *, stdin: bool) -> ExecSession:
+        """Connect to the container's own process, whose terminal is what it was started with."""
         ...
 
     def forwarding(self) -> AbstractAsyncContextManager[None]:

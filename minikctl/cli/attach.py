@@ -98,6 +98,8 @@ def join(
     is_terminal = session.io.stdin.isatty()
     tty = has_tty and (is_terminal or not options.stdin)
     raw = has_tty and is_terminal and options.stdin
+    if options.stdin and options.tty and has_tty and not is_terminal and not options.quiet:
+        session.io.warn(exec_.NO_TERMINAL)
     if not options.quiet:
         session.io.warn(RECORDED)
         session.io.warn(PROMPT)

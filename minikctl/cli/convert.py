@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 
+import yaml
+
 from minikctl import errors
 from minikctl.cli import compose, compose_text, flags, yamlload
 from minikctl.cli.commands import Command
@@ -11,6 +13,8 @@ from minikctl.cli.flags import Options, flag, rest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from minikctl.cli.session import Session
 
 NAMES = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
@@ -34,7 +38,7 @@ def run(options: ConvertOptions, session: Session) -> int:
     from minikctl.cli.output import printers
 
     path = flags.one(options.paths, "FILE") if options.paths else _found()
-    content = yamlload.load(_read(path))
+    content = _parsed(_read(path), path)
     if not isinstance(content, dict):
         raise errors.UsageError(f"error: {path} is no Compose file")
     directory = os.path.dirname(os.path.abspath(path))
@@ -63,6 +67,16 @@ def run(options: ConvertOptions, session: Session) -> int:
     for remark in remarks:
         session.io.warn(f"Warning: {remark}")
     return 0
+
+
+def _parsed(text: str, path: str) -> Any:
+    try:
+        return yamlload.load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f", line {mark.line + 1}, column {mark.column + 1}" if mark is not None else ""
+        words = getattr(error, "problem", None) or str(error)
+        raise errors.UsageError(f"error: {path}{place}: {words}") from error
 
 
 def _read(path: str) -> str:

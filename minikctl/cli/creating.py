@@ -92,9 +92,14 @@ def overridden(options: Overridden, obj: dict[str, Any]) -> dict[str, Any]:
     """Return the object with what --overrides says."""
     if not options.overrides:
         return obj
+    import yaml
+
     from minikctl.cli import yamlload
 
-    patch = yamlload.load(options.overrides)
+    try:
+        patch = yamlload.load(options.overrides)
+    except yaml.YAMLError:
+        patch = None
     if not isinstance(patch, list if options.override_type == "json" else dict):
         raise errors.UsageError("error: Invalid JSON Patch")
     if options.override_type not in ("json", "merge", "strategic"):

@@ -6,6 +6,8 @@ import json
 import secrets
 import time
 
+import yaml
+
 from minikctl import errors
 from minikctl.cli import attach, debugging, generators, interrupts, parsing, pods, selection, yamlload
 from minikctl.cli.commands import Command
@@ -183,6 +185,9 @@ def _custom(path: str) -> dict[str, Any]:
         raise errors.UsageError(
             f"error: must pass a container spec json file for custom profile: open {path}: {reason}"
         ) from error
+    except yaml.YAMLError as error:
+        why = f"error converting YAML to JSON: {yamlload.problem(error)}"
+        raise errors.UsageError(f"error: {path} does not contain a valid container spec: {why}") from error
     if not isinstance(found, dict):
         raise errors.UsageError(f"error: {path} describes no container")
     return found

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from minikctl.cli.session import Session
 
 CHUNK = 32 * 1024
+NO_TERMINAL = "Unable to use a TTY - input is not a terminal or the right kind of file"
 SEAM_SECONDS = 0.02
 """What a log had when it was read is heard within this time by whoever joined the process before."""
 
@@ -66,7 +67,7 @@ def run(options: ExecOptions, session: Session) -> int:
     container = pods.container(pod, options.container, session)
     tty = options.tty and session.io.stdin.isatty()
     if options.tty and not tty and not options.quiet:
-        session.io.warn("Unable to use a TTY - input is not a terminal or the right kind of file")
+        session.io.warn(NO_TERMINAL)
     query = {
         "command": list(options.command),
         "container": container,

@@ -134,9 +134,7 @@ def _body(text: str, path: str) -> Any:
     try:
         return yamlload.load(text)
     except yaml.YAMLError as error:
-        mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None) or str(error)
-        line = f"line {max(mark.line, 1)}: " if mark is not None else ""
-        raise errors.UsageError(f"error: unable to parse {_quoted(text)}: yaml: {line}{problem}") from error
+        raise errors.UsageError(f"error: unable to parse {_quoted(text)}: {yamlload.problem(error)}") from error
 
 
 COMMANDS = {

@@ -18,7 +18,7 @@ from minikctl.cli.settings import Settings
 
 INTRODUCTION = """Kubernetes manifests as plain Docker containers.
 
-Without --context, --kubeconfig or --server every command speaks to the local cluster, whose control plane
+Without --context, --kubeconfig or --server every command speaks to the local cluster, whose control plane \
 starts by itself.  Begin with:
 
 [cyan]minikctl apply -f app.yaml[/cyan]   put a manifest in; real containers appear

@@ -30,6 +30,13 @@ def load(text: str) -> Any:
     return _plain(yaml.load(text, Loader=_Loader))
 
 
+def problem(error: yaml.YAMLError) -> str:
+    """Return what is wrong, and where, in the words of Kubernetes' tools."""
+    mark, said = getattr(error, "problem_mark", None), getattr(error, "problem", None) or str(error)
+    line = f"line {max(mark.line, 1)}: " if mark is not None else ""
+    return f"yaml: {line}{said}"
+
+
 def _resolver(name: str, pattern: re.Pattern[str], first: str) -> None:
     _Loader.add_implicit_resolver(_PREFIX + name, pattern, list(first) + ([""] if name == "null" else []))
 

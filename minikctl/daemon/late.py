@@ -52,9 +52,9 @@ class LateStreams:
         """Start a command in the running container."""
         return await (await self._ready()).exec(pod, container, argv, options)
 
-    async def attach(self, pod: Object, container: str, *, stdin: bool, tty: bool) -> ExecSession:
+    async def attach(self, pod: Object, container: str, *, stdin: bool) -> ExecSession:
         """Connect to the container's own process."""
-        return await (await self._ready()).attach(pod, container, stdin=stdin, tty=tty)
+        return await (await self._ready()).attach(pod, container, stdin=stdin)
 
     @asynccontextmanager
     async def forwarding(self) -> AsyncIterator[None]:

@@ -43,8 +43,9 @@ class EngineStreams:
         """Start a command in the running container."""
         return await self._engine.exec(await self._running(pod, container), argv, options)
 
-    async def attach(self, pod: Object, container: str, *, stdin: bool, tty: bool) -> engines.ExecSession:
-        """Connect to the container's own process."""
+    async def attach(self, pod: Object, container: str, *, stdin: bool) -> engines.ExecSession:
+        """Connect to the container's own process, whose terminal is what it was started with."""
+        tty = _has_terminal(pod, container)
         return await self._engine.attach(await self._running(pod, container), stdin=stdin, tty=tty)
 
     def forwarding(self) -> AbstractAsyncContextManager[None]:
@@ -127,6 +128,18 @@ class _PodPort:
 def _unforwarded(sandbox: Container, words: str) -> errors.DriverError:
     place = f"/proc/{sandbox.pid}/ns/net"
     return errors.DriverError(f'failed to execute portforward in network namespace "{place}": {words}', words)
+
+
+def _has_terminal(pod: Object, container: str) -> bool:
+    """Say whether the container was given a terminal; its output is not framed then, whatever the client asks."""
+    spec = objects.spec(pod)
+    declared = (
+        entry
+        for field in ("containers", "initContainers", "ephemeralContainers")
+        for entry in spec.get(field) or ()
+        if entry.get("name") == container
+    )
+    return bool(next(declared, {}).get("tty"))
 
 
 def _entry(pod: Object, container: str) -> Object:

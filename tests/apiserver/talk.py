@@ -91,8 +91,8 @@ class Talk:
         self.sessions.append(Session(argv))
         return self.sessions[-1]
 
-    async def attach(self, pod: Any, container: str, *, stdin: bool, tty: bool) -> Session:
-        del pod, container, stdin, tty
+    async def attach(self, pod: Any, container: str, *, stdin: bool) -> Session:
+        del pod, container, stdin
         self.sessions.append(Session(["cat"]))
         return self.sessions[-1]
 

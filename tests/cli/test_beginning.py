@@ -334,6 +334,15 @@ def test_what_cannot_be_converted_is_told(text: str, words: str) -> None:
         converted(text)
 
 
+def test_a_file_that_is_no_yaml_is_told_with_its_place(tmp_path: Path) -> None:
+    path = tmp_path / "compose.yaml"
+    path.write_text("services:\n  web: {image: a\n  db: x\n")
+    said = call("convert", str(path))
+    assert (said.code, said.out) == (1, "")
+    assert said.err.startswith(f"error: {path}, line 3, column ")
+    assert len(said.err.splitlines()) == 1
+
+
 def test_the_server_accepts_what_was_converted(world: World, tmp_path: Path) -> None:
     path = tmp_path / "compose.yaml"
     path.write_text(COMPOSE.replace("image: postgres", "image: $IMAGE\n    env_file: db.env"))

@@ -424,6 +424,7 @@ logs deploy/web --since=x
 logs -l app=web --all-containers --prefix
 logs -l app=web -f --max-log-requests=1
 expose deploy web --name=w --port=80 --session-affinity=ClientIP --external-ip=1.2.3.4 --dry-run=client -o yaml
+run p --image=x --overrides='{' --dry-run=client -o yaml
 run p --image=x --overrides='{"spec":{"nodeName":"n"}}' --annotations=a=b --privileged --dry-run=client -o yaml
 label deploy web a=b -A
 label deploy -A --field-selector=metadata.name=web a=b --dry-run=client

@@ -28,7 +28,7 @@ def wishes(late: LateStreams) -> list[Coroutine[Any, Any, Any]]:
     return [
         log(),
         late.exec(POD, "c", ["ls"], ExecOptions()),
-        late.attach(POD, "c", stdin=False, tty=False),
+        late.attach(POD, "c", stdin=False),
         forward(),
         late.connect(POD, 80),
     ]

@@ -224,3 +224,12 @@ def test_a_pod_is_run_exposed_and_attached_to(web: Cluster, program: str) -> Non
     for kind in ("pod", "service"):
         assert f'{kind} "{name}" deleted from default namespace' in done.stdout
         assert web.run("get", kind, name, code=None).returncode == 1
+
+
+@pytest.mark.parametrize("program", ["minikctl", "kubectl"])
+def test_a_pod_with_a_terminal_is_heard_by_who_has_none(web: Cluster, program: str) -> None:
+    run = web.kubectl if program == "kubectl" else web.run
+    words = ["run", f"tty-{program}", "--image=minikctl-demo:latest", "--image-pull-policy=IfNotPresent"]
+    done = run(*words, "--restart=Never", "--rm", "-it", "--", "sh", "-c", "sleep 3; echo said it")
+    assert "said it" in [line.strip() for line in done.stdout.splitlines()], done.stderr
+    assert "Unable to use a TTY - input is not a terminal" in done.stderr

@@ -10,6 +10,7 @@ from minikctl import errors
 from minikctl.drivers.engine import ContainerSpec, ExecOptions, LogOptions
 from minikctl.drivers.fake_engine import FakeEngine
 from minikctl.drivers.fake_relay import FakeRelay
+from minikctl.drivers.fake_session import FakeSession
 from minikctl.node.streams import EngineStreams
 from minikctl.plan.pod import names
 from tests.fakes.clock import FakeClock
@@ -59,7 +60,7 @@ async def test_streams() -> None:
         session = await streams.exec(wanted, "app", ["sh", "-c", "echo hi"], ExecOptions())
         assert [data async for _, data in session.output()] == [b"hi\n"]
         await session.close()
-    session = await streams.attach(pod(new), "app", stdin=False, tty=False)
+    session = await streams.attach(pod(new), "app", stdin=False)
     await session.close()
     with pytest.raises(
         errors.NoSuchContainer, match='previous terminated container "app" in pod "web" not found'
@@ -67,4 +68,27 @@ async def test_streams() -> None:
         await read(streams, pod(new), previous=True)
     with pytest.raises(errors.NoSuchContainer, match=r'^container "app" in pod "web" not found'):
         await read(streams, {"metadata": {"name": "web", "uid": "none"}})
+    await engine.close()
+
+
+class Asked(FakeEngine):
+    """An engine that notes which attached containers are said to have a terminal."""
+
+    terminals: list[bool]
+
+    async def attach(self, container_id: str, *, stdin: bool, tty: bool) -> FakeSession:
+        self.terminals.append(tty)
+        return await super().attach(container_id, stdin=stdin, tty=tty)
+
+
+async def test_what_a_container_with_a_terminal_says_is_read_as_such_whoever_asks() -> None:
+    engine = Asked(FakeClock())
+    engine.terminals = []
+    streams = EngineStreams(engine, "test", FakeRelay())
+    wanted = pod(await attempt(engine, 0))
+    for field in ("containers", "initContainers", "ephemeralContainers"):
+        for has in (True, False):
+            told = wanted | {"spec": {field: [{"name": "other", "tty": not has}, {"name": "app", "tty": has}]}}
+            await (await streams.attach(told, "app", stdin=False)).close()
+    assert engine.terminals == [True, False] * 3
     await engine.close()
