@@ -19,6 +19,7 @@ _DIAL_SECONDS = 60.0
 _LOOK_SECONDS = 0.5
 _LOOK_LIMIT_SECONDS = 4.0
 _LAST_WORDS_SECONDS = 0.2
+_END_KEY = b"\x04"
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,7 @@ class DockerSession:
     ) -> None:
         self._stream = stream
         self._decoder = None if tty else docker_wire.FrameDecoder()
+        self._in_line = False
         self._runs = runs
         self._ask_exit = ask_exit
         self._set_size = set_size
@@ -96,13 +98,18 @@ class DockerSession:
         try:
             self._stream.writer.write(data)
             await self._stream.writer.drain()
+            self._in_line = not data.endswith((b"\n", b"\r")) if data else self._in_line
         except (OSError, RuntimeError) as error:
             raise errors.DriverError("the process no longer reads its input", str(error)) from error
 
     async def close_stdin(self) -> None:
         """Half-close: the process sees end of file, output goes on."""
         with contextlib.suppress(OSError, RuntimeError):
-            self._stream.writer.write_eof()
+            if self._decoder is None:
+                # A terminal has no other end of file than this key; the engine would end the output, too.
+                self._stream.writer.write(_END_KEY * (2 if self._in_line else 1))
+            else:
+                self._stream.writer.write_eof()
 
     async def resize(self, width: int, height: int) -> None:
         """Set the terminal's size in characters."""

@@ -320,6 +320,27 @@ async def test_attach_reaches_the_containers_own_process(bench: Bench) -> None:
     assert await answer(session) == (0, b"hello\n", b"")
 
 
+@pytest.mark.parametrize(
+    ("program", "typed", "said"),
+    [
+        (["sh", "-c", "sleep 0.3; echo heard"], b"", b"heard"),
+        (["cat"], b"hello\n", b"hello"),
+        (["cat"], b"hel", b"hel"),
+        (["cat"], b"", b""),
+    ],
+)
+async def test_the_end_of_input_ends_no_output_of_a_terminal(
+    bench: Bench, program: list[str], typed: bytes, said: bytes
+) -> None:
+    made = await bench.engine.create(bench.spec("a", *program, stdin=True, stdin_once=True, tty=True))
+    session = await bench.engine.attach(made, stdin=True, tty=True)
+    await bench.engine.start(made)
+    await session.write(typed)
+    await session.close_stdin()
+    code, output, error_output = await answer(session)
+    assert (code, said in output, error_output) == (0, True, b"")
+
+
 async def test_archives_go_in_and_come_out(bench: Bench) -> None:
     made = await bench.start("a")
     buffer = io.BytesIO()
