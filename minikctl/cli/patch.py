@@ -134,7 +134,9 @@ def _body(text: str, path: str) -> Any:
     try:
         return yamlload.load(text)
     except yaml.YAMLError as error:
-        raise errors.UsageError(f"error: unable to parse {_quoted(text)}: {yamlload.problem(error)}") from error
+        raise errors.UsageError(
+            f"error: unable to parse {_quoted(text)}: {yamlload.problem(error)}"
+        ) from error
 
 
 COMMANDS = {

@@ -26,8 +26,64 @@ class _Loader(_BASE):  # type: ignore[misc]
 
 
 def load(text: str) -> Any:
-    """Return the value of a YAML document; ``yaml.YAMLError`` when it is none."""
-    return _plain(yaml.load(text, Loader=_Loader))
+    """Return the value of a YAML document; ``yaml.YAMLError`` when it is none, or grows without bound by its aliases."""
+    found = yaml.load(text, Loader=_Loader)
+    if "*" in text and "&" in text:
+        _Unfolded(text).check(found)
+    return _plain(found)
+
+
+class _Unfolded:
+    """Counts what a document becomes once each alias is written out, and how much of it is by aliases."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._values = self._by_alias = 0
+        self._open: set[int] = set()
+        self._seen: set[int] = set()
+
+    def check(self, value: Any, *, aliased: bool = False) -> None:
+        """Raise ``yaml.YAMLError`` for what contains itself, and for a small text that says very much."""
+        if not isinstance(value, dict | list):
+            self._count(1, aliased)
+            return
+        if id(value) in self._open:
+            raise _refused(f"anchor '{self._own_part()}' value contains itself")
+        if id(value) in self._seen:
+            self._count(1, aliased)
+            aliased = True
+        self._count(1 + (len(value) if isinstance(value, dict) else 0), aliased)
+        if self._by_alias > 100 and self._values > 1000 and self._by_alias / self._values > self._allowed():
+            raise _refused("document contains excessive aliasing")
+        self._seen.add(id(value))
+        self._open.add(id(value))
+        for inner in value.values() if isinstance(value, dict) else value:
+            self.check(inner, aliased=aliased)
+        self._open.remove(id(value))
+
+    def _count(self, number: int, aliased: bool) -> None:
+        self._values += number
+        self._by_alias += number if aliased else 0
+
+    def _allowed(self) -> float:
+        """Return what part may come from aliases: nearly all of a small document, a tenth of a very large one."""
+        return 0.99 - 0.89 * min(max((self._values - 400_000) / 3_600_000, 0.0), 1.0)
+
+    def _own_part(self) -> str:
+        """Return the name of the first anchor that is referred to within its own value."""
+        around: list[str] = []
+        for event in yaml.parse(self._text, Loader=_Loader):
+            if isinstance(event, yaml.CollectionStartEvent):
+                around.append(event.anchor or "")
+            elif isinstance(event, yaml.CollectionEndEvent):
+                around.pop()
+            elif isinstance(event, yaml.AliasEvent) and event.anchor in around:
+                return str(event.anchor)
+        return ""
+
+
+def _refused(words: str) -> yaml.YAMLError:
+    return yaml.MarkedYAMLError(problem=words)
 
 
 def problem(error: yaml.YAMLError) -> str:

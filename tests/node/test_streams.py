@@ -88,7 +88,9 @@ async def test_what_a_container_with_a_terminal_says_is_read_as_such_whoever_ask
     wanted = pod(await attempt(engine, 0))
     for field in ("containers", "initContainers", "ephemeralContainers"):
         for has in (True, False):
-            told = wanted | {"spec": {field: [{"name": "other", "tty": not has}, {"name": "app", "tty": has}]}}
+            told = wanted | {
+                "spec": {field: [{"name": "other", "tty": not has}, {"name": "app", "tty": has}]}
+            }
             await (await streams.attach(told, "app", stdin=False)).close()
     assert engine.terminals == [True, False] * 3
     await engine.close()
