@@ -131,7 +131,7 @@ def _unforwarded(sandbox: Container, words: str) -> errors.DriverError:
 
 
 def _has_terminal(pod: Object, container: str) -> bool:
-    """Say whether the container was given a terminal; its output is not framed then, whatever the client asks."""
+    """Say whether the container was given a terminal; its output is not framed then, whoever asks."""
     spec = objects.spec(pod)
     declared = (
         entry
