@@ -6,6 +6,7 @@ import os
 import sys
 
 from minikctl import errors
+from minikctl.cli import terminal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,13 +49,13 @@ class Io:
         return cls(sys.stdout, sys.stderr, sys.stdin)
 
     def say(self, text: str) -> None:
-        """Write a line of output."""
-        self.out.write(text + "\n")
+        """Write a line of output; of commands to a terminal only colours get through."""
+        self.out.write(terminal.tamed(text) + "\n")
 
     def warn(self, text: str) -> None:
-        """Write a line to the error stream, after what was already written to the output."""
+        """Write a line to the error stream, tamed too, after what was already written to the output."""
         self.out.flush()
-        self.err.write(text + "\n")
+        self.err.write(terminal.tamed(text) + "\n")
         self.err.flush()
 
 

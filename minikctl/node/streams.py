@@ -133,13 +133,11 @@ def _unforwarded(sandbox: Container, words: str) -> errors.DriverError:
 def _has_terminal(pod: Object, container: str) -> bool:
     """Say whether the container was given a terminal; its output is not framed then, whoever asks."""
     spec = objects.spec(pod)
-    declared = (
-        entry
+    return any(
+        entry.get("name") == container and bool(entry.get("tty"))
         for field in ("containers", "initContainers", "ephemeralContainers")
         for entry in spec.get(field) or ()
-        if entry.get("name") == container
     )
-    return bool(next(declared, {}).get("tty"))
 
 
 def _entry(pod: Object, container: str) -> Object:

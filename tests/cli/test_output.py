@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import random
 import subprocess
 from typing import Any
 
 import pytest
 
+from minikctl.cli import session
 from minikctl.cli.output import jsonpath, printers, table, yamltext
 from minikctl.cli.output.describing.sheet import Sheet
 from tests.cli.conftest import KUBECTL
@@ -151,3 +153,25 @@ def test_custom_columns_name_what_is_missing() -> None:
     printer = printers.of("custom-columns=N:.name,X:.nope", lambda _: "")
     assert printer is not None
     assert printer([{"name": "a"}], True) == "N     X\na     <none>\n"
+
+
+EVIL = "\x1b[31mred\x1b]0;title\x07\rnew"
+
+
+def test_what_others_wrote_does_not_command_the_terminal() -> None:
+    columns = [{"name": "Name"}, {"name": "Said"}]
+    rows = table.rows({"columnDefinitions": columns, "rows": [{"cells": ["a", EVIL]}]}, table.Style())
+    assert rows == [["a", "^[[31mred^[]0;title\x07..."]]
+    assert table.align([["a", EVIL]]) == ["a     ^[[31mred^[]0;title\x07\\rnew"]
+    sheet = Sheet()
+    sheet.row(0, "Said:", EVIL)
+    assert sheet.text() == "Said:  ^[[31mred^[]0;title\x07\\rnew\n"
+
+
+def test_of_what_is_told_only_colours_reach_the_terminal() -> None:
+    out, err = io.StringIO(), io.StringIO()
+    told = session.Io(out, err, io.StringIO())
+    told.say("\x1b[1;31mwrong\x1b[0m \x1b[2J\x1b]52;c;AAAA\x07")
+    told.warn("\x1bc")
+    assert out.getvalue() == "\x1b[1;31mwrong\x1b[0m ^[[2J^[]52;c;AAAA\x07\n"
+    assert err.getvalue() == "^[c\n"

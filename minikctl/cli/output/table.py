@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from minikctl.cli import terminal
 from minikctl.client.record import Record
 
 TYPE_CHECKING = False
@@ -47,9 +48,10 @@ class Widths:
 
 def align(rows: Sequence[Sequence[str]], *, padding: int = PADDING, minimum: int = MINIMUM) -> list[str]:
     """Return the rows as aligned lines."""
+    safe = [[terminal.escaped(cell) for cell in row] for row in rows]
     widths = Widths(padding=padding, minimum=minimum)
-    widths.learn(rows)
-    return [widths.line(row) for row in rows]
+    widths.learn(safe)
+    return [widths.line(row) for row in safe]
 
 
 def of_object(obj: dict[str, Any]) -> dict[str, Any]:
@@ -110,7 +112,7 @@ def _row(
 
 
 def _labels(labels: dict[str, str]) -> str:
-    return ",".join(f"{key}={labels[key]}" for key in sorted(labels)) or "<none>"
+    return terminal.escaped(",".join(f"{key}={labels[key]}" for key in sorted(labels))) or "<none>"
 
 
 def _text(cell: Any) -> str:
@@ -122,9 +124,12 @@ def _text(cell: Any) -> str:
 
 
 def one_line(text: str) -> str:
-    """Return the first line, marked when there are more: a line break would break a table."""
-    head, newline, _ = text.partition("\n")
-    return head + "..." if newline else head
+    """Return the first line, marked when there are more, without commands to a terminal: they would break a table."""
+    if text.isprintable():
+        return text
+    end = min((place for mark in "\f\n\r" if (place := text.find(mark)) >= 0), default=len(text))
+    head = text[:end]
+    return terminal.escaped(head) + ("..." if len(head) < len(text) else "")
 
 
 def sorter(values: Callable[[dict[str, Any]], Any]) -> Callable[[dict[str, Any]], Any]:

@@ -5,6 +5,8 @@ A column is as wide as its widest cell among neighbouring lines that have it; a 
 
 from __future__ import annotations
 
+from minikctl.cli import terminal
+
 PADDING = 2
 
 
@@ -26,11 +28,11 @@ class Sheet:
         """Return the aligned lines."""
         found: list[str] = []
         _block(self.lines, 0, len(self.lines), [], found)
-        return "".join(line + "\n" for line in found)
+        return terminal.escaped("".join(line + "\n" for line in found))
 
     def raw(self) -> str:
         """Return the lines with tabs between the cells."""
-        return "".join("\t".join(line) + "\n" for line in self.lines)
+        return terminal.escaped("".join("\t".join(line) + "\n" for line in self.lines))
 
 
 def _block(lines: list[list[str]], first: int, end: int, widths: list[int], found: list[str]) -> None:
