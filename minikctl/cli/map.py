@@ -6,7 +6,7 @@ from minikctl import errors
 from minikctl.cli import terminal
 from minikctl.cli.commands import Command
 from minikctl.cli.flags import Options, flag, rest
-from minikctl.cli.output import graph, picture
+from minikctl.cli.output import arranging, graph, picture
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def _drawn(ingresses: list[Object], services: list[Object], pods: list[Object]) 
                 place = next((n for n, source in enumerate(sources) if source is other), None)
                 if place is not None:
                     lines.append(((column - 1, place), (column, number)))
-    return picture.Drawing(columns, sorted(lines))
+    return arranging.arranged(picture.Drawing(columns, sorted(lines)))
 
 
 def _box(obj: Object, note: str, *, bad: bool = False) -> picture.Box:

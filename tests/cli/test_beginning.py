@@ -10,7 +10,7 @@ import yaml
 
 from minikctl import errors
 from minikctl.cli import compose
-from minikctl.cli.output import picture
+from minikctl.cli.output import arranging, picture
 from tests.cli.conftest import World, call
 
 COMPOSE = """
@@ -396,6 +396,37 @@ def test_lines_lead_from_box_to_box() -> None:
         "in (host) ──╮    a   ╭──▶ x (Error)",
         "            ╰──▶ b ──┤    y",
         "                     ╰──▶ z",
+    ]
+
+
+def test_ways_that_have_nothing_in_common_do_not_meet() -> None:
+    boxes = [picture.Box("in")], [picture.Box(n) for n in "abcd"], [picture.Box(n) for n in "tuvwxyz"]
+    lines = [
+        ((0, 0), (1, 2)),
+        ((0, 0), (1, 0)),
+        ((1, 0), (2, 4)),
+        ((1, 0), (2, 1)),
+        ((1, 2), (2, 5)),
+        ((1, 1), (2, 0)),
+    ]
+    assert picture.text(arranging.arranged(picture.Drawing(boxes, lines))) == [
+        "in ──┬──▶ a ──┬──▶ u",
+        "     │        ╰──▶ x",
+        "     ╰──▶ c ─────▶ y",
+        "          b ─────▶ t",
+        "          d        v",
+        "                   w",
+        "                   z",
+    ]
+
+
+def test_ways_that_share_some_of_their_ends_have_a_lane_each() -> None:
+    boxes = [picture.Box("all"), picture.Box("new"), picture.Box("old")], [picture.Box("n"), picture.Box("o")]
+    lines = [((0, 0), (1, 0)), ((0, 0), (1, 1)), ((0, 1), (1, 0)), ((0, 2), (1, 1))]
+    assert picture.text(arranging.arranged(picture.Drawing(boxes, lines))) == [
+        "all ──┬─┬────▶ n",
+        "new ──╯ ╰─┬──▶ o",
+        "old ──────╯",
     ]
 
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from html import escape
 
 from minikctl.cli import terminal
+from minikctl.cli.output import joints
 from minikctl.client.record import Record
 
 RED = 31
-GAP = 6
-"""Characters between two columns of text."""
-
 BOX_WIDTH, BOX_HEIGHT, COLUMN_GAP, ROW_GAP, MARGIN = 230, 46, 90, 16, 20
 """Of the SVG, in its own units."""
 
@@ -25,26 +23,49 @@ class Box(Record):
 
 
 class Drawing(Record):
-    """Columns of boxes, and lines from (column, number) to (column, number) of the next column."""
+    """Columns of boxes, and lines from (column, number) to (column, number) of the next column.
+
+    ``rows`` says for each column on which row each box is; without it they are on the first ones.
+    """
 
     boxes: tuple[list[Box], ...]
     lines: list[tuple[tuple[int, int], tuple[int, int]]]
+    rows: tuple[list[int], ...] = ()
+
+    def row(self, column: int, number: int) -> int:
+        """Return the row of a box."""
+        return self.rows[column][number] if self.rows else number
+
+    @property
+    def height(self) -> int:
+        """The number of rows."""
+        rows = self.rows or tuple([*range(len(boxes))] for boxes in self.boxes)
+        return max((row + 1 for column in rows for row in column), default=0)
 
 
 def text(drawing: Drawing, *, colors: bool = False) -> list[str]:
     """Return lines of text: each box on a line of its own, each line between boxes from row to row."""
-    height = max((len(column) for column in drawing.boxes), default=0)
     widths = [max((len(_label(box)) for box in column), default=0) for column in drawing.boxes]
+    grid = [
+        {drawing.row(column, number): box for number, box in enumerate(boxes)}
+        for column, boxes in enumerate(drawing.boxes)
+    ]
+    between = [
+        joints.Joints(
+            (drawing.row(*start), drawing.row(*end)) for start, end in drawing.lines if start[0] == column
+        )
+        for column in range(len(drawing.boxes) - 1)
+    ]
     found = []
-    for row in range(height):
+    for row in range(drawing.height):
         line = ""
-        for number, column in enumerate(drawing.boxes):
-            box = column[row] if row < len(column) else None
+        for number, column in enumerate(grid):
+            box = column.get(row)
             label = _label(box) if box else ""
             shown = terminal.painted(label, RED) if box and box.bad and colors else label
             line += shown + " " * (widths[number] - len(label))
-            if number < len(drawing.boxes) - 1:
-                line += " " + _joint(drawing, number, row) + " "
+            if number < len(between):
+                line += f" {between[number].on(row)} "
         found.append(line.rstrip())
     return found
 
@@ -53,42 +74,9 @@ def _label(box: Box) -> str:
     return f"{box.title} ({box.note})" if box.note else box.title
 
 
-def _joint(drawing: Drawing, column: int, row: int) -> str:
-    """Return the piece of the lines between two columns that is on that row: GAP characters."""
-    lines = [(start[1], end[1]) for start, end in drawing.lines if start[0] == column]
-    starts = any(start == row for start, _ in lines)
-    ends = any(end == row for _, end in lines)
-    above = any(min(pair) < row <= max(pair) for pair in lines if pair[0] != pair[1])
-    below = any(min(pair) <= row < max(pair) for pair in lines if pair[0] != pair[1])
-    corner = _CORNERS[(starts, ends, above, below)]
-    left, right = ("─" if starts else " "), ("─" if ends else " ")
-    half = (GAP - 1) // 2
-    return left * half + corner + right * (GAP - 2 - half) + ("▶" if ends else " ")
-
-
-_CORNERS = {
-    (False, False, False, False): " ",
-    (True, True, False, False): "─",
-    (True, False, False, False): "─",
-    (False, True, False, False): "─",
-    (True, True, False, True): "┬",
-    (True, False, False, True): "╮",
-    (False, True, False, True): "╭",
-    (True, True, True, False): "┴",
-    (True, False, True, False): "╯",
-    (False, True, True, False): "╰",
-    (True, True, True, True): "┼",
-    (True, False, True, True): "┤",
-    (False, True, True, True): "├",
-    (False, False, True, True): "│",
-    (False, False, True, False): " ",
-    (False, False, False, True): " ",
-}
-
-
 def svg(drawing: Drawing) -> str:
     """Return the picture as SVG; it needs no fonts or styles of a page."""
-    rows = max((len(column) for column in drawing.boxes), default=0)
+    rows = drawing.height
     width = 2 * MARGIN + len(drawing.boxes) * BOX_WIDTH + (len(drawing.boxes) - 1) * COLUMN_GAP
     height = 2 * MARGIN + rows * BOX_HEIGHT + max(rows - 1, 0) * ROW_GAP
     head = (
@@ -101,9 +89,9 @@ def svg(drawing: Drawing) -> str:
 
 def _svg_parts(drawing: Drawing) -> Iterator[str]:
     for start, end in drawing.lines:
-        x, y = _corner(start)
+        x, y = _corner(drawing, start)
         x, y = x + BOX_WIDTH, y + BOX_HEIGHT // 2
-        to_x, to_y = _corner(end)
+        to_x, to_y = _corner(drawing, end)
         to_y += BOX_HEIGHT // 2
         middle = (x + to_x) // 2
         yield (
@@ -111,7 +99,7 @@ def _svg_parts(drawing: Drawing) -> Iterator[str]:
         )
     for column, boxes in enumerate(drawing.boxes):
         for number, box in enumerate(boxes):
-            x, y = _corner((column, number))
+            x, y = _corner(drawing, (column, number))
             yield _svg_box(box, x, y)
 
 
@@ -124,9 +112,9 @@ def _svg_box(box: Box, x: int, y: int) -> str:
     )
 
 
-def _corner(place: Sequence[int]) -> tuple[int, int]:
-    column, number = place
-    return MARGIN + column * (BOX_WIDTH + COLUMN_GAP), MARGIN + number * (BOX_HEIGHT + ROW_GAP)
+def _corner(drawing: Drawing, place: tuple[int, int]) -> tuple[int, int]:
+    row = drawing.row(*place)
+    return MARGIN + place[0] * (BOX_WIDTH + COLUMN_GAP), MARGIN + row * (BOX_HEIGHT + ROW_GAP)
 
 
 def _short(title: str, most: int = 34) -> str:

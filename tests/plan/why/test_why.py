@@ -530,7 +530,11 @@ def test_a_broken_link_of_an_ingress_is_named() -> None:
         return verdict(ingress.walk(obj, replace(view, ingresses=[obj]), outside))
 
     assert "belongs to another controller; ours is minikctl" in found(shown(ingressClassName="nginx"))[1]
-    assert "there is no class x" in found(shown(ingressClassName="x"))[1]
+    told = found(shown(ingressClassName="x"))[1]
+    assert "there is no class x" in told
+    assert told.endswith(
+        "hint: leave ingressClassName out, or add an IngressClass x with spec.controller minikctl.dev/ingress"
+    )
     assert "names no class" in found(SHOWN, replace(HTTP, classes=[]))[1]
     assert found(SHOWN, replace(HTTP, pods=[pod(), DNS]))[0] == "proxy"
     refused = {"involvedObject": {"uid": ""}, "reason": "Refused", "message": "left out"}
