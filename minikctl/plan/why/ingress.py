@@ -64,7 +64,8 @@ def _class(ingress: Object, view: View) -> Link:
         return broken(
             "class", f"class {wanted} belongs to another controller; ours is {listed(known) or 'missing'}"
         )
-    way = f"leave ingressClassName out, or add an IngressClass {wanted} with spec.controller {routes.CONTROLLER}"
+    ours = f"an IngressClass {wanted} with spec.controller {routes.CONTROLLER}"
+    way = f"leave ingressClassName out, or add {ours}"
     return broken(
         "class", f"there is no class {wanted}; this cluster's is {listed(known) or 'missing'}; hint: {way}"
     )
