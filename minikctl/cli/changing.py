@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from minikctl import errors
-from minikctl.cli import filing, manifests, printing, report, selection
+from minikctl.cli import filing, printing, report, selection
 from minikctl.cli.flags import flag, rest
 from minikctl.cli.selection import Target
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any
 
+    from minikctl.cli import manifests
     from minikctl.cli.session import Session
 
 MERGE = "application/merge-patch+json"
@@ -106,6 +107,8 @@ def targets(chosen: Chosen, session: Session, *, takes_all: bool = False) -> lis
 
 def documents(chosen: selection.Selecting | Chosen, session: Session) -> list[manifests.Document]:
     """Return the documents of the files, beside which no objects may be named."""
+    from minikctl.cli import manifests
+
     if chosen.kustomize:
         check_alone(chosen.arguments)
     found = manifests.sound(chosen.files, chosen.recursive, session.io)
@@ -125,6 +128,7 @@ def local(
     chosen: Chosen, session: Session, make: Callable[[dict[str, Any]], dict[str, Any]], said: str
 ) -> int:
     """Change what the files say by merge patches, without asking the server; return the exit code."""
+    from minikctl.cli import manifests
     from minikctl.model import json_patches
 
     if not chosen.files:

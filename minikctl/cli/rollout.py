@@ -8,7 +8,7 @@ from minikctl import errors
 from minikctl.cli import changing, interrupts, printing, report, rollouts, timespan
 from minikctl.cli.commands import Command
 from minikctl.cli.flags import flag
-from minikctl.cli.output import describing, table
+from minikctl.cli.output import table
 from minikctl.cli.parsing import Verbatim
 from minikctl.cli.selection import Target
 
@@ -217,7 +217,7 @@ def history(options: HistoryOptions, session: Session) -> int:
                 _print(options, found, [revisions[options.revision]], session)
                 continue
             session.io.say(f"{target.title} with revision #{options.revision}")
-            session.io.out.write(describing.template(_shown(revisions[options.revision])) + "\n")
+            session.io.out.write(_described(revisions[options.revision]) + "\n")
             continue
         if options.template and not options.output:
             printer = printing.printer(options, printing.named(target.title))
@@ -262,6 +262,12 @@ def _way_found(
     return found, _way(target).revisions(target, found, session)
 
 
+def _described(keeper: dict[str, Any]) -> str:
+    from minikctl.cli.output import describing
+
+    return describing.template(_shown(keeper))
+
+
 def _shown(keeper: dict[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = (keeper["data"]["spec"] if "data" in keeper else keeper["spec"])["template"]
     return found
@@ -288,7 +294,7 @@ def _undo(target: Target, options: UndoOptions, session: Session) -> None:
         raise errors.UsageError(f"error: unable to find specified revision {wanted} in history")
     template = rollouts.template(revisions[chosen])
     if options.dry_run == "client":
-        shown = describing.template(_shown(revisions[chosen]))
+        shown = _described(revisions[chosen])
         before = "" if target.resource.kind == "Deployment" else "will roll back to "
         changing.tell(options, target, found, f"{before}{shown}", session)
         return

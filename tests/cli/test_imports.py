@@ -91,3 +91,10 @@ def test_yaml_and_names_are_printed_without_what_finds_fields(world: World) -> N
     for form in ("yaml", "name", "json"):
         loaded = _loaded("--cluster", "cli", "get", "svc", "-o", form)
         assert {"dataclasses", "inspect", "minikctl.cli.output.jsonpath"} & loaded == set()
+
+
+@pytest.mark.parametrize(
+    "words", [["rollout", "status", "deploy/web"], ["label", "cm", "conf", "a=b", "--dry-run=client"]]
+)
+def test_commands_that_read_no_manifest_do_not_load_yaml(world: World, words: list[str]) -> None:
+    assert not {"yaml", "minikctl.cli.output.describing"} & _loaded("--cluster", "cli", *words)
