@@ -103,14 +103,16 @@ class Routing:
     """Maps of patterns to backend names.
 
     ``exact`` and ``prefixes`` have keys made of host pattern and path; a prefix ends in "/".  The keys of
-    ``regexes`` are expressions for both; the first that matches counts.  ``secrets``
-    are the certificates by Secret with the hosts that they are for (none: those that they name themselves).
+    ``regexes`` are expressions for both; the first that matches counts, and ``regex_hosts`` are the host
+    patterns in them.  ``secrets`` are the certificates by Secret with the hosts that they are for (none:
+    those that they name themselves).
     """
 
     hosts: frozenset[str] = frozenset()
     exact: Mapping[str, str] = field(default_factory=dict)
     prefixes: Mapping[str, str] = field(default_factory=dict)
     regexes: Mapping[str, str] = field(default_factory=dict)
+    regex_hosts: Mapping[str, str] = field(default_factory=dict)
     regex_owners: Mapping[str, Key] = field(default_factory=dict)
     default: str = ""
     backends: Mapping[str, Backend] = field(default_factory=dict)
@@ -130,6 +132,7 @@ class _Draft:
         self.exact: dict[str, str] = {}
         self.prefixes: dict[str, str] = {}
         self.regexes: dict[str, str] = {}
+        self.regex_hosts: dict[str, str] = {}
         self.regex_owners: dict[str, Key] = {}
         self.canaries: list[CanaryRoute] = []
         self.options: dict[Key, Options] = {}
@@ -151,6 +154,7 @@ class _Draft:
             exact=self.exact,
             prefixes=self.prefixes,
             regexes=dict(sorted(self.regexes.items(), key=_rank)),
+            regex_hosts=self.regex_hosts,
             regex_owners=self.regex_owners,
             canaries=tuple(self.canaries),
             default=self.default,
@@ -253,6 +257,7 @@ def _path(draft: _Draft, ingress: Object, host: str, entry: Mapping[str, Any]) -
     if not name:
         return
     if pattern:
+        draft.regex_hosts[key] = host
         draft.regex_owners.setdefault(key, objects.key(ingress))
     if options.canary is not None:
         _beside(draft, ingress, table, key, name)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from minikctl.model.objects import Key
-from minikctl.plan import haproxy, ingress_auth, ingress_backends
+from minikctl.plan import haproxy, ingress_auth, ingress_backends, ingress_expressions
 from minikctl.plan.haproxy import CONFIG, Rendered, Slots, section
 from minikctl.plan.ingress import ANY_HOST, Certificate, Routing
 
@@ -69,8 +69,7 @@ def maps(routing: Routing) -> dict[str, str]:
         "wildcards.map": map_text(wildcards),
         "exact.map": map_text(routing.exact),
         "prefixes.map": map_text(routing.prefixes),
-        # In their order, as the first that matches counts.
-        "regexes.map": "".join(f"{key} {name}\n" for key, name in routing.regexes.items()),
+        **ingress_expressions.maps(routing),
     }
 
 
@@ -205,14 +204,13 @@ def lookups(routing: Routing) -> list[str]:
     if others:
         found += _rule(any_host=ANY_HOST in others, wildcards=others != [ANY_HOST])
         rule = "var(txn.rule)"
-    tables = (
-        ("concat(,txn.path),map_str(exact.map)", routing.exact),
-        ("concat(,txn.path),map_reg(regexes.map)", routing.regexes),
-        ("concat(,txn.path,/),map_beg(prefixes.map)", True),
+    if routing.exact:
+        found.append(f"http-request set-var(txn.backend) {rule},concat(,txn.path),map_str(exact.map)")
+    found += ingress_expressions.lookups(routing, rule, _UNLESS_BACKEND if routing.exact else "")
+    unless = f" {_UNLESS_BACKEND}" if routing.exact or routing.regexes else ""
+    found.append(
+        f"http-request set-var(txn.backend) {rule},concat(,txn.path,/),map_beg(prefixes.map){unless}"
     )
-    for number, (table, _) in enumerate(one for one in tables if one[1]):
-        unless = f" {_UNLESS_BACKEND}" if number else ""
-        found.append(f"http-request set-var(txn.backend) {rule},{table}{unless}")
     for route in routing.canaries:
         found += ingress_backends.canary(route)
     # What has no backend goes to the default one.

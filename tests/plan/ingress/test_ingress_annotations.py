@@ -171,7 +171,7 @@ def test_expressions_of_a_host_are_tried_longest_first() -> None:
     assert [problem.reason for problem in found.problems] == ["InvalidPath", "InvalidPath"]
     text = rendered(one)
     assert "http-request replace-path '^(?i)/abc(.*).*$' '/\\1'" in text
-    assert text.index("exact.map") < text.index("regexes.map") < text.index("prefixes.map")
+    assert text.index("exact.map") < text.index("expressions-0.map") < text.index("prefixes.map")
 
 
 def test_a_canary_stands_beside_its_primary_only() -> None:
