@@ -153,9 +153,10 @@ def test_grpc_by_the_services_protocol_and_by_annotation(site: Site) -> None:
         ingress("grpc", rule("grpc.test", path("/", "a", port="grpc"))),
         annotated("asked", {"backend-protocol": "GRPC"}, path("/", "b", port="plain")),
         annotated("grpcs", {"backend-protocol": "GRPCS"}, path("/", "c", port="safe")),
+        annotated("https", {"backend-protocol": "HTTPS"}, path("/", "c", port="safe")),
     )
-    site.settled("grpcs")
-    for host, agreed in (("grpc.test", ""), ("asked.test", ""), ("grpcs.test", "h2")):
+    site.settled("https")
+    for host, agreed in (("grpc.test", ""), ("asked.test", ""), ("grpcs.test", "h2"), ("https.test", "h2")):
         said = rpc(site.address, host)
         assert (said[":status"], said["grpc-status"], said["grpc-message"]) == ("200", "0", "trailer")
         assert said["x-agreed"] == agreed

@@ -136,6 +136,7 @@ def annotated(*rules: Any, **given: str) -> Any:
         ({"proxy_connect_timeout": "3"}, "timeout connect 3s"),
         ({"proxy_send_timeout": "3"}, "timeout server 3s"),
         ({"backend_protocol": "GRPCS"}, "ssl verify none alpn h2"),
+        ({"backend_protocol": "HTTPS"}, "ssl verify none alpn http/1.1,h2"),
         (
             {"affinity": "cookie", "session_cookie_path": "/p", "session_cookie_samesite": "Lax",
              "session_cookie_secure": "true", "session_cookie_max_age": "5"},
