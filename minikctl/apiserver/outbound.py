@@ -188,6 +188,8 @@ class Lines:
     def _take(self, server: Server) -> _Line | None:
         while idle := self._idle.get(server):
             line = idle.pop()
+            if not idle:
+                del self._idle[server]
             if line.end is not None:
                 line.end.cancel()
             if line.is_open:

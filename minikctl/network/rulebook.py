@@ -42,7 +42,10 @@ class RuleBook:
         """Call back on each change that may change rules."""
 
         def service(old: Object | None, new: Object | None) -> None:
-            self._expire(objects.key(new or old or {}))
+            key = objects.key(new or old or {})
+            self._expire(key)
+            if new is None:
+                self._compiled.pop(key, None)
             changed()
 
         def piece(old: Object | None, new: Object | None) -> None:
@@ -56,6 +59,7 @@ class RuleBook:
             # Its heartbeats concern nobody here.
             if (addresses(old), zone(old)) != (addresses(new), zone(new)):
                 self._expire()
+                self._forget_nodes()
                 changed()
 
         self._changed.append(changed)
@@ -84,17 +88,26 @@ class RuleBook:
         self._spots_matter = None
         self._current = {one for one in self._current if not isinstance(one, Spot) and one not in services}
 
+    def _forget_nodes(self) -> None:
+        """Let go of the rules of nodes that are no more."""
+        there = {self.spot(objects.name(node)) for node in self._nodes.items()} | {proxy_view.ANYWHERE}
+        self._compiled = {
+            one: rules for one, rules in self._compiled.items() if not isinstance(one, Spot) or one in there
+        }
+
     def current(self, profile: Profile, pod: Key | None = None) -> proxy.Compiled:
         """Return the rules as of now, for a pod those of its node; the same object again while equal."""
         place = self._spot(pod) if profile is None else profile
         found = self._compiled.get(place)
         if found is not None and place in self._current:
             return found
-        self._current.add(place)
         fresh = self._rules(place) if isinstance(place, Spot) else self._publisher(place)
-        if fresh != found:
-            self._compiled[place] = found = fresh
-        return found
+        if fresh == found:
+            fresh = found
+        if isinstance(place, Spot) or self._services.get(*place) is not None:
+            self._current.add(place)
+            self._compiled[place] = fresh
+        return fresh
 
     def _spot(self, pod: Key | None) -> Spot:
         """Return where the pod is, as far as that matters to any Service."""

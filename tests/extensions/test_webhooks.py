@@ -560,6 +560,15 @@ async def test_a_connection_that_the_server_ended_is_replaced(api: Api, server: 
     assert (server.connections, len(server.seen)) == (3, 3)
 
 
+async def test_of_a_server_whose_last_connection_ended_nothing_is_kept(api: Api, server: Webhook) -> None:
+    await configure(api, "Validating", hook(server))
+    await api.ok("POST", MAPS, named("a"))
+    assert api.registry.webhooks._lines._idle
+    server.is_lasting = False
+    await api.ok("POST", MAPS, named("b"))
+    assert api.registry.webhooks._lines._idle == {}
+
+
 async def test_requests_side_by_side_have_a_connection_each(api: Api, server: Webhook) -> None:
     together = asyncio.Barrier(12)
 

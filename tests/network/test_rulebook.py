@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from minikctl.model import kinds
 from minikctl.network.rulebook import RuleBook
 from minikctl.plan.proxy import NodeProxy
 from tests.network.bench import SETTINGS, Surroundings
@@ -81,3 +82,25 @@ async def test_in_userspace_mode_each_nodes_pods_are_led_to_its_proxy() -> None:
         world.book.moved()
         assert world.changes == before + 1
         assert world.rule(THERE).endswith("to 10.1.0.9:11003")
+
+
+async def test_of_services_and_nodes_that_are_gone_nothing_is_kept() -> None:
+    world = World()
+    web, here = ("default", "web"), {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "here"}}
+    address = {"addresses": [{"type": "InternalIP", "address": "10.1.0.1"}]}
+    world.client.put({**here, "status": address})
+    world.serve(internalTrafficPolicy="Local")
+    async with world.running():
+        await world.book.ready()
+        world.book.subscribe(world.noted)
+        first = world.book.current(web)
+        assert world.book.current(web) is first
+        world.book.current(None, HERE)
+        assert len(world.book._compiled) == 2
+        world.client.remove(kinds.SERVICE, *web)
+        world.client.remove(kinds.NODE, "", "here")
+        await world.turn()
+        assert world.book._compiled == {}
+        gone = world.book.current(web)
+        assert gone == world.book.current(web) != first
+        assert world.book._compiled == {}
