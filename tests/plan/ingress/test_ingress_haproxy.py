@@ -9,10 +9,13 @@ import pytest
 
 from minikctl.plan import haproxy, ingress, ingress_haproxy
 from minikctl.plan.haproxy import Rendered
+from minikctl.plan.ingress_annotations import PREFIX
 from minikctl.plan.proxy_view import Target
 from tests.plan.ingress.cases import certificate, make, path, rule, view
 
 PLACE = ingress_haproxy.Place()
+
+REGEX = {f"{PREFIX}use-regex": "true"}
 
 
 def targets(*numbers: int) -> tuple[Target, ...]:
@@ -149,6 +152,44 @@ def test_only_the_lookups_that_routes_need_are_made() -> None:
     bare = render(make("i", rule("", path("/", "b")))).files["haproxy.cfg"]
     assert "str(*)" in bare
     assert "wildcards.map" not in bare
+
+
+def test_a_wildcard_alone_does_not_mean_any_host() -> None:
+    found = render(make("i", rule("*.w", path("/", "a")))).files["haproxy.cfg"]
+    assert "wildcards.map" in found
+    assert "str(*)" not in found
+
+
+@pytest.mark.parametrize(
+    ("kinds", "conditional"),
+    [
+        (("Prefix",), ()),
+        (("Exact",), ("prefixes",)),
+        (("ImplementationSpecific",), ("prefixes",)),
+        (("Exact", "ImplementationSpecific"), ("expressions-0", "prefixes")),
+    ],
+)
+def test_a_lookup_is_made_unless_an_earlier_one_found(
+    kinds: tuple[str, ...], conditional: tuple[str, ...]
+) -> None:
+    one = make("i", *(rule("h", path(f"/{kind}", "a", kind)) for kind in kinds), annotations=REGEX)
+    if kinds == ("Prefix",):
+        one = WEB
+    lines = [line.strip() for line in render(one).files["haproxy.cfg"].splitlines() if "txn.backend)" in line]
+    found = [line for line in lines if line.endswith("if !{ var(txn.backend) -m found }")]
+    assert tuple(line.partition(".map")[0].rpartition("(")[2] for line in found) == conditional
+
+
+def test_scripts_are_loaded_for_whom_needs_them_among_others() -> None:
+    plain = render(WEB).files["haproxy.cfg"]
+    assert "lua" not in plain
+    assert "httpclient" not in plain
+    limited = make("l", rule("l", path("/", "b")), annotations={f"{PREFIX}proxy-body-size": "1k"})
+    asked = make("q", rule("q", path("/", "c")), annotations={f"{PREFIX}auth-url": "http://1.2.3.4/"})
+    found = render(WEB, limited, asked).files["haproxy.cfg"]
+    assert "lua-load-per-thread body-limit.lua" in found
+    assert "lua-load-per-thread external-auth.lua" in found
+    assert "httpclient" in found
 
 
 def test_the_script_that_counts_bodies_is_loaded_where_a_limit_asks_for_it() -> None:
