@@ -6,14 +6,14 @@ import asyncio
 import contextlib
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from minikctl import errors
 from minikctl.cli.session import Io
 from minikctl.client import kubeconfig, launcher, running
 from minikctl.client.home import ClusterHome
 from minikctl.drivers import docker, ownership
-from minikctl.drivers.engine import Engine
+from minikctl.drivers.engine import LEAVING, Engine
 from minikctl.model.containers import Container
 
 ROUNDS = 15
@@ -70,13 +70,23 @@ async def clear(engine: Engine, labels: Mapping[str, str]) -> bool:
         pauses = [each.id for each in settled if each.labels.get("minikctl.dev/role") == "pause"]
         others = [each.id for each in settled if each.id not in pauses]
         await asyncio.gather(*(engine.remove(container) for container in others))
-        await asyncio.gather(*(engine.remove(container) for container in pauses))
+        await _leave(engine, pauses)
         if len(settled) < len(found):
             await asyncio.sleep(PAUSE_SECONDS)
     for network in await engine.networks(labels):
         is_any = True
         await engine.remove_network(network.name)
     return is_any
+
+
+async def _leave(engine: Engine, pauses: Iterable[str]) -> None:
+    turns = asyncio.Semaphore(LEAVING)
+
+    async def leave(container: str) -> None:
+        async with turns:
+            await engine.remove(container)
+
+    await asyncio.gather(*(leave(container) for container in pauses))
 
 
 async def _may_be_starting(engine: Engine, container: Container) -> bool:

@@ -14,7 +14,7 @@ from typing import Any
 import docker.utils
 
 from minikctl import errors
-from minikctl.drivers import docker_http, docker_session, docker_wire, engine, pull_meter
+from minikctl.drivers import docker_http, docker_session, docker_wire, engine, pull_meter, recount
 from minikctl.drivers.docker_http import Request
 from minikctl.drivers.usage import Usage
 
@@ -278,9 +278,12 @@ class DockerEngine:
         return [docker_wire.network_from_inspect(body) for body in found]
 
     async def remove_network(self, name: str) -> None:
-        """Remove a network; harmless when it is gone."""
+        """Remove a network; harmless when it is gone.
+
+        One on which the engine counts endpoints that are gone takes some seconds.
+        """
         try:
-            await self._call("DELETE", f"/networks/{name}")
+            await recount.remove(self._call, name)
         except errors.DriverError as error:
             if "not found" not in error.output:
                 raise

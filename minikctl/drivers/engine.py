@@ -19,6 +19,9 @@ from minikctl.model.containers import Limits as Limits
 from minikctl.model.containers import Mount as Mount
 from minikctl.model.containers import PortBinding as PortBinding
 
+LEAVING = 4
+"""So many containers leave a network at a time: Docker may lose count of more (``drivers/recount.py``)."""
+
 
 @dataclass(frozen=True)
 class EngineEvent:

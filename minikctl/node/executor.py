@@ -55,6 +55,7 @@ class NodeExecutor:
         self._engine = drivers.engine
         self._node = node
         self._wake = wake
+        self._leaving = asyncio.Semaphore(engines.LEAVING)
 
     async def run(self, record: PodRecord, action: actions.NodeAction) -> None:
         """Do what the action says and keep the outcome in the record."""
@@ -299,7 +300,8 @@ class NodeExecutor:
             sandbox = self._sandbox(record, container.id, container.pid, container.ip, False)
             await self._drivers.network.detach(sandbox)
         try:
-            await self._engine.remove(action.container_id)
+            async with self._leaving if action.sandbox else contextlib.nullcontext():
+                await self._engine.remove(action.container_id)
         except errors.EngineUnavailable:
             raise
         except errors.DriverError as error:

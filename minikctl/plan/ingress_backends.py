@@ -12,7 +12,7 @@ from minikctl.plan.proxy_view import Target
 
 REFUSAL = 'http-request return status 503 content-type text/plain string "see the events of the Ingress\\n"'
 SERVERS = {
-    # Some serve nothing but HTTP/2. Those that have both choose; a WebSocket is opened with HTTP/1.1 by itself.
+    # Some serve nothing but HTTP/2. Those that have both choose; a WebSocket is opened with HTTP/1.1 anyway.
     "HTTPS": "ssl verify none alpn http/1.1,h2",
     "GRPC": "proto h2",
     "GRPCS": "ssl verify none alpn h2",

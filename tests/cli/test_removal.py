@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
@@ -9,7 +10,7 @@ from typing import Any, cast
 import pytest
 
 from minikctl.cli import removal
-from minikctl.drivers.engine import Engine, Network
+from minikctl.drivers.engine import LEAVING, Engine, Network
 from minikctl.model.containers import Container, ContainerStatus
 
 LABELS = {"minikctl.dev/cluster": "c"}
@@ -28,6 +29,8 @@ class Starting:
     failed: tuple[str, ...] = ()
     said: list[str] = field(default_factory=list)
     has_network: bool = True
+    leaving: int = 0
+    most: int = 0
 
     async def list(self, labels: Mapping[str, str]) -> Sequence[Container]:
         assert labels == LABELS
@@ -44,6 +47,10 @@ class Starting:
         return replace(found, error="no such program") if found and container_id in self.failed else found
 
     async def remove(self, container_id: str) -> None:
+        self.leaving += 1
+        self.most = max(self.most, self.leaving)
+        await asyncio.sleep(0)
+        self.leaving -= 1
         self.said.append(f"{container_id} {self.there.pop(container_id).status}")
 
     async def networks(self, labels: Any) -> Sequence[Network]:
@@ -68,6 +75,12 @@ async def test_what_is_being_started_is_removed_once_it_runs() -> None:
     engine = Starting({each.id: each for each in found})
     assert await removal.clear(cast(Engine, engine), LABELS)
     assert engine.said == ["app exited", "pause running", "late running", "net"]
+
+
+async def test_few_leave_the_network_at_a_time() -> None:
+    engine = Starting({name: container(name, "pause", "running") for name in "abcdefgh"}, runs_after=100)
+    assert await removal.clear(cast(Engine, engine), LABELS)
+    assert engine.most == LEAVING
 
 
 async def test_what_could_not_be_started_is_not_waited_for() -> None:
