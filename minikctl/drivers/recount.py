@@ -127,12 +127,17 @@ class Helpers:
     async def jostle(self, what: str) -> None:
         """Have some join or leave at once while others get new names."""
         over = asyncio.Event()
-        renames = [asyncio.create_task(self._rename(one, over)) for one in self.renamed]
+        renames = (self._rename(one, over) for one in self.renamed)
+        # All have ended before a failure is told, so that nobody gets a name who is being removed.
+        for found in await asyncio.gather(self._move(what, over), *renames, return_exceptions=True):
+            if found is not None:
+                raise found
+
+    async def _move(self, what: str, over: asyncio.Event) -> None:
         try:
             await asyncio.gather(*(self.turn(what, one) for one in self.joining))
         finally:
             over.set()
-            await asyncio.gather(*renames)
 
     async def turn(self, what: str, *containers: str) -> None:
         """Have containers join or leave, one after the other."""
