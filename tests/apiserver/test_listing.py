@@ -38,7 +38,7 @@ async def test_a_list_can_be_as_of_an_earlier_revision(registry: Registry) -> No
     ("options", "code", "text"),
     [
         ({"resource_version": "999999"}, 504, "Too large resource version: 999999"),
-        ({"resource_version": "x"}, 400, "resourceVersion: Invalid value"),
+        ({"resource_version": "x"}, 422, "resourceVersion: Invalid value"),
         ({"version_match": "Exact"}, 422, "forbidden unless resourceVersion is provided"),
         ({"version_match": "Maybe", "resource_version": "1"}, 422, "Unsupported value"),
         ({"version_match": "Exact", "resource_version": "0"}, 422, 'forbidden for resourceVersion "0"'),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from minikctl import errors
 from minikctl.cli import founding
 from minikctl.client.home import ClusterHome
 from tests.cli.conftest import call
+from tests.waiting import eventually
 
 
 @pytest.fixture
@@ -53,9 +55,10 @@ def test_simulated_nodes_are_there_once_the_cluster_is_started(home: ClusterHome
         assert [line.split()[1] for line in nodes] == ["Ready"] * 3
         name = nodes[1].split()[0]
         assert call("--cluster", "lab", "cordon", name).code == 0
-        events = call("--cluster", "lab", "events", "--for", f"node/{name}", "--no-headers").out
-        assert "RegisteredNode" in events
-        assert f"Node {name} status is now: NodeReady" in events
+        told = functools.partial(call, "--cluster", "lab", "events", "--for", f"node/{name}", "--no-headers")
+        # Events are written in the background.
+        eventually(lambda: "RegisteredNode" in told().out)
+        eventually(lambda: f"Node {name} status is now: NodeReady" in told().out)
     finally:
         deleted = call("--cluster", "lab", "cluster", "delete")
     assert (deleted.code, deleted.out) == (0, 'Cluster "lab" deleted.\n')
