@@ -41,7 +41,9 @@ async def test_few_sandboxes_leave_the_network_at_a_time(bench: Bench) -> None:
         for name in pods:
             await bench.client.delete(kinds.POD, name, "default")
         boxes = slow._engine._boxes
-        await bench.until(lambda: slow.leaving and len(boxes) == MANY)
+        await bench.until(lambda: slow.leaving >= LEAVING and len(boxes) == MANY)
+        for _ in range(5):
+            await bench.clock.advance(1)
         assert slow.leaving == LEAVING
         slow.go.set()
         await bench.until(lambda: not boxes)
