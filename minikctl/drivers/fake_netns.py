@@ -17,7 +17,8 @@ class FakeNetns:
 
     ``commands`` and ``rules`` are by sandbox; ``available`` False makes every call fail, as without an agent.
     A command that has ``no-such`` in it fails.  ``checking`` False takes everything unread: what a
-    simulated cluster of thousands of pods writes is nobody's test.
+    simulated cluster of thousands of pods writes is nobody's test.  What is for disturbed rules only is
+    written always: nothing is heard of what a test does to ``rules`` itself.
     """
 
     def __init__(self, engine: engines.Engine | None = None, *, checking: bool = True) -> None:

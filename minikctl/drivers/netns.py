@@ -6,9 +6,24 @@ that refuses what nft would refuse.
 
 from __future__ import annotations
 
+import enum
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
+
+
+class Writing(enum.IntEnum):
+    """What a change's rules are to those that are there."""
+
+    PART = 0
+    """They add to them, or take from them."""
+    WHOLE = 1
+    """They are all that is to be there."""
+    IF_DISTURBED = 2
+    """They are, too, but not written where others cannot have changed anything since they were.
+
+    That is where every transaction since was heard and is ours, and the kernel counts no further one.
+    """
 
 
 @dataclass(frozen=True)
@@ -25,6 +40,7 @@ class NetnsChange:
     pid: int
     commands: tuple[tuple[str, ...], ...] = ()
     ruleset: str = ""
+    writing: Writing = Writing.PART
 
 
 class Netns(Protocol):

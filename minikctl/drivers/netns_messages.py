@@ -11,7 +11,9 @@ from __future__ import annotations
 import struct
 
 NEWGEN = 10 << 8 | 15
-GEN_PROC_NAME, TABLE = 3, 1  # attributes: who made a generation; the table, of all other messages
+GETGEN = struct.pack("=IHHIIBBH", 20, 10 << 8 | 16, 1, 0, 0, 0, 0, 0)  # asks for the present generation
+GEN_ID, GEN_PROC_NAME = 1, 3  # attributes of a generation: its number, which grows by one, and who made it
+TABLE = 1  # attribute of all other messages
 DELROUTE, REPLACED, BY_KERNEL = 25, 0x100, 2
 ROUTE = struct.Struct("=4xHH13xB")  # of a message about a route: its type and flags, who made it
 HEADER = struct.Struct("=IHHII4x")
@@ -35,6 +37,13 @@ def is_loss(message: bytes) -> bool:
     """
     kind, flags, author = ROUTE.unpack_from(message)
     return kind == DELROUTE or bool(flags & REPLACED) or author == BY_KERNEL
+
+
+def generation(message: bytes) -> int:
+    """Return the number of the generation that a message tells of, 0 if it tells of none."""
+    if HEADER.unpack_from(message)[1] != NEWGEN:
+        return 0
+    return int.from_bytes(attribute(message, GEN_ID).ljust(4, b"\0"), "big")
 
 
 def attribute(message: bytes, wanted: int, start: int = 0) -> bytes:

@@ -5,10 +5,11 @@ It is started there by ``python3 -c``, so it uses Python's own modules only, ``n
 instead of a process.
 A line of JSON on standard input is a request; it ends with its input.
 
-    {"id": 1, "texts": ["add rule …"], "changes": [["CONTAINER", PID, [["ip", "route", …], …], 0], …]}
+    {"id": 1, "texts": ["add rule …"], "changes": [["CONTAINER", PID, [["ip", "route", …], …], 0, 1], …]}
 
-Each change names the container that owns the namespace and a process of it, the commands to run first, and
-which of the texts is the transaction (-1: none); those without commands come first.  The answer on standard
+Each change names the container that owns the namespace and a process of it, the commands to run first, which
+of the texts is the transaction (-1: none), and whether that is a part of the rules (0), the whole (1), or the
+whole for where others may have changed it (2); those without commands come first.  The answer on standard
 output has what failed:
 
     {"id": 1, "failed": {"CONTAINER": "words of the tool"}}
@@ -58,8 +59,9 @@ HEARD_BYTES = 8 << 20
 PIECE_BYTES = 1 << 18
 
 
-Change = tuple[str, int, list[list[str]], int]
-"""Container, process, commands, and which text: see above."""
+PART, WHOLE, IF_DISTURBED = range(3)
+Change = tuple[str, int, list[list[str]], int, int]
+"""Container, process, commands, which text, and what it is to the rules that are there: see above."""
 
 
 class Files:
@@ -159,6 +161,8 @@ class Namespace:
         self._unfinished: list[bytes] = []
         self._nft: Nft | None = None
         self._is_refused = False
+        self._generation = 0
+        """The last one, if it and all since the rules were written as a whole are ours; else 0."""
         self.used = 0.0
         self.door = files.up(_opened(f"/proc/{pid}/ns/net"))
         self.life = -1
@@ -189,14 +193,14 @@ class Namespace:
         self._nft = self._nft or Nft(self._kernel)
         self._nft.run(text)
 
-    def sends(self, batch: bytes, name: bytes) -> set[str] | None:
+    def sends(self, batch: bytes, name: bytes, *, whole: bool) -> set[str] | None:
         """Make a transaction of these bytes; return the tables that others changed, None if it is refused."""
         self._is_refused = False
         try:
             self.ear.sendto(batch, (0, 0))
         except OSError:
             return None
-        heard = self.heard(name, wrote=True)
+        heard = self.heard(name, wrote=True, whole=whole)
         return None if self._is_refused else heard
 
     @property
@@ -209,10 +213,11 @@ class Namespace:
         found, self._nft = self._nft, None
         return found
 
-    def heard(self, name: bytes, *, wrote: bool) -> set[str]:
+    def heard(self, name: bytes, *, wrote: bool, whole: bool = False) -> set[str]:
         """Return the tables that others than ``name`` changed since the last time, "" for those nobody knows.
 
-        With ``wrote`` more than fits may have come from our own transaction, and says nothing.
+        With ``wrote`` more than fits may have come from our own transaction, and says nothing.  ``whole``:
+        that wrote all of the rules.
         """
         found: set[str] = set()
         while True:
@@ -223,6 +228,7 @@ class Namespace:
             except OSError:
                 self._unfinished.clear()
                 self._is_refused = True  # an answer may be lost, too
+                self._generation = 0
                 found |= set() if wrote else {""}
                 continue
             if messages.HEADER.unpack_from(message)[1] == messages.ERROR:
@@ -231,10 +237,25 @@ class Namespace:
             if messages.HEADER.unpack_from(message)[1] != messages.NEWGEN:
                 self._unfinished.append(message)
                 continue
+            number, author = messages.generation(message), messages.attribute(message, messages.GEN_PROC_NAME)
+            is_known = whole or (self._generation and number == self._generation + 1)
+            self._generation = number if is_known and author == name else 0
             # A transaction's messages come before the one that tells of its end and its author.
-            if messages.attribute(message, messages.GEN_PROC_NAME) != name:
+            if author != name:
                 found |= {table for piece in self._unfinished for table in messages.tables(piece)}
             self._unfinished.clear()
+
+    def is_as_heard(self) -> bool:
+        """Tell whether rules are as they were left; the thread has to be in the namespace."""
+        if not self._generation:
+            return False
+        with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_NETFILTER) as asking:
+            asking.setblocking(False)
+            try:
+                asking.sendto(messages.GETGEN, (0, 0))
+                return messages.generation(asking.recv(PIECE_BYTES)) == self._generation
+            except OSError:
+                return False
 
     def strayed(self) -> bool:
         """Tell whether routes may be missing by what has changed since the last time."""
@@ -341,8 +362,9 @@ class Program:
                 if time.monotonic() > told + NEWS_SECONDS:
                     self._tell({"id": request["id"]})
                     told = time.monotonic()
+                text = texts[change[3]] if change[3] >= 0 else None
                 try:
-                    disturbed += self._finish(place, running, texts[change[3]] if change[3] >= 0 else None)
+                    disturbed += self._finish(place, running, text, change[4])
                 except commands.Refused as refusal:
                     failed.setdefault(place.container, str(refusal))
         self._kernel.enter(self._home)
@@ -356,7 +378,7 @@ class Program:
         """Begin the commands of all: while the engine connects pods, each waits for the kernel."""
         found = []
         for change in changes:
-            container, pid, argvs, _ = change
+            container, pid, argvs = change[:3]
             try:
                 place = self._place(container, pid)
                 place.enter()
@@ -366,7 +388,7 @@ class Program:
         return found
 
     def _finish(
-        self, place: Namespace, running: commands.Running | None, text: messages.Text | None
+        self, place: Namespace, running: commands.Running | None, text: messages.Text | None, writing: int
     ) -> list[tuple[str, str]]:
         if running is not None:
             try:
@@ -375,14 +397,21 @@ class Program:
                 place.strayed()  # is what our own commands do
         if text is None:
             return []
-        heard = place.sends(text.batch, self._name) if text.batch else None
+        before: set[str] = set()
+        if writing == IF_DISTURBED:
+            before = place.heard(self._name, wrote=False)
+            place.enter()
+            if not before and place.is_as_heard():
+                return []
+        whole = writing != PART
+        heard = place.sends(text.batch, self._name, whole=whole) if text.batch else None
         if heard is None:
             try:
                 self._write(place, text)
             finally:
                 # Also what a refused transaction made was heard, and undone.
-                heard = place.heard(self._name, wrote=True)
-        return [(place.container, table) for table in heard]
+                heard = place.heard(self._name, wrote=True, whole=whole)
+        return [(place.container, table) for table in sorted(before | heard)]
 
     def _write(self, place: Namespace, text: messages.Text) -> None:
         if not place.is_busy:

@@ -139,6 +139,7 @@ def request(number: int, changes: Sequence[NetnsChange]) -> bytes:
             change.pid,
             change.commands,
             texts.setdefault(change.ruleset, len(texts)) if change.ruleset else -1,
+            change.writing,
         )
         for change in changes
     ]

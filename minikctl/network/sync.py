@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from minikctl import errors
-from minikctl.drivers.netns import Netns, NetnsChange
+from minikctl.drivers.netns import Netns, NetnsChange, Writing
 from minikctl.model.objects import Key
 from minikctl.network.policies import PolicyBook
 from minikctl.network.rulebook import Profile, RuleBook
@@ -26,7 +26,7 @@ REST_SECONDS = 0.1
 """What is left to others between two rounds is at most this: on a busy machine a round takes long without
 taking much of it, and a change must not wait for that time once more."""
 RESYNC_SECONDS = 60.0
-"""What others change of rules and routes is heard of at once: this is for what nobody could hear."""
+"""What others change of rules and routes is heard of at once: this is for what nobody heard."""
 RETRY_SECONDS = 0.1
 RETRY_LIMIT_SECONDS = 1.0
 ATTACH_SECONDS = 30.0
@@ -72,8 +72,9 @@ class _Target:
 class _State:
     """What a namespace is known to hold; ``compiled`` None when that is not known.
 
-    ``doubted``: somebody changed it since; an update that is under way settles nothing.  ``written`` is when
-    its rules were last written, on the monotonic clock.  ``routed`` are the ranges that have routes, None
+    ``doubted``: somebody changed it since; an update that is under way settles nothing.  ``unseen``: it has
+    its turn to be looked at.  ``written`` is when it last had, or when its rules were written anew, on the
+    monotonic clock.  ``routed`` are the ranges that have routes, None
     when that is not known.
     """
 
@@ -81,11 +82,16 @@ class _State:
     written: float
     compiled: proxy.Compiled | None = None
     doubted: bool = False
+    unseen: bool = False
     routed: tuple[str, ...] | None = None
     policy: proxy.Ruleset | None = None
     stale_chains: set[str] = field(default_factory=set)
     stale_clients: set[str] = field(default_factory=set)
     waiters: list[asyncio.Future[None]] = field(default_factory=list)
+
+    def has(self, target: _Target) -> bool:
+        """Tell whether these are the tables that it holds, as far as is known."""
+        return self.compiled is target.services and self.policy is target.policy
 
 
 class RuleSync:
@@ -216,9 +222,11 @@ class RuleSync:
             group.create_task(self._look(), name="network namespaces")
 
     async def _resync(self) -> None:
-        """Write each namespace's rules anew once a minute, whatever is known of them: one after the other.
+        """Look once a minute whether each namespace has its rules, one after the other; write them if not.
 
         All at once they would keep a change waiting for longer than it takes to reach every namespace.
+        What is as it was left is not written again: while the kernel makes a new table, the ranges of the
+        present one can be found empty for some microseconds.
         Routes take a process each time, which waits for the kernel where containers come and go: those that
         are lost are heard of.
         """
@@ -226,10 +234,12 @@ class RuleSync:
             await self._clock.sleep(RESYNC_SECONDS / max(len(self._states), 1))
             oldest = self._oldest()
             if oldest:
-                self.suspect(oldest, routes=False)
+                self._states[oldest].unseen = True
+                self._entered.add(oldest)
+                self._wake.set()
 
     def _oldest(self) -> str:
-        """Return the namespace that was written the longest ago, "" if there is none."""
+        """Return the namespace that was looked at the longest ago, "" if there is none."""
         while self._turns:
             written, number, container_id = self._turns[0]
             state = self._states.get(container_id)
@@ -299,11 +309,12 @@ class RuleSync:
         """Bring all namespaces up to date, those that fail excepted."""
         wanted: dict[str, tuple[_State, _Target]] = {}
         for container_id, state in self._due():
+            if state.doubted or state.unseen:
+                state.written = self._clock.monotonic()
             if state.doubted:
                 state.doubted, state.compiled = False, None
-                state.written = self._clock.monotonic()
             target = self._target(state.member)
-            if state.compiled is not target.services or state.policy is not target.policy:
+            if state.unseen or not state.has(target):
                 wanted[container_id] = (state, target)
         if not wanted and not self._unswept:
             return
@@ -358,8 +369,9 @@ class RuleSync:
         return found
 
     def _change(self, state: _State, target: _Target, texts: _Texts) -> NetnsChange:
-        member = state.member
-        if state.compiled is not None:
+        member, is_known = state.member, state.has(target)
+        state.unseen = False
+        if state.compiled is not None and not is_known:
             text = texts.delta(state.compiled, target.services) + texts.policy(state.policy, target.policy)
             return NetnsChange(member.container_id, member.pid, _routes(state, target), text)
         text = texts.whole(target.services)
@@ -370,7 +382,8 @@ class RuleSync:
             )
         if member.pod is not None:
             text += texts.whole_policy(target.policy)
-        return NetnsChange(member.container_id, member.pid, _routes(state, target), text)
+        writing = Writing.IF_DISTURBED if is_known else Writing.WHOLE
+        return NetnsChange(member.container_id, member.pid, _routes(state, target), text, writing)
 
     def _failed(self, state: _State, words: str) -> None:
         # Whether it is still there, and so tried again, is found out afresh.

@@ -13,7 +13,7 @@ import pytest
 
 from minikctl import errors
 from minikctl.drivers import agent, engine, fake_netns
-from minikctl.drivers.netns import Netns, NetnsChange
+from minikctl.drivers.netns import Netns, NetnsChange, Writing
 from tests.contract.conftest import Bench
 
 CROWD = """
@@ -309,6 +309,36 @@ async def test_what_others_change_is_heard_and_what_we_change_is_not(lab: Lab) -
         await lab.disturb(sandbox, text)
         found = [await asyncio.wait_for(anext(heard), 20) for _ in tables]
         assert sorted(found) == [(sandbox.id, table) for table in tables]
+
+
+async def test_rules_are_written_again_only_where_others_may_have_changed_them(lab: Lab) -> None:
+    if not lab.bench.real:
+        pytest.skip("the simulated driver writes them always")
+    sandbox = await lab.sandbox()
+
+    async def tables_after(text: str, writing: Writing) -> list[str]:
+        assert await lab.netns.apply([NetnsChange(sandbox.id, sandbox.pid, (), text, writing)]) == {}
+        return [each.split()[-1] for each in await lab.tables(sandbox)]
+
+    assert await tables_after(TABLE(1), Writing.PART) == ["contract"]
+    assert await tables_after("add table inet one\n", Writing.IF_DISTURBED) == ["contract", "one"], (
+        "not known"
+    )
+    assert await tables_after("add table inet two\n", Writing.IF_DISTURBED) == ["contract", "one"]
+    assert await tables_after("add table inet three\n", Writing.PART) == ["contract", "one", "three"]
+    assert await tables_after("add table inet four\n", Writing.IF_DISTURBED) == ["contract", "one", "three"]
+    heard = lab.netns.disturbed()
+    await lab.disturb(sandbox, "delete table inet three")
+    assert await asyncio.wait_for(anext(heard), 20) == (sandbox.id, "three")
+    assert await tables_after("add table inet five\n", Writing.IF_DISTURBED) == ["contract", "one", "five"]
+    assert await tables_after("add table inet six\n", Writing.IF_DISTURBED) == ["contract", "one", "five"]
+    assert await tables_after("add table inet seven\n", Writing.WHOLE) == ["contract", "one", "five", "seven"]
+    assert await tables_after("add table inet six\n", Writing.IF_DISTURBED) == [
+        "contract",
+        "one",
+        "five",
+        "seven",
+    ]
 
 
 async def test_routes_that_others_take_away_are_heard_of_and_those_that_we_change_are_not(lab: Lab) -> None:

@@ -15,7 +15,7 @@ import pytest
 from minikctl.drivers import netns_messages as messages
 from minikctl.drivers import netns_program as program
 from minikctl.drivers import resident
-from minikctl.drivers.netns import NetnsChange
+from minikctl.drivers.netns import NetnsChange, Writing
 
 
 def message(kind: int, *attributes: tuple[int, bytes]) -> bytes:
@@ -42,6 +42,66 @@ def test_a_generation_names_its_author() -> None:
     assert messages.attribute(generation, messages.GEN_PROC_NAME) == b"nft"
 
 
+class Ear:
+    """Hears what a list says, byte strings or failures, then nothing."""
+
+    def __init__(self, *said: bytes | OSError) -> None:
+        self.said = [*said]
+
+    def recv(self, _: int) -> bytes:
+        """Return what comes next."""
+        if not self.said:
+            raise BlockingIOError
+        found = self.said.pop(0)
+        if isinstance(found, OSError):
+            raise found
+        return found
+
+
+def generation(number: int, author: bytes = b"me") -> bytes:
+    return message(messages.NEWGEN, (1, struct.pack(">I", number)), (3, author + b"\0"))
+
+
+LOST = OSError(105, "No buffer space available")
+
+
+@pytest.mark.parametrize(
+    ("since", "known"),
+    [
+        ([], 256),
+        ([generation(257), generation(258)], 258),
+        ([generation(258)], 0),
+        ([RULE, generation(257, b"nft")], 0),
+        ([LOST], 0),
+        ([LOST, generation(257)], 0),
+        ([generation(258), generation(259)], 0),
+    ],
+    ids=(
+        "nothing",
+        "ours",
+        "one that was not heard",
+        "others",
+        "lost",
+        "lost, then ours",
+        "not heard, then ours",
+    ),
+)
+def test_rules_are_known_while_each_generation_since_they_were_written_is_ours(
+    since: list[bytes | OSError], known: int
+) -> None:
+    place = object.__new__(program.Namespace)
+    place._unfinished, place._generation = [], 0
+    ear: Any = Ear(generation(7), generation(8))
+    place.ear = ear
+    place.heard(b"me", wrote=True)
+    assert place._generation == 0, "they were never written as a whole"
+    ear.said = [generation(256)]
+    assert place.heard(b"me", wrote=True, whole=True) == set()
+    ear.said = [*since]
+    place.heard(b"me", wrote=True)
+    assert place._generation == known
+
+
 def test_what_is_cut_off_or_odd_is_no_endless_loop() -> None:
     assert messages.tables(RULE[:-4] + struct.pack("=HH", 0, 0)) == {"minikctl"}
     assert messages.tables(b"\0" * 40) == set()
@@ -51,11 +111,11 @@ def test_what_is_cut_off_or_odd_is_no_endless_loop() -> None:
 
 
 def test_a_text_that_many_need_is_sent_once() -> None:
-    changes = [NetnsChange("a", 1, (("ip", "x"),), "one"), NetnsChange("b", 2, (), "two")]
-    changes += [NetnsChange("c", 3, (), "one"), NetnsChange("d", 4, (("true",),))]
+    changes = [NetnsChange("a", 1, (("ip", "x"),), "one"), NetnsChange("b", 2, (), "two", Writing.WHOLE)]
+    changes += [NetnsChange("c", 3, (), "one", Writing.IF_DISTURBED), NetnsChange("d", 4, (("true",),))]
     assert resident.request(5, changes) == (
-        b'{"id": 5, "texts": ["one", "two"], "changes": [["a", 1, [["ip", "x"]], 0], ["b", 2, [], 1], '
-        b'["c", 3, [], 0], ["d", 4, [["true"]], -1]]}\n'
+        b'{"id": 5, "texts": ["one", "two"], "changes": [["a", 1, [["ip", "x"]], 0, 0], ["b", 2, [], 1, 1], '
+        b'["c", 3, [], 0, 2], ["d", 4, [["true"]], -1, 0]]}\n'
     )
 
 
@@ -71,7 +131,7 @@ class Slow(program.Program):
     def _begin(self, changes: Any, failed: Any) -> Any:
         return [(SimpleNamespace(container=one[0]), None, one) for one in changes]
 
-    def _finish(self, place: Any, running: Any, text: Any) -> list[tuple[str, str]]:
+    def _finish(self, place: Any, running: Any, text: Any, writing: int) -> list[tuple[str, str]]:
         self.made.append(place.container)
         return []
 
@@ -82,7 +142,8 @@ class Slow(program.Program):
 def test_that_it_goes_on_is_told_between_changes_and_those_without_commands_come_first(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    asked = {"id": 7, "texts": ["x"], "changes": [["a", 1, [["true"]], 0], ["b", 2, [], 0], ["c", 3, [], 0]]}
+    changes = [["a", 1, [["true"]], 0, 0], ["b", 2, [], 0, 1], ["c", 3, [], 0, 2]]
+    asked = {"id": 7, "texts": ["x"], "changes": changes}
     slow, quick = Slow(), Slow()
     quick._serve(dict(asked))
     assert quick.told == [{"id": 7, "failed": {}}]
