@@ -369,21 +369,24 @@ class RuleSync:
         return found
 
     def _change(self, state: _State, target: _Target, texts: _Texts) -> NetnsChange:
-        member, is_known = state.member, state.has(target)
-        state.unseen = False
-        if state.compiled is not None and not is_known:
+        member, routes = state.member, _routes(state, target)
+        is_turn, state.unseen = state.has(target), False
+        if state.compiled is not None and not is_turn:
             text = texts.delta(state.compiled, target.services) + texts.policy(state.policy, target.policy)
-            return NetnsChange(member.container_id, member.pid, _routes(state, target), text)
-        text = texts.whole(target.services)
+            return NetnsChange(member.container_id, member.pid, routes, text)
         current = target.services.ruleset
+        unused = proxy_nft.prune(
+            state.stale_chains - set(current.chains), state.stale_clients - set(current.clients)
+        )
+        if is_turn and unused:
+            return NetnsChange(member.container_id, member.pid, routes, unused)
+        text = texts.whole(target.services)
         if current.clients:
-            text += proxy_nft.prune(
-                state.stale_chains - set(current.chains), state.stale_clients - set(current.clients)
-            )
+            text += unused
         if member.pod is not None:
             text += texts.whole_policy(target.policy)
-        writing = Writing.IF_DISTURBED if is_known else Writing.WHOLE
-        return NetnsChange(member.container_id, member.pid, _routes(state, target), text, writing)
+        writing = Writing.IF_DISTURBED if is_turn else Writing.WHOLE
+        return NetnsChange(member.container_id, member.pid, routes, text, writing)
 
     def _failed(self, state: _State, words: str) -> None:
         # Whether it is still there, and so tried again, is found out afresh.
@@ -433,7 +436,7 @@ class _Texts:
 
 
 def _succeeded(state: _State, target: _Target) -> None:
-    if state.compiled is None:
+    if state.compiled is None or state.has(target):
         state.stale_chains, state.stale_clients = set(), set()
     else:
         chains, clients = proxy_nft.leftover(state.compiled.ruleset, target.services.ruleset)

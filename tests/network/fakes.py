@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 
 from minikctl import errors
-from minikctl.drivers.netns import NetnsChange
+from minikctl.drivers.netns import NetnsChange, Writing
 from minikctl.plan import netpol
 from tests.packets.tracer import Table
 
@@ -15,7 +15,7 @@ class TableNetns:
     """Fits ``drivers.netns.Netns``; tables are by sandbox, ``batches`` what each call asked for.
 
     Sandboxes that are ``gone`` and processes that have ``ended`` are refused; calls wait for the ``gate``,
-    and for what ``takes`` returns.
+    and for what ``takes`` returns.  ``calm``: nobody has changed any rules.
     """
 
     def __init__(self) -> None:
@@ -27,6 +27,7 @@ class TableNetns:
         self.ended: set[int] = set()
         self.gate: asyncio.Event | None = None
         self.available = True
+        self.calm = False
         self.takes: Callable[[], Awaitable[None]] | None = None
         self.heard: asyncio.Queue[tuple[str, str] | None] = asyncio.Queue()
         self.listeners = 0
@@ -49,7 +50,7 @@ class TableNetns:
         ended = {each.sandbox: f"/proc/{each.pid}/ns/net" for each in changes if each.pid in self.ended}
         refused = self.gone | ended
         for change in changes:
-            if change.sandbox not in refused:
+            if change.sandbox not in refused and not (self.calm and change.writing is Writing.IF_DISTURBED):
                 self.tables.setdefault(change.sandbox, Table()).apply(change.ruleset)
                 policies = self.policies.setdefault(change.sandbox, Table(name=netpol.TABLE))
                 policies.apply(change.ruleset)

@@ -13,6 +13,7 @@ import pytest_asyncio
 
 from minikctl import errors
 from minikctl.client.informer import Informers
+from minikctl.drivers.netns import Writing
 from minikctl.model import kinds
 from minikctl.model.objects import Key
 from minikctl.network.policies import PolicyBook
@@ -369,6 +370,28 @@ async def test_writing_again_leaves_routes_alone_unless_they_are_in_doubt(world:
     world.sync.suspect_all()
     await world.clock.advance(1)
     assert commands == routes * 3
+
+
+async def test_what_is_as_it_was_left_is_not_written_again_but_swept(world: World) -> None:
+    await attached(world, POD)
+    world.netns.calm = True
+    world.serve("web", "10.1.0.2", sessionAffinity="ClientIP")
+    await world.clock.advance(1)
+    world.serve("web", "10.1.0.7")
+    await world.clock.advance(1)
+    table = world.netns.tables["pod-1"]
+    chains, used = set(table.chains), {name for name, rules in table.chains.items() if rules}
+    assert chains > used, "emptied at once, deleted later"
+    table.chains["nat-output"].clear()
+    await world.clock.advance(RESYNC_SECONDS + 1)
+    assert set(table.chains) == used
+    assert [change.writing for change in world.netns.batches[-1]] == [Writing.PART]
+    await world.clock.advance(RESYNC_SECONDS + 1)
+    assert [change.writing for change in world.netns.batches[-1]] == [Writing.IF_DISTURBED]
+    assert not table.chains["nat-output"], "it was not written"
+    world.netns.calm = False
+    await world.clock.advance(RESYNC_SECONDS + 1)
+    assert world.fate() == "10.1.0.7"
 
 
 async def test_writing_again_keeps_clients_and_sweeps_up(world: World) -> None:
