@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from minikctl import errors
-from minikctl.cli import exec_, interrupts, pods, timespan
+from minikctl.cli import exec_, interrupts, pods, report, timespan
 from minikctl.cli.commands import Command
 from minikctl.cli.flags import BadArguments, Options, flag, rest
 
@@ -80,6 +80,12 @@ def _attachable(named: str, options: AttachOptions, session: Session) -> dict[st
         if time.monotonic() > deadline:
             raise errors.UsageError("error: timed out waiting for the condition")
         interrupts.sleep(POLL_SECONDS)
+
+
+def falling_back(name: str, error: errors.MinikctlError) -> str:
+    """Return what kubectl says before it shows the log of a pod that cannot be joined."""
+    words = report.sentence(error).removeprefix("error: ")
+    return f"warning: couldn't attach to pod/{name}, falling back to streaming logs: {words}"
 
 
 def join(

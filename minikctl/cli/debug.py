@@ -289,7 +289,7 @@ def _on_node(options: DebugOptions, target: Target, session: Session) -> tuple[d
 
 
 def _attach(options: DebugOptions, pod: dict[str, Any], name: str, session: Session) -> None:
-    """Attach to the container once it runs; one that has ended before gives its logs."""
+    """Attach to the container once it runs; one that has ended, or ends meanwhile, gives its logs."""
     metadata = pod["metadata"]
     deadline = time.monotonic() + START_SECONDS
     while True:
@@ -301,13 +301,17 @@ def _attach(options: DebugOptions, pod: dict[str, Any], name: str, session: Sess
             waiting = (state.get("waiting") or {}).get("message") or "it has not started"
             raise errors.UsageError(f"error: timed out waiting for container {name}: {waiting}")
         interrupts.sleep(POLL_SECONDS)
-    if "terminated" in state:
-        from minikctl.cli import logs
+    if "running" in state:
+        wanted = attach.AttachOptions(stdin=options.stdin, tty=options.tty, quiet=options.quiet)
+        try:
+            attach.join(wanted, pod, name, session)
+        except errors.MinikctlError as error:
+            session.io.warn(attach.falling_back(metadata["name"], error))
+        else:
+            return
+    from minikctl.cli import logs
 
-        logs.run(logs.LogsOptions(arguments=(metadata["name"],), container=name), session)
-        return
-    wanted = attach.AttachOptions(stdin=options.stdin, tty=options.tty, quiet=options.quiet)
-    attach.join(wanted, pod, name, session)
+    logs.run(logs.LogsOptions(arguments=(metadata["name"],), container=name, follow=True), session)
 
 
 def _state(pod: dict[str, Any], name: str) -> dict[str, Any]:

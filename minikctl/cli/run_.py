@@ -222,10 +222,7 @@ def _join(options: RunOptions, target: Target, session: Session) -> None:
     try:
         attach.join(wanted, pod, pod["spec"]["containers"][0]["name"], session, earlier)
     except errors.MinikctlError as error:
-        session.io.warn(
-            f"warning: couldn't attach to pod/{target.name}, falling back to streaming logs: "
-            f"{report.sentence(error).removeprefix('error: ')}"
-        )
+        session.io.warn(attach.falling_back(target.name, error))
         _print_log(target, session, len(shown))
 
 

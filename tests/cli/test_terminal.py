@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
@@ -60,6 +61,21 @@ class Terminal:
         while (left := deadline - time.monotonic()) > 0:
             if select.select([self._master], [], [], left)[0] and not self._read():
                 return
+
+    def until_connected(self) -> None:
+        """Return when the command has a connection: by then it hears of Ctrl-C, if it ever does."""
+        deadline = time.monotonic() + shells.SECONDS
+        while not any(os.readlink(each).startswith("socket:") for each in self._files()):
+            assert time.monotonic() < deadline, "it never had a connection"
+            self.linger(0.05)
+
+    def _files(self) -> list[Path]:
+        """Return the open files of the innermost process."""
+        process = self._process.pid
+        with contextlib.suppress(FileNotFoundError, IndexError, ValueError):
+            while True:
+                process = int(Path(f"/proc/{process}/task/{process}/children").read_text().split()[0])
+        return [each for each in Path(f"/proc/{process}/fd").glob("*") if os.path.lexists(each)]
 
     def type(self, keys: bytes) -> None:
         """Press keys."""
@@ -219,6 +235,8 @@ def test_ctrl_c_ends_whatever_goes_on(
     words = re.sub(r"{(\w+)}", lambda found: endless[found[1]], line)
     terminal = desk.open(f"{program} {words}", KUBECONFIG=str(world.kubeconfig))
     terminal.until(shown_first)
+    if program == KUBECTL:
+        terminal.until_connected()
     terminal.linger(0.7)
     terminal.type(CTRL_C)
     code, shown = terminal.end()
