@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from minikctl import errors
 from minikctl.apiserver import cache, pools
-from minikctl.model import causes, kinds, objects
+from minikctl.model import causes, kinds, objects, service_families
 from minikctl.model.kind import Kind
 from minikctl.model.objects import Object
 from minikctl.model.validation import service as service_rules
@@ -132,15 +132,15 @@ class _Gains:
             self._pool.ports.release(port)
         self._addresses, self._ports = [], []
 
-    def _refuse(self, cause: dict[str, str]) -> errors.StatusError:
-        return errors.invalid("Service", "", objects.name(self._service), [cause])
+    def _refuse(self, *wrong: dict[str, str]) -> errors.StatusError:
+        return errors.invalid("Service", "", objects.name(self._service), list(wrong))
 
     def address(self) -> None:
         spec = self._spec
         if spec.get("type") == "ExternalName":
             return
-        spec.setdefault("ipFamilyPolicy", "SingleStack")
-        spec.setdefault("ipFamilies", ["IPv4"])
+        if wrong := service_families.settle(spec):
+            raise self._refuse(*wrong)
         wanted = spec.get("clusterIP") or ""
         if wanted != "None" and wanted not in self._had_addresses:
             wanted = self._take_address(wanted)

@@ -39,6 +39,17 @@ async def test_addresses_come_from_the_upper_band(registry: Registry) -> None:
     assert int(address.split(".")[2]) >= 1
 
 
+async def test_families_that_the_cluster_has_not_are_refused_at_every_change(registry: Registry) -> None:
+    with pytest.raises(StatusError, match="this cluster is not configured for dual-stack services"):
+        await create(registry, "web", ipFamilyPolicy="RequireDualStack")
+    made = await create(registry, "web", ipFamilyPolicy="PreferDualStack")
+    assert made["spec"]["ipFamilies"] == ["IPv4"]
+    with pytest.raises(StatusError, match=r'spec.ipFamilies\[0\]: Invalid value: "IPv6": not configured'):
+        await patch(registry, "web", ipFamilies=["IPv6"])
+    assert registry.get(kinds.SERVICE, "default", "web")["spec"]["ipFamilies"] == ["IPv4"]
+    assert len(services(registry)) == 2
+
+
 @pytest.mark.parametrize(
     ("address", "text"),
     [
