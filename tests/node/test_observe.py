@@ -184,9 +184,13 @@ async def test_a_list_does_not_take_back_what_was_heard_while_it_was_taken(bench
         engine.finish(app.id, 1)
         await settle()
         gate.set()
-        await settle()
-        known = [each for found in agent._records.values() for each in found.containers.values()]
-        assert [each.status for each in known if each.id == app.id] == ["exited"]
+
+        def statuses() -> list[str]:
+            known = [each for found in agent._records.values() for each in found.containers.values()]
+            return [each.status for each in known if each.id == app.id]
+
+        await bench.until(lambda: bool(statuses()))
+        assert statuses() == ["exited"]
     await engine.close()
 
 
