@@ -98,8 +98,7 @@ async def served(
     registry: Registry, folder: Path, streams: NodeStreams | None = None
 ) -> AsyncIterator[Served]:
     """Serve a registry on loopback during the block."""
-    os.environ["MINIKCTL_HOME"] = str(folder)
-    keys = pki.ensure(ClusterHome("harness"), ClusterSettings("harness"))
+    keys = pki.ensure(ClusterHome("harness", str(folder)), ClusterSettings("harness"))
     issuer = Issuer(registry, jws.SigningKey(keys.accounts), "https://kubernetes.default.svc")
     authenticate = any_of((TokenAuthenticator(keys.token), issuer, signer.authenticate))
     app = build_app(registry, authenticate=authenticate, streams=streams, issuer=issuer)

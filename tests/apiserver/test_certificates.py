@@ -135,7 +135,7 @@ def test_a_certificate_proves_its_subject(tmp_path: Path) -> None:
 
 async def test_kubectl_comes_in_with_a_certificate(registry: Registry, tmp_path: Path) -> None:
     async with served(registry, tmp_path) as server:
-        keys = pki.ensure(ClusterHome("harness"), ClusterSettings("harness"))
+        keys = pki.ensure(ClusterHome("harness", str(tmp_path)), ClusterSettings("harness"))
         key, pem = request()
         made = keys.authority.sign(pem, ("client auth",), 600, SystemClock().now())
         (tmp_path / "ann.key").write_bytes(key)
