@@ -65,17 +65,21 @@ class Terminal:
     def until_connected(self) -> None:
         """Return when the command has a connection: by then it hears of Ctrl-C, if it ever does."""
         deadline = time.monotonic() + shells.SECONDS
-        while not any(os.readlink(each).startswith("socket:") for each in self._files()):
+        while not any(each.startswith("socket:") for each in self._files()):
             assert time.monotonic() < deadline, "it never had a connection"
             self.linger(0.05)
 
-    def _files(self) -> list[Path]:
-        """Return the open files of the innermost process."""
+    def _files(self) -> list[str]:
+        """Return what the open files of the innermost process are."""
         process = self._process.pid
         with contextlib.suppress(FileNotFoundError, IndexError, ValueError):
             while True:
                 process = int(Path(f"/proc/{process}/task/{process}/children").read_text().split()[0])
-        return [each for each in Path(f"/proc/{process}/fd").glob("*") if os.path.lexists(each)]
+        found = []
+        for each in Path(f"/proc/{process}/fd").glob("*"):
+            with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+                found.append(os.readlink(each))
+        return found
 
     def type(self, keys: bytes) -> None:
         """Press keys."""

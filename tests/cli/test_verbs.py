@@ -130,6 +130,7 @@ def test_a_server_that_is_not_there_is_told_in_kubectls_words() -> None:
 def test_a_container_that_does_not_run_is_told_in_kubectls_words(world: World) -> None:
     assert world.run("run", "stuck", "--image=missing/x:1").code == 0
     try:
+        assert world.run("wait", "--for=condition=PodScheduled", "pod/stuck", "--timeout=60s").code == 0
         for words in (("exec", "stuck", "--", "true"), ("exec", "stuck", "-c", "nope", "--", "true")):
             ours, theirs = world.run(*words), world.kubectl(*words)
             assert (ours.code, ours.out, ours.err) == (theirs.code, theirs.out, theirs.err)
