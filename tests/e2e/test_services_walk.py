@@ -515,7 +515,7 @@ def test_a_second_range_gives_addresses_that_lead_somewhere(walk: Walk) -> None:
     )
     walk.cluster.run("delete", "servicecidr", "more", "wrong", "--wait=false")
     walk.cluster.run("wait", "--for=condition=Ready=false", "servicecidr/more", "--timeout=20s")
-    assert walk.names("near-a", "10.112.7.9") == ["a", "b", "c"]
+    assert walk.names("near-a", "10.112.7.9", times=60) == ["a", "b", "c"]
     walk.cluster.run("delete", "service", "second", "-n", NAMESPACE)
     assert eventually_true(lambda: "more" not in walk.cluster.out("get", "servicecidr"))
 
