@@ -74,8 +74,7 @@ class _State:
 
     ``doubted``: somebody changed it since; an update that is under way settles nothing.  ``unseen``: it has
     its turn to be looked at.  ``written`` is when it last had, or when its rules were written anew, on the
-    monotonic clock.  ``routed`` are the ranges that have routes, None
-    when that is not known.
+    monotonic clock.  ``routed`` are the ranges that have routes, None when that is not known.
     """
 
     member: Member
@@ -316,6 +315,7 @@ class RuleSync:
             target = self._target(state.member)
             if state.unseen or not state.has(target):
                 wanted[container_id] = (state, target)
+            state.unseen = False
         if not wanted and not self._unswept:
             return
         texts = _Texts()
@@ -370,7 +370,7 @@ class RuleSync:
 
     def _change(self, state: _State, target: _Target, texts: _Texts) -> NetnsChange:
         member, routes = state.member, _routes(state, target)
-        is_turn, state.unseen = state.has(target), False
+        is_turn = state.has(target)
         if state.compiled is not None and not is_turn:
             text = texts.delta(state.compiled, target.services) + texts.policy(state.policy, target.policy)
             return NetnsChange(member.container_id, member.pid, routes, text)
