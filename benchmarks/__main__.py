@@ -31,6 +31,7 @@ from benchmarks import (
     rolling,
     services,
     simulation,
+    sustained,
 )
 
 PARTS: dict[str, Callable[[harness.Cluster], list[harness.Row]]] = {
@@ -41,6 +42,7 @@ PARTS: dict[str, Callable[[harness.Cluster], list[harness.Row]]] = {
     "cni": cni.measure,
     "peers": peers.measure,
     "network": network.measure,
+    "sustained": sustained.measure,
     "services": services.measure,
     "ingress": ingress.measure,
     "policies": policies.measure,

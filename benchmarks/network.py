@@ -90,7 +90,7 @@ def measure(cluster: Cluster) -> list[Row]:
         ),
         _pair("the same, both ways to one pod", inside, virtual, inside, direct, "≥ 0.9", close=True),
     ]
-    with _Published() as published:
+    with Published() as published:
         rows.append(
             _pair(
                 "NodePort beside docker run -p", [], f"http://127.0.0.1:{port}/", [], published.url, "≥ 0.9"
@@ -139,35 +139,29 @@ def _pair(
     return Row(name, f"{left:,.0f}/s", f"{right:,.0f}/s", left / right, goal)
 
 
-def rate(way: list[str], url: str, *headers: str, close: bool = False) -> float:
+def rate(way: list[str], url: str, *headers: str, close: bool = False, seconds: int = SECONDS) -> float:
     """Return requests per second of one short wrk run."""
-    return load(way, url, *headers, *(["Connection: close"] if close else []))[0]
-
-
-def load(way: list[str], url: str, *headers: str) -> tuple[float, float]:
-    """Return requests per second, and the 99th percentile in milliseconds, of one short wrk run."""
+    wanted = [*headers, *(["Connection: close"] if close else [])]
     command = [
         *way,
         "wrk",
         "-t1",
         f"-c{CONNECTIONS}",
-        f"-d{SECONDS}s",
-        "--latency",
-        *(w for h in headers for w in ("-H", h)),
+        f"-d{seconds}s",
+        *(w for h in wanted for w in ("-H", h)),
         url,
     ]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     found = re.search(r"Requests/sec:\s+([\d.]+)", done.stdout)
-    late = re.search(r"99%\s+([\d.]+)(us|ms|s)", done.stdout)
-    if found is None or late is None or "Non-2xx" in done.stdout:
+    if found is None or "Non-2xx" in done.stdout:
         raise SystemExit(f"{' '.join(command)}: {done.stdout}{done.stderr}")
-    return float(found[1]), float(late[1]) * {"us": 0.001, "ms": 1.0, "s": 1000.0}[late[2]]
+    return float(found[1])
 
 
-class _Published:
+class Published:
     """The same backend as a plain container with a published port."""
 
-    def __enter__(self) -> _Published:
+    def __enter__(self) -> Published:
         self._name = f"minikctl-bench-{uuid.uuid4().hex[:8]}"
         docker(
             "run",
