@@ -12,10 +12,11 @@ from minikctl.cli.flags import Options, flag, rest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from ssl import SSLContext
 
     from minikctl.cli.ends import Reader
     from minikctl.cli.session import Session
-    from minikctl.plan.why.ingress import Outside, Visit
+    from minikctl.plan.why.ingress import Handshake, Outside, Visit
     from minikctl.plan.why.links import Link, View
 
 KINDS = {
@@ -213,13 +214,14 @@ def _pods_behind(view: View, key: tuple[str, str]) -> Iterator[dict[str, Any]]:
 
 def _secrets(ingress: dict[str, Any], session: Session) -> Iterator[dict[str, Any]]:
     from minikctl.cli import ends
+    from minikctl.plan import ingress_secrets
 
     reader = ends.Reader(session, "TCP")
-    for entry in ingress["spec"].get("tls") or ():
-        if entry.get("secretName"):
-            found = reader.one("secrets", ingress["metadata"]["namespace"], str(entry["secretName"]))
-            if found is not None:
-                yield found
+    wanted = ingress_secrets.secrets_of([ingress]) | ingress_secrets.user_secrets_of([ingress])
+    for namespace, name in sorted(wanted):
+        found = reader.one("secrets", namespace, name)
+        if found is not None:
+            yield found
 
 
 def _outside(ingress: dict[str, Any]) -> Outside:
@@ -237,7 +239,43 @@ def _outside(ingress: dict[str, Any]) -> Outside:
         for path in (rule.get("http") or {}).get("paths") or () if address else ():
             where = host or address, str(path.get("path") or "/")
             visits[where] = _visit(address, *where)
-    return walks.Outside(names, visits)
+    secured = [
+        host
+        for entry in (ingress["spec"].get("tls") or () if address else ())
+        if entry.get("secretName")
+        for host in walks.tls_hosts(ingress, entry)
+    ]
+    return walks.Outside(names, visits, {host: _handshake(address, host) for host in secured})
+
+
+def _handshake(address: str, host: str) -> Handshake:
+    """Return the certificate that is shown for a host, and what is wrong with it but for who has signed it."""
+    import ssl
+
+    from minikctl.plan.why.ingress import Handshake
+
+    name = host.replace("*.", "any.", 1)
+    shown = b""
+    try:
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        shown = _shown(address, name, context)
+        context = ssl.create_default_context(cadata=shown)
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+        _shown(address, name, context)
+    except ssl.SSLCertVerificationError as error:
+        return Handshake(shown, error.verify_message)
+    except OSError as error:
+        return Handshake(shown, f"no answer at {address}:443 ({error})")
+    return Handshake(shown)
+
+
+def _shown(address: str, name: str, context: SSLContext) -> bytes:
+    with (
+        socket.create_connection((address, 443), VISIT_SECONDS) as raw,
+        context.wrap_socket(raw, server_hostname=name) as secured,
+    ):
+        return secured.getpeercert(binary_form=True) or b""
 
 
 def _lookup(host: str) -> tuple[str, ...]:

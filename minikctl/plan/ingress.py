@@ -1,8 +1,8 @@
 """Ingress routing as data: which host and path lead to which endpoints, with which certificates.
 
 Hosts are matched before paths: the exact host, else its one-label wildcard, else rules without a host.
-Within a host an exact path wins, then the longest prefix by whole elements.  Of equal rules the oldest
-Ingress wins.
+Within a host an exact path wins, then the longest prefix by whole elements; where a host has expressions, the
+prefixes stand among them by their length.  Of equal rules, and certificates, the oldest Ingress wins.
 """
 
 from __future__ import annotations
@@ -33,6 +33,8 @@ APP_PROTOCOLS = {
     "kubernetes.io/wss": "HTTPS",
 }
 """The protocols that change how a Service is spoken to, by the appProtocol of its port."""
+Place = tuple[str, str]
+"""The name of a table and a key in it."""
 _FOREIGN = re.compile(r"['\"\s]")
 
 
@@ -129,17 +131,20 @@ class _Draft:
     def __init__(self, view: View) -> None:
         self.view = view
         self.hosts: set[str] = set()
-        self.exact: dict[str, str] = {}
-        self.prefixes: dict[str, str] = {}
-        self.regexes: dict[str, str] = {}
+        self.tables: dict[str, dict[str, str]] = {"exact": {}, "prefixes": {}, "regexes": {}}
         self.regex_hosts: dict[str, str] = {}
+        self.lengths: dict[str, int] = {}
+        self.rulers: dict[Place, Key] = {}
         self.regex_owners: dict[str, Key] = {}
         self.canaries: list[CanaryRoute] = []
         self.options: dict[Key, Options] = {}
         self.fallbacks: dict[str, str] = {}
+        self.twins: dict[str, tuple[str, Key]] = {}
+        """Hosts that others are to lead to, by those others."""
         self.default = ""
         self.backends: dict[str, Backend] = {}
         self.secrets: dict[Key, list[str]] = {}
+        self.certified: dict[str, Key] = {}
         self.owners: dict[Key, list[Key]] = {}
         self.problems: list[Problem] = []
 
@@ -147,13 +152,18 @@ class _Draft:
         self.problems.append(Problem(objects.key(ingress), reason, message))
 
     def finished(self, served: tuple[Key, ...]) -> Routing:
+        for twin, (host, owner) in self.twins.items():
+            self._lead(twin, host, owner)
+        prefixes, regexes = self.tables["prefixes"], dict(self.tables["regexes"])
+        for host in set(self.regex_hosts.values()):
+            self._mix(host, regexes)
         for key, name in self.fallbacks.items():
-            self.prefixes.setdefault(key, name)
+            prefixes.setdefault(key, name)
         return Routing(
             hosts=frozenset(self.hosts),
-            exact=self.exact,
-            prefixes=self.prefixes,
-            regexes=dict(sorted(self.regexes.items(), key=_rank)),
+            exact=self.tables["exact"],
+            prefixes=prefixes,
+            regexes=dict(sorted(regexes.items(), key=self._rank)),
             regex_hosts=self.regex_hosts,
             regex_owners=self.regex_owners,
             canaries=tuple(self.canaries),
@@ -165,16 +175,35 @@ class _Draft:
             problems=tuple(self.problems),
         )
 
+    def _lead(self, twin: str, host: str, owner: Key) -> None:
+        """Redirect a host to another, unless it is served itself."""
+        if twin in self.hosts or ANY_HOST in host:
+            return
+        name = f"{owner[0]}_{owner[1]}:{twin}"
+        options = Options(location=f"$scheme://{host}$request_uri", code=308)
+        self.backends[name] = Backend(name, owners=(owner,), options=options)
+        self.hosts.add(twin)
+        self.tables["prefixes"][f"{twin}/"] = name
 
-def _rank(item: tuple[str, str]) -> tuple[int, str]:
-    """Sort the expressions of a host as ingress-nginx does, the longest first."""
-    return -len(item[0]), item[0]
+    def _mix(self, host: str, regexes: dict[str, str]) -> None:
+        """Add the prefixes of a host to its expressions: as with ingress-nginx, the longest path counts."""
+        for key, name in self.tables["prefixes"].items():
+            if key.startswith(f"{host}/"):
+                path = key.removeprefix(host)
+                expression = f"^{re.escape(host)}{re.escape(path[:-1])}(?:/|$)"
+                regexes[expression] = name
+                self.regex_hosts[expression] = host
+                self.lengths[expression] = len(path) - 1
+
+    def _rank(self, item: tuple[str, str]) -> tuple[int, str]:
+        return -self.lengths[item[0]], item[0]
 
 
 def routing(view: View) -> Routing:
     """Return the routes of all Ingresses that are ours, and what is wrong with them."""
     ours = [one for one in sorted(view.ingresses, key=_seniority) if is_ours(one, view.classes)]
     draft = _Draft(view)
+    _forsaken(draft)
     taken = [one for one in ours if objects.key(one) not in view.refused]
     known = {host for ingress in taken for host in _hosts(ingress)}
     for ingress in taken:
@@ -184,6 +213,22 @@ def routing(view: View) -> Routing:
         _rules(draft, ingress)
         _tls(draft, ingress)
     return draft.finished(tuple(objects.key(one) for one in ours if objects.key(one) not in view.refused))
+
+
+def _forsaken(draft: _Draft) -> None:
+    """Tell the Ingresses of a class that is not there: no other controller can."""
+    known = {objects.name(one) for one in draft.view.classes}
+    for ingress in draft.view.ingresses:
+        wanted = objects.spec(ingress).get("ingressClassName")
+        if wanted and wanted not in known and not objects.is_deleting(ingress):
+            own = [objects.name(one) for one in draft.view.classes if _is_own(one)]
+            words = f"there is no IngressClass {wanted}, so nobody serves this"
+            words += f"; this cluster's own is {own[0]}" if own else ""
+            draft.problem(ingress, "ClassNotFound", words)
+
+
+def _is_own(ingress_class: Object) -> bool:
+    return objects.spec(ingress_class).get("controller") == CONTROLLER
 
 
 def _seniority(ingress: Object) -> tuple[str, Key]:
@@ -200,7 +245,7 @@ def is_ours(ingress: Object, classes: Iterable[Object]) -> bool:
     """Tell whether the Ingress is of a class of ours; without any class it is if ours is the default."""
     if objects.is_deleting(ingress):
         return False
-    own = [one for one in classes if objects.spec(one).get("controller") == CONTROLLER]
+    own = [one for one in classes if _is_own(one)]
     wanted = class_of(ingress)
     if wanted:
         return any(objects.name(one) == wanted for one in own)
@@ -237,10 +282,17 @@ def _rules(draft: _Draft, ingress: Object) -> None:
         host = str(rule.get("host") or ANY_HOST).lower()
         for one in (host, *(alias.lower() for alias in options.aliases)):
             draft.hosts.add(one)
+            if options.www:
+                draft.twins.setdefault(_twin(one), (one, objects.key(ingress)))
             if fallback:
                 draft.fallbacks.setdefault(f"{one}/", fallback)
             for path in (rule.get("http") or {}).get("paths") or ():
                 _path(draft, ingress, one, path)
+
+
+def _twin(host: str) -> str:
+    """Return the host with www. for the one without, and the other way round."""
+    return host.removeprefix("www.") if host.startswith("www.") else f"www.{host}"
 
 
 def _path(draft: _Draft, ingress: Object, host: str, entry: Mapping[str, Any]) -> None:
@@ -249,20 +301,25 @@ def _path(draft: _Draft, ingress: Object, host: str, entry: Mapping[str, Any]) -
         draft.problem(ingress, "InvalidPath", f"path {path!r} of host {host} can never match")
         return
     options = draft.options[objects.key(ingress)]
+    if options.canary is not None:
+        _beside(draft, ingress, options.canary, *_places(host, path, entry), entry.get("backend") or {})
+        return
     pattern = _pattern(draft, ingress, path) if _is_regex(options, entry) else ""
     if pattern is None:
         return
-    table, key = _place(draft, host, path, entry, pattern)
     name = _backend(draft, ingress, entry.get("backend") or {}, pattern)
     if not name:
         return
+    as_plain, as_regex = _places(host, path, entry)
+    kind, key = as_regex if pattern else as_plain
     if pattern:
         draft.regex_hosts[key] = host
+        draft.lengths[key] = len(path)
         draft.regex_owners.setdefault(key, objects.key(ingress))
-    if options.canary is not None:
-        _beside(draft, ingress, table, key, name)
-    elif table.setdefault(key, name) != name:
-        draft.problem(ingress, "Conflict", f"{host}{path} already leads elsewhere by an older rule")
+    first = draft.rulers.setdefault((kind, key), objects.key(ingress))
+    if draft.tables[kind].setdefault(key, name) != name:
+        words = f"{host}{path} already leads elsewhere by Ingress {'/'.join(first)}"
+        draft.problem(ingress, "Conflict", words)
 
 
 def _is_regex(options: Options, entry: Mapping[str, Any]) -> bool:
@@ -281,29 +338,54 @@ def _pattern(draft: _Draft, ingress: Object, path: str) -> str | None:
     return path
 
 
-def _place(
-    draft: _Draft, host: str, path: str, entry: Mapping[str, Any], pattern: str
-) -> tuple[dict[str, str], str]:
-    """Return the map that the path belongs to, and its key there."""
-    if pattern:
-        return draft.regexes, f"^{re.escape(host)}(?i){pattern}"
+def _places(host: str, path: str, entry: Mapping[str, Any]) -> tuple[Place, Place]:
+    """Return where the path belongs as it stands, and where as an expression."""
+    as_regex = "regexes", f"^{re.escape(host)}(?i){path}"
     if entry.get("pathType") == "Exact":
-        return draft.exact, f"{host}{path}"
-    return draft.prefixes, f"{host}{path.rstrip('/')}/"
+        return ("exact", f"{host}{path}"), as_regex
+    return ("prefixes", f"{host}{path.rstrip('/')}/"), as_regex
 
 
-def _beside(draft: _Draft, ingress: Object, table: dict[str, str], key: str, name: str) -> None:
-    """Let some of the requests for a path that others serve go to this backend."""
-    canary = draft.options[objects.key(ingress)].canary
-    primary = draft.backends.get(table.get(key, ""))
-    if primary is None or canary is None:
+def _beside(
+    draft: _Draft,
+    ingress: Object,
+    canary: Canary,
+    as_plain: Place,
+    as_regex: Place,
+    wanted: Mapping[str, Any],
+) -> None:
+    """Let some of the requests for a path that others serve go to this backend.
+
+    What is done with them is what the Ingress that serves the path asks for, else its guards could be gone
+    round; only how endpoints are chosen is the canary's own.
+    """
+    found = [(kind, key) for kind, key in (as_plain, as_regex) if key in draft.tables[kind]]
+    if not found:
         draft.problem(ingress, "NoPrimary", "no other Ingress serves the path that this one is a canary for")
         return
-    suffix = f".{_short(key)}"
+    made = _made(draft, ingress, wanted, "")
+    if made is None:
+        return
+    kind, key = found[0]
+    primary, suffix = draft.backends[draft.tables[kind][key]], f".{_short(key)}"
     own = primary.name if primary.name.endswith(suffix) else primary.name + suffix
     draft.backends[own] = dataclasses.replace(primary, name=own)
-    table[key] = own
-    draft.canaries.append(CanaryRoute(own, name, canary))
+    draft.tables[kind][key] = own
+    options = dataclasses.replace(primary.options, balance=made.options.balance, cookie=made.options.cookie)
+    if options.is_plain:
+        name = _backend(draft, ingress, wanted)
+        draft.canaries.append(CanaryRoute(own, name, canary))
+        return
+    beside = dataclasses.replace(
+        made,
+        name=f"{made.name}.{_short(key, objects.name(ingress))}",
+        owners=(objects.key(ingress),),
+        options=options,
+        pattern=primary.pattern,
+        has_tls=primary.has_tls,
+    )
+    draft.backends[beside.name] = beside
+    draft.canaries.append(CanaryRoute(own, beside.name, canary))
 
 
 def _short(*words: str) -> str:
@@ -312,10 +394,20 @@ def _short(*words: str) -> str:
 
 def _backend(draft: _Draft, ingress: Object, backend: Mapping[str, Any], pattern: str = "") -> str:
     """Return the name of the backend, "" if there is no way to have it."""
+    made = _made(draft, ingress, backend, pattern)
+    if made is None:
+        return ""
+    known = draft.backends.setdefault(made.name, made)
+    if objects.key(ingress) not in known.owners:
+        draft.backends[made.name] = dataclasses.replace(known, owners=(*known.owners, objects.key(ingress)))
+    return made.name
+
+
+def _made(draft: _Draft, ingress: Object, backend: Mapping[str, Any], pattern: str) -> Backend | None:
     service = backend.get("service")
     if not service:
         draft.problem(ingress, "UnsupportedBackend", "a resource backend is not supported; name a Service")
-        return ""
+        return None
     wanted = service.get("port") or {}
     key = (objects.namespace(ingress), str(service.get("name") or ""))
     name = f"{key[0]}_{key[1]}_{wanted.get('name') or wanted.get('number')}"
@@ -323,17 +415,13 @@ def _backend(draft: _Draft, ingress: Object, backend: Mapping[str, Any], pattern
     pattern = pattern if options.rewrite else ""
     if not options.is_plain:
         name += f":{objects.name(ingress)}" + (f".{_short(pattern)}" if pattern else "")
-    known = draft.backends.get(name)
-    if known is None:
-        targets, protocol = _targets(draft, ingress, key, wanted)
-        known = Backend(name, targets, (), pattern=pattern, protocol=protocol)
-        if not options.is_plain:
-            has_tls = bool(objects.spec(ingress).get("tls"))
-            known = dataclasses.replace(known, options=options, has_tls=has_tls)
-    if objects.key(ingress) not in known.owners:
-        known = dataclasses.replace(known, owners=(*known.owners, objects.key(ingress)))
-    draft.backends[name] = known
-    return name
+    if name in draft.backends:
+        return draft.backends[name]
+    targets, protocol = _targets(draft, ingress, key, wanted)
+    made = Backend(name, targets, (objects.key(ingress),), pattern=pattern, protocol=protocol)
+    if options.is_plain:
+        return made
+    return dataclasses.replace(made, options=options, has_tls=bool(objects.spec(ingress).get("tls")))
 
 
 def _targets(
@@ -347,15 +435,22 @@ def _targets(
         )
         return (), ""
     if objects.spec(service).get("type") == "ExternalName":
-        draft.problem(ingress, "UnsupportedBackend", f'Service "{key[1]}" is an ExternalName')
+        words = f'Service "{key[1]}" is an ExternalName: an Ingress leads to Services with endpoints only'
+        draft.problem(ingress, "UnsupportedBackend", words)
         return (), ""
     port = next(_ports(service, wanted), None)
     if port is None:
         shown = wanted.get("name") or wanted.get("number")
-        draft.problem(ingress, "PortNotFound", f'Service "{key[1]}" has no port {shown}')
+        there = ", ".join(_shown(one) for one in objects.spec(service).get("ports") or ()) or "none"
+        words = f'Service "{key[1]}" has no port {shown}; its ports are {there}'
+        draft.problem(ingress, "PortNotFound", words)
         return (), ""
     targets = proxy_view.chosen(proxy_view.endpoints_of(draft.view.slices.get(key, ()), port))
     return targets, APP_PROTOCOLS.get(str(port.get("appProtocol") or "").lower(), "")
+
+
+def _shown(port: Mapping[str, Any]) -> str:
+    return f"{port['port']} ({port['name']})" if port.get("name") else str(port["port"])
 
 
 def _ports(service: Object, wanted: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
@@ -366,11 +461,13 @@ def _ports(service: Object, wanted: Mapping[str, Any]) -> Iterator[Mapping[str, 
 
 
 def _tls(draft: _Draft, ingress: Object) -> None:
+    """Collect the certificates; a host shows that of the oldest Ingress which has one for it."""
     spec = objects.spec(ingress)
     for host in ingress_secrets.local_hosts([ingress]):
         if ("", host) in draft.view.certificates:
-            draft.secrets.setdefault(("", host), [host])
-            draft.owners.setdefault(("", host), []).append(objects.key(ingress))
+            _certify(draft, ingress, ("", host), [host])
+    aliases = draft.options[objects.key(ingress)].aliases
+    of_rules = [str(rule["host"]).lower() for rule in spec.get("rules") or () if rule.get("host")]
     for entry in spec.get("tls") or ():
         secret = entry.get("secretName")
         if not secret:
@@ -381,7 +478,19 @@ def _tls(draft: _Draft, ingress: Object) -> None:
             why = found.problem if found else f'Secret "{secret}" does not exist'
             draft.problem(ingress, "CertificateUnusable", f"{why}; the default certificate is used")
             continue
-        named = [str(host).lower() for host in entry.get("hosts") or ()]
-        of_rules = [str(rule["host"]).lower() for rule in spec.get("rules") or () if rule.get("host")]
-        draft.secrets.setdefault(key, []).extend(named or of_rules)
-        draft.owners.setdefault(key, []).append(objects.key(ingress))
+        named = [str(host).lower() for host in entry.get("hosts") or ()] or of_rules
+        others = [one.lower() for one in aliases] if set(named) & set(of_rules) else []
+        _certify(draft, ingress, key, [*named, *others])
+
+
+def _certify(draft: _Draft, ingress: Object, secret: Key, hosts: Sequence[str]) -> None:
+    """Have hosts show a certificate; without hosts, those that it names itself, as far as they are free."""
+    free = [host for host in hosts if draft.certified.setdefault(host, secret) == secret]
+    for host in set(hosts) - set(free):
+        if draft.view.certificates[draft.certified[host]].pem != draft.view.certificates[secret].pem:
+            words = f'{host} shows the certificate of an older Ingress, not that of Secret "{secret[1]}"'
+            draft.problem(ingress, "CertificateUnused", words)
+    if hosts and not free:
+        return
+    draft.secrets.setdefault(secret, []).extend(free)
+    draft.owners.setdefault(secret, []).append(objects.key(ingress))

@@ -131,12 +131,23 @@ def _path(text: str) -> str:
 def _location(text: str) -> str:
     if " " in text or not text:
         raise _Bad("it is a URL")
-    return _constant(text)
+    foreign = set(re.findall(r"\$\w*", text)) - set(ingress_auth.VARIABLES)
+    if foreign:
+        raise _Bad(f"{', '.join(sorted(foreign))} means nothing here")
+    return text
 
 
 def _constant(text: str) -> str:
     if "$" in text:
         raise _Bad("variables of nginx mean nothing here")
+    return text
+
+
+def _expression(text: str) -> str:
+    try:
+        re.compile(text)
+    except re.error as error:
+        raise _Bad(f"it is no regular expression: {error}") from error
     return text
 
 
@@ -230,6 +241,7 @@ def read(annotations: Mapping[str, str], users: Sequence[tuple[str, str]] | None
         prefix=found.read("x-forwarded-prefix", _constant, ""),
         balance=found.read("upstream-hash-by", _balance, "") or found.read("load-balance", _balance, ""),
         aliases=found.read("server-alias", _hosts, NOTHING),
+        www=found.flag("from-to-www-redirect"),
         canary=_canary(found),
         problems=(*found.problems, *map(_unsupported, found.unknown())),
     )
@@ -249,7 +261,8 @@ def _redirect(found: Reader) -> tuple[str, int]:
     permanent = found.read("permanent-redirect", _location, "")
     code = found.read("permanent-redirect-code", _code, 301)
     temporal = found.read("temporal-redirect", _location, "")
-    return (temporal, 302) if temporal else (permanent, code) if permanent else ("", 0)
+    soon = found.read("temporal-redirect-code", _code, 302)
+    return (temporal, soon) if temporal else (permanent, code) if permanent else ("", 0)
 
 
 def _rate(found: Reader) -> tuple[int, int]:
@@ -271,7 +284,7 @@ def _auth(
     if kind != "basic":
         return "", (), f"{PREFIX}auth-type {kind} is not done"
     if users is None:
-        return "", (), "the Secret of auth-secret has no key auth"
+        return "", (), "auth-secret names no Secret of the Ingress' namespace that has a key auth"
     usable = tuple((name, given) for name, given in users if _usable(name, given))
     if len(usable) < len(users):
         left = ", ".join(name for name, given in users if not _usable(name, given))
@@ -340,6 +353,7 @@ def _canary(found: Reader) -> Canary | None:
         total=max(found.number("canary-weight-total", 100), 1),
         header=found.read("canary-by-header", _token, ""),
         value=found.text("canary-by-header-value"),
+        pattern=found.read("canary-by-header-pattern", _expression, ""),
         cookie=found.read("canary-by-cookie", _token, ""),
     )
     return canary if wanted else None

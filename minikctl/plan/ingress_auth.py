@@ -20,12 +20,18 @@ TOLD = "%[ssl_fc,iif(https,http)]"
 VARIABLES = {
     "$host": "%[var(txn.host)]",
     "$http_host": "%[req.hdr(host)]",
+    "$server_name": "%[var(txn.host)]",
     "$scheme": TOLD,
     "$pass_access_scheme": TOLD,
     "$escaped_request_uri": "%[pathq,url_enc]",
     "$request_uri": "%[pathq]",
+    "$uri": "%[path]",
+    "$args": "%[query]",
+    "$query_string": "%[query]",
+    "$is_args": "%[query,length,bool,iif(?)]",
 }
-"""What the variables of nginx that sign-in URLs have in them are for HAProxy."""
+"""What the variables of nginx that URLs have in them are for HAProxy."""
+VARIABLE = re.compile(r"\$\w+")
 SETTINGS = ("httpclient.ssl.verify none",)
 """Servers that are asked may have certificates of their own making, as with nginx."""
 SCRIPT_FILE = "external-auth.lua"
@@ -139,4 +145,4 @@ def lines(auth: ExternalAuth, own: Mapping[str, int]) -> Iterator[str]:
 
 
 def _formatted(signin: str) -> str:
-    return re.sub(r"\$\w+", lambda found: VARIABLES[found[0]], signin.replace("%", "%%"))
+    return VARIABLE.sub(lambda found: VARIABLES[found[0]], signin.replace("%", "%%"))

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from minikctl.plan import haproxy, ingress_auth
 from minikctl.plan.ingress import Backend, CanaryRoute
+from minikctl.plan.ingress_auth import VARIABLE, VARIABLES
 from minikctl.plan.ingress_options import Cookie, Cors, Options
 from minikctl.plan.proxy_view import Target
 
@@ -18,6 +19,8 @@ SERVERS = {
     "GRPCS": "ssl verify none alpn h2",
 }
 """What a server line gets for each protocol."""
+TUNNEL_SECONDS = 3600
+"""So long a WebSocket may be idle, unless servers may take longer."""
 BODY_LIMIT_FILE = "body-limit.lua"
 BODY_LIMIT = """\
 -- Ends a request whose body grows beyond a limit; what has no Content-Length can be judged by no rule.
@@ -107,19 +110,25 @@ def _redirects(one: Backend) -> Iterator[str]:
     if options.https == "always" or (options.https == "tls" and one.has_tls):
         yield "http-request redirect scheme https code 308 if !{ ssl_fc }"
     if options.location:
-        yield f"http-request redirect location {literal(options.location)} code {options.code}"
+        yield f"http-request redirect location {_formatted(options.location)} code {options.code}"
     if options.app_root:
         yield f"http-request redirect location {literal(options.app_root)} code 302 if {{ path / }}"
 
 
 def _cors(cors: Cors) -> Iterator[str]:
-    """Name the origin that asked, if it may; a question before the request is answered here."""
-    among = f" -m str -i {' '.join(quoted(one) for one in cors.origins)}" if cors.origins else " -m found"
-    yield f"http-request set-var(txn.origin) req.hdr(origin) if {{ req.hdr(origin){among} }}"
-    yield "http-request return status 204 if METH_OPTIONS { var(txn.origin) -m found }"
+    """Name the origin that asked, if it may; a question before the request is answered here.
+
+    Where all may ask, none is named: so browsers keep a user's credentials out of answers that anybody reads.
+    """
+    if cors.origins:
+        among = f"-m reg -i {quoted('^(' + '|'.join(map(_origin, cors.origins)) + ')$')}"
+        yield f"http-request set-var(txn.origin) req.fhdr(origin) if {{ req.fhdr(origin) {among} }}"
+        yield "http-after-response add-header Vary Origin"
+    else:
+        yield "http-request set-var(txn.origin) str(*)"
     asked = "if { var(txn.origin) -m found }"
+    yield f"http-request return status 204 {asked} METH_OPTIONS {{ req.hdr(origin) -m found }}"
     yield f"http-after-response set-header Access-Control-Allow-Origin %[var(txn.origin)] {asked}"
-    yield f"http-after-response add-header Vary Origin {asked}"
     for name, text in (
         ("Allow-Methods", cors.methods),
         ("Allow-Headers", cors.headers),
@@ -129,6 +138,16 @@ def _cors(cors: Cors) -> Iterator[str]:
     ):
         if text:
             yield f"http-after-response set-header Access-Control-{name} {literal(text)} {asked}"
+
+
+def _formatted(text: str) -> str:
+    """Return the text as one word, with what variables of nginx stand for."""
+    return quoted(VARIABLE.sub(lambda found: VARIABLES[found[0]], text.replace("%", "%%")))
+
+
+def _origin(given: str) -> str:
+    """Return an expression for an origin, whose * stands for one label of a host."""
+    return re.escape(given).replace(r"\*", "[A-Za-z0-9-]+", 1)
 
 
 def _changes(one: Backend) -> Iterator[str]:
@@ -154,6 +173,8 @@ def _transport(options: Options) -> Iterator[str]:
         yield f"timeout connect {options.connect_seconds}s"
     if options.server_seconds:
         yield f"timeout server {options.server_seconds}s"
+    if options.server_seconds > TUNNEL_SECONDS:
+        yield f"timeout tunnel {options.server_seconds}s"
     if options.cookie:
         yield f"dynamic-cookie-key {quoted('minikctl')}"
         yield _cookie(options.cookie)
@@ -179,6 +200,8 @@ def canary(route: CanaryRoute) -> Iterator[str]:
     undecided = ""
     if wanted.header and wanted.value:
         yield f"{go} {{ req.hdr({wanted.header}) -m str {quoted(wanted.value)} }}"
+    elif wanted.header and wanted.pattern:
+        yield f"{go} {{ req.fhdr({wanted.header}) -m reg {quoted(wanted.pattern)} }}"
     elif wanted.header:
         yield f"{go} {{ req.hdr({wanted.header}) -m str always }}"
         undecided += f" !{{ req.hdr({wanted.header}) -m str never }}"

@@ -84,9 +84,13 @@ def certificate_file(secret: Key) -> str:
 
 
 def certificate_list(secrets: Mapping[Key, tuple[str, ...]]) -> str:
-    """Return the list of certificates with the names that select them; the first is for all other names."""
+    """Return the list of certificates with the names that select them; the first is for all other names.
+
+    Those that are for the names in them come last, as the first one for a name is shown.
+    """
     lines = [DEFAULT_CERTIFICATE]
-    lines += [" ".join([certificate_file(key), *hosts]) for key, hosts in sorted(secrets.items())]
+    ordered = sorted(secrets.items(), key=lambda item: (not item[1], item[0]))
+    lines += [" ".join([certificate_file(key), *hosts]) for key, hosts in ordered]
     return "".join(line + "\n" for line in lines)
 
 
@@ -117,6 +121,7 @@ def scripts(routing: Routing) -> dict[str, str]:
 
 
 PROCESS = (
+    "expose-experimental-directives",  # normalize-uri
     "hard-stop-after 1h",
     "ssl-default-bind-options ssl-min-ver TLSv1.2",
     # What the process itself has to say; what it asks for Ingresses (``auth-url``) is no access.
@@ -155,11 +160,29 @@ _UNLESS_RULE = "if !{ var(txn.rule) -m found }"
 _UNLESS_BACKEND = "if !{ var(txn.backend) -m found }"
 FORWARDING = (
     "http-request disable-l7-retry unless METH_GET",
+    # Many programs read _ as -, and take HTTP_PROXY for a setting: what is set below is not to be forged so.
+    "http-request del-header ^x[_-](forwarded[_-](for|host|proto|port|scheme)|real[_-]ip|scheme)$ -m reg"
+    " if { req.hdr_names -m sub _ }",
+    "http-request del-header Proxy",
     # What a client says of its address is not believed.
     "http-request set-header X-Forwarded-For %[src]",
+    "http-request set-header X-Real-IP %[src]",
     "http-request set-header X-Forwarded-Host %[req.hdr(host)]",
+    "http-request set-header X-Forwarded-Port %[dst_port]",
     "http-request set-header X-Forwarded-Proto %[ssl_fc,iif(https,http)]",
+    "http-request set-header X-Forwarded-Scheme %[ssl_fc,iif(https,http)]",
+    "http-request set-header X-Scheme %[ssl_fc,iif(https,http)]",
 )
+NORMAL_FORM = (
+    # Another spelling of a path is not to lead around the rule for it, to an endpoint that reads both alike.
+    # (HAProxy 2.6 does nothing here on a condition.)
+    "http-request normalize-uri percent-decode-unreserved",
+    "http-request normalize-uri path-strip-dot if { path -m sub /. }",
+    "http-request normalize-uri path-strip-dotdot full if { path -m sub /.. }",
+    "http-request set-var(txn.path) path",
+    "http-request set-var(txn.path) path,regsub(//+,/,g) if { path -m sub // }",
+)
+"""RFC 3986's; slashes side by side count as one in choosing the rule, and are passed on as they are."""
 NO_RULE = 'http-request return status 404 content-type text/plain string "no rule of any Ingress matches\\n"'
 NOT_YET = (
     'http-request return status 503 hdr Retry-After 1 content-type text/plain string "routes are awaited\\n"'
@@ -196,8 +219,8 @@ def lookups(routing: Routing) -> list[str]:
     What follows a slash in the host a client names is none of it: it must not pass for a part of the path.
     """
     found = [
-        "http-request set-var(txn.path) path",
-        "http-request set-var(txn.host) req.hdr(host),host_only,lower,field(1,/)",
+        *NORMAL_FORM,
+        "http-request set-var(txn.host) req.hdr(host),host_only,lower,field(1,/),rtrim(.)",
     ]
     rule = "var(txn.host)"
     others = [host for host in routing.hosts if host == ANY_HOST or host.startswith("*.")]

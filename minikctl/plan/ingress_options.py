@@ -39,6 +39,7 @@ class Canary:
     total: int = 100
     header: str = ""
     value: str = ""
+    pattern: str = ""
     cookie: str = ""
 
 
@@ -65,7 +66,8 @@ class Options:
     """What is to be done with the requests of an Ingress; times in seconds, sizes in bytes; 0, "": nothing.
 
     ``https``: "" nobody is redirected, "tls" where the Ingress has TLS, "always".  ``shut`` says why every
-    request is refused.
+    request is refused.  ``www``: who asks for a host with or without www. is sent to the one that is
+    served.
     """
 
     shut: str = ""
@@ -93,13 +95,16 @@ class Options:
     prefix: str = ""
     balance: str = ""
     aliases: tuple[str, ...] = ()
+    www: bool = False
     canary: Canary | None = None
     problems: tuple[tuple[str, str], ...] = field(default=(), compare=False)
 
     @property
     def is_plain(self) -> bool:
         """Tell whether requests are passed on as they are."""
-        return self is PLAIN or self == Options(regex=self.regex, aliases=self.aliases, canary=self.canary)
+        return self is PLAIN or self == Options(
+            regex=self.regex, aliases=self.aliases, www=self.www, canary=self.canary
+        )
 
 
 PLAIN = Options()

@@ -60,6 +60,11 @@ def site(cluster: Cluster) -> Iterator[Site]:
         ("one.test", "/only", "c"),
         ("one.test", "/only/", "a"),
         ("ONE.test", "/foo", "d"),
+        ("one.test.", "/foo", "d"),
+        ("one.test", "/x/../only", "c"),
+        ("one.test", "/x/%2e%2E/%6fnly", "c"),
+        ("one.test", "//only", "c"),
+        ("one.test", "/x%2fonly", "a"),
         ("x.wild.test", "/", "b"),
         ("exact.wild.test", "/", "c"),
         ("x.y.wild.test", "/", "d"),
@@ -76,11 +81,24 @@ def test_hosts_and_paths_lead_where_the_documentation_says(
 
 
 def test_the_pod_sees_who_asked_and_how(site: Site) -> None:
-    _, said, _ = site.ask("one.test", "/x", "-H", "X-Forwarded-For: 1.2.3.4")
+    forged = (
+        "X-Forwarded-For",
+        "X-Real-IP",
+        "X_Forwarded_For",
+        "X-Forwarded_For",
+        "X_Real_IP",
+        "Proxy",
+        "X-Scheme",
+    )
+    words = [word for name in (*forged, "X_Other") for word in ("-H", f"{name}: 1.2.3.4")]
+    _, said, _ = site.ask("one.test", "/x", *words)
     headers = said["headers"]
-    assert headers["x-forwarded-proto"] == "http"
+    assert headers["x-forwarded-proto"] == headers["x-forwarded-scheme"] == "http"
     assert headers["x-forwarded-host"] == "one.test"
-    assert headers["x-forwarded-for"] != "1.2.3.4", "what a client says of itself is not believed"
+    assert headers["x-forwarded-port"] == "80"
+    assert headers["x-real-ip"] == headers["x-forwarded-for"]
+    believed = [name for name, text in headers.items() if text == "1.2.3.4"]
+    assert believed == ["x_other"], "what a client says of itself is not believed"
     _, said, _ = site.ask("one.test", "/", scheme="https")
     assert said["headers"]["x-forwarded-proto"] == "https"
 

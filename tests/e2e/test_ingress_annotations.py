@@ -40,6 +40,14 @@ SIMPLE: list[tuple[str, dict[str, str], str, tuple[str, ...], int, str]] = [
         308,
         "location: http://new.test/",
     ),
+    (
+        "whole",
+        {"permanent-redirect": "https://new.test$request_uri"},
+        "/p?q=1",
+        (),
+        301,
+        "location: https://new.test/p?q=1",
+    ),
     ("temporal", {"temporal-redirect": "http://t.test/x"}, "/", (), 302, "location: http://t.test/x"),
     ("approot", {"app-root": "/start"}, "/", (), 302, "location: /start"),
     ("forced", {"force-ssl-redirect": "true"}, "/p?q=1", (), 308, "location: https://forced.test/p?q=1"),
@@ -63,6 +71,22 @@ SIMPLE: list[tuple[str, dict[str, str], str, tuple[str, ...], int, str]] = [
         ("-H", "Origin: https://a.test"),
         200,
         "access-control-allow-origin: https://a.test",
+    ),
+    (
+        "corslabel",
+        {"enable-cors": "true", "cors-allow-origin": "http://x.test, https://*.a.test"},
+        "/",
+        ("-H", "Origin: https://b.a.test"),
+        200,
+        "access-control-allow-origin: https://b.a.test",
+    ),
+    (
+        "corsall",
+        {"enable-cors": "true"},
+        "/",
+        ("-H", "Origin: https://b.test"),
+        200,
+        "access-control-allow-origin: *",
     ),
     (
         "corsother",
@@ -123,6 +147,9 @@ def test_paths_are_rewritten(site: Site) -> None:
     assert site.ask("rewrite.test", "/app")[1]["path"] == "/"
     assert site.ask("flat.test", "/any/thing")[1]["path"] == "/fixed"
     assert [site.to("regex.test", path) for path in ("/v12/x", "/V1/x", "/vv/x")] == ["c", "c", "d"]
+    site.apply(ingress("among", rule("regex.test", path("/v1/x/longer", "b"))))
+    site.settled("among")
+    eventually(lambda: site.to("regex.test", "/v1/x/longer/still") == "b")
 
 
 def test_the_host_and_a_prefix_may_be_set_and_other_names_given(site: Site) -> None:
@@ -150,6 +177,20 @@ def test_basic_auth(site: Site) -> None:
     assert site.to("auth.test", "/", "-u", "tim:secret") == "a"
     assert site.ask("nobody.test")[0] == 503
     eventually(lambda: "Shut" in site.reasons("nobody"))
+    assert "GET http://auth.test/ -> 401" in site.cluster.out("why", "ingress/auth", "-n", NAMESPACE)
+
+
+def test_a_canary_leads_around_no_guard(site: Site) -> None:
+    site.apply(
+        annotated("guard", {"denylist-source-range": "0.0.0.0/0"}),
+        ingress(
+            "open",
+            rule("guard.test", path("/", "b")),
+            annotations={"canary": "true", "canary-by-header": "X"},
+        ),
+    )
+    site.settled("open")
+    assert [site.ask("guard.test", "/", "-H", f"X: {one}")[0] for one in ("never", "always")] == [403, 403]
 
 
 GATEKEEPER = """

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import base64
+import contextlib
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from minikctl.model import objects
 from minikctl.model.objects import Key, Object
 from minikctl.plan import ingress as routes
-from minikctl.plan import proxy_view, readiness
+from minikctl.plan import ingress_annotations, ingress_secrets, proxy_view, readiness
 from minikctl.plan.why import behind
-from minikctl.plan.why.links import Link, State, View, broken, first_broken, holds, listed, note, unknown
+from minikctl.plan.why.links import Link, View, broken, first_broken, holds, listed, note, unknown
 
 PART = "app.kubernetes.io/name"
+HARMLESS = ("UnsupportedAnnotation", "InvalidAnnotation")
+"""Problems with which an Ingress is served all the same."""
+_PEM = re.compile("-----BEGIN CERTIFICATE-----(.*?)-----END CERTIFICATE-----", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -24,11 +31,20 @@ class Visit:
 
 
 @dataclass(frozen=True)
+class Handshake:
+    """A TLS handshake: the certificate that was shown, and what its clients have against it."""
+
+    certificate: bytes = b""
+    problem: str = ""
+
+
+@dataclass(frozen=True)
 class Outside:
-    """What this machine sees: addresses of host names, and visits by (host, path)."""
+    """What this machine sees: addresses of host names, visits by (host, path), handshakes by host."""
 
     names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     visits: Mapping[tuple[str, str], Visit] = field(default_factory=dict)
+    handshakes: Mapping[str, Handshake] = field(default_factory=dict)
 
 
 def walk(ingress: Object, view: View, outside: Outside) -> list[Link]:
@@ -38,16 +54,16 @@ def walk(ingress: Object, view: View, outside: Outside) -> list[Link]:
         return found
     found += [_proxy(view), _address(ingress, view)]
     found += _names(ingress, outside)
-    found += _certificates(ingress, view)
+    found += _certificates(ingress, view, outside)
     routing = routes.routing(_routing_view(view))
     found += [
-        broken("routes", one.message)
+        note("routes", one.message) if one.reason in HARMLESS else broken("routes", one.message)
         for one in routing.problems
         if one.ingress == objects.key(ingress) and one.reason != "CertificateUnusable"
     ]
     if first_broken(found) is None:
         found += _backends(ingress, view)
-    found += _visits(outside)
+    found += _visits(ingress, outside)
     return found
 
 
@@ -87,7 +103,7 @@ def _address(ingress: Object, view: View) -> Link:
     if shown:
         return holds("address", f"published at {shown}")
     said = view.said_of(ingress, "Refused")
-    return broken("address", f"it is left out: {said}" if said else "it has no address in its status (yet)")
+    return broken("address", said or "it has no address in its status (yet)")
 
 
 def address_of(ingress: Object) -> str:
@@ -114,30 +130,60 @@ def _names(ingress: Object, outside: Outside) -> Iterator[Link]:
             yield holds("name", f"{host} is 127.0.0.1 on this machine")
         else:
             what = f"is {listed(answer)}" if answer else "is unknown"
-            yield note(
-                "name",
-                f"{host} {what} on this machine: use curl --resolve {host}:80:{address}, or *.localhost",
-            )
+            way = f": use curl --resolve {host}:80:{address}, or *.localhost" if address else ""
+            yield note("name", f"{host} {what} on this machine{way}")
 
 
-def _certificates(ingress: Object, view: View) -> Iterator[Link]:
-    secrets = {objects.key(one): one for one in view.secrets}
+def _certificates(ingress: Object, view: View, outside: Outside) -> Iterator[Link]:
     for entry in objects.spec(ingress).get("tls") or ():
-        if not entry.get("secretName"):
-            continue
-        name = str(entry["secretName"])
-        secret = secrets.get((objects.namespace(ingress), name))
-        missing = [
-            part for part in ("tls.crt", "tls.key") if secret and part not in (secret.get("data") or {})
-        ]
-        if secret is None:
-            yield broken("certificate", f'Secret "{name}" does not exist: the default certificate is shown')
-        elif missing:
-            yield broken(
-                "certificate", f'Secret "{name}" has no {missing[0]}: the default certificate is shown'
+        if entry.get("secretName"):
+            yield from _certificate(
+                ingress, str(entry["secretName"]), tls_hosts(ingress, entry), view, outside
             )
-        else:
-            yield holds("certificate", f"from Secret {name}")
+
+
+def tls_hosts(ingress: Object, entry: Mapping[str, Any]) -> list[str]:
+    """Return the hosts that an entry of ``tls`` is for: those that it names, else those of the rules."""
+    rules = objects.spec(ingress).get("rules") or ()
+    named = entry.get("hosts") or [rule["host"] for rule in rules if rule.get("host")]
+    return [str(host).lower() for host in named]
+
+
+def _certificate(
+    ingress: Object, name: str, hosts: Sequence[str], view: View, outside: Outside
+) -> Iterator[Link]:
+    key = (objects.namespace(ingress), name)
+    secret = next((one for one in view.secrets if objects.key(one) == key), None)
+    if secret is None:
+        yield broken("certificate", f'Secret "{name}" does not exist: the default certificate is shown')
+        return
+    missing = [part for part in ("tls.crt", "tls.key") if part not in (secret.get("data") or {})]
+    if missing:
+        yield broken("certificate", f'Secret "{name}" has no {missing[0]}: the default certificate is shown')
+        return
+    own = _leaf(secret)
+    for host in hosts:
+        seen = outside.handshakes.get(host)
+        if seen is None:
+            continue
+        if seen.certificate and seen.certificate != own:
+            why = view.said_of(ingress, "CertificateUnusable", "CertificateUnused")
+            what = f'https://{host}/ does not show the certificate of Secret "{name}"'
+            yield broken("certificate", f"{what}: {why}" if why else what)
+            return
+        if seen.problem:
+            yield broken("certificate", f'https://{host}/ shows that of Secret "{name}": {seen.problem}')
+            return
+    yield holds("certificate", f"from Secret {name}")
+
+
+def _leaf(secret: Object) -> bytes:
+    """Return the first certificate in a Secret, b"" if there is none."""
+    with contextlib.suppress(ValueError):
+        text = base64.b64decode(secret["data"]["tls.crt"]).decode(errors="replace")
+        found = _PEM.search(text)
+        return base64.b64decode(found[1]) if found else b""
+    return b""
 
 
 def _routing_view(view: View) -> routes.View:
@@ -147,6 +193,7 @@ def _routing_view(view: View) -> routes.View:
         services={objects.key(one): one for one in view.services},
         slices=proxy_view.slices_by_service(view.slices),
         certificates={},
+        users={objects.key(one): users for one in view.secrets if (users := ingress_secrets.users_of(one))},
     )
 
 
@@ -179,14 +226,20 @@ def _backends(ingress: Object, view: View) -> Iterator[Link]:
         yield from behind.links(services[key], view, client)
 
 
-def _visits(outside: Outside) -> Iterator[Link]:
+def _visits(ingress: Object, outside: Outside) -> Iterator[Link]:
+    protocol = objects.annotations(ingress).get(f"{ingress_annotations.PREFIX}backend-protocol")
+    spoken = f", which is spoken to by {protocol} (backend-protocol)" if protocol else ""
     for (host, path), visit in outside.visits.items():
         words = f"GET http://{host}{path} -> {visit.code or visit.problem}"
         if visit.problem:
-            yield Link("request", State.BROKEN, words)
+            yield broken("request", f"{words}{spoken}")
         elif visit.code in (502, 503, 504):
-            yield broken("request", f"{words}: the proxy got no answer from the Service")
+            yield broken("request", f"{words}: the proxy got no answer from the Service{spoken}")
         elif visit.code == 404:
             yield unknown("request", f"{words}: by the application, or by a rule that is not loaded yet")
+        elif visit.code in (401, 403):
+            yield note(
+                "request", f"{words}: by the application, or by what annotations of the Ingress ask for"
+            )
         else:
             yield holds("request", words)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from minikctl.plan import ingress, ingress_secrets, ingress_status
+from minikctl.plan import ingress, ingress_annotations, ingress_haproxy, ingress_secrets, ingress_status
 from tests.plan.ingress.cases import OURS, backend, certificate, make, path, routed, rule, view
 from tests.plan.proxy.cases import service
 
@@ -157,6 +157,64 @@ def test_certificates_are_for_their_hosts_or_for_those_of_the_rules() -> None:
     assert routes.owners[("default", "one")] == (("default", "i"), ("default", "j"))
     assert routes.problems == ()
     assert ingress_secrets.secrets_of([found]) == {("default", "one"), ("default", "two")}
+
+
+def test_who_names_a_class_that_is_not_there_is_told() -> None:
+    lost = make("lost", rule("h", path("/", "a")), ingressClassName="gone")
+    found = ingress.routing(view(lost, make("other", rule("h", path("/", "a")), ingressClassName="nginx")))
+    words = "there is no IngressClass gone, so nobody serves this; this cluster's own is minikctl"
+    assert [(one.reason, one.message) for one in found.problems] == [("ClassNotFound", words)]
+    assert found.served == ()
+    (told,) = ingress.routing(view(lost, classes=())).problems
+    assert told.message == "there is no IngressClass gone, so nobody serves this"
+    leaving = {**lost, "metadata": {**lost["metadata"], "deletionTimestamp": "1"}}
+    assert ingress.routing(view(leaving)).problems == ()
+
+
+def test_a_port_that_is_not_there_and_a_rule_that_is_older_are_told_with_what_is_there() -> None:
+    ports = [{"port": 80, "name": "http"}, {"port": 81}]
+    odd = view(
+        make("i", rule("h", {"path": "/", "backend": backend("a", 8080)})),
+        services=[service("a", ports=ports)],
+    )
+    assert (
+        ingress.routing(odd).problems[0].message
+        == 'Service "a" has no port 8080; its ports are 80 (http), 81'
+    )
+    one, two = make("one", rule("h", path("/", "a"))), make("two", rule("h", path("/", "b")), created="2")
+    told = ingress.routing(view(two, one)).problems[0]
+    assert (told.ingress[1], told.message) == ("two", "h/ already leads elsewhere by Ingress default/one")
+
+
+def test_a_host_shows_the_certificate_of_the_oldest_ingress() -> None:
+    """Whatever the Secrets are called, and whatever the keys: a proxy would choose by those."""
+
+    def secured(name: str, created: str, secret: str, *hosts: str) -> Any:
+        return make(
+            name, rule("h", path("/", "a")), created=created, tls=[{"hosts": hosts, "secretName": secret}]
+        )
+
+    held = [certificate(name) for name in ("zz", "aa", "other")]
+    older, younger = secured("older", "1", "zz", "h", "i"), secured("younger", "2", "aa", "H", "j")
+    found = ingress.routing(view(younger, older, certificates=held))
+    assert found.secrets == {("default", "zz"): ("h", "i"), ("default", "aa"): ("j",)}
+    told = [one.message for one in found.problems if one.reason == "CertificateUnused"]
+    assert told == ['h shows the certificate of an older Ingress, not that of Secret "aa"']
+    late = secured("late", "3", "other", "h")
+    assert ("default", "other") not in ingress.routing(view(older, late, certificates=held)).secrets
+    named = secured("named", "0", "other")
+    named["spec"]["rules"] = [rule("", path("/", "a"))]
+    secrets = ingress.routing(view(older, named, certificates=held)).secrets
+    lines = ingress_haproxy.certificate_list(secrets).splitlines()
+    assert lines[1:] == ["certs/default_zz.pem h i", "certs/default_other.pem"]
+
+
+def test_other_names_of_a_host_show_its_certificate() -> None:
+    notes = {f"{ingress_annotations.PREFIX}server-alias": "X.test"}
+    tls = [{"hosts": ["h"], "secretName": "one"}, {"hosts": ["z"], "secretName": "two"}]
+    one = make("i", rule("h", path("/", "a")), tls=tls, annotations=notes)
+    found = ingress.routing(view(one, certificates=[certificate("one"), certificate("two")]))
+    assert found.secrets == {("default", "one"): ("h", "x.test"), ("default", "two"): ("z",)}
 
 
 @pytest.mark.parametrize("certificates", [[], [certificate("one", "tls.key does not belong to tls.crt")]])

@@ -39,7 +39,9 @@ OWN = {"http": 80, "https": 443}
         ("proxy_body_size", "8 apples"),
         ("proxy_read_timeout", "soon"),
         ("app_root", "start"),
-        ("permanent_redirect", "https://$host/"),
+        ("permanent_redirect", "https://$hostname/"),
+        ("permanent_redirect", "https://h/$"),
+        ("canary_by_header_pattern", "("),
         ("permanent_redirect", "a b"),
         ("permanent_redirect_code", "200"),
         ("backend_protocol", "FCGI"),
@@ -73,7 +75,7 @@ def test_what_is_not_known_is_told() -> None:
         ({"auth_tls_secret": "x"}, None, "auth-tls-secret is not done"),
         ({"whitelist_source_range": "x"}, None, "cannot be read"),
         ({"auth_type": "digest"}, None, "digest is not done"),
-        ({"auth_type": "basic"}, None, "no key auth"),
+        ({"auth_type": "basic"}, None, "no Secret of the Ingress"),
         ({"auth_type": "basic"}, [("tim", "$apr1$x")], "no user"),
     ],
 )
@@ -126,8 +128,13 @@ def annotated(*rules: Any, **given: str) -> Any:
         ({"force_ssl_redirect": "true"}, "redirect scheme https code 308 if !{ ssl_fc }"),
         ({"permanent_redirect": "/a%b"}, "redirect location '/a%%b' code 301"),
         ({"app_root": "/x"}, "redirect location '/x' code 302 if { path / }"),
-        ({"enable_cors": "true"}, "http-request return status 204 if METH_OPTIONS { var(txn.origin) -m found }"),
-        ({"enable_cors": "true", "cors_allow_origin": "https://x"}, "{ req.hdr(origin) -m str -i 'https://x' }"),
+        ({"enable_cors": "true"}, "return status 204 if { var(txn.origin) -m found } METH_OPTIONS { req.hdr(origin) -m found }"),
+        ({"enable_cors": "true"}, "http-request set-var(txn.origin) str(*)\n"),
+        ({"enable_cors": "true", "cors_allow_origin": "https://x,http://*.y.z:8"},
+         "{ req.fhdr(origin) -m reg -i '^(https://x|http://[A-Za-z0-9-]+\\.y\\.z:8)$' }"),
+        ({"permanent_redirect": "https://new$request_uri"}, "redirect location 'https://new%[pathq]' code 301"),
+        ({"temporal_redirect": "/x", "temporal_redirect_code": "307"}, "redirect location '/x' code 307"),
+        ({"proxy_read_timeout": "7200"}, "timeout tunnel 7200s"),
         ({"rewrite_target": "/x"}, "http-request set-path '/x'"),
         ({"upstream_vhost": "x"}, "http-request set-header Host 'x'"),
         ({"x_forwarded_prefix": "/p"}, "http-request set-header X-Forwarded-Prefix '/p'"),
@@ -173,6 +180,59 @@ def test_expressions_of_a_host_are_tried_longest_first() -> None:
     text = rendered(one)
     assert "http-request replace-path '^(?i)/abc(.*).*$' '/\\1'" in text
     assert text.index("exact.map") < text.index("expressions-0.map") < text.index("prefixes.map")
+
+
+def test_a_canary_has_what_the_ingress_beside_it_asks_for() -> None:
+    """Else its guards could be gone round by a header."""
+    guards = {"auth-type": "basic", "rewrite-target": "/$1", "load-balance": "ewma"}
+    own = {"canary": "true", "canary-by-header": "X", "affinity": "cookie", "denylist-source-range": "::/0"}
+
+    def noted(name: str, notes: dict[str, str], *paths: Any) -> Any:
+        return make(name, rule("h", *paths), annotations={PREFIX + key: text for key, text in notes.items()})
+
+    main = noted("main", guards, path("/x(.*)", "a", "ImplementationSpecific"))
+    found = ingress.routing(view(main, noted("c", own, path("/x(.*)", "b"))))
+    (route,) = found.canaries
+    primary, other = found.backends[route.primary], found.backends[route.backend]
+    assert other.options.shut == primary.options.shut
+    assert "names no Secret" in other.options.shut
+    assert (other.pattern, other.options.rewrite, other.options.deny) == ("/x(.*)", "/$1", ())
+    assert (other.options.balance, other.options.cookie) == ("", Cookie())
+    assert (other.owners, len(other.targets)) == ((("default", "c"),), 1)
+    assert set(found.regexes.values()) == {route.primary}
+    bucket = {"path": "/x(.*)", "backend": {"resource": {"kind": "Bucket"}}}
+    assert ingress.routing(view(main, noted("c", own, bucket))).canaries == ()
+    plain = noted("main", {}, path("/", "a"))
+    gone = ingress.routing(
+        view(plain, noted("c", {"canary": "true"}, {"path": "/", "backend": bucket["backend"]}))
+    )
+    assert gone.canaries == ()
+
+
+def test_prefixes_of_a_host_with_expressions_stand_among_them() -> None:
+    """The longest path counts, whichever Ingress it is of, as with ingress-nginx."""
+    notes = {PREFIX + "rewrite-target": "/$1"}
+    whole = make("whole", rule("h", path("/(.*)", "a", "ImplementationSpecific")), annotations=notes)
+    part = make("part", rule("h", path("/api/v1/", "b"), path("/a", "b")), rule("h2", path("/api", "b")))
+    found = ingress.routing(view(whole, part))
+    assert list(found.regexes) == ["^h/api/v1(?:/|$)", "^h(?i)/(.*)", "^h/a(?:/|$)"]
+    assert {found.regex_hosts[key] for key in found.regexes} == {"h"}
+    assert found.prefixes["h2/api/"] == "default_b_80"
+
+
+def test_a_host_with_and_without_www_is_one() -> None:
+    notes = {PREFIX + "from-to-www-redirect": "true"}
+    one = make("i", rule("a.test", path("/", "a")), rule("www.b.test", path("/", "a")), annotations=notes)
+    two = make("j", rule("c.test", path("/", "a")), rule("www.c.test", path("/", "b")), annotations=notes)
+    three = make("k", rule("*.d.test", path("/", "a")), rule("", path("/", "a")), annotations=notes)
+    found = ingress.routing(view(one, two, three))
+    assert {"www.a.test", "b.test"} < found.hosts
+    assert "www.*.d.test" not in found.hosts
+    assert found.backends[found.prefixes["b.test/"]].options == Options(
+        location="$scheme://www.b.test$request_uri", code=308
+    )
+    assert found.prefixes["www.c.test/"] == "default_b_80"
+    assert found.problems == ()
 
 
 def test_a_canary_stands_beside_its_primary_only() -> None:
@@ -264,6 +324,7 @@ def test_what_is_wrong_with_annotations_is_told_of_the_ingress() -> None:
     [
         (Canary(header="X"), ["{ req.hdr(X) -m str always }"]),
         (Canary(header="X", value="v"), ["{ req.hdr(X) -m str 'v' }"]),
+        (Canary(header="X", pattern="^v"), ["{ req.fhdr(X) -m reg '^v' }"]),
         (Canary(cookie="c"), ["{ req.cook(c) -m str always }"]),
         (Canary(weight=5), ["{ rand(100) lt 5 }"]),
         (Canary(), []),

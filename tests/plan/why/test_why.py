@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from dataclasses import replace
 from typing import Any
 
@@ -538,7 +539,7 @@ def test_a_broken_link_of_an_ingress_is_named() -> None:
     assert "names no class" in found(SHOWN, replace(HTTP, classes=[]))[1]
     assert found(SHOWN, replace(HTTP, pods=[pod(), DNS]))[0] == "proxy"
     refused = {"involvedObject": {"uid": ""}, "reason": "Refused", "message": "left out"}
-    assert found(INGRESS, replace(HTTP, events=[refused])) == ("address", "it is left out: left out")
+    assert found(INGRESS, replace(HTTP, events=[refused])) == ("address", "left out")
     assert found(INGRESS) == ("address", "it has no address in its status (yet)")
     assert "does not exist" in found(shown(routes.rule("web.localhost", routes.path("/", "nope"))))[1]
     assert ingress.backends_of(shown(defaultBackend={"resource": {"kind": "Bucket", "name": "b"}})) == {}
@@ -550,6 +551,72 @@ def test_a_broken_link_of_an_ingress_is_named() -> None:
     assert found(SHOWN, replace(HTTP, policies=[deny()]))[0] == "policy"
     assert found(SHOWN, HTTP, Outside({}, {("web.localhost", "/"): Visit(503)}))[0] == "request"
     assert found(SHOWN, HTTP, Outside({}, {("web.localhost", "/"): Visit(problem="refused")}))[0] == "request"
+
+
+def test_what_an_ingress_can_do_without_is_a_note() -> None:
+    """The broken link is what keeps requests away, and is not hidden by an annotation that is not done."""
+    notes = {"nginx.ingress.kubernetes.io/proxy-buffer-size": "8k"}
+    obj = {**SHOWN, "metadata": {**SHOWN["metadata"], "annotations": notes}}
+    view = replace(HTTP, ingresses=[obj])
+    walked = ingress.walk(obj, view, SEEN)
+    assert [link.words for link in walked if link.state is State.NOTE] == [
+        "nginx.ingress.kubernetes.io/proxy-buffer-size is not supported: it is not done"
+    ]
+    assert verdict(walked) == ("", "")
+    assert verdict(ingress.walk(obj, replace(view, slices=[]), SEEN))[0] == "readiness"
+
+
+def test_users_of_an_ingress_are_looked_up() -> None:
+    notes = {
+        "nginx.ingress.kubernetes.io/auth-type": "basic",
+        "nginx.ingress.kubernetes.io/auth-secret": "users",
+    }
+    obj = {**SHOWN, "metadata": {**SHOWN["metadata"], "annotations": notes}}
+    view = replace(HTTP, ingresses=[obj])
+    asked = Outside({}, {("web.localhost", "/"): Visit(401)})
+    assert "names no Secret" in verdict(ingress.walk(obj, view, asked))[1]
+    listed = base64.b64encode(b"tim:$5$salt$x").decode()
+    secret = {"metadata": {"namespace": "default", "name": "users"}, "data": {"auth": listed}}
+    walked = ingress.walk(obj, replace(view, secrets=[secret]), asked)
+    assert verdict(walked) == ("", "")
+    assert walked[-1].state is State.NOTE
+
+
+@pytest.mark.parametrize(
+    ("seen", "words"),
+    [
+        (ingress.Handshake(b"leaf"), ""),
+        (
+            ingress.Handshake(b"leaf", "certificate has expired"),
+            'that of Secret "s": certificate has expired',
+        ),
+        (ingress.Handshake(b"other"), 'does not show the certificate of Secret "s": it is broken'),
+        (ingress.Handshake(problem="no answer"), 'shows that of Secret "s": no answer'),
+    ],
+)
+def test_a_certificate_is_judged_by_what_clients_are_shown(seen: ingress.Handshake, words: str) -> None:
+    body = base64.b64encode(b"leaf").decode()
+    chain = f"-----BEGIN CERTIFICATE-----\n{body}\n-----END CERTIFICATE-----\n"
+    data = {"tls.crt": base64.b64encode(chain.encode()).decode(), "tls.key": ""}
+    secret = {"metadata": {"namespace": "default", "name": "s"}, "data": data}
+    obj = shown(routes.rule("web.localhost", routes.path("/", "web")), tls=[{"secretName": "s"}])
+    told = {"involvedObject": {"uid": ""}, "reason": "CertificateUnusable", "message": "it is broken"}
+    view = replace(HTTP, ingresses=[obj], secrets=[secret], events=[told])
+    outside = replace(SEEN, handshakes={"web.localhost": seen})
+    assert words in verdict(ingress.walk(obj, view, outside))[1]
+    if words.endswith("broken"):
+        bare = {**secret, "data": {**data, "tls.crt": "YQ=="}}
+        walked = ingress.walk(obj, replace(view, secrets=[bare], events=[]), outside)
+        assert verdict(walked)[1].endswith('does not show the certificate of Secret "s"')
+
+
+def test_an_endpoint_that_is_spoken_to_otherwise_is_told_with_how() -> None:
+    notes = {"nginx.ingress.kubernetes.io/backend-protocol": "GRPC"}
+    obj = {**SHOWN, "metadata": {**SHOWN["metadata"], "annotations": notes}}
+    for visit in (Visit(503), Visit(problem="no answer")):
+        outside = Outside({}, {("web.localhost", "/"): visit})
+        words = verdict(ingress.walk(obj, replace(HTTP, ingresses=[obj]), outside))[1]
+        assert words.endswith(", which is spoken to by GRPC (backend-protocol)")
 
 
 def test_notes_about_names_certificates_and_pages_that_are_missing() -> None:
