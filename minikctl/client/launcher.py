@@ -139,7 +139,8 @@ class _Child:
         try:
             self._pid = os.posix_spawn(
                 sys.executable,
-                [sys.executable, "-m", "minikctl.daemon", "--cluster", home.name],
+                # -P: what lies in the directory in which a command is given is no module of ours.
+                [sys.executable, "-P", "-m", "minikctl.daemon", "--cluster", home.name],
                 # The directory must be the one that we mean, whatever the environment says.
                 {**os.environ, "MINIKCTL_HOME": home.root},
                 file_actions=[

@@ -75,6 +75,14 @@ def until(condition: Callable[[], Any], seconds: float = 10.0) -> Any:
     return found
 
 
+def test_modules_of_the_directory_in_which_it_is_started_are_not_its_own(
+    home: ClusterHome, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "sqlite3.py").write_text("raise SystemExit('not this one')")
+    monkeypatch.chdir(tmp_path)
+    assert launcher.ensure_running(home)
+
+
 def test_start_stop_and_start_again(home: ClusterHome, connect: Connect) -> None:
     told: list[str] = []
     address = launcher.ensure_running(home, told.append)
