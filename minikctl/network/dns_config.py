@@ -15,7 +15,7 @@ from minikctl.client.base import Client
 from minikctl.model import kinds, objects
 from minikctl.model.actions.api import RecordEvent
 from minikctl.model.objects import Object
-from minikctl.network import system
+from minikctl.network import dns, system
 from minikctl.network.settings import NetworkSettings
 from minikctl.network.tools import Tools
 from minikctl.plan import corefile, dns_forwarding
@@ -88,7 +88,7 @@ class DnsConfig:
     def _read(self, main: Object | None, custom: Object | None) -> Forwarding:
         host = system.host_servers(self._settings)
         data, more = ((one or {}).get("data") or {} for one in (main, custom))
-        return dns_forwarding.read(data, more, host, self._settings.cluster.domain)
+        return dns_forwarding.read(data, more, host, dns.zones(self._settings))
 
     async def _apply(self, forwarding: Forwarding) -> None:
         values = {"dns_hash": system.write_dns_files(self._home, self._settings, forwarding)}

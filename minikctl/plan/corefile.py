@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+
+IMPORT = "import"
 
 
 class Malformed(ValueError):
@@ -31,12 +33,37 @@ class Block:
 def parse(text: str) -> tuple[Block, ...]:
     """Return the server blocks; raises ``Malformed``."""
     found = _directives(_lines(text), top=True)
-    return tuple(Block(_zones((one.name, *one.arguments)), one.body) for one in found)
+    snippets = {one.name[1:-1]: one.body for one in found if _is_snippet(one)}
+    return tuple(
+        Block(_zones((one.name, *one.arguments)), _expanded(one.body, snippets))
+        for one in found
+        # Files are imported beside blocks, too: what those are here is read from the other map.
+        if not _is_snippet(one) and one.name != IMPORT
+    )
 
 
 def parse_directives(text: str) -> tuple[Directive, ...]:
     """Return plugins that stand outside any block, as in a file that a server block imports."""
     return tuple(_directives(_lines(text), top=True))
+
+
+def _is_snippet(found: Directive) -> bool:
+    return found.name.startswith("(") and found.name.endswith(")")
+
+
+def _expanded(
+    found: Iterable[Directive], snippets: Mapping[str, tuple[Directive, ...]]
+) -> tuple[Directive, ...]:
+    """Return the directives with what they import by name in its place."""
+    every: list[Directive] = []
+    for one in found:
+        name = one.arguments[0] if one.name == IMPORT and one.arguments else ""
+        if name in snippets:
+            others = {other: body for other, body in snippets.items() if other != name}
+            every += _expanded(snippets[name], others)
+        else:
+            every.append(replace(one, body=_expanded(one.body, snippets)))
+    return tuple(every)
 
 
 def _zones(words: tuple[str, ...]) -> tuple[str, ...]:

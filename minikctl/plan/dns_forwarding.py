@@ -8,6 +8,7 @@ server; what has no counterpart here is listed, so that it can be told.
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -20,6 +21,8 @@ CUSTOM = "coredns-custom"
 HOST_FILE = "/etc/resolv.conf"
 DEFAULT_PORT = "53"
 MAX_TTL = 3600
+MAX_PORT = 65535
+_ZONE = re.compile(r"(?=.{1,253}$)[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*")
 _DONE_OTHERWISE = frozenset(
     {
         "autopath",
@@ -66,8 +69,12 @@ class Forwarding:
     ttl: int = TTL
 
 
-def read(data: Mapping[str, str], custom: Mapping[str, str], host: Sequence[str], domain: str) -> Forwarding:
+def read(
+    data: Mapping[str, str], custom: Mapping[str, str], host: Sequence[str], zones: Sequence[str]
+) -> Forwarding:
     """Return what the ConfigMaps' data ask for; without a Corefile the host's servers are asked.
+
+    ``zones`` are the name server's own, the cluster's domain first: nobody else is asked about them.
 
     Raises ``corefile.Malformed``.
     """
@@ -79,7 +86,7 @@ def read(data: Mapping[str, str], custom: Mapping[str, str], host: Sequence[str]
     for name, more in sorted(custom.items()):
         if name.endswith(".server"):
             blocks += corefile.parse(more)
-    found = _Found(host, domain)
+    found = _Found(host, zones)
     for block in blocks:
         found.block(block)
     for one in extra:
@@ -90,9 +97,10 @@ def read(data: Mapping[str, str], custom: Mapping[str, str], host: Sequence[str]
 class _Found:
     """What the blocks ask for, being collected."""
 
-    def __init__(self, host: Sequence[str], domain: str) -> None:
+    def __init__(self, host: Sequence[str], own: Sequence[str]) -> None:
         self._host = tuple(host)
-        self._domain = domain
+        self._own = frozenset(own)
+        self._domain = own[0]
         self._upstreams: tuple[str, ...] = ()
         self._stubs: dict[str, tuple[str, ...]] = {}
         self._log = False
@@ -134,7 +142,7 @@ class _Found:
         for zone in zones if source == "." else zones_of(source):
             if zone == ".":
                 self._upstreams = servers
-            elif zone == self._domain or zone.endswith(f".{self._domain}"):
+            elif zone in self._own or zone.endswith(f".{self._domain}"):
                 self._ignored.append(f"forward of {zone}")
             elif servers:
                 self._stubs[zone] = servers
@@ -148,6 +156,8 @@ class _Found:
         except ValueError:
             self._ignored.append(f"forward to {text}")
             return ()
+        if port and not (port.isascii() and port.isdecimal() and 0 < int(port) <= MAX_PORT):
+            raise corefile.Malformed(f"forward to {text}: {port} is no port")
         return (address if port in ("", DEFAULT_PORT) else f"{address} port {int(port)}",)
 
 
@@ -167,4 +177,7 @@ def zones_of(text: str) -> list[str]:
             return dns_zones.reverse_zones(zone)
         except ValueError:
             raise corefile.Malformed(f"{text} is no zone") from None
-    return [zone.lower().rstrip(".") or "."]
+    name = zone.lower().removesuffix(".")
+    if name and not _ZONE.fullmatch(name):
+        raise corefile.Malformed(f"{text} is no zone")
+    return [name or "."]

@@ -10,6 +10,7 @@ from minikctl.plan import corefile, dns_forwarding
 from minikctl.plan.dns_forwarding import Forwarding
 
 HOST = ("192.0.2.53",)
+OWN = ("cluster.local", "96.10.in-addr.arpa")
 DEFAULT = """
 .:53 {
     errors
@@ -36,11 +37,11 @@ DEFAULT = """
 
 def read(text: str, **custom: str) -> Forwarding:
     files = {name.replace("_", "."): body for name, body in custom.items()}
-    return dns_forwarding.read({"Corefile": text}, files, HOST, "cluster.local")
+    return dns_forwarding.read({"Corefile": text}, files, HOST, OWN)
 
 
 def test_without_a_corefile_and_with_the_usual_one_the_host_is_asked() -> None:
-    assert dns_forwarding.read({}, {}, HOST, "cluster.local") == Forwarding(HOST)
+    assert dns_forwarding.read({}, {}, HOST, OWN) == Forwarding(HOST)
     assert read(DEFAULT) == Forwarding(HOST, ignored=("kubernetes pods insecure",), ttl=30)
 
 
@@ -98,6 +99,9 @@ def test_what_is_not_done_is_listed() -> None:
     }
     cluster.local {
         forward . 192.0.2.1
+    }
+    10.96.0.0/16 {
+        forward . 192.0.2.1
     }"""
     found = read(text)
     assert found.stubs == ()
@@ -107,7 +111,30 @@ def test_what_is_not_done_is_listed() -> None:
         "forward to tls://192.0.2.1",
         "forward except",
         "forward of cluster.local",
+        "forward of 96.10.in-addr.arpa",
     )
+
+
+def test_snippets_are_taken_in_and_files_beside_blocks_are_no_zones() -> None:
+    text = """
+    import /etc/coredns/custom/*.server
+    (upstream) {
+        forward . 192.0.2.1
+        import noting
+    }
+    (noting) {
+        log
+        import noting
+    }
+    . {
+        import upstream
+        import /etc/coredns/custom/*.override
+    }
+    corp.example {
+        import upstream
+    }
+    """
+    assert read(text) == Forwarding(("192.0.2.1",), (("corp.example", ("192.0.2.1",)),), log=True)
 
 
 @pytest.mark.parametrize(
@@ -119,6 +146,12 @@ def test_what_is_not_done_is_listed() -> None:
         ('. {\n log "\n}', "line 2"),
         ("{\n}", "line 1"),
         ("10.0.0.0/99 {\n}", "is no zone"),
+        ("a..b {\n}", "a..b is no zone"),
+        ('"a b" {\n}', "a b is no zone"),
+        ("x;y {\n}", "x;y is no zone"),
+        (f"{'a' * 64}.example {{\n}}", "is no zone"),
+        (". {\n forward . 192.0.2.1:x\n}", "forward to 192.0.2.1:x: x is no port"),
+        (". {\n forward . 192.0.2.1:65536\n}", "65536 is no port"),
     ],
 )
 def test_what_is_no_corefile(text: Any, said: str) -> None:
