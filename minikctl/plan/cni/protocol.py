@@ -92,19 +92,34 @@ def result(answer: Answer, plugin: str, command: str) -> Json:
         found = json.loads(text) if text else {}
     except json.JSONDecodeError:
         found = None
-    if answer.status == 0 and isinstance(found, dict):
-        return found
     head = f'plugin type="{plugin}" failed ({command.lower()})'
+    if answer.status == 0 and isinstance(found, dict):
+        if wrong := _misshapen(found):
+            raise PluginError(f"{head}: its answer is no result: {wrong}: {text[:200]}")
+        return found
     if answer.status == 0:
         raise PluginError(f"{head}: its answer is not JSON: {text[:200]}")
     if isinstance(found, dict) and found.get("msg"):
         details = found.get("details")
         words = f"{found['msg']}; {details}" if details else str(found["msg"])
-        raise PluginError(f"{head}: {words}", int(found.get("code") or 0), told=True)
+        code = found.get("code")
+        raise PluginError(f"{head}: {words}", code if isinstance(code, int) else 0, told=True)
     said = answer.err.strip() or text
     if said:
         raise PluginError(f'{head}: netplugin failed: "{said[:500]}"')
     raise PluginError(f"{head}: netplugin failed with no error message: exit status {answer.status}")
+
+
+def _misshapen(found: Json) -> str:
+    """Return what of an answer is not as the specification has it, "" if nothing that is read here."""
+    for field, kinds in (("interfaces", dict), ("ips", dict), ("supportedVersions", str)):
+        listed = found.get(field) or []
+        if not isinstance(listed, list) or not all(isinstance(each, kinds) for each in listed):
+            return f"{field} is no list of {'objects' if kinds is dict else 'versions'}"
+    numbers = [entry.get("interface") for entry in found.get("ips") or ()]
+    if not all(each is None or isinstance(each, int) for each in numbers):
+        return "ips.interface is no number"
+    return ""
 
 
 def address(found: Json) -> str:
