@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from minikctl.model import causes, names
@@ -10,7 +10,7 @@ from minikctl.model.kind import Cause
 from minikctl.model.objects import Object
 from minikctl.model.validation import addresses
 
-ENDPOINTS_LIMIT = 1000
+ENDPOINTS_LIMIT, PORTS_LIMIT, ADDRESSES_LIMIT, HINTS_LIMIT = 1000, 20000, 100, 8
 
 
 def validate(obj: Object, old: Object | None) -> list[Cause]:  # noqa: ARG001
@@ -38,27 +38,62 @@ def _invalid(path: str, value: Any, faults: Iterable[str]) -> Iterator[Cause]:
 def validate_slice(obj: Object, old: Object | None) -> list[Cause]:
     """Return what is wrong with an EndpointSlice."""
     family = str(obj.get("addressType", ""))
-    endpoints = obj.get("endpoints") or ()
-    found = [*_ports(obj.get("ports") or ())]
-    if len(endpoints) > ENDPOINTS_LIMIT:
-        detail = f"must have at most {ENDPOINTS_LIMIT} items"
-        message = f"Too many: {len(endpoints)}: {detail}"
-        found.append({"reason": "FieldValueTooMany", "message": message, "field": "endpoints"})
-    for index, endpoint in enumerate(endpoints):
-        path = f"endpoints[{index}]"
-        for at, value in enumerate(endpoint.get("addresses") or ()):
-            found += _invalid(f"{path}.addresses[{at}]", value, _address(family, value))
-        if hostname := endpoint.get("hostname"):
-            found += _invalid(f"{path}.hostname", hostname, names.dns_label(hostname))
+    endpoints, ports = obj.get("endpoints") or (), obj.get("ports") or ()
+    found: list[Cause] = []
+    for field, listed, limit in (("endpoints", endpoints, ENDPOINTS_LIMIT), ("ports", ports, PORTS_LIMIT)):
+        if len(listed) > limit:
+            found.append(causes.too_many(field, len(listed), limit))
+    if not found:
+        found += _ports(ports)
+        for index, endpoint in enumerate(endpoints):
+            found += _endpoint(f"endpoints[{index}]", endpoint, family)
     if old is not None and family != old.get("addressType"):
         found.append(causes.invalid("addressType", family, "field is immutable"))
     return found
 
 
+def _endpoint(path: str, endpoint: dict[str, Any], family: str) -> Iterator[Cause]:
+    listed = endpoint.get("addresses") or ()
+    if len(listed) > ADDRESSES_LIMIT:
+        yield causes.too_many(f"{path}.addresses", len(listed), ADDRESSES_LIMIT)
+    for at, value in enumerate(listed):
+        yield from _invalid(f"{path}.addresses[{at}]", value, _address(family, value))
+    if (node := endpoint.get("nodeName")) is not None:
+        yield from _invalid(f"{path}.nodeName", node, names.dns_subdomain(node))
+    if hostname := endpoint.get("hostname"):
+        yield from _invalid(f"{path}.hostname", hostname, names.dns_label(hostname))
+    hints = endpoint.get("hints") or {}
+    for field in ("forZones", "forNodes"):
+        yield from _hints(f"{path}.hints.{field}", hints.get(field) or ())
+
+
+def _hints(path: str, hints: Sequence[dict[str, Any]]) -> Iterator[Cause]:
+    if len(hints) > HINTS_LIMIT:
+        yield causes.too_many(path, len(hints), HINTS_LIMIT)
+        return
+    seen: set[str] = set()
+    is_node = path.endswith("forNodes")
+    for index, hint in enumerate(hints):
+        field, name = f"{path}[{index}].name", str(hint.get("name") or "")
+        if name in seen:
+            yield causes.duplicate(field, name)
+        seen.add(name)
+        yield from _invalid(field, name, names.dns_subdomain(name) if is_node else names.label_value(name))
+
+
 def _address(family: str, value: str) -> list[str]:
     if family == "FQDN":
-        return names.dns_subdomain(value)
+        return _domain(value.removesuffix("."))
     return addresses.family(value, family) or addresses.reachable(value)
+
+
+def _domain(name: str) -> list[str]:
+    """Return what makes it no name of a machine with its domain."""
+    if faults := names.dns_subdomain(name):
+        return faults
+    if "." not in name:
+        return ["should be a domain with at least two segments separated by dots"]
+    return [fault for label in name.split(".") for fault in names.dns_label(label)]
 
 
 def _ports(ports: Iterable[dict[str, Any]]) -> Iterator[Cause]:
@@ -70,3 +105,5 @@ def _ports(ports: Iterable[dict[str, Any]]) -> Iterator[Cause]:
         if name in seen:
             yield causes.duplicate(f"{path}.name", name)
         seen.add(name)
+        if protocol := port.get("appProtocol"):
+            yield from _invalid(f"{path}.appProtocol", protocol, names.qualified_name(protocol))
