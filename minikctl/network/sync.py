@@ -73,8 +73,9 @@ class _State:
     """What a namespace is known to hold; ``compiled`` None when that is not known.
 
     ``doubted``: somebody changed it since; an update that is under way settles nothing.  ``unseen``: it has
-    its turn to be looked at.  ``written`` is when it last had, or when its rules were written anew, on the
-    monotonic clock.  ``routed`` are the ranges that have routes, None when that is not known.
+    its turn to be looked at.  ``astray``: flows may have begun while its rules were missing.  ``written`` is
+    when it last had its turn, or when its rules were written anew, on the monotonic clock.  ``routed`` are
+    the ranges that have routes, None when that is not known.
     """
 
     member: Member
@@ -82,6 +83,7 @@ class _State:
     compiled: proxy.Compiled | None = None
     doubted: bool = False
     unseen: bool = False
+    astray: bool = False
     routed: tuple[str, ...] | None = None
     policy: proxy.Ruleset | None = None
     stale_chains: set[str] = field(default_factory=set)
@@ -311,7 +313,7 @@ class RuleSync:
             if state.doubted or state.unseen:
                 state.written = self._clock.monotonic()
             if state.doubted:
-                state.doubted, state.compiled = False, None
+                state.doubted, state.compiled, state.astray = False, None, True
             target = self._target(state.member)
             if state.unseen or not state.has(target):
                 wanted[container_id] = (state, target)
@@ -442,7 +444,7 @@ def _succeeded(state: _State, target: _Target) -> None:
         chains, clients = proxy_nft.leftover(state.compiled.ruleset, target.services.ruleset)
         state.stale_chains |= chains
         state.stale_clients |= clients
-    state.compiled, state.policy = target.services, target.policy
+    state.compiled, state.policy, state.astray = target.services, target.policy, False
     if not (state.doubted and state.routed is None):
         state.routed = target.services.ranges
     for waiter in state.waiters:
@@ -459,7 +461,8 @@ def _refuse(state: _State, error: errors.DriverError) -> None:
 def _purge(state: _State, target: _Target) -> list[NetnsChange]:
     """Return the change that forgets UDP flows which the new rules would not make."""
     if state.compiled is None:
-        return []
+        commands = proxy_nft.stray_commands(target.services) if state.astray else ()
+        return [NetnsChange(state.member.container_id, state.member.pid, commands)] if commands else []
     commands = proxy_nft.purge_commands(state.compiled, target.services)
     commands += netpol_nft.purge_commands(state.policy, target.policy, state.member.ip)
     return [NetnsChange(state.member.container_id, state.member.pid, commands)] if commands else []

@@ -92,15 +92,18 @@ class Ruleset:
     ranges: frozenset[str] = frozenset()
 
 
+Answers = Mapping[tuple[str, int], frozenset[Target]]
+
+
 @dataclass(frozen=True)
 class Compiled:
-    """The rules, for each UDP frontend the addresses that may answer on its behalf, and the ranges to route.
+    """The rules, for each UDP frontend the endpoints that may answer on its behalf, and the ranges to route.
 
     A frontend is (address, port); with the address "" it is that port of whatever address.
     """
 
     ruleset: Ruleset
-    udp: Mapping[tuple[str, int], frozenset[str]] = field(default_factory=dict)
+    udp: Answers = field(default_factory=dict)
     ranges: tuple[str, ...] = ()
 
 
@@ -137,8 +140,10 @@ def compile_pods(
     chains: dict[str, Chain] = {}
     clients: dict[str, int] = {}
     frontends: list[Frontend] = []
+    udp: dict[tuple[str, int], frozenset[Target]] = {}
     for port in proxy_view.service_ports(services, slices):
         for frontend in frontends_of(port, facts):
+            udp |= udp_answers(port, frontend)
             if facts.proxy is not None and port.protocol == "tcp":
                 port, frontend = proxied(port, frontend, facts.proxy)
             frontends.append(frontend)
@@ -157,7 +162,7 @@ def compile_pods(
         clients=clients,
         chains=chains | base_chains(facts),
     )
-    return Compiled(ruleset, udp_answers(frontends), facts.ranges)
+    return Compiled(ruleset, udp, facts.ranges)
 
 
 def frontends_of(port: ServicePort, facts: Facts) -> list[Frontend]:
@@ -247,13 +252,13 @@ def base_chains(facts: Facts) -> dict[str, Chain]:
     }
 
 
-def udp_answers(frontends: Iterable[Frontend]) -> dict[tuple[str, int], frozenset[str]]:
-    """Return who may answer for each UDP frontend that is served."""
-    return {
-        (one.address, one.port): frozenset(target.ip for target in one.targets)
-        for one in frontends
-        if one.protocol == "udp" and one.targets
-    }
+def udp_answers(port: ServicePort, frontend: Frontend) -> dict[tuple[str, int], frozenset[Target]]:
+    """Return who may go on answering for a UDP frontend: flows stay with an endpoint as long as it serves.
+
+    As connections of TCP, they outlive changes of policies and hints, and an endpoint's last seconds.
+    """
+    answers = port.answering() if port.protocol == "udp" else ()
+    return {(frontend.address, frontend.port): frozenset(answers)} if answers else {}
 
 
 def setup_commands(ranges: Sequence[str], ip: str, left: Sequence[str] = ()) -> tuple[tuple[str, ...], ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Iterable, Mapping
 from itertools import islice
 
@@ -92,16 +93,32 @@ def prune(chains: Iterable[str], clients: Iterable[str]) -> str:
 
 
 def purge_commands(old: Compiled, new: Compiled) -> tuple[tuple[str, ...], ...]:
-    """Return the command that forgets UDP flows to endpoints that stopped serving.
+    """Return the command that forgets UDP flows to endpoints that stopped serving, or were never led to one.
 
-    A UDP flow has no end of its own: without this it would go to a dead endpoint for as long as its client
-    keeps sending.
+    A UDP flow has no end of its own: without this it would go to a dead endpoint, or past the rules that were
+    not there when it began, for as long as its client keeps sending.
     """
     words = []
     for frontend, answers in old.udp.items():
-        gone = sorted(answers - new.udp.get(frontend, frozenset()))
-        words += [f"{forget_flows(frontend)} --reply-src {address}" for address in gone]
+        for gone in sorted(answers - new.udp.get(frontend, frozenset())):
+            words.append(f"{forget_flows(frontend)} --reply-src {gone.ip} --reply-port-src {gone.port}")
+    # Packets for an address of ours are rejected while nobody serves there, so that no flow begins.
+    ranges = [ipaddress.IPv4Network(one) for one in new.ranges]
+    words += [
+        forget_flows(frontend)
+        for frontend in new.udp
+        if frontend not in old.udp and not any(_within(frontend[0], one) for one in ranges)
+    ]
     return quietly(words)
+
+
+def stray_commands(rules: Compiled) -> tuple[tuple[str, ...], ...]:
+    """Return the command that forgets UDP flows which began while rules were missing: they lead nowhere."""
+    return quietly([f"{forget_flows(one)}{f' --reply-src {one[0]}' if one[0] else ''}" for one in rules.udp])
+
+
+def _within(address: str, network: ipaddress.IPv4Network) -> bool:
+    return bool(address) and ipaddress.IPv4Address(address) in network
 
 
 def sweep_commands(rules: Compiled) -> tuple[tuple[str, ...], ...]:

@@ -11,6 +11,10 @@ from typing import Any
 from minikctl.model import objects
 
 SERVICE_NAME = "kubernetes.io/service-name"
+PROXY_NAME = "service.kubernetes.io/service-proxy-name"
+HEADLESS = "service.kubernetes.io/headless"
+ELSEWHERE = (PROXY_NAME, HEADLESS)
+"""Labels of Services that kube-proxy leaves to others, whatever their values."""
 DEFAULT_AFFINITY_SECONDS = 10800
 
 
@@ -71,6 +75,10 @@ class ServicePort:
     def targets(self, spot: Spot = ANYWHERE) -> tuple[Target, ...]:
         """Return who gets traffic from there: the ready, else those that serve as they end."""
         return chosen(near(self.endpoints, spot))
+
+    def answering(self) -> frozenset[Target]:
+        """Return who still serves, whether or not it gets new traffic."""
+        return frozenset(one.target for one in self.endpoints if one.ready or one.serving)
 
     def outside_targets(self) -> tuple[Target, ...]:
         """Return who gets traffic from outside the cluster; by the policy Local only what is on some node.
@@ -155,10 +163,10 @@ def service_ports(
 
 
 def ports_of(service: objects.Object, slices: Sequence[objects.Object]) -> list[ServicePort]:
-    """Return the ports of one Service; none for ExternalName and headless ones."""
+    """Return the ports of one Service; none for ExternalName and headless ones, and those left to others."""
     spec = objects.spec(service)
     cluster_ips = cluster_addresses(spec)
-    if spec.get("type") == "ExternalName" or not cluster_ips:
+    if spec.get("type") == "ExternalName" or not cluster_ips or is_elsewhere(service):
         return []
     return [
         ServicePort(
@@ -181,6 +189,11 @@ def ports_of(service: objects.Object, slices: Sequence[objects.Object]) -> list[
         )
         for port in spec.get("ports") or ()
     ]
+
+
+def is_elsewhere(service: objects.Object) -> bool:
+    """Tell whether the Service is left to a proxy of its users."""
+    return any(label in objects.labels(service) for label in ELSEWHERE)
 
 
 def cluster_addresses(spec: Mapping[str, Any]) -> tuple[str, ...]:

@@ -69,11 +69,13 @@ def compile_rules(
     chains: dict[str, Chain] = {}
     clients: dict[str, int] = {}
     frontends = []
+    udp: dict[tuple[str, int], frozenset[proxy_view.Target]] = {}
     for port in ports:
         targets = proxy_view.within(port.outside_targets(), subnet)
         if targets:
             frontend = Frontend("", port.protocol, port.port, targets, proxy.chain_name(port))
             frontends.append(frontend)
+            udp |= proxy.udp_answers(port, frontend)
             chains |= proxy.port_chains(port, frontend.chain, targets, clients)
     ruleset = Ruleset(
         types={PORTS: PORT_TYPE},
@@ -81,7 +83,7 @@ def compile_rules(
         clients=clients,
         chains=chains | _base_chains(),
     )
-    return Compiled(ruleset, proxy.udp_answers(frontends))
+    return Compiled(ruleset, udp)
 
 
 def _base_chains() -> dict[str, Chain]:
@@ -103,6 +105,8 @@ def bindings(service: objects.Object, address: str, protocols: frozenset[str]) -
     """Return what is to be published: node ports at ``address``, every port at each load balancer address."""
     spec = objects.spec(service)
     if objects.is_deleting(service) or spec.get("type") not in PUBLISHED_TYPES:
+        return ()
+    if proxy_view.is_elsewhere(service):
         return ()
     # The addresses of another class are published by whoever gave them.
     balancers = proxy_view.balancer_addresses(service) if loadbalancer.is_ours(service) else ()

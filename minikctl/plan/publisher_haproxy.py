@@ -91,7 +91,7 @@ def health_checks(
     found = []
     for service in sorted(services, key=objects.key):
         number = objects.spec(service).get("healthCheckNodePort")
-        if number and not objects.is_deleting(service):
+        if number and not objects.is_deleting(service) and not proxy_view.is_elsewhere(service):
             ports = proxy_view.ports_of(service, pieces.get(objects.key(service), ()))
             ready = {one.target.ip for port in ports for one in port.endpoints if one.ready and one.node}
             counted = tuple(Target(ip, DISCARD) for ip in sorted(ready))

@@ -8,9 +8,9 @@ from typing import Any
 
 from minikctl.model import objects
 from minikctl.model.objects import Object
-from minikctl.plan import readiness
+from minikctl.plan import proxy_view, readiness
 
-HEADLESS = "service.kubernetes.io/headless"
+HEADLESS = proxy_view.HEADLESS
 
 
 def is_headless(service: Object) -> bool:

@@ -394,6 +394,24 @@ async def test_what_is_as_it_was_left_is_not_written_again_but_swept(world: Worl
     assert world.fate() == "10.1.0.7"
 
 
+async def test_udp_flows_that_began_without_rules_are_forgotten_when_these_are_back(world: World) -> None:
+    ports = [{"port": 53, "protocol": "UDP"}]
+    world.client.put(cases.service("dns", "10.96.0.10", ports=ports))
+    head = {"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice"}
+    world.client.put({**head, **cases.endpoint_slice("dns", "10.1.0.2", ports=ports)})
+    await attached(world, POD)
+    await world.clock.advance(1)
+    commands = world.netns.commands["pod-1"]
+    assert not any("conntrack" in word for command in commands for word in command), "it is new"
+    world.sync.suspect("pod-1", routes=False)
+    await world.clock.advance(1)
+    (_, _, words) = commands[-1]
+    assert "conntrack -D -p udp --orig-dst 10.96.0.10 --orig-port-dst 53 --reply-src 10.96.0.10" in words
+    count = len(commands)
+    await world.clock.advance(RESYNC_SECONDS + 1)
+    assert len(commands) == count
+
+
 async def test_writing_again_keeps_clients_and_sweeps_up(world: World) -> None:
     world.serve("web", "10.1.0.2", "10.1.0.3", sessionAffinity="ClientIP")
     await settle()

@@ -240,6 +240,13 @@ def service_of(number: int) -> Any:
     return service(f"web-{number}", f"10.96.{number // 250}.{number % 250 + 1}")
 
 
+@pytest.mark.parametrize("label", proxy_view.ELSEWHERE)
+def test_what_is_left_to_another_proxy_has_no_rules(label: str) -> None:
+    left = service("web")
+    left["metadata"]["labels"] = {label: "other"}
+    assert reached(tracer([left], [endpoint_slice("web", "10.1.0.2")]), Packet(VIP, 80)) == {"rejected"}
+
+
 def test_the_cost_does_not_depend_on_the_number_of_services() -> None:
     slices = [endpoint_slice(f"web-{number}", "10.1.0.2") for number in range(600)]
     one = tracer([service_of(7)], slices).send(Packet("10.96.0.8", 80))

@@ -34,6 +34,11 @@ def targets_by_rules(text: str) -> node_proxy.Rules:
 def links(service: Object, view: View) -> Iterator[Link]:
     """Tell whether the rules of the client's namespace lead where the EndpointSlices say."""
     ports = proxy_view.ports_of(service, view.slices_of(objects.key(service)))
+    if proxy_view.is_elsewhere(service) and proxy_view.cluster_addresses(objects.spec(service)):
+        names = [name for name in proxy_view.ELSEWHERE if name in objects.labels(service)]
+        yield broken(
+            "rules", f"its label {listed(names)} leaves it to another proxy than kube-proxy: no rules here"
+        )
     if not ports:
         return
     if view.facts.rules is None:

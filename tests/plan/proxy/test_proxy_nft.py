@@ -9,7 +9,7 @@ import pytest
 
 from minikctl.plan import proxy, proxy_nft
 from tests.packets.tracer import Table
-from tests.plan.proxy.cases import FACTS, endpoint_slice, service
+from tests.plan.proxy.cases import FACTS, endpoint, endpoint_slice, service
 
 UDP = [{"port": 53, "protocol": "UDP"}]
 
@@ -92,8 +92,12 @@ def test_a_delta_keeps_clients_of_endpoints_that_stay() -> None:
     assert found.remembered["svc-default/a/tcp/80/10.1.0.4/8080/10800s"] == set()
 
 
-def dns(*addresses: str, ip: str = "10.96.0.10") -> proxy.Compiled:
-    return compiled(service("dns", ip, ports=UDP), endpoint_slice("dns", *addresses, ports=UDP))
+ENDING: Any = {"ready": False, "serving": True, "terminating": True}
+
+
+def dns(*endpoints: Any, ip: str = "10.96.0.10", at: int = 53, **spec: Any) -> proxy.Compiled:
+    ports = [{**UDP[0], "port": at}]
+    return compiled(service("dns", ip, ports=UDP, **spec), endpoint_slice("dns", *endpoints, ports=ports))
 
 
 @pytest.mark.parametrize(
@@ -104,6 +108,11 @@ def dns(*addresses: str, ip: str = "10.96.0.10") -> proxy.Compiled:
         (dns("10.1.0.2"), dns(), ["10.1.0.2"]),
         (dns("10.1.0.2"), compiled(), ["10.1.0.2"]),
         (dns(), dns("10.1.0.2"), []),
+        (dns("10.1.0.2"), dns(endpoint("10.1.0.2", **ENDING), "10.1.0.3"), []),
+        (dns("10.1.0.2"), dns(endpoint("10.1.0.2", ready=False, serving=False)), ["10.1.0.2"]),
+        (dns("10.1.0.2"), dns("10.1.0.2", sessionAffinity="ClientIP"), []),
+        (dns("10.1.0.2"), dns("10.1.0.2", internalTrafficPolicy="Local"), []),
+        (dns("10.1.0.2"), dns("10.1.0.2", at=54), ["10.1.0.2"]),
         (STATES["more endpoints"], STATES["one"], []),
     ],
 )
@@ -114,7 +123,22 @@ def test_udp_flows_to_ended_endpoints_are_forgotten(
     words = " ".join(word for command in commands for word in command)
     assert words.count("conntrack -D") == len(gone)
     for address in gone:
-        assert f"-p udp --orig-dst 10.96.0.10 --orig-port-dst 53 --reply-src {address}" in words
+        wanted = f"-p udp --orig-dst 10.96.0.10 --orig-port-dst 53 --reply-src {address} --reply-port-src 53"
+        assert wanted in words
+
+
+def test_udp_flows_that_began_before_their_service_are_forgotten_where_packets_were_let_out() -> None:
+    outside: Any = {"externalIPs": ["192.0.2.7"]}
+    ((_, _, words),) = proxy_nft.purge_commands(compiled(), dns("10.1.0.2", **outside))
+    assert words.count("conntrack -D") == 1
+    assert "conntrack -D -p udp --orig-dst 192.0.2.7 --orig-port-dst 53;" in words
+    assert proxy_nft.purge_commands(dns("10.1.0.2", **outside), dns("10.1.0.2", "10.1.0.3", **outside)) == ()
+
+
+def test_udp_flows_that_began_without_rules_can_be_forgotten() -> None:
+    ((_, _, words),) = proxy_nft.stray_commands(dns("10.1.0.2"))
+    assert "conntrack -D -p udp --orig-dst 10.96.0.10 --orig-port-dst 53 --reply-src 10.96.0.10;" in words
+    assert proxy_nft.stray_commands(compiled()) == ()
 
 
 def test_all_udp_flows_can_be_forgotten() -> None:

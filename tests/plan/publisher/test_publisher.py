@@ -9,7 +9,7 @@ import pytest
 
 from minikctl.model.actions import api, network
 from minikctl.model.containers import Container, PortBinding
-from minikctl.plan import proxy_nft, publisher
+from minikctl.plan import proxy_nft, proxy_view, publisher
 from tests.packets.tracer import Packet, Table, Tracer
 from tests.plan.proxy.cases import endpoint, endpoint_slice, service
 
@@ -167,7 +167,19 @@ def test_udp_flows_of_a_publisher_are_forgotten_whatever_its_address() -> None:
     old = publisher.compile_rules(found, [endpoint_slice("dns", "10.1.0.2", ports=ports)])
     new = publisher.compile_rules(found, [endpoint_slice("dns", "10.1.0.3", ports=ports)])
     ((_, _, words),) = proxy_nft.purge_commands(old, new)
-    assert "conntrack -D -p udp --orig-port-dst 53 --reply-src 10.1.0.2" in words
+    assert "conntrack -D -p udp --orig-port-dst 53 --reply-src 10.1.0.2 --reply-port-src 53" in words
+    ((_, _, words),) = proxy_nft.purge_commands(publisher.compile_rules(found, []), new)
+    assert words.startswith("{ conntrack -D -p udp --orig-port-dst 53; }")
+    ((_, _, words),) = proxy_nft.stray_commands(new)
+    assert words.startswith("{ conntrack -D -p udp --orig-port-dst 53; }")
+
+
+@pytest.mark.parametrize("label", proxy_view.ELSEWHERE)
+def test_what_is_left_to_another_proxy_is_not_published(label: str) -> None:
+    found = {**WEB, "metadata": {**WEB["metadata"], "labels": {label: ""}}}
+    assert publisher.bindings(WEB, "127.0.0.1", publisher.ALL)
+    assert publisher.bindings(found, "127.0.0.1", publisher.ALL) == ()
+    assert publisher.compile_rules(found, [endpoint_slice("web", "10.1.0.2")]).ruleset.maps["ports"] == {}
 
 
 def test_affinity_is_kept_by_the_publisher() -> None:

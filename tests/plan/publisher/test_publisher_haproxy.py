@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from minikctl.plan import haproxy, publisher_haproxy
+import pytest
+
+from minikctl.plan import haproxy, proxy_view, publisher_haproxy
 from minikctl.plan.haproxy import CONFIG, Rendered
 from minikctl.plan.proxy_view import Target
 from minikctl.plan.publisher_haproxy import Bind, Place, Published
@@ -142,6 +144,16 @@ def test_by_the_external_policy_local_only_endpoints_on_nodes_are_served() -> No
     ending = endpoint("10.1.0.2", ready=False, serving=True, terminating=True)
     (one,) = published(CHECKED, slices=[endpoint_slice("web", ending, stray)])
     assert one.targets == (Target("10.1.0.2", 8080),)
+
+
+@pytest.mark.parametrize("label", proxy_view.ELSEWHERE)
+def test_what_is_left_to_another_proxy_is_neither_published_nor_vouched_for(label: str) -> None:
+    left = {**CHECKED, "metadata": {**CHECKED["metadata"], "labels": {label: "other"}}}
+    pieces = [endpoint_slice("web", "10.1.0.2")]
+    assert published(CHECKED, slices=pieces)
+    assert published(left, slices=pieces) == ()
+    assert publisher_haproxy.health_checks([CHECKED], pieces, ("127.0.0.1",))
+    assert publisher_haproxy.health_checks([left], pieces, ("127.0.0.1",)) == ()
 
 
 def test_a_health_check_counts_the_ready_endpoints_of_the_nodes() -> None:
