@@ -82,10 +82,11 @@ def _silence(view: View, name: str) -> Link:
 def _headless_name(service: Object, view: View, name: str, answer: Sequence[str]) -> Link:
     slices = view.slices_of(objects.key(service))
     ready = {
-        str(entry["addresses"][0])
+        str(address)
         for piece in slices
         for entry in piece.get("endpoints") or ()
         if (entry.get("conditions") or {}).get("ready") is not False
+        for address in entry.get("addresses") or ()
     }
     if set(answer) != ready:
         known, should = listed(answer) or "nobody", listed(sorted(ready)) or "none"

@@ -308,6 +308,10 @@ def test_headless_external_and_udp_services_have_chains_of_their_own() -> None:
     walked = service.walk(headless, replace(VIEW, facts=facts))
     assert verdict(walked) == ("", "")
     assert "headless" in walked[0].words
+    entry = {**cases.endpoint("10.1.0.2"), "addresses": ["10.1.0.2", "10.1.0.7"]}
+    several = replace(VIEW, slices=[cases.endpoint_slice("web", entry)])
+    facts = replace(facts, names={NAME: ("10.1.0.2", "10.1.0.7")})
+    assert service.walk(headless, replace(several, facts=facts))[0].state is State.HOLDS
     external = cases.service("web", "", type="ExternalName", externalName="x.example")
     assert service.walk(external, replace(VIEW, facts=Facts()))[0].state is State.NOTE
     assert service.walk(external, VIEW)[0].state is State.HOLDS
