@@ -167,5 +167,9 @@ class PortTaken(DriverError):
     """A host port that must be published is in use."""
 
 
+class NoSctp(DriverError):
+    """A port of SCTP is to be published by an engine on whose machine nothing can listen on one."""
+
+
 class NoSuchContainer(DriverError):
     """The container is gone."""

@@ -21,6 +21,8 @@ import time
 
 CLONE_NEWNET = 0x40000000
 SCTP = 132
+NO_STACK = 92
+"""What the kernel says (ENOPROTOOPT) when nothing at the other end takes packets of the protocol."""
 SECONDS, AGAIN_SECONDS, ANSWER_SECONDS = 2.0, 0.4, 0.3
 """How long to look, how often to send, and how long to wait for an answer to what has arrived."""
 INIT, INIT_ACK = 1, 2
@@ -102,21 +104,28 @@ class Sctp:
     """A sender of associations' beginnings, as the kernel may have no SCTP of its own."""
 
     def __init__(self, address: str, port: int) -> None:
-        self._address = address
         self._ports = (49152 + os.getpid() % 16384, port)
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_RAW, SCTP)
+        self.socket.connect((address, 0))  # so that the kernel tells of refusals by ICMP
 
     def send(self) -> None:
         """Send one."""
-        self.socket.sendto(association(*self._ports), (self._address, 0))
+        try:
+            self.socket.send(association(*self._ports))
+        except OSError as error:
+            if error.errno == NO_STACK:
+                raise ConnectionRefusedError from error
+            raise
 
     def answer(self) -> str:
         """Return what came back: the second step, or the refusal; "" where that is not for us."""
-        packet = self.socket.recv(65536)
-        data = payload(packet)
-        if socket.inet_ntoa(packet[12:16]) != self._address or data[:4] != struct.pack(
-            ">HH", *self._ports[::-1]
-        ):
+        try:
+            data = payload(self.socket.recv(65536))
+        except OSError as error:
+            if isinstance(error, ConnectionRefusedError) or error.errno == NO_STACK:
+                return "refused"
+            raise
+        if data[:4] != struct.pack(">HH", *self._ports[::-1]):
             return ""
         return "data" if data[12:13] == bytes([INIT_ACK]) else "refused"
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from minikctl.cli import probing
@@ -47,12 +47,16 @@ EVERYWHERE = "0.0.0.0"
 
 @dataclass(frozen=True)
 class Questions:
-    """What to find out: from the namespace of ``client`` names, rules and connections; of ``pods`` who listens."""
+    """What to find out: from the namespace of ``client`` names, rules, connections of TCP and associations of SCTP.
+
+    And of ``pods`` who listens.
+    """
 
     client: dict[str, Any] | None
     pods: Sequence[dict[str, Any]] = ()
     names: Sequence[str] = ()
     connections: Sequence[tuple[str, int]] = ()
+    associations: Sequence[tuple[str, int]] = ()
     server: str = ""
 
 
@@ -67,7 +71,12 @@ def ask(questions: Questions, session: Session) -> Facts:
     said = probing.output(agents[0], ["sh", "-c", _SCRIPT, "sh", *words], session)
     answers = dict(_answers(said))
     name = "/".join(objects.key(questions.client)) if questions.client and client else ""
-    return _facts(name, client, answers, watched)
+    begun = {
+        goal: probing.association(questions.client, goal, session)
+        for goal in questions.associations
+        if questions.client and client
+    }
+    return replace(_facts(name, client, answers, watched), associations=begun)
 
 
 def container_of(pod: dict[str, Any] | None) -> str:

@@ -15,6 +15,7 @@ from minikctl.model import objects
 AGENT = "k8s-app=minikctl-agent"
 SECONDS = 2
 CONNECTED, REFUSED, SILENT = "connected", "refused", "no answer"
+BEGINNINGS = {"data": "answered", "refused": REFUSED, "": SILENT}
 UNSEEN = "sent, without an answer: nobody sees there whether it arrived"
 ANSWERS = {
     "data": ", and was answered",
@@ -63,12 +64,30 @@ def connection(pod: dict[str, Any], goal: Goal, session: Session) -> Seen:
 
 def datagram(pod: dict[str, Any], target: dict[str, Any] | None, goal: Goal, session: Session) -> Seen:
     """Return how a packet of UDP or SCTP from the pod fared, looked at in the target's network if that is a pod."""
+    found = _sent(pod, target, goal, session)
+    return found if isinstance(found, Seen) else sighting(found)
+
+
+def _sent(
+    pod: dict[str, Any], target: dict[str, Any] | None, goal: Goal, session: Session
+) -> dict[str, Any] | Seen:
+    """Return what the program of ``arrival`` has said, or why it was not asked."""
     address, port, protocol = goal
     looked_at = next(iter(running(target or {})), "")
     program = Path(arrival.__file__).read_text(encoding="utf-8")
     words = [looked_at, address, str(port), protocol]
     said = _asked(pod, lambda container: ["python3", "-I", "-S", "-c", program, container, *words], session)
-    return said if isinstance(said, Seen) else sighting(said)
+    return said if isinstance(said, Seen) else told(said)
+
+
+def association(pod: dict[str, Any], goal: tuple[str, int], session: Session) -> str:
+    """Return in a word how the beginning of an association of SCTP from the pod went."""
+    found = _sent(pod, None, (*goal, "SCTP"), session)
+    if isinstance(found, Seen):
+        return found.words
+    if found.get("held"):
+        return REFUSED
+    return f"not tried: {found['failed']}" if "failed" in found else BEGINNINGS[found["answer"]]
 
 
 def _asked(pod: dict[str, Any], argv: Callable[[str], list[str]], session: Session) -> str | Seen:
@@ -82,12 +101,16 @@ def _asked(pod: dict[str, Any], argv: Callable[[str], list[str]], session: Sessi
     return output(agents[0], argv(container), session)
 
 
-def sighting(said: str) -> Seen:
-    """Return in words what the program has said."""
+def told(said: str) -> dict[str, Any]:
+    """Return what the program has said."""
     try:
-        found = json.loads(said)
+        return dict(json.loads(said))
     except ValueError:
-        found = {"failed": said or "the agent said nothing"}
+        return {"failed": said or "the agent said nothing"}
+
+
+def sighting(found: dict[str, Any]) -> Seen:
+    """Return in words what the program has said."""
     if "failed" in found:
         return Seen(f"not tried: {found['failed']}")
     if found.get("held"):

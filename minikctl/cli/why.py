@@ -33,6 +33,8 @@ KINDS = {
 LAST_LINES = 3
 """So much is shown of what a container said before it ended."""
 MOST_PODS = 10
+MOST_ASSOCIATIONS = 3
+"""So many of a Service are tried: each that nobody answers takes seconds."""
 VISIT_SECONDS = 5
 SETTLING_SECONDS = 1
 DNS_SERVICE = ("kube-system", "kube-dns")
@@ -187,12 +189,11 @@ def _questions(kind: str, found: dict[str, Any], view: View) -> Any:
     client = next((one for one in clients if inquiry.container_of(one)), None)
     spec = found.get("spec") or {}
     headless = service_ports.is_headless(found)
-    connections = [
-        (str(spec["clusterIP"]), int(port["port"]))
-        for port in spec.get("ports") or ()
-        if not headless and (port.get("protocol") or "TCP") == "TCP"
-    ]
-    return inquiry.Questions(client, behind, [service.domain_name(found, view.domain)], connections, server)
+    wanted: dict[str, list[tuple[str, int]]] = {"TCP": [], "UDP": [], "SCTP": []}
+    for port in () if headless else spec.get("ports") or ():
+        wanted[port.get("protocol") or "TCP"].append((str(spec["clusterIP"]), int(port["port"])))
+    names = [service.domain_name(found, view.domain)]
+    return inquiry.Questions(client, behind, names, wanted["TCP"], wanted["SCTP"][:MOST_ASSOCIATIONS], server)
 
 
 def _key(obj: dict[str, Any]) -> tuple[str, str]:

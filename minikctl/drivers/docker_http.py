@@ -27,6 +27,8 @@ _POOLED_CONNECTIONS = 32
 _TIMEOUT_SECONDS = 60.0
 _OLDEST_VERSION = docker.constants.MINIMUM_DOCKER_API_VERSION
 _PORT_WORDS = ("port is already allocated", "address already in use", "ports are not available")
+_PROTOCOL_WORDS = "protocol not supported"
+"""Of all that the engine listens with only SCTP may be unknown to a kernel."""
 
 
 @dataclass(frozen=True)
@@ -207,4 +209,6 @@ def failure(status: int, words: str) -> errors.DriverError:
         return errors.ImageMissing(words, words)
     if any(phrase in lowered for phrase in _PORT_WORDS):
         return errors.PortTaken(words, words)
+    if _PROTOCOL_WORDS in lowered:
+        return errors.NoSctp(words, words)
     return errors.DriverError(words or f"the Docker engine answered with status {status}", words)

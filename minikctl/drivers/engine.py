@@ -125,7 +125,8 @@ class Engine(Protocol):
     """Containers, images and networks. Every failure is a ``errors.DriverError`` or a subclass of it.
 
     ``EngineUnavailable`` when no engine answers, ``NoSuchContainer`` when the id is gone, ``ImageMissing``
-    when the image is absent or unpullable, ``PortTaken`` when a host port is in use.
+    when the image is absent or unpullable, ``PortTaken`` when a host port is in use, ``NoSctp`` when
+    one of SCTP cannot be listened on there.
     """
 
     async def info(self) -> EngineInfo:

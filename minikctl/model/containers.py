@@ -10,6 +10,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, NamedTuple
 
+SCTP = "sctp"
+NO_SCTP = "the kernel of the engine's machine has no SCTP sockets"
+"""Why an engine cannot publish ports of that protocol, in words for users."""
+
 
 @dataclass(frozen=True)
 class Mount:
@@ -82,6 +86,11 @@ class ContainerSpec:
     ingress_rate: int = 0
     egress_rate: int = 0
     """Limits of its network in bits a second, for networks that know such; 0: none."""
+
+    @property
+    def publishes_sctp(self) -> bool:
+        """Whether ports of SCTP are to be published."""
+        return any(port.protocol == SCTP for port in self.ports)
 
 
 class PullProgress(NamedTuple):

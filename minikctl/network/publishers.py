@@ -53,6 +53,7 @@ class Publishers:
         self._seen: set[Key] = set()
         self._failed: set[Key] = set()
         self._ours: set[str] = set()
+        self._no_sctp = False
         self._enqueue: Callable[[Key], None] = lambda _: None
 
     def subscribe(self, enqueue: Callable[[Key], None]) -> None:
@@ -103,7 +104,7 @@ class Publishers:
         present = tuple(await self._engine.list(labels))
         if service is None and not present:
             self._seen.discard(key)
-        return publisher.View(key, service, present, self._place)
+        return publisher.View(key, service, present, self._place, self._no_sctp)
 
     def desired(self, view: publisher.View, now: datetime) -> api.Plan:
         """Return what to do; pure."""
@@ -149,6 +150,10 @@ class Publishers:
         except errors.DriverError as error:
             if container_id:
                 await self._remove(container_id)
+            if isinstance(error, errors.NoSctp) and action.spec.publishes_sctp:
+                self._no_sctp = True
+                self._enqueue(view.key)  # planned again at once, without those ports
+                return
             if view.service is not None:
                 self._failed.add(view.key)
                 self._recorder.record(publisher.taken(view.service, str(error)))

@@ -203,6 +203,7 @@ class NodeAgent:
             _named(self._persistent, "", bound),
             self._services_of(namespace),
             *self._room(found),
+            self._executor.no_sctp,
         )
         view = found.view(self._nodes.get(found.node, self._node), around)
         wanted = env_files.wanted(view)

@@ -56,6 +56,8 @@ class NodeExecutor:
         self._node = node
         self._wake = wake
         self._leaving = asyncio.Semaphore(engines.LEAVING)
+        self.no_sctp = False
+        """Whether the engine has said that it cannot publish ports of SCTP."""
 
     async def run(self, record: PodRecord, action: actions.NodeAction) -> None:
         """Do what the action says and keep the outcome in the record."""
@@ -114,6 +116,9 @@ class NodeExecutor:
         except errors.EngineUnavailable:
             raise
         except errors.DriverError as error:
+            if isinstance(error, errors.NoSctp) and action.spec.publishes_sctp:
+                self.no_sctp = True  # the pod is planned again, without those ports
+                return
             message = f"Failed to create pod sandbox: {error}"
             self._tell(record, "Warning", "FailedCreatePodSandBox", message)
             raise

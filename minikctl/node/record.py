@@ -26,6 +26,7 @@ class Surroundings:
     services: tuple[Object, ...]
     machine: Object | None = None
     neighbours: tuple[Object, ...] = ()
+    no_sctp: bool = False
 
 
 @dataclass
@@ -114,6 +115,7 @@ class PodRecord:
             pod=pod,
             machine=cluster.machine,
             neighbours=cluster.neighbours,
+            no_sctp=cluster.no_sctp,
             containers=tuple(self.containers.values()),
             config_maps=cluster.config_maps,
             secrets=cluster.secrets,

@@ -10,25 +10,26 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from minikctl.model import objects
 from minikctl.model.actions import api, network
-from minikctl.model.containers import Container, ContainerSpec, PortBinding
+from minikctl.model.containers import NO_SCTP, SCTP, Container, ContainerSpec, PortBinding
 from minikctl.plan import loadbalancer, proxy, proxy_view
 from minikctl.plan.proxy import Chain, Compiled, Frontend, Ruleset
 
 FAILED = "PublishFailed"
 PUBLISHED = "Published"
-"""Reasons of events: the ports could not be published, and are in the end."""
+NOT_PUBLISHED = "NotPublished"
+"""Reasons of events: the ports could not be published, are in the end, and cannot be on this machine."""
 COMPONENT = "service-publisher"
 PORTS = "ports"
 PORT_TYPE = "inet_proto . inet_service"
 HASH_LABEL = "minikctl.dev/spec-hash"
 _ENDPOINT = re.compile(r" on endpoint \S+ \([0-9a-f]{64}\)")
 TCP = frozenset({"tcp"})
-OTHERS = frozenset({"udp", "sctp"})
+OTHERS = frozenset({"udp", SCTP})
 ALL = TCP | OTHERS
 PUBLISHED_TYPES = ("NodePort", "LoadBalancer")
 HIDDEN_CLIENT = "externalTrafficPolicy: Local does not keep the client's address here"
@@ -48,12 +49,16 @@ class Place:
 
 @dataclass(frozen=True)
 class View:
-    """A Service, None when it is gone, and the publishers that bear its name."""
+    """A Service, None when it is gone, and the publishers that bear its name.
+
+    ``no_sctp``: the engine has said that it cannot publish ports of SCTP.
+    """
 
     key: objects.Key
     service: objects.Object | None
     publishers: tuple[Container, ...]
     place: Place
+    no_sctp: bool = False
 
 
 def compile_rules(
@@ -129,7 +134,11 @@ def spec_hash(ports: Iterable[PortBinding], image: str) -> str:
 
 
 def desired(view: View) -> api.Plan:
-    """Return what brings the Service's ports to the host: at most one publisher, with exactly its ports."""
+    """Return what brings the Service's ports to the host: at most one publisher, with exactly its ports.
+
+    Those of SCTP are left out, and told, where they cannot be published; the publisher's mark is that of all
+    that are wanted, so that it is kept by whoever does not know yet that some cannot be.
+    """
     if view.service and loadbalancer.is_ours(view.service) and not loadbalancer.addresses(view.service):
         return api.Plan()  # its address will be there in a moment: ports are opened once
     ports = bindings(view.service, view.place.address, view.place.protocols) if view.service else ()
@@ -139,8 +148,11 @@ def desired(view: View) -> api.Plan:
     removals = [network.RemovePublisher(one.id) for one in view.publishers if one not in kept]
     if not wanted or view.service is None or kept:
         return api.Plan(actions=tuple(removals))
-    run = network.RunPublisher(container(view, view.service, ports, wanted))
-    return api.Plan(actions=(*removals, run, *unenforced(view.service, view.place.protocols)))
+    lost = tuple(port for port in ports if view.no_sctp and port.protocol == SCTP)
+    told = [*unenforced(view.service, view.place.protocols), *unpublished(view.service, lost)]
+    possible = tuple(port for port in ports if port not in lost)
+    runs = [network.RunPublisher(container(view, view.service, possible, wanted))] if possible else []
+    return api.Plan(actions=(*removals, *runs, *told))
 
 
 def container(
@@ -182,6 +194,15 @@ def unenforced(service: objects.Object, protocols: frozenset[str]) -> list[api.R
             "loadBalancerSourceRanges is not enforced: the ports answer to every client of this machine"
         )
     return [warning(service, "NotEnforced", text) for text in found]
+
+
+def unpublished(service: objects.Object, lost: Sequence[PortBinding]) -> list[api.RecordEvent]:
+    """Return a warning about ports of SCTP that nothing on the engine's machine can listen on."""
+    if not lost:
+        return []
+    where = ", ".join(f"{port.host_ip}:{port.host_port}" for port in lost)
+    text = f"SCTP is not published at {where}: {NO_SCTP}; pods reach the Service all the same"
+    return [warning(service, NOT_PUBLISHED, text)]
 
 
 def warning(service: objects.Object, reason: str, message: str) -> api.RecordEvent:

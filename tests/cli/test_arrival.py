@@ -43,6 +43,46 @@ def test_a_port_that_nobody_has_answers_and_one_that_keeps_silent_does_not(
     assert seen == {"arrived": True if answer else None, "answer": answer}
 
 
+class Answering:
+    """A socket whose packets are answered like that."""
+
+    def __init__(self, answer: bytes | OSError) -> None:
+        self.answer = answer
+
+    def send(self, data: bytes) -> None:
+        if isinstance(self.answer, OSError):
+            raise self.answer
+
+    def recv(self, size: int) -> bytes:
+        if isinstance(self.answer, OSError):
+            raise self.answer
+        return bytes([0x45]) + bytes(19) + self.answer
+
+
+PORTS = bytes([0, 70, 0xC0, 0])
+"""Of an answer to 49152 from port 70."""
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (PORTS + bytes(8) + bytes([arrival.INIT_ACK]), "data"),
+        (PORTS + bytes(8) + bytes([6]), "refused"),
+        (bytes(12) + bytes([arrival.INIT_ACK]), ""),
+        (ConnectionRefusedError(111, "Connection refused"), "refused"),
+        (OSError(arrival.NO_STACK, "Protocol not available"), "refused"),
+    ],
+)
+def test_an_association_is_answered_or_refused(answer: bytes | OSError, said: str) -> None:
+    sender = object.__new__(arrival.Sctp)
+    sender._ports = (49152, 70)
+    sender.socket = Answering(answer)  # type: ignore[assignment]
+    assert sender.answer() == said
+    if isinstance(answer, OSError):
+        with pytest.raises(ConnectionRefusedError):
+            sender.send()
+
+
 def test_what_was_seen_is_said() -> None:
     said = {
         '{"arrived": true, "answer": "data"}': ("arrived, and was answered", True),
@@ -59,4 +99,4 @@ def test_what_was_seen_is_said() -> None:
         "": ("not tried: the agent said nothing", None),
     }
     for text, wanted in said.items():
-        assert tuple(probing.sighting(text)) == wanted
+        assert tuple(probing.sighting(probing.told(text))) == wanted

@@ -130,6 +130,45 @@ async def test_a_taken_port_is_told_and_tried_again_ever_more_rarely() -> None:
         assert world.events.reasons("web") == [*["PublishFailed"] * 3, "Published"]
 
 
+def mixed() -> Any:
+    ports = [
+        {"port": 53, "protocol": "UDP", "nodePort": 30053},
+        {"port": 38, "protocol": "SCTP", "nodePort": 30038},
+    ]
+    return cases.service("web", type="NodePort", ports=ports)
+
+
+async def test_where_sctp_cannot_be_published_the_other_ports_are() -> None:
+    world = World()
+    await world.prepare()
+    words = "Error starting userland proxy: protocol not supported"
+    world.engine.fail("start", errors.NoSctp(words, words))
+    world.client.put(mixed())
+    async with world.all():
+        await world.turn(0.5)
+        assert await world.published() == [("127.0.0.1", 30053)]
+        assert world.events.reasons("web") == ["NotPublished"]
+        assert len(await world.engine.list(ALL)) == 1
+    later = World(client=world.client, clock=world.clock)
+    later.use(world.engine)
+    before = await world.engine.list(ALL)
+    async with later.running(later.publishers.follow(), ControlLoop(later.publishers, later.clock).run()):
+        await later.turn(1)
+        assert [one.id for one in await later.engine.list(ALL)] == [one.id for one in before]
+
+
+async def test_a_failure_that_sctp_cannot_have_caused_is_told_as_it_is() -> None:
+    world = World()
+    await world.prepare()
+    world.engine.fail("start", errors.NoSctp("protocol not supported"))
+    world.client.put(web())
+    async with world.all():
+        await world.turn(0.5)
+        assert world.events.reasons("web") == ["PublishFailed"]
+        await world.turn(1)
+        assert await world.published() == [("127.0.0.1", 30080)]
+
+
 async def test_publishers_of_services_that_went_meanwhile_are_removed() -> None:
     world = World()
     await world.prepare()

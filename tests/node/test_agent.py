@@ -318,6 +318,22 @@ async def test_a_taken_host_port_is_told_and_tried_again(bench: Bench) -> None:
         await bench.until(lambda: bench.ready("second"), advance=0.5)
 
 
+async def test_where_sctp_cannot_be_published_the_pod_runs_without_that_host_port(bench: Bench) -> None:
+    words = "Error starting userland proxy: protocol not supported"
+    bench.engine.fail("start", errors.NoSctp(words, words))
+    sctp = {"containerPort": 38, "hostPort": 3868, "protocol": "SCTP"}
+    async with bench.running():
+        put(bench, pod("web", container(ports=[{"containerPort": 80, "hostPort": 8080}, sctp])))
+        await bench.until(lambda: bench.ready("web"))
+        put(bench, pod("other", container(ports=[{"containerPort": 80, "hostPort": 8081}, sctp])))
+        await bench.until(lambda: bench.ready("other"))
+        pauses = await bench.containers(names.PAUSE_ROLE)
+        assert sorted(port.host_port for pause in pauses for port in pause.ports) == [8080, 8081]
+    said = "hostPort 3868/SCTP is not published: the kernel of the engine's machine has no SCTP sockets; "
+    assert bench.events.texts("NotEnforced") == [f"{said}pods reach it at the pod's address"] * 2
+    assert bench.events.texts("FailedCreatePodSandBox") == []
+
+
 # --- images ------------------------------------------------------------------------------------------------
 
 

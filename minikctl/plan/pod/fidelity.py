@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from minikctl.model import podresources
+from minikctl.model.containers import NO_SCTP
 from minikctl.model.objects import Object
 from minikctl.plan.pod import events, sandbox
 from minikctl.plan.pod.draft import Draft
@@ -25,6 +26,11 @@ def report(state: PodState, draft: Draft) -> None:
     if found:
         message = f"Accepted but not enforced on this node: {', '.join(found)}"
         draft.report("fidelity", events.warning(state.pod, REASON, message))
+    lost = [] if state.host_network else sandbox.unpublished_ports(state)
+    if lost:
+        ports = ", ".join(f"{port.host_port}/SCTP" for port in lost)
+        message = f"hostPort {ports} is not published: {NO_SCTP}; pods reach it at the pod's address"
+        draft.report("host ports", events.warning(state.pod, REASON, message))
     for number, message in enumerate(sandbox.resolution(state).warnings):
         draft.report(f"dns {number}", events.warning(state.pod, "DNSConfigForming", message))
 

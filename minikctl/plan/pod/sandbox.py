@@ -6,7 +6,7 @@ from typing import Any
 
 from minikctl.model import objects
 from minikctl.model.actions.node import HostFile
-from minikctl.model.containers import ContainerSpec, Mount, PortBinding
+from minikctl.model.containers import SCTP, ContainerSpec, Mount, PortBinding
 from minikctl.plan import dns
 from minikctl.plan.cni import protocol
 from minikctl.plan.pod import bandwidth, names
@@ -50,7 +50,7 @@ def pause_spec(state: PodState) -> ContainerSpec:
         entrypoint=("/pause",),
         hostname="" if host else hostname(state),
         network="host" if host else network(state),
-        ports=() if host else _host_ports(state),
+        ports=() if host else published_ports(state),
         pid_mode="host" if spec.get("hostPID") else "",
         ipc_mode="host" if spec.get("hostIPC") else "shareable",
         sysctls=_sysctls(state),
@@ -115,6 +115,19 @@ def hostname(state: PodState) -> str:
 
 def _domain(state: PodState) -> str:
     return f"{state.spec.get('subdomain')}.{state.view.namespace}.svc.{state.view.node.domain}"
+
+
+def published_ports(state: PodState) -> tuple[PortBinding, ...]:
+    """Return the host ports that the engine, or a plugin, is to publish."""
+    lost = unpublished_ports(state)
+    return tuple(port for port in _host_ports(state) if port not in lost)
+
+
+def unpublished_ports(state: PodState) -> tuple[PortBinding, ...]:
+    """Return the host ports that nobody can publish here: of SCTP, where the engine has said so."""
+    if not state.view.no_sctp or plugged(state):
+        return ()
+    return tuple(port for port in _host_ports(state) if port.protocol == SCTP)
 
 
 def _host_ports(state: PodState) -> tuple[PortBinding, ...]:

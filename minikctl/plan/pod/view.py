@@ -106,6 +106,8 @@ class PodView:
     machine: Object | None = None
     """The Node, and ``neighbours`` the pods that it has taken: known only of a pod that wants room there."""
     neighbours: tuple[Object, ...] = ()
+    no_sctp: bool = False
+    """Whether the engine has said that it cannot publish ports of SCTP."""
     containers: tuple[Container, ...] = ()
     config_maps: Mapping[str, Object] = field(default_factory=dict)
     secrets: Mapping[str, Object] = field(default_factory=dict)

@@ -70,8 +70,9 @@ class Facts:
     """What was found out live, in the namespace of ``client``: "namespace/name", "" when none was entered.
 
     ``names`` are answers of cluster DNS, ``rules`` the text of the namespace's table, ``listeners`` by pod;
-    ``connections`` tell how a TCP connection to (address, port) went; ``silent`` are the names to which no
-    answer came at all.  What is absent was not looked at.
+    ``connections`` tell how a TCP connection to (address, port) went, ``associations`` what came of the
+    beginning of one of SCTP; ``silent`` are the names to which no answer came at all.  What is absent was not
+    looked at.
     """
 
     client: str = ""
@@ -80,6 +81,7 @@ class Facts:
     rules: str | None = None
     listeners: Mapping[Key, frozenset[Listener]] = field(default_factory=dict)
     connections: Mapping[tuple[str, int], str] = field(default_factory=dict)
+    associations: Mapping[tuple[str, int], str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from minikctl.plan import loadbalancer, proxy_view, service_ports
 from minikctl.plan.why import behind, names, node_proxy, rules, traffic
 from minikctl.plan.why.links import Facts, Link, View, broken, holds, listed, note, unknown
 
-CONNECTED = "connected"
+CONNECTED, ANSWERED = "connected", "answered"
 
 
 def domain_name(service: Object, domain: str) -> str:
@@ -116,12 +116,15 @@ def _address(service: Object) -> Iterator[Link]:
 
 def _connection(service: Object, facts: Facts) -> Iterator[Link]:
     for port in objects.spec(service).get("ports") or ():
+        protocol = port.get("protocol") or "TCP"
+        known = {"TCP": facts.connections, "SCTP": facts.associations}.get(protocol, {})
         for address in proxy_view.cluster_addresses(objects.spec(service)):
-            said = facts.connections.get((address, int(port["port"])))
+            said = known.get((address, int(port["port"])))
             if said is None:
                 continue
-            words = f"from {facts.client} to {address}:{port['port']}: {said}"
-            if said == CONNECTED:
+            goal = f"{address}:{port['port']}{'/SCTP' if protocol == 'SCTP' else ''}"
+            words = f"from {facts.client} to {goal}: {said}"
+            if said in (CONNECTED, ANSWERED):
                 yield holds("connection", words)
             elif said.startswith("not tried"):
                 yield unknown("connection", words)

@@ -26,10 +26,14 @@ def client_link(view: View) -> Iterator[Link]:
 def published_link(service: Object, view: View) -> Iterator[Link]:
     """Tell of ports that this machine could not be given; pods reach the Service without them."""
     last = view.last_of(service, publisher.FAILED, publisher.PUBLISHED)
-    if objects.spec(service).get("type") in publisher.PUBLISHED_TYPES and last is not None:
+    if objects.spec(service).get("type") not in publisher.PUBLISHED_TYPES:
+        return
+    if last is not None and last.get("reason") == publisher.FAILED:
         said = str(last.get("message") or last.get("note") or "")
-        if last.get("reason") == publisher.FAILED:
-            yield broken("published", said) if view.client is None else note("published", said)
+        yield broken("published", said) if view.client is None else note("published", said)
+    lost = view.said_of(service, publisher.NOT_PUBLISHED)
+    if lost and any(port.get("protocol") == "SCTP" for port in objects.spec(service).get("ports") or ()):
+        yield note("published", lost)
 
 
 def links(service: Object, view: View) -> Iterator[Link]:

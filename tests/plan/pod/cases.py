@@ -20,6 +20,7 @@ KEYS = {
     "pod", "orphan", "containers", "config_maps", "secrets", "services", "images", "attached",
     "probes", "messages", "failures", "busy", "reported", "has_directory", "memory_dir", "claims", "volumes", "resized",
     "written", "renewals", "stopping", "hooks", "machine", "neighbours", "unsafe_sysctls",
+    "no_sctp",
 }  # fmt: skip
 
 
@@ -168,6 +169,7 @@ def view(given: dict[str, Any]) -> PodView:
         stopping=frozenset(given.get("stopping") or ()),
         hooks=frozenset(given.get("hooks") or ()),
         has_directory=given.get("has_directory", True),
+        no_sctp=bool(given.get("no_sctp")),
     )
 
 

@@ -26,6 +26,7 @@ from minikctl.model.actions.node import (
     SubPath,
 )
 from minikctl.model.containers import Mount, PortBinding
+from minikctl.plan.cni import protocol
 from minikctl.plan.pod import (
     accounts,
     backoff,
@@ -721,6 +722,29 @@ def test_the_sandbox_owns_what_the_pod_shares() -> None:
     )
     assert (made.image, made.entrypoint) == ("infra:1", ("/pause",))
     assert made.labels[names.ATTEMPT] == "1"
+
+
+@pytest.mark.parametrize(
+    ("no_sctp", "network", "published"),
+    [
+        (False, "minikctl-test", [8080, 3868]),
+        (True, "minikctl-test", [8080]),
+        (True, f"{protocol.PLUGINS}node-1", [8080, 3868]),
+    ],
+)
+def test_of_sctp_only_plugins_can_publish_where_the_engine_cannot(
+    no_sctp: bool, network: str, published: list[int]
+) -> None:
+    ports = [
+        {"containerPort": 80, "hostPort": 8080},
+        {"containerPort": 38, "hostPort": 3868, "protocol": "SCTP"},
+    ]
+    found = running(app(ports=ports))
+    node = dataclasses.replace(found.view.node, network=network)
+    found = dataclasses.replace(found, view=dataclasses.replace(found.view, node=node, no_sctp=no_sctp))
+    made = sandbox.pause_spec(found)
+    assert [port.host_port for port in made.ports] == published
+    assert made.publishes_sctp is (3868 in published)
 
 
 @pytest.mark.parametrize(

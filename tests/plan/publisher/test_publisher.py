@@ -59,6 +59,42 @@ def test_of_a_load_balancer_of_another_class_only_the_node_ports_are_published()
     assert spec.ports == (PortBinding(80, "tcp", "127.0.0.1", 30080),)
 
 
+MIXED = service(
+    "web",
+    type="NodePort",
+    ports=[
+        {"port": 53, "protocol": "UDP", "nodePort": 30053},
+        {"port": 38, "protocol": "SCTP", "nodePort": 30038},
+    ],
+)
+
+
+def test_sctp_is_left_out_and_told_where_it_cannot_be_published() -> None:
+    lacking = publisher.View(("default", "web"), MIXED, (), PLACE, no_sctp=True)
+    run, event = publisher.desired(lacking).actions
+    assert isinstance(run, network.RunPublisher)
+    assert run.spec.ports == (PortBinding(53, "udp", "127.0.0.1", 30053),)
+    assert isinstance(event, api.RecordEvent)
+    assert (event.reason, event.message) == (
+        "NotPublished",
+        "SCTP is not published at 127.0.0.1:30038: the kernel of the engine's machine has no SCTP sockets; "
+        "pods reach the Service all the same",
+    )
+    full = made(MIXED)
+    assert full.publishes_sctp
+    assert not run.spec.publishes_sctp
+    # A control plane that does not know yet keeps the publisher, and with it the ports of UDP.
+    assert full.labels == run.spec.labels
+
+
+def test_a_service_of_sctp_alone_has_no_publisher_where_it_cannot_be_published() -> None:
+    only = service("web", type="NodePort", ports=[{"port": 38, "protocol": "SCTP", "nodePort": 30038}])
+    lacking = publisher.View(("default", "web"), only, (), PLACE, no_sctp=True)
+    (event,) = publisher.desired(lacking).actions
+    assert isinstance(event, api.RecordEvent)
+    assert event.reason == "NotPublished"
+
+
 def test_only_protocols_that_are_its_own_are_published() -> None:
     ports = [{"port": 80, "nodePort": 30080}, {"port": 53, "protocol": "UDP", "nodePort": 30053}]
     place = dataclasses.replace(PLACE, protocols=publisher.OTHERS)

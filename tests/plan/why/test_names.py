@@ -68,6 +68,26 @@ def test_who_listens_by_udp_is_looked_at(listeners: list[Listener], words: str) 
     assert (name, words in said) == (("listeners", True) if words else ("", True))
 
 
+@pytest.mark.parametrize(
+    ("said", "broken", "words"),
+    [
+        ("answered", "", ""),
+        ("refused", "connection", "10.96.0.20:53/SCTP: refused"),
+        ("no answer", "connection", "no answer"),
+    ],
+)
+def test_an_association_is_begun(said: str, broken: str, words: str) -> None:
+    ports = [{"name": "s", "port": 53, "protocol": "SCTP"}, {"name": "u", "port": 53, "protocol": "UDP"}]
+    both = cases.service("web", ports=ports, selector={"app": "web"})
+    piece = cases.endpoint_slice("web", "10.1.0.2", ports=ports)
+    facts = replace(GOOD, rules=None, listeners={}, connections={("10.96.0.20", 53): "refused"})
+    facts = replace(facts, associations={("10.96.0.20", 53): said})
+    found = service.walk(both, replace(VIEW, slices=[piece], facts=facts))
+    assert len([link for link in found if link.name == "connection"]) == 1
+    name, told = verdict(found)
+    assert (name, words in told) == (broken, True)
+
+
 def test_listeners_of_sctp_are_not_looked_at() -> None:
     sctp = cases.service("web", ports=[{"port": 53, "protocol": "SCTP"}], selector={"app": "web"})
     piece = cases.endpoint_slice("web", "10.1.0.2", ports=[{"port": 53, "protocol": "SCTP"}])

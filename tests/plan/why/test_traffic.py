@@ -138,3 +138,14 @@ def test_ports_that_this_machine_did_not_get_are_told_until_it_gets_them() -> No
     assert verdict(service.walk(outer, replace(view, events=[later, FAILED]))) == ("", "")
     inner = {**outer, "spec": {**outer["spec"], "type": "ClusterIP"}}
     assert verdict(service.walk(inner, view)) == ("", "")
+
+
+def test_sctp_that_this_machine_cannot_publish_is_a_note_for_as_long_as_there_is_such_a_port() -> None:
+    lost = told("NotPublished", "SCTP is not published at 127.0.0.1:30038", "2026-01-01T00:00:05Z")
+    outer = web(type="NodePort")
+    outer["metadata"]["uid"] = "uid-web"
+    view = replace(VIEW, events=[lost])
+    assert not [link for link in service.walk(outer, view) if link.name == "published"]
+    outer["spec"]["ports"] = [*outer["spec"]["ports"], {"name": "s", "port": 38, "protocol": "SCTP"}]
+    found = walked(outer, view, "published")
+    assert (found.state, found.words) == (State.NOTE, lost["message"])
