@@ -11,7 +11,8 @@ NEEDED=(
 )
 PACKAGES=.
 if [ "${1:-}" = dev ]; then
-  NEEDED+=(git=git wrk=wrk dnsperf=dnsperf zsh=zsh fish=fish /usr/lib/cni/bridge=containernetworking-plugins /usr/lib/usrsctp/client=libusrsctp-examples)
+  NEEDED+=(git=git wrk=wrk dnsperf=dnsperf zsh=zsh fish=fish /usr/lib/cni/bridge=containernetworking-plugins)
+  NEEDED+=(/usr/lib/usrsctp/client=libusrsctp-examples)
   PACKAGES='.[dev]'
 fi
 
