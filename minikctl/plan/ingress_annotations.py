@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
-from minikctl.plan import ingress_auth
+from minikctl.plan import ingress_auth, ingress_users
 from minikctl.plan.ingress_options import PLAIN, Canary, Cookie, Cors, ExternalAuth, Options
 
 Value = TypeVar("Value")
@@ -21,6 +21,8 @@ PREFIX = "nginx.ingress.kubernetes.io/"
 NOTHING: tuple[str, ...] = ()
 ANYBODY: tuple[str, ...] = ("*",)
 PROTOCOLS = ("HTTP", "HTTPS", "GRPC", "GRPCS", "AUTO_HTTP")
+STREAMING = ("proxy-buffering", "proxy-request-buffering")
+"""The proxy passes on what comes as it comes: what asks for that is done."""
 GUARDS = (
     "auth-tls-secret",
     "auth-tls-verify-client",
@@ -215,6 +217,8 @@ def read(annotations: Mapping[str, str], users: Sequence[tuple[str, str]] | None
     external, no_server = _external(found)
     rate, seconds = _rate(found)
     location, code = _redirect(found)
+    for name in STREAMING:
+        found.read(name, _one_of("off"), "")
     return Options(
         shut=shut or no_users or no_server,
         https=_https(found),
@@ -285,11 +289,10 @@ def _auth(
         return "", (), f"{PREFIX}auth-type {kind} is not done"
     if users is None:
         return "", (), "auth-secret names no Secret of the Ingress' namespace that has a key auth"
-    usable = tuple((name, given) for name, given in users if _usable(name, given))
+    usable = tuple((name, given) for name, given in users if ingress_users.is_usable(name, given))
     if len(usable) < len(users):
-        left = ", ".join(name for name, given in users if not _usable(name, given))
-        known = "only hashes of crypt(3) are known (htpasswd -B, -5)"
-        words = f"{PREFIX}auth-secret: users {left} are refused: {known}"
+        left = ", ".join(name for name, given in users if not ingress_users.is_usable(name, given))
+        words = f"{PREFIX}auth-secret: users {left} are refused: {ingress_users.KNOWN}"
         found.problems.append(("InvalidAnnotation", words))
     return realm, usable, "" if usable else "no user of auth-secret can be let in"
 
@@ -303,11 +306,6 @@ def _external(found: Reader) -> tuple[ExternalAuth | None, str]:
         return None, ""
     parsed = ingress_auth.parse(*texts, parameter, passed)
     return (None, PREFIX + parsed) if isinstance(parsed, str) else (parsed, "")
-
-
-def _usable(name: str, given: str) -> bool:
-    known = given.startswith(("$1$", "$2y$", "$2b$", "$2a$", "$5$", "$6$", "$y$"))
-    return known and bool(re.fullmatch(r"[\w.@-]+", name)) and bool(re.fullmatch(r"[\w./$,=]+", given))
 
 
 def secret_of(annotations: Mapping[str, str], namespace: str) -> tuple[str, str] | None:
@@ -336,9 +334,10 @@ def _cookie(found: Reader) -> Cookie | None:
     wanted = found.read("affinity", _one_of("cookie"), "")
     found.read("affinity-mode", _one_of("balanced", "persistent"), "")
     found.has("session-cookie-change-on-failure")
+    longest, expires = found.number("session-cookie-max-age"), found.number("session-cookie-expires")
     cookie = Cookie(
         name=found.read("session-cookie-name", _token, Cookie.name),
-        max_age=found.number("session-cookie-max-age") or found.number("session-cookie-expires"),
+        max_age=longest or expires,
         path=found.read("session-cookie-path", _path, ""),
         same_site=found.read("session-cookie-samesite", _one_of("None", "Lax", "Strict"), ""),
         secure=found.flag("session-cookie-secure"),

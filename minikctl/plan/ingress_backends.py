@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from minikctl.plan import haproxy, ingress_auth
+from minikctl.plan import haproxy, ingress_auth, ingress_users
 from minikctl.plan.ingress import Backend, CanaryRoute
 from minikctl.plan.ingress_auth import VARIABLE, VARIABLES
 from minikctl.plan.ingress_options import Cookie, Cors, Options
@@ -63,8 +63,7 @@ def render(one: Backend, slots: Sequence[Target | None], own: Mapping[str, int])
     server = SERVERS.get(one.options.protocol or one.protocol, "")
     users = ""
     if one.options.users:
-        lines = [f"user {name} password {quoted(given)}" for name, given in one.options.users]
-        users = haproxy.section(f"userlist users_{one.name}", lines) + "\n"
+        users = ingress_users.userlist(one.name, one.options.users) + "\n"
     return users + haproxy.backend(one.name, slots, *settings, server=server)
 
 
@@ -78,7 +77,7 @@ def _lines(one: Backend, own: Mapping[str, int]) -> Iterator[str]:
     # A question before the request is answered to everybody, as browsers ask it without credentials.
     yield from _cors(options.cors) if options.cors else ()
     if options.users:
-        yield f"http-request auth realm {quoted(options.realm)} if !{{ http_auth(users_{one.name}) }}"
+        yield from ingress_users.lines(one.name, options.users, options.realm)
     yield from ingress_auth.lines(options.auth, own) if options.auth else ()
     yield from _changes(one)
     yield from _transport(options)

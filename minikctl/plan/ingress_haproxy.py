@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from minikctl.model.objects import Key
-from minikctl.plan import haproxy, ingress_auth, ingress_backends, ingress_expressions
+from minikctl.plan import haproxy, ingress_auth, ingress_backends, ingress_expressions, ingress_users
 from minikctl.plan.haproxy import CONFIG, Rendered, Slots, section
 from minikctl.plan.ingress import ANY_HOST, Certificate, Routing
 
@@ -44,6 +44,7 @@ def render(
     text = {
         CERTIFICATE_LIST: certificate_list(routing.secrets),
         **maps(routing),
+        **user_maps(routing),
         **scripts(routing),
     }
     bare = configuration(routing, haproxy.emptied(assigned), place)
@@ -70,6 +71,15 @@ def maps(routing: Routing) -> dict[str, str]:
         "exact.map": map_text(routing.exact),
         "prefixes.map": map_text(routing.prefixes),
         **ingress_expressions.maps(routing),
+    }
+
+
+def user_maps(routing: Routing) -> dict[str, str]:
+    """Return the files with users' hashes that the proxy does not know by itself."""
+    return {
+        ingress_users.map_file(name): ingress_users.map_text(one.options.users)
+        for name, one in routing.backends.items()
+        if ingress_users.need_script(one.options.users)
     }
 
 
@@ -117,6 +127,8 @@ def scripts(routing: Routing) -> dict[str, str]:
         found[ingress_backends.BODY_LIMIT_FILE] = ingress_backends.BODY_LIMIT
     if any(one.auth for one in options):
         found[ingress_auth.SCRIPT_FILE] = ingress_auth.SCRIPT
+    if any(ingress_users.need_script(one.users) for one in options):
+        found[ingress_users.SCRIPT_FILE] = ingress_users.SCRIPT
     return found
 
 

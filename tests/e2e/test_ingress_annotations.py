@@ -18,9 +18,10 @@ from tests.e2e.test_network import NAMESPACE, meta, self_signed, service
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
-USER_HASH = subprocess.run(
-    ["openssl", "passwd", "-5", "secret"], capture_output=True, text=True, check=False
-).stdout.strip()
+
+def hashed(kind: str, password: str) -> str:
+    argv = ["openssl", "passwd", kind, password]
+    return subprocess.run(argv, capture_output=True, text=True, check=False).stdout.strip()
 
 
 @pytest.fixture(scope="module")
@@ -162,7 +163,10 @@ def test_the_host_and_a_prefix_may_be_set_and_other_names_given(site: Site) -> N
 
 
 def test_basic_auth(site: Site) -> None:
-    users = base64.b64encode(f"tim:{USER_HASH}\n".encode()).decode()
+    long = "a password of more than one block"
+    listed = {"tim": hashed("-5", "secret"), "ann": hashed("-apr1", "secret"), "bob": hashed("-apr1", long)}
+    text = "".join(f"{name}:{one}\n" for name, one in listed.items())
+    users = base64.b64encode(text.encode()).decode()
     site.apply(
         {"apiVersion": "v1", "kind": "Secret", "metadata": meta("users"), "data": {"auth": users}},
         annotated("auth", {"auth-type": "basic", "auth-secret": "users", "auth-realm": "Here"}),
@@ -174,7 +178,10 @@ def test_basic_auth(site: Site) -> None:
     assert 'basic realm="here"' in head.lower()
     assert site.ask("auth.test", "/", "-u", "tim:wrong")[0] == 401
     assert site.ask("auth.test", "/", "-X", "OPTIONS")[0] == 401
-    assert site.to("auth.test", "/", "-u", "tim:secret") == "a"
+    for user, password in (("tim", "secret"), ("ann", "secret"), ("bob", long), ("bob", long)):
+        assert site.to("auth.test", "/", "-u", f"{user}:{password}") == "a"
+        assert site.ask("auth.test", "/", "-u", f"{user}:{password}.")[0] == 401
+    assert site.ask("auth.test", "/", "-u", "ann:")[0] == 401
     assert site.ask("nobody.test")[0] == 503
     eventually(lambda: "Shut" in site.reasons("nobody"))
     assert "GET http://auth.test/ -> 401" in site.cluster.out("why", "ingress/auth", "-n", NAMESPACE)

@@ -76,7 +76,7 @@ def test_what_is_not_known_is_told() -> None:
         ({"whitelist_source_range": "x"}, None, "cannot be read"),
         ({"auth_type": "digest"}, None, "digest is not done"),
         ({"auth_type": "basic"}, None, "no Secret of the Ingress"),
-        ({"auth_type": "basic"}, [("tim", "$apr1$x")], "no user"),
+        ({"auth_type": "basic"}, [("tim", "{SHA}x")], "no user"),
     ],
 )
 def test_what_would_let_in_too_many_shuts_the_ingress(given: dict[str, str], users: Any, why: str) -> None:
@@ -95,11 +95,15 @@ def test_values_are_understood() -> None:
     assert read(proxy_body_size="1k").body_limit == 1024
     assert read(temporal_redirect="/x", permanent_redirect="/y").code == 302
     assert read(affinity="cookie", session_cookie_expires="9").cookie == Cookie(max_age=9)
+    both_ages = read(affinity="cookie", session_cookie_expires="9", session_cookie_max_age="8")
+    assert (both_ages.cookie, both_ages.problems) == (Cookie(max_age=8), ())
+    assert read(proxy_buffering="off", proxy_request_buffering="off").problems == ()
+    assert len(read(proxy_buffering="on").problems) == 1
     assert read(canary="true", canary_weight="7").canary == Canary(weight=7)
     assert (read(ssl_redirect="true").https, read(force_ssl_redirect="true").https) == ("tls", "always")
     assert read(server_alias="a.test, *.b.test").aliases == ("a.test", "*.b.test")
     assert read(proxy_read_timeout="2147483", proxy_body_size="1g").problems == ()
-    users = [("tim", HASH), ("old", "$apr1$x")]
+    users = [("tim", HASH), ("old", "{SHA}x")]
     found = read(users, auth_type="basic", auth_secret="s")
     assert (found.users, found.shut) == ((("tim", HASH),), "")
     assert "users old are refused" in found.problems[0][1]
@@ -160,7 +164,7 @@ def test_users_have_a_list_of_their_own() -> None:
     one = annotated(auth_type="basic", auth_secret="s")
     text = rendered(one, users={("default", "s"): [("tim", HASH)]})
     assert f"userlist users_default_a_80:i\n  user tim password '{HASH}'\n" in text
-    assert "if !{ http_auth(users_default_a_80:i) }\n" in text
+    assert "if !{ http_auth(users_default_a_80:i) } " in text
 
 
 def test_expressions_of_a_host_are_tried_longest_first() -> None:
