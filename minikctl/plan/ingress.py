@@ -486,7 +486,7 @@ def _tls(draft: _Draft, ingress: Object) -> None:
 def _certify(draft: _Draft, ingress: Object, secret: Key, hosts: Sequence[str]) -> None:
     """Have hosts show a certificate; without hosts, those that it names itself, as far as they are free."""
     free = [host for host in hosts if draft.certified.setdefault(host, secret) == secret]
-    for host in set(hosts) - set(free):
+    for host in sorted(set(hosts) - set(free)):
         if draft.view.certificates[draft.certified[host]].pem != draft.view.certificates[secret].pem:
             words = f'{host} shows the certificate of an older Ingress, not that of Secret "{secret[1]}"'
             draft.problem(ingress, "CertificateUnused", words)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -200,6 +201,9 @@ def test_a_host_shows_the_certificate_of_the_oldest_ingress() -> None:
     assert found.secrets == {("default", "zz"): ("h", "i"), ("default", "aa"): ("j",)}
     told = [one.message for one in found.problems if one.reason == "CertificateUnused"]
     assert told == ['h shows the certificate of an older Ingress, not that of Secret "aa"']
+    copied = [certificate("zz"), replace(certificate("aa"), pem=certificate("zz").pem)]
+    same = ingress.routing(view(younger, older, certificates=copied))
+    assert [one for one in same.problems if one.reason == "CertificateUnused"] == []
     late = secured("late", "3", "other", "h")
     assert ("default", "other") not in ingress.routing(view(older, late, certificates=held)).secrets
     named = secured("named", "0", "other")

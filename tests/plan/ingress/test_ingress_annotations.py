@@ -48,6 +48,7 @@ OWN = {"http": 80, "https": 443}
         ("load_balance", "magic"),
         ("session_cookie_name", "a b"),
         ("upstream_vhost", 'a"b'),
+        ("upstream_vhost", "$host"),
         ("proxy_read_timeout", "2147484"),
         ("proxy_body_size", "9999999999g"),
         ("server_alias", "*"),
@@ -100,6 +101,7 @@ def test_values_are_understood() -> None:
     assert read(proxy_buffering="off", proxy_request_buffering="off").problems == ()
     assert len(read(proxy_buffering="on").problems) == 1
     assert read(canary="true", canary_weight="7").canary == Canary(weight=7)
+    assert read(canary="true", canary_by_header_pattern="^x").canary == Canary(pattern="^x")
     assert (read(ssl_redirect="true").https, read(force_ssl_redirect="true").https) == ("tls", "always")
     assert read(server_alias="a.test, *.b.test").aliases == ("a.test", "*.b.test")
     assert read(proxy_read_timeout="2147483", proxy_body_size="1g").problems == ()
