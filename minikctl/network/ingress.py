@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import Iterator, Mapping
 
 from minikctl import errors
@@ -18,7 +19,7 @@ from minikctl.network.tools import Tools
 from minikctl.plan import haproxy, ingress, ingress_haproxy, ingress_secrets, ingress_status, proxy_view
 from minikctl.plan.haproxy import Rendered
 from minikctl.plan.ingress import Certificate, Routing, View
-from minikctl.plan.ingress_haproxy import DEFAULT_CERTIFICATE
+from minikctl.plan.ingress_haproxy import DEFAULT_CERTIFICATE, certificate_file
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +44,7 @@ class IngressBook:
         self._secrets = of(kinds.SECRET)
         self._pods = of(kinds.POD)
         self._certificates: dict[Key, tuple[str, Certificate]] = {}
+        self._spoilt: dict[str, str] = {}
 
     async def ready(self) -> None:
         """Return once the caches are filled."""
@@ -112,7 +114,17 @@ class IngressBook:
             held = self._certificates.get(key)
             if held is None or held[0] != revision:  # checking them costs
                 held = self._certificates[key] = revision, certificates.from_secret(secret)
-            yield key, held[1]
+            yield key, self._judged(held[1])
+        present = {held.pem for _, held in self._certificates.values()}
+        self._spoilt = {pem: why for pem, why in self._spoilt.items() if pem in present}
+
+    def _judged(self, held: Certificate) -> Certificate:
+        why = self._spoilt.get(held.pem, "")
+        return Certificate(held.secret, "", f'Secret "{held.secret[1]}": {why}') if why else held
+
+    def spoil(self, certificate: Certificate) -> None:
+        """Take note that the proxy does not take a certificate: it counts as unusable until it is another."""
+        self._spoilt[certificate.pem] = "the proxy does not take this certificate (its key may be too short)"
 
     def ingresses(self) -> dict[Key, Object]:
         """Return all Ingresses by their keys."""
@@ -188,7 +200,8 @@ class IngressController:
                 await self._loaded.bring(rendered)
                 break
             except Refused as error:
-                self._blame(error, rendered, present)
+                if not self._spoil(error, view):
+                    self._blame(error, rendered, present)
         self._tell(routing, present)
         await self._write_status(routing, present)
 
@@ -210,6 +223,19 @@ class IngressController:
         self._refused = {
             key: wish for key, wish in self._refused.items() if key in present and _wish(present[key]) == wish
         }
+
+    def _spoil(self, error: Refused, view: View) -> bool:
+        """Do without the certificates that made the proxy refuse; tell whether there are any."""
+        found = [
+            one
+            for key, one in view.certificates.items()
+            if one.pem
+            and key[0]
+            and re.search(rf"{re.escape(certificate_file(key))}(?![\w.-])", error.output)
+        ]
+        for one in found:
+            self._book.spoil(one)
+        return bool(found)
 
     def _blame(self, error: Refused, rendered: Rendered, present: Mapping[Key, Object]) -> None:
         """Tell the Ingresses that made the proxy refuse; raise if there is none to blame."""

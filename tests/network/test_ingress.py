@@ -199,6 +199,30 @@ async def test_a_refused_ingress_is_tried_again_when_its_annotations_change_or_a
         assert world.address("bad") == [{"ip": "127.0.1.1"}]
 
 
+async def test_a_refused_certificate_is_done_without_until_there_is_another() -> None:
+    """Its Ingress is served meanwhile; a certificate of a like name is none of it."""
+    world = World()
+    for name, pem in (("weak.pem", PEM), ("weak", OTHER)):
+        world.client.put(secret(name, pem))
+        world.client.put(make(name, rule(name, path("/", "a")), tls=[{"hosts": [name], "secretName": name}]))
+
+    def refuses(files: Any) -> str:
+        return "unable to load SSL certificate 'certs/default_weak.pem.pem'." if PEM in files.values() else ""
+
+    world.proxy.refuses = refuses
+    world.client.put(proxy_pod())
+    async with world.running(world.controller.run()):
+        await world.turn()
+        assert world.address("weak") == world.address("weak.pem") == [{"ip": "127.0.1.1"}]
+        assert "weak.pem/ default_a_80\n" in world.proxy.files["prefixes.map"]
+        assert world.proxy.files["crt-list.txt"].splitlines()[1:] == ["certs/default_weak.pem weak"]
+        assert world.events.reasons("weak.pem") == ["CertificateUnusable"]
+        assert world.events.reasons("weak") == []
+        world.client.put(secret("weak.pem", OTHER))
+        await world.turn()
+        assert "certs/default_weak.pem.pem weak.pem" in world.proxy.files["crt-list.txt"].splitlines()
+
+
 async def test_a_refusal_that_nobody_is_to_blame_for_keeps_the_last_good_routes() -> None:
     world = World()
     world.client.put(WEB)

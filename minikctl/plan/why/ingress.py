@@ -172,7 +172,8 @@ def _certificate(
             yield broken("certificate", f"{what}: {why}" if why else what)
             return
         if seen.problem:
-            yield broken("certificate", f'https://{host}/ shows that of Secret "{name}": {seen.problem}')
+            what = f' shows that of Secret "{name}"' if seen.certificate else ""
+            yield broken("certificate", f"https://{host}/{what}: {seen.problem}")
             return
     yield holds("certificate", f"from Secret {name}")
 

@@ -595,7 +595,7 @@ def test_users_of_an_ingress_are_looked_up() -> None:
             'that of Secret "s": certificate has expired',
         ),
         (ingress.Handshake(b"other"), 'does not show the certificate of Secret "s": it is broken'),
-        (ingress.Handshake(problem="no answer"), 'shows that of Secret "s": no answer'),
+        (ingress.Handshake(problem="no answer"), "https://web.localhost/: no answer"),
     ],
 )
 def test_a_certificate_is_judged_by_what_clients_are_shown(seen: ingress.Handshake, words: str) -> None:
