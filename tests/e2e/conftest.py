@@ -15,7 +15,8 @@ import tempfile
 import time
 import uuid
 from collections.abc import Iterator, Sequence
-from typing import Any
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, cast
 
 import pytest
 
@@ -163,6 +164,29 @@ def curl(url: str, *words: str, seconds: float = 15) -> str:
 
 
 eventually = waiting.eventually
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """Run a test that is marked ``side_by_side(NAME)`` with each value of that fixture, all at the same time."""
+    marker = pyfuncitem.get_closest_marker("side_by_side")
+    if marker is None:
+        return None
+    (name,) = marker.args
+    wanted = {each: pyfuncitem.funcargs[each] for each in pyfuncitem._fixtureinfo.argnames}
+    worlds = cast("dict[str, Any]", wanted.pop(name))
+
+    def run(which: str) -> None:
+        try:
+            pyfuncitem.obj(**wanted, **{name: worlds[which]})
+        except BaseException as error:
+            error.add_note(f"with the {name} {which}")
+            raise
+
+    with ThreadPoolExecutor(len(worlds)) as pool:
+        for running in [pool.submit(run, which) for which in worlds]:
+            running.result()
+    return True
 
 
 @pytest.fixture(scope="module")
