@@ -10,7 +10,7 @@ import contextlib
 import ipaddress
 import itertools
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Set
 
 
 class Taken(Exception):
@@ -23,6 +23,10 @@ class Exhausted(Exception):
 
 Choose = Callable[[int, int], int]
 """Picks a number from [low, high)."""
+
+
+Busy = Callable[[], Set[int]]
+"""Tells which ports others have at the moment."""
 
 
 class Pool:
@@ -41,22 +45,22 @@ class Pool:
         self._used.add(number)
         return True
 
-    def take_any(self) -> int:
-        """Take some number, from above the low band while there is one."""
-        for low, high in ((self._band, self._size), (0, self._band)):
-            found = self._free(low, high)
-            if found is not None:
-                self._used.add(found)
-                return found
+    def take_any(self, shunned: Set[int] = frozenset()) -> int:
+        """Take some number, above the low band while there is one; a shunned one if there is no other."""
+        for avoided in (shunned, frozenset[int]()):
+            for low, high in ((self._band, self._size), (0, self._band)):
+                found = self._free(low, high, avoided)
+                if found is not None:
+                    self._used.add(found)
+                    return found
         raise Exhausted
 
-    def _free(self, low: int, high: int) -> int | None:
+    def _free(self, low: int, high: int, avoided: Set[int]) -> int | None:
         if high <= low:
             return None
         start = self._choose(low, high)
-        return next(
-            (n for n in itertools.chain(range(start, high), range(low, start)) if n not in self._used), None
-        )
+        numbers = itertools.chain(range(start, high), range(low, start))
+        return next((n for n in numbers if n not in self._used and n not in avoided), None)
 
     def release(self, number: int) -> None:
         """Give it back; harmless when it is free."""
@@ -179,10 +183,16 @@ class AddressPools:
 
 
 class PortPool:
-    """Node ports of one range, whatever their protocol."""
+    """Node ports of one range, whatever their protocol.
 
-    def __init__(self, low: int = 30000, high: int = 32767, choose: Choose = random.randrange) -> None:
+    Who asks for any gets one that is not ``busy`` while there is such: nobody else of the machine has it.
+    """
+
+    def __init__(
+        self, low: int = 30000, high: int = 32767, choose: Choose = random.randrange, busy: Busy = frozenset
+    ) -> None:
         self.low, self.high = low, high
+        self._busy = busy
         size = high - low + 1
         self._pool = Pool(size, _band(size, 32, 128), choose)
 
@@ -197,7 +207,7 @@ class PortPool:
 
     def take_any(self) -> int:
         """Take some free port; raises ``Exhausted``."""
-        return self.low + self._pool.take_any()
+        return self.low + self._pool.take_any({port - self.low for port in self._busy()})
 
     def release(self, port: int) -> None:
         """Give it back; harmless when it is free or foreign."""

@@ -54,12 +54,13 @@ NAME_ATTEMPTS = 8
 
 @dataclass(frozen=True)
 class Settings:
-    """What the cluster was set up with, and the sources of chance."""
+    """What the cluster was set up with, and the sources of chance; ``busy`` are ports that others have."""
 
     service_cidr: str = "10.96.0.0/16"
     node_ports: tuple[int, int] = (30000, 32767)
     clock: clocks.Clock = field(default_factory=clocks.SystemClock)
     choose: Callable[[int, int], int] = random.randrange
+    busy: pools.Busy = frozenset
     new_uid: Callable[[], str] = lambda: str(uuid.uuid4())
 
 
@@ -80,7 +81,7 @@ class Registry:
         self.admission = chain.Chain(plugins.build(world, self.roles, self.webhooks), world.measured)
         self.services = services.Addresses(
             pools.AddressPools(self.settings.service_cidr, choose),
-            pools.PortPool(*self.settings.node_ports, choose),
+            pools.PortPool(*self.settings.node_ports, choose, self.settings.busy),
         )
 
     async def start(self) -> None:

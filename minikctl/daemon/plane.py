@@ -38,6 +38,7 @@ from minikctl.client.settings import ClusterSettings
 from minikctl.daemon import process, relay, server
 from minikctl.daemon.core import Core
 from minikctl.daemon.late import LateStreams
+from minikctl.drivers import listening
 from minikctl.model import objects
 from minikctl.runtime import clock as clocks
 from minikctl.runtime import tasks
@@ -151,7 +152,8 @@ async def opened(
     _refuse_a_loss(home)
     store = await Store.open(Path(home.store))
     try:
-        registry = Registry(store, RegistrySettings(service_cidr=settings.service_cidr, clock=clock))
+        busy = listening.ports if settings.runtime == "docker" else frozenset
+        registry = Registry(store, RegistrySettings(settings.service_cidr, clock=clock, busy=busy))
         await registry.start()
         try:
             client = LocalClient(registry)

@@ -11,7 +11,10 @@ from typing import Protocol
 
 ANY = "0.0.0.0"
 LISTEN = "0A"
+UNCONNECTED = "07"
+"""The state of sockets that take datagrams from anybody."""
 _TABLES = (Path("/proc/net/tcp"), Path("/proc/net/tcp6"))
+_DATAGRAMS = (Path("/proc/net/udp"), Path("/proc/net/udp6"))
 
 
 class Listening(Protocol):
@@ -25,6 +28,20 @@ class Listening(Protocol):
 def of_this_machine() -> frozenset[tuple[str, int]]:
     """Fits ``Listening``: from the kernel's tables, empty where there are none."""
     return frozenset(one for table in _TABLES if table.exists() for one in listeners(table.read_text()))
+
+
+def ports() -> frozenset[int]:
+    """Return the ports of this machine that a process has, by TCP or by UDP, at whatever address."""
+    tables = [table.read_text() for table in (*_TABLES, *_DATAGRAMS) if table.exists()]
+    return frozenset(port for table in tables for port in held(table))
+
+
+def held(table: str) -> Iterator[int]:
+    """Yield the ports that are listened on by a table in the form of ``/proc/net/tcp`` or ``udp``."""
+    for line in table.splitlines()[1:]:
+        fields = line.split()
+        if len(fields) > 3 and fields[3] in (LISTEN, UNCONNECTED):
+            yield int(fields[1].rpartition(":")[2], 16)
 
 
 def nobody() -> frozenset[tuple[str, int]]:

@@ -215,6 +215,13 @@ def test_pools_use_the_low_band_last() -> None:
     assert ports.take_any() == 30005
 
 
+def test_a_port_that_somebody_else_has_is_given_only_when_there_is_no_other() -> None:
+    busy = {*range(30016, 30020), *range(30021, 30032), *range(30000, 30016)}
+    ports = pools.PortPool(30000, 30031, lambda low, _: low, lambda: busy)
+    assert [ports.take_any() for _ in range(3)] == [30020, 30016, 30017]
+    ports.take(30005)
+
+
 def test_the_bands_are_as_wide_as_kubernetes_has_them() -> None:
     assert pools.AddressPool("10.96.0.0/16", lambda low, _: low).take_any() == "10.96.1.1"
     assert pools.PortPool(choose=lambda low, _: low).take_any() == 30086

@@ -27,6 +27,18 @@ def test_ipv6_listeners_that_take_ipv4_clients_count_too() -> None:
     assert set(listening.listeners(TABLE6)) == {("0.0.0.0", 8080), ("127.0.0.2", 22)}
 
 
+def test_ports_are_held_by_listeners_and_by_who_takes_datagrams_from_anybody() -> None:
+    assert list(listening.held(TABLE)) == [30000, 80]
+    datagrams = TABLE.replace(" 0A ", " 07 ")
+    assert list(listening.held(datagrams)) == [30000, 80]
+    with (
+        socket.create_server(("127.0.0.1", 0)) as server,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taking,
+    ):
+        taking.bind(("127.0.0.1", 0))
+        assert {server.getsockname()[1], taking.getsockname()[1]} <= listening.ports()
+
+
 def test_a_port_is_somebodys() -> None:
     assert list(listening.inodes(TABLE, 80)) == ["2"]
     assert list(listening.inodes(TABLE, 30001)) == []
