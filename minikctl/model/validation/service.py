@@ -126,6 +126,9 @@ def _external(spec: dict[str, Any]) -> Iterator[Cause]:
             for fault in names.dns_subdomain(name):
                 yield causes.invalid("spec.externalName", name, fault)
     if spec.get("type") == "LoadBalancer":
+        wanted = spec.get("loadBalancerClass")
+        for fault in names.qualified_name(wanted) if wanted is not None else ():
+            yield causes.invalid("spec.loadBalancerClass", wanted, fault)
         for index, value in enumerate(spec.get("loadBalancerSourceRanges") or ()):
             for fault in addresses.cidr(value):
                 yield causes.invalid(f"{_RANGES}[{index}]", value, fault)
