@@ -159,6 +159,10 @@ class EngineUnavailable(DriverError):
     """No Docker engine answers."""
 
 
+class NetworkUnready(DriverError):
+    """An engine answers, but nothing can connect pods; the message is what a kubelet says of it."""
+
+
 class ImageMissing(DriverError):
     """The image is neither present nor can it be pulled; the message says why."""
 

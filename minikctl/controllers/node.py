@@ -81,8 +81,10 @@ class NodeController(base.ApiController[node.View]):
         trouble = ""
         try:
             self._facts = await self._machine.facts()
-        except errors.DriverError as error:
+        except errors.NetworkUnready as error:
             trouble = str(error)
+        except errors.DriverError as error:
+            trouble = f"container runtime is down: {error}"
         return node.View(
             key[1],
             self._version,

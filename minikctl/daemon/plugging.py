@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import cast
 
@@ -25,17 +25,28 @@ log = logging.getLogger(__name__)
 DIRECTORY = "cni"
 AGAIN_SECONDS = 60.0
 RETRY_SECONDS = 1.0
+NOT_READY = (
+    "container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady "
+    "message:Network plugin returns error: "
+)
+"""What a kubelet says of its node while plugins cannot attach pods."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Plugged:
-    """What plugins add to a cluster."""
+    """What plugins add to a cluster; ``problem`` says why they cannot attach pods at present, "" if they can.
+
+    ``changed`` is called when that is another.
+    """
 
     engine: CniEngine
     nodes: cni_nodes.NodeContainers
     plugins: cni.Plugins
     core: Core
     netns: agent.AgentNetns
+    changed: Callable[[], None]
+    problem: str = ""
+    _versed: bool = False
 
     @property
     def as_engine(self) -> engines.Engine:
@@ -68,19 +79,38 @@ class Plugged:
                 await tasks.first(clock.sleep(pause), lost.wait())
                 lost.clear()
                 looked = looked or await self._guarded(self._look(), "looking at attachments")
+                if looked:
+                    await self._guarded(self.ask(), "asking plugins")
                 await self._guarded(self.start(), "containers of nodes")
                 await self._guarded(self.tell(), "ranges of nodes")
                 await self._guarded(self.engine.collect(), "detaching")
 
+    async def ask(self) -> None:
+        """Have plugins say whether they can attach pods; ``PluginError`` if not, and ``problem`` tells it."""
+        try:
+            for calls in await self._each_node():
+                if not self._versed:
+                    await calls.versions()
+                    self._versed = True  # nodes have the same programs
+                await calls.status()
+        except protocol.PluginError as error:
+            self._tell(f"{NOT_READY}{error}")
+            raise
+        self._tell("")
+
+    def _tell(self, problem: str) -> None:
+        if problem != self.problem:
+            self.problem = problem
+            self.changed()
+
+    async def _each_node(self) -> list[cni_calls.Calls]:
+        places = [await self.nodes.ready(name) for name in self.core.settings.node_names]
+        return [cni_calls.Calls(self.plugins, place, self.nodes.network) for place in places]
+
     async def _look(self) -> None:
-        names = self.core.settings.node_names
-        places = [await self.nodes.ready(name) for name in names]
-        each_node = [cni_calls.Calls(self.plugins, place, self.nodes.network) for place in places]
-        await each_node[0].versions()
-        for calls in each_node:
-            await calls.status()
+        await self.ask()
         await self.engine.collect()
-        for calls in each_node:
+        for calls in await self._each_node():
             await calls.collect(self.engine.attached())
         await self.tell()
         await self.engine.check()
@@ -100,7 +130,9 @@ class Plugged:
         return True
 
 
-def build(core: Core, runtime: Runtime, subnet: str, image: str) -> Plugged | None:
+def build(
+    core: Core, runtime: Runtime, subnet: str, image: str, changed: Callable[[], None]
+) -> Plugged | None:
     """Return what plugins add, None when the engine itself connects pods."""
     settings = core.settings
     if settings.pod_network != "cni":
@@ -120,4 +152,5 @@ def build(core: Core, runtime: Runtime, subnet: str, image: str) -> Plugged | No
     )
     nodes = cni_nodes.NodeContainers(runtime.engine, plugins, find, core.clock, layout)
     records = cni_records.Records(core.home.file(DIRECTORY, "results"))
-    return Plugged(CniEngine(runtime.engine, plugins, nodes, records), nodes, plugins, core, netns)
+    engine = CniEngine(runtime.engine, plugins, nodes, records)
+    return Plugged(engine, nodes, plugins, core, netns, changed)

@@ -60,6 +60,7 @@ class World:
         self._runtime = runtime
         self._place: Place | None = None
         self._agent: NodeAgent | None = None
+        self._plugged: plugging.Plugged | None = None
         cluster = core.settings.name
         relay = runtime.relay(networking.agent_finder(runtime.engine, cluster))
         self.streams = EngineStreams(runtime.engine, cluster, relay)
@@ -83,6 +84,8 @@ class World:
         """Return what the machine is; ``DriverError`` says why the node is not ready."""
         if self._place is None or self.problem:
             raise errors.EngineUnavailable(self.problem)
+        if self._plugged is not None and self._plugged.problem:
+            raise errors.NetworkUnready(self._plugged.problem)
         found = await self._runtime.facts(self._place.network.gateway)()
         return replace(found, collision=subnets.collision(self._runtime.routes, self._place.network))
 
@@ -133,7 +136,8 @@ class World:
         self._place = place = await self._prepared()
         settings = self._network_settings(place)
         await networking.install(core, settings)
-        plugged = plugging.build(core, self._runtime, place.network.subnet, place.infra_image)
+        subnet, image = place.network.subnet, place.infra_image
+        self._plugged = plugged = plugging.build(core, self._runtime, subnet, image, self._tell)
         runtime = self._runtime
         if plugged is not None:
             await plugged.start()

@@ -65,9 +65,10 @@ class Place:
 
 @dataclass(frozen=True)
 class View:
-    """A node by name, as registered (None: not yet), its Lease, and its machine; ``trouble`` when it is down.
+    """A node by name, as registered (None: not yet), its Lease, and its machine.
 
-    ``facts`` are the latest known, None if the engine has never answered.
+    ``facts`` are the latest known, None if the engine has never answered; ``trouble`` says in a kubelet's words
+    why the node is not ready, "" if it is.
     """
 
     name: str
@@ -183,8 +184,7 @@ def _conditions(view: View, now: datetime) -> list[dict[str, Any]]:
     found = [conditions.new(kind, "False", reason, message, now) for kind, reason, message in healthy]
     found += _collision(view, now)
     if view.trouble:
-        message = f"container runtime is down: {view.trouble}"
-        return [*found, conditions.new("Ready", "False", "KubeletNotReady", message, now)]
+        return [*found, conditions.new("Ready", "False", "KubeletNotReady", view.trouble, now)]
     return [
         *found,
         conditions.new("Ready", "True", "KubeletReady", "kubelet is posting ready status", now),

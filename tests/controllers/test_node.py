@@ -48,6 +48,9 @@ async def test_an_engine_that_goes_away_and_comes_back(cluster: Cluster) -> None
         scheduled = objects.condition(pod, "PodScheduled")
         assert scheduled is not None
         assert "1 node(s) had untolerated taint(s)" in scheduled["message"]
+        cluster.machine.error = errors.NetworkUnready("container runtime network not ready")
+        await cluster.turn(11)
+        assert await ready(cluster) == ("False", "container runtime network not ready")
         cluster.machine.error = None
         await cluster.turn(11)
         assert (await ready(cluster))[0] == "True"
