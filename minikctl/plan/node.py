@@ -67,7 +67,7 @@ class Place:
 class View:
     """A node by name, as registered (None: not yet), its Lease, and its machine.
 
-    ``facts`` are the latest known, None if the engine has never answered; ``trouble`` says in a kubelet's words
+    ``facts`` are the latest known, None if the engine never answered; ``trouble`` says in a kubelet's words
     why the node is not ready, "" if it is.
     """
 
