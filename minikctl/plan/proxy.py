@@ -253,9 +253,10 @@ def base_chains(facts: Facts) -> dict[str, Chain]:
 
 
 def udp_answers(port: ServicePort, frontend: Frontend) -> dict[tuple[str, int], frozenset[Target]]:
-    """Return who may go on answering for a UDP frontend: flows stay with an endpoint as long as it serves.
+    """Return who may go on answering for a UDP frontend.
 
-    As connections of TCP, they outlive changes of policies and hints, and an endpoint's last seconds.
+    As connections of TCP, flows outlive changes of policies and hints.  But they leave an endpoint that ends
+    as soon as there is another: a question that it does not live to answer would be lost.
     """
     answers = port.answering() if port.protocol == "udp" else ()
     return {(frontend.address, frontend.port): frozenset(answers)} if answers else {}

@@ -77,8 +77,8 @@ class ServicePort:
         return chosen(near(self.endpoints, spot))
 
     def answering(self) -> frozenset[Target]:
-        """Return who still serves, whether or not it gets new traffic."""
-        return frozenset(one.target for one in self.endpoints if one.ready or one.serving)
+        """Return who serves, wherever its clients are."""
+        return frozenset(chosen(self.endpoints))
 
     def outside_targets(self) -> tuple[Target, ...]:
         """Return who gets traffic from outside the cluster; by the policy Local only what is on some node.
