@@ -61,6 +61,7 @@ def write_dns_files(home: homes.ClusterHome, settings: NetworkSettings, forwardi
         forwarders=forwarding.upstreams,
         stubs=forwarding.stubs,
         log=forwarding.log,
+        overrides=forwarding.overrides,
         ttl=forwarding.ttl,
     )
     found = dns_zones.files(config)

@@ -1,19 +1,19 @@
 """Where cluster DNS asks for names that are not the cluster's, by the ConfigMap that CoreDNS users know.
 
 ``kube-system/coredns`` has a Corefile, ``coredns-custom`` further ``*.server`` blocks and ``*.override``
-plugins.  ``forward`` (also to stub domains), ``log`` and the ``ttl`` of ``kubernetes`` are done by the name
-server; what has no counterpart here is listed, so that it can be told.
+plugins.  ``forward`` (also to stub domains), ``hosts``, ``rewrite name`` of one name, ``log`` and the ``ttl``
+of ``kubernetes`` are done by the name server; what has no counterpart here is listed, so that it can be told.
 """
 
 from __future__ import annotations
 
 import ipaddress
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from minikctl.plan import corefile, dns_zones
+from minikctl.plan import corefile, dns_overrides, dns_zones
 from minikctl.plan.corefile import Block, Directive
+from minikctl.plan.dns_overrides import Override
 from minikctl.plan.dns_zones import TTL
 
 CONFIG_MAP = "coredns"
@@ -22,7 +22,6 @@ HOST_FILE = "/etc/resolv.conf"
 DEFAULT_PORT = "53"
 MAX_TTL = 3600
 MAX_PORT = 65535
-_ZONE = re.compile(r"(?=.{1,253}$)[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*")
 _DONE_OTHERWISE = frozenset(
     {
         "autopath",
@@ -59,7 +58,8 @@ _CHANGING = ("except", "force_tcp")
 class Forwarding:
     """Servers for all other names, for some zones, whether queries are logged, and what is not done.
 
-    A server is an address, or ``address port number``; ``ttl`` is that of the cluster's records.
+    A server is an address, or ``address port number``; ``ttl`` is that of the cluster's records;
+    ``overrides`` are answered before anything else.
     """
 
     upstreams: tuple[str, ...] = ()
@@ -67,6 +67,7 @@ class Forwarding:
     log: bool = False
     ignored: tuple[str, ...] = ()
     ttl: int = TTL
+    overrides: tuple[Override, ...] = ()
 
 
 def read(
@@ -86,7 +87,7 @@ def read(
     for name, more in sorted(custom.items()):
         if name.endswith(".server"):
             blocks += corefile.parse(more)
-    found = _Found(host, zones)
+    found = _Found(host, zones, data)
     for block in blocks:
         found.block(block)
     for one in extra:
@@ -97,7 +98,9 @@ def read(
 class _Found:
     """What the blocks ask for, being collected."""
 
-    def __init__(self, host: Sequence[str], own: Sequence[str]) -> None:
+    def __init__(self, host: Sequence[str], own: Sequence[str], files: Mapping[str, str]) -> None:
+        self._files = files
+        self._overrides: list[Override] = []
         self._host = tuple(host)
         self._own = frozenset(own)
         self._domain = own[0]
@@ -109,7 +112,8 @@ class _Found:
 
     def forwarding(self) -> Forwarding:
         stubs = tuple(sorted(self._stubs.items()))
-        return Forwarding(self._upstreams, stubs, self._log, tuple(dict.fromkeys(self._ignored)), self._ttl)
+        ignored, overrides = tuple(dict.fromkeys(self._ignored)), dns_overrides.settled(self._overrides)
+        return Forwarding(self._upstreams, stubs, self._log, ignored, self._ttl, overrides)
 
     def block(self, block: Block) -> None:
         self.directives([zone for one in block.zones for zone in zones_of(one)], block.directives)
@@ -120,6 +124,12 @@ class _Found:
                 self._forward(zones, one)
             elif one.name == "kubernetes":
                 self._kubernetes(one)
+            elif one.name == "hosts":
+                answers, ignored = dns_overrides.hosts(zones, one, self._files)
+                self._overrides += answers
+                self._ignored += ignored
+            elif one.name == "rewrite" and (alias := dns_overrides.rewrite(zones, one)):
+                self._overrides.append(alias)
             elif one.name == "log":
                 self._log = True
             elif one.name not in _DONE_OTHERWISE:
@@ -178,6 +188,6 @@ def zones_of(text: str) -> list[str]:
         except ValueError:
             raise corefile.Malformed(f"{text} is no zone") from None
     name = zone.lower().removesuffix(".")
-    if name and not _ZONE.fullmatch(name):
+    if name and not dns_overrides.NAME.fullmatch(name):
         raise corefile.Malformed(f"{text} is no zone")
     return [name or "."]

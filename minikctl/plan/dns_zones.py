@@ -13,6 +13,8 @@ KEY_ALGORITHM = "hmac-sha256"
 TTL = 5
 MARKER = "_minikctl"
 """Below each zone's name: a TXT record that says which run of the control plane filled the zone."""
+OVERRIDES = "overrides.invalid"
+"""The zone of names that are answered before anything else; nobody may ask for it by its name."""
 ROOT_FILE = "root.zone"
 ROOT_TEXT = """. 5 IN SOA localhost. localhost. 1 7200 1800 86400 5
 . 5 IN NS localhost.
@@ -37,6 +39,8 @@ class ServerConfig:
     zone_dir: str = "/zones"
     stubs: tuple[tuple[str, tuple[str, ...]], ...] = ()
     log: bool = False
+    overrides: tuple[tuple[str, str, str], ...] = ()
+    """(name, type, data) of what is answered before anything else."""
     ttl: int = TTL
     """So many seconds records of the cluster may be remembered, and that there is none."""
 
@@ -79,7 +83,20 @@ def files(config: ServerConfig) -> dict[str, str]:
     found = {"named.conf": named_conf(config), ROOT_FILE: root_text(config)}
     for zone in config.zones:
         found[zone_file(zone)] = zone_text(zone, config)
+    if config.overrides:
+        found[zone_file(OVERRIDES)] = overrides_text(config)
     return found
+
+
+def overrides_text(config: ServerConfig) -> str:
+    """Return the response policy zone: each name in it is answered with what it has there."""
+    ttl = config.ttl
+    lines = [
+        f"{OVERRIDES}. {ttl} IN SOA localhost. localhost. 1 7200 1800 86400 {ttl}",
+        f"{OVERRIDES}. {ttl} IN NS localhost.",
+        *(f"{name}.{OVERRIDES}. {ttl} IN {type} {data}" for name, type, data in config.overrides),
+    ]
+    return "".join(line + "\n" for line in lines)
 
 
 def root_text(config: ServerConfig) -> str:
@@ -119,6 +136,9 @@ def named_conf(config: ServerConfig) -> str:
             f'zone "{zone}" {{ type primary; file "{zone_file(zone)}"; '
             f'allow-update {{ key "{KEY_NAME}"; }}; max-journal-size 1m; }};'
         )
+    if config.overrides:
+        kept = "allow-query { none; }; check-names ignore;"
+        blocks.append(f'zone "{OVERRIDES}" {{ type primary; file "{zone_file(OVERRIDES)}"; {kept} }};')
     for zone, servers in config.stubs:
         asked = f"forwarders {{ {_listed(servers)} }};"
         blocks.append(f'zone "{zone}" {{ type forward; forward only; {asked} }};')
@@ -147,6 +167,8 @@ def _options(config: ServerConfig) -> str:
     ]
     # Left unsaid, questions are told whenever there is a channel for them, at half of the server's time.
     lines.append(f"querylog {'yes' if config.log else 'no'};")
+    if config.overrides:
+        lines.append(f'response-policy {{ zone "{OVERRIDES}"; }} qname-wait-recurse no;')
     if config.forwarders:
         lines.append(f"forwarders {{ {_listed(config.forwarders)} }};")
         lines.append("forward only;")

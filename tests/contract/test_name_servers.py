@@ -167,6 +167,40 @@ async def test_stub_domains_are_asked_of_their_own_servers(
                 assert answer.rcode() == (dns.rcode.NOERROR if wanted else dns.rcode.NXDOMAIN)
 
 
+@pytest.mark.parametrize("upstreams", [(), ("192.0.2.53",)])
+async def test_overrides_are_answered_before_other_servers_are_asked(
+    tmp_path: Path, upstreams: tuple[str, ...]
+) -> None:
+    overrides = (
+        ("printer.example", "A", "192.0.2.7"),
+        ("7.2.0.192.in-addr.arpa", "PTR", "printer.example."),
+        ("web.cluster.local", "A", "192.0.2.8"),
+        ("extra.cluster.local", "A", "192.0.2.9"),
+        ("alias.example", "CNAME", "api.cluster.local."),
+    )
+    with running(tmp_path, overrides=overrides, forwarders=upstreams) as port:
+        servers = BindServers(SECRET, port=port)
+        await answering(servers)
+        api = ("api.cluster.local.", "A")
+        await servers.update(ADDRESS, ZONE, {WEB: frozenset({"10.0.0.1"}), api: frozenset({"10.0.0.2"})})
+
+        async def asked(name: str, type: str = "A") -> tuple[dns.rcode.Rcode, list[str]]:
+            query = dns.message.make_query(name, type)
+            answer = await dns.asyncquery.udp(query, ADDRESS, port=port, timeout=5)
+            return answer.rcode(), [str(rdata) for rrset in answer.answer for rdata in rrset]
+
+        assert await asked("printer.example.") == (dns.rcode.NOERROR, ["192.0.2.7"])
+        assert await asked("PRINTER.example.", "AAAA") == (dns.rcode.NOERROR, [])
+        assert await asked("7.2.0.192.in-addr.arpa.", "PTR") == (dns.rcode.NOERROR, ["printer.example."])
+        assert await asked("extra.cluster.local.") == (dns.rcode.NOERROR, ["192.0.2.9"])
+        assert await asked(WEB[0]) == (dns.rcode.NOERROR, ["10.0.0.1"]), (
+            "what the cluster has is the cluster's"
+        )
+        assert await asked("alias.example.") == (dns.rcode.NOERROR, ["api.cluster.local.", "10.0.0.2"])
+        assert await asked("api.cluster.local.") == (dns.rcode.NOERROR, ["10.0.0.2"])
+        assert (await asked("printer.example.overrides.invalid."))[1] == []
+
+
 @pytest.mark.parametrize("told", [True, False])
 async def test_questions_are_told_only_on_request(tmp_path: Path, told: bool) -> None:
     with running(tmp_path, log=told) as port:

@@ -38,6 +38,7 @@ corp.example {{
     forward . {corp}:5353
 }}
 """
+OWN = f"hosts {{\n 192.0.2.7 printer.example\n fallthrough\n}}\nrewrite name old.outer.test {KEPT[0]}"
 TRY = """
 import dns.exception, dns.message, dns.query, sys
 try:
@@ -148,13 +149,19 @@ def test_other_names_are_asked_for_where_the_corefile_says(world: World) -> None
     """And no question fails while another name server takes over."""
     assert world.client.ask("www.outer.test").rcode == "NXDOMAIN"
     with world.client.watch(KEPT) as watch:
-        world.say(world.corefile("log"))
+        world.say(world.corefile(f"log\n{OWN}"))
         asked, failed = watch.end()
     assert (failed, asked > 100) == ([], True)
     for way in ("udp", "tcp"):
         assert world.client.ask("www.outer.test", "A", way).addresses() == ["192.0.2.80"]
         assert world.client.ask("www.corp.example", "A", way).addresses() == ["192.0.2.80"]
     assert world.client.ask("no.corp.example").rcode == "NXDOMAIN"
+    # The map's own names are answered before anybody is asked.
+    assert world.client.ask("printer.example").addresses() == ["192.0.2.7"]
+    assert world.client.ask("old.outer.test").lines == [
+        ["old.outer.test.", 5, "CNAME", f"{KEPT[0]}."],
+        *world.client.ask(KEPT[0]).lines,
+    ]
     # An alias to a name outside is followed there.
     outer = world.client.ask(f"outer.{ZONE}")
     assert [line[2:] for line in outer.lines] == [["CNAME", "www.outer.test."], ["A", "192.0.2.80"]]
@@ -172,7 +179,7 @@ def test_more_server_blocks_come_from_the_other_map(world: World) -> None:
 
 def test_what_is_not_done_and_what_cannot_be_read_is_told(world: World) -> None:
     before = world.servers()
-    world.tell(world.corefile("rewrite name a b"))
+    world.tell(world.corefile("rewrite name regex a b"))
     eventually(lambda: "NotEnforced: cluster DNS is BIND" in world.told("coredns"))
     assert "no counterpart of: rewrite" in world.told("coredns")
     world.tell(".:53 {\n forward")

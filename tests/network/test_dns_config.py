@@ -77,7 +77,7 @@ async def test_a_changed_corefile_means_new_servers_and_stays_after_a_restart(wo
 async def test_what_is_not_done_and_what_cannot_be_read_is_told(world: World) -> None:
     await world.config.install()
     async with world.running(world.config.follow(world.tools)):
-        world.say(COREFILE.format("rewrite name a b"))
+        world.say(COREFILE.format("rewrite name regex a b"))
         await world.pause()
         assert world.events.reasons("coredns") == ["NotEnforced"]
         before = world.text

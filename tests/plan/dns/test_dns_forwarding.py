@@ -76,22 +76,27 @@ def test_further_files_are_read_as_in_k3s() -> None:
     found = read(
         DEFAULT,
         corp_server="corp.example {\n forward . 192.0.2.1\n}",
-        more_override="log\nhosts {\n 192.0.2.1 a\n}",
+        more_override="log\ntemplate IN A a {\n}",
         notes_txt="}",
     )
-    ignored = ("kubernetes pods insecure", "hosts")
+    ignored = ("kubernetes pods insecure", "template")
     stubs = (("corp.example", ("192.0.2.1",)),)
     assert found == Forwarding(HOST, stubs, log=True, ignored=ignored, ttl=30)
 
 
 def test_what_is_not_done_is_listed() -> None:
     text = """. {
-        hosts {
-            192.0.2.7 printer.example
-            fallthrough
+        hosts /etc/hosts {
+            192.0.2.300 printer.example
+            192.0.2.7 under_score.example not/one
         }
-        rewrite name a b
-        rewrite name c d
+        rewrite name suffix .a .b
+        rewrite continue name c d
+        rewrite name regex (.*) d
+        rewrite name a b {
+            answer auto
+        }
+        rewrite type ANY HINFO
         forward . tls://192.0.2.1 {
             except internal.example
         }
@@ -106,13 +111,51 @@ def test_what_is_not_done_is_listed() -> None:
     found = read(text)
     assert found.stubs == ()
     assert found.ignored == (
-        "hosts",
+        "hosts without fallthrough",
+        "hosts /etc/hosts",
+        "hosts 192.0.2.300",
+        "hosts not/one",
         "rewrite",
         "forward to tls://192.0.2.1",
         "forward except",
         "forward of cluster.local",
         "forward of 96.10.in-addr.arpa",
     )
+
+
+def test_hosts_and_rewritten_names_are_answered_first() -> None:
+    text = """
+    . {
+        hosts /etc/coredns/NodeHosts {
+            192.0.2.7 printer.example Printer.lan.
+            2001:db8::7 printer.example
+            ttl 60
+            no_reverse
+            fallthrough
+        }
+        rewrite name exact old.example web.shop.svc.cluster.local
+        rewrite name printer.lan printer.example.
+    }
+    corp.example {
+        hosts {
+            192.0.2.8 www.corp.example www.other.example
+            fallthrough
+        }
+        rewrite name a.other.example b.example
+    }
+    """
+    files = {"Corefile": text, "NodeHosts": "192.0.2.9 node-1  # the first\n\n# 192.0.2.10 node-2\n"}
+    found = dns_forwarding.read(files, {}, HOST, OWN)
+    assert found.overrides == (
+        ("8.2.0.192.in-addr.arpa", "PTR", "www.corp.example."),
+        ("node-1", "A", "192.0.2.9"),
+        ("printer.example", "A", "192.0.2.7"),
+        ("printer.example", "AAAA", "2001:db8::7"),
+        ("www.corp.example", "A", "192.0.2.8"),
+        ("old.example", "CNAME", "web.shop.svc.cluster.local."),
+        ("printer.lan", "CNAME", "printer.example."),
+    )
+    assert found.ignored == ("rewrite",), "the zone has no such name"
 
 
 def test_snippets_are_taken_in_and_files_beside_blocks_are_no_zones() -> None:

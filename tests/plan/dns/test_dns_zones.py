@@ -53,6 +53,15 @@ def test_every_zone_begins_with_its_authority() -> None:
     assert len(files["96.10.in-addr.arpa.zone"].splitlines()) == 2
 
 
+def test_without_overrides_there_is_no_policy() -> None:
+    assert "response-policy" not in dns_zones.named_conf(CONFIG)
+    made = replace(CONFIG, overrides=(("a.example", "A", "192.0.2.1"),))
+    assert 'response-policy { zone "overrides.invalid"; }' in dns_zones.named_conf(made)
+    assert dns_zones.files(made)["overrides.invalid.zone"].splitlines()[2:] == [
+        "a.example.overrides.invalid. 5 IN A 192.0.2.1"
+    ]
+
+
 def test_only_the_key_may_change_or_copy_zones() -> None:
     text = dns_zones.named_conf(CONFIG)
     assert text.count('allow-update { key "minikctl"; }') == 2
