@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import pathlib
 import subprocess
 import sys
@@ -25,6 +26,7 @@ spec:
       - {name: web, image: "minikctl-demo:latest", ports: [{containerPort: 8080}], env: [{name: A, value: b}]}
 """
 MANY = 5000
+COPIED_MB = 30
 POD = {
     "apiVersion": "v1",
     "kind": "Pod",
@@ -66,7 +68,24 @@ def measure(cluster: Cluster) -> list[Row]:
         cluster.environment,
         goal="≤ 1.0, < 100 ms",
     )
-    return rows + _many(cluster, theirs)
+    return rows + _in_a_container(cluster, theirs) + _many(cluster, theirs)
+
+
+def _in_a_container(cluster: Cluster, theirs: Sequence[str]) -> list[Row]:
+    """Return the comparisons of what runs in a container: a command that does nothing, and a copy each way."""
+    cluster.run("run", "bench-cli", "--image=minikctl-demo:latest")
+    cluster.run("wait", "--for=condition=Ready", "pod/bench-cli", "--timeout=60s")
+    here = cluster.environment["MINIKCTL_HOME"] + "/bench-copy"
+    pathlib.Path(here).write_bytes(os.urandom(COPIED_MB * 1_000_000))
+    rows = []
+    for name, words in (
+        ("exec POD -- true", ["exec", "bench-cli", "--", "true"]),
+        (f"cp of {COPIED_MB} MB into a pod", ["cp", here, "bench-cli:/tmp/copy"]),
+        (f"cp of {COPIED_MB} MB out of a pod", ["cp", "bench-cli:/tmp/copy", here]),
+    ):
+        rows += _compared(name, [PROGRAM, *words], [*theirs, *words], cluster.environment)
+    cluster.run("delete", "pod", "bench-cli", "--now")
+    return rows
 
 
 def _many(cluster: Cluster, theirs: Sequence[str]) -> list[Row]:

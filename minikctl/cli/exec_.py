@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import shutil
-import signal
-import sys
-import threading
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
-
 from minikctl import errors
 from minikctl.cli import pods, timespan
 from minikctl.cli.commands import Command
 from minikctl.cli.flags import BadArguments, Options, after_dash, flag, rest
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import Any
+
+    from minikctl.cli.feeder import Feeder
     from minikctl.cli.session import Session
 
-CHUNK = 32 * 1024
 NO_TERMINAL = "Unable to use a TTY - input is not a terminal or the right kind of file"
 SEAM_SECONDS = 0.02
 """What a log had when it was read is heard within this time by whoever joined the process before."""
@@ -137,24 +132,29 @@ def exchange(path: str, query: dict[str, Any], session: Session, ends: Ends) -> 
     from minikctl.client import channels
 
     remote = channels.ChannelStream(session.client, path, query)
-    feeder = Feeder(remote, session, ends)
+    feeder: Feeder | None = None
     outcome = b""
-    with _raw_terminal(remote, session) if ends.tty else contextlib.nullcontext():
+    terminal = _RawTerminal(remote, session) if ends.tty else None
+    try:
         if ends.stdin:
+            from minikctl.cli import feeder as feeders
+
+            feeder = feeders.Feeder(remote, session, ends)
             feeder.start()
-        try:
-            for channel, data in _pieces(remote, ends):
-                if channel == channels.OUTCOME:
-                    outcome += data
-                elif channel == channels.STDOUT and ends.sink is not None:
-                    ends.sink(data)
-                else:
-                    _write(session.io.err if channel == channels.STDERR else session.io.out, data)
-        finally:
-            remote.close()
-    if feeder.failure is not None:
+        for channel, data in _pieces(remote, ends):
+            if channel == channels.OUTCOME:
+                outcome += data
+            elif channel == channels.STDOUT and ends.sink is not None:
+                ends.sink(data)
+            else:
+                _write(session.io.err if channel == channels.STDERR else session.io.out, data)
+    finally:
+        remote.close()
+        if terminal is not None:
+            terminal.restore()
+    if feeder is not None and feeder.failure is not None:
         raise feeder.failure
-    if feeder.left:
+    if feeder is not None and feeder.left:
         return 0
     if not outcome:
         raise errors.UsageError("error: the connection ended before the command did")
@@ -166,10 +166,10 @@ def _pieces(remote: Any, ends: Ends) -> Iterator[tuple[int, bytes]]:
 
     Both have what was written while ``earlier`` looked; that has been heard shortly after.
     """
-    from minikctl.cli import seam
-    from minikctl.client import channels
-
     if ends.earlier is not None:
+        from minikctl.cli import seam
+        from minikctl.client import channels
+
         logged, heard = ends.earlier(), remote.soon(SEAM_SECONDS)
         written = (channels.STDOUT, channels.STDERR)
         shown = seam.overlap(logged, b"".join(data for channel, data in heard if channel in written))
@@ -181,50 +181,6 @@ def _pieces(remote: Any, ends: Ends) -> Iterator[tuple[int, bytes]]:
     yield from remote.read()
 
 
-class Feeder(threading.Thread):
-    """Passes input on; ``left``: the user pressed the keys for that, ``failure``: what ended the source."""
-
-    def __init__(self, remote: Any, session: Session, ends: Ends) -> None:
-        super().__init__(daemon=True)
-        self.left = False
-        self.failure: Exception | None = None
-        self._remote = remote
-        self._ends = ends
-        self._read = ends.source or self._standard(session)
-
-    def _standard(self, session: Session) -> Callable[[], bytes]:
-        return lambda: os.read(session.io.stdin.fileno(), CHUNK)
-
-    def run(self) -> None:
-        """Read until the end, or until the user leaves."""
-        held = b""
-        keys = self._ends.detach if self._ends.tty else b""
-        try:
-            while data := self._read():
-                data, held, self.left = unless_left(held + data, keys)
-                if data:
-                    self._remote.write(data)
-                if self.left:
-                    self._remote.close()
-                    return
-        except Exception as error:  # noqa: BLE001 - told by the thread that waits for the command's end
-            self.failure = error
-        self._remote.close_stdin()
-
-
-def unless_left(data: bytes, keys: bytes) -> tuple[bytes, bytes, bool]:
-    """Return what to pass on, what may be the beginning of the keys that leave, and whether they were all there."""
-    if not keys:
-        return data, b"", False
-    before, found, _ = data.partition(keys)
-    if found:
-        return before, b"", True
-    for size in range(min(len(keys) - 1, len(data)), 0, -1):
-        if data.endswith(keys[:size]):
-            return data[:-size], data[-size:], False
-    return data, b"", False
-
-
 def _write(sink: Any, data: bytes) -> None:
     raw = getattr(sink, "buffer", None)
     if raw is None:
@@ -234,27 +190,39 @@ def _write(sink: Any, data: bytes) -> None:
     sink.flush()
 
 
-@contextlib.contextmanager
-def _raw_terminal(remote: Any, session: Session) -> Iterator[None]:
-    """Pass every key on as it is pressed, and the terminal's size whenever it changes."""
-    import termios
-    import tty as terminal
+class _RawTerminal:
+    """Passes every key on as it is pressed, and the terminal's size whenever it changes, until ``restore``."""
 
-    descriptor = session.io.stdin.fileno()
-    saved = termios.tcgetattr(descriptor)
+    def __init__(self, remote: Any, session: Session) -> None:
+        import signal
+        import termios
+        import tty
 
-    def tell_size(*_: object) -> None:
+        self._remote = remote
+        self._descriptor = session.io.stdin.fileno()
+        self._saved = termios.tcgetattr(self._descriptor)
+        self._before = signal.signal(signal.SIGWINCH, self._tell_size)
+        try:
+            tty.setraw(self._descriptor)
+            self._tell_size()
+        except BaseException:
+            self.restore()
+            raise
+
+    def _tell_size(self, *_: object) -> None:
+        import shutil
+
         size = shutil.get_terminal_size()
-        remote.resize(size.columns, size.lines)
+        self._remote.resize(size.columns, size.lines)
 
-    before = signal.signal(signal.SIGWINCH, tell_size)
-    try:
-        terminal.setraw(descriptor)
-        tell_size()
-        yield
-    finally:
-        termios.tcsetattr(descriptor, termios.TCSADRAIN, saved)
-        signal.signal(signal.SIGWINCH, before)
+    def restore(self) -> None:
+        """Leave the terminal as it was."""
+        import signal
+        import sys
+        import termios
+
+        termios.tcsetattr(self._descriptor, termios.TCSADRAIN, self._saved)
+        signal.signal(signal.SIGWINCH, self._before)
         sys.stdout.flush()
 
 

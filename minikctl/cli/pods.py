@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import time
-from typing import Any
 
 from minikctl import errors
-from minikctl.cli import interrupts, selection, timespan
+from minikctl.cli import interrupts, selection
 from minikctl.cli.selection import Target
-from minikctl.cli.session import Session
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from minikctl.cli.session import Session
 
 POLL_SECONDS = 0.2
 DEFAULT_CONTAINER = "kubectl.kubernetes.io/default-container"
@@ -16,6 +20,8 @@ DEFAULT_CONTAINER = "kubectl.kubernetes.io/default-container"
 
 def check_timeout(text: str) -> float:
     """Return the seconds of a --pod-running-timeout; it has to be positive."""
+    from minikctl.cli import timespan
+
     seconds = timespan.seconds(text)
     if seconds <= 0:
         raise errors.UsageError("error: --pod-running-timeout must be higher than zero")

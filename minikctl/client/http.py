@@ -26,7 +26,7 @@ AGENT = "minikctl"
 CONNECT_SECONDS = 30.0
 _PROXIES = frozenset(("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"))
 TIMED_OUT = "context deadline exceeded (Client.Timeout or context cancellation while reading body)"
-_BOTH_WAYS = 2
+BOTH_WAYS = 2
 """``socket.SHUT_RDWR``."""
 _UNRESERVED = {ord(char): "a" for char in "-._~"}
 
@@ -96,7 +96,7 @@ class Stream:
         self._is_closed = True
         # A reader in another thread must come out of its wait before the connection is closed.
         try:
-            self._connection.sock.shutdown(_BOTH_WAYS)
+            self._connection.sock.shutdown(BOTH_WAYS)
         except OSError:
             pass  # it is closed already
         self._connection.close()

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 LINE_LIMIT = 65536
 HEADER_LIMIT = 200
+SWITCHED = 101
+"""The status of an answer after which the connection speaks another protocol."""
+_EMPTY = (SWITCHED, 204, 304)
 
 
 class WireError(Exception):
@@ -117,12 +120,14 @@ class _Raw(io.RawIOBase):
     def __init__(self, sock: socket.socket) -> None:
         super().__init__()
         self._sock = sock
+        self.is_over = False
+        """Whether somebody else reads the socket now."""
 
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: bytearray) -> int:  # type: ignore[override]
-        return self._sock.recv_into(buffer)
+    def readinto(self, buffer: bytearray) -> int | None:  # type: ignore[override]
+        return None if self.is_over else self._sock.recv_into(buffer)
 
 
 class Connection:
@@ -130,7 +135,8 @@ class Connection:
 
     def __init__(self, sock: socket.socket) -> None:
         self.sock = sock
-        raw: io.RawIOBase = _Raw(sock)
+        self._raw = _Raw(sock)
+        raw: io.RawIOBase = self._raw
         self.reader = io.BufferedReader(raw, LINE_LIMIT)
         self.reusable = True
 
@@ -153,8 +159,8 @@ class Connection:
         """Return the answer to the request that was sent."""
         while True:
             status, headers = self._head()
-            if status >= 200:
-                return Reply(self, status, headers, empty=method == "HEAD" or status in (204, 304))
+            if status >= 200 or status == SWITCHED:
+                return Reply(self, status, headers, empty=method == "HEAD" or status in _EMPTY)
 
     def _head(self) -> tuple[int, Headers]:
         first = self.reader.readline(LINE_LIMIT)
@@ -179,6 +185,11 @@ class Connection:
         if not found.endswith(b"\n"):
             raise WireError("unexpected EOF" if len(found) < LINE_LIMIT else "a line that is too long")
         return found.rstrip(b"\r\n")
+
+    def rest(self) -> bytes:
+        """Return what has come beyond the answer, without waiting; the caller reads the socket then."""
+        self._raw.is_over = True
+        return self.reader.peek()
 
     def close(self) -> None:
         """Close it; harmless when it is closed."""

@@ -98,3 +98,12 @@ def test_yaml_and_names_are_printed_without_what_finds_fields(world: World) -> N
 )
 def test_commands_that_read_no_manifest_do_not_load_yaml(world: World, words: list[str]) -> None:
     assert not {"yaml", "minikctl.cli.output.describing"} & _loaded("--cluster", "cli", *words)
+
+
+def test_a_command_in_a_container_starts_as_fast_as_others(world: World) -> None:
+    """No event loop, no library for WebSocket, and no threads where there is no input."""
+    pod = world.run("get", "pods", "-l", "app=web", "-o", "jsonpath={.items[0].metadata.name}").out
+    words = ("--cluster", "cli", "exec", pod, "-c", "c", "--", "true")
+    _loaded(*words)  # what the server serves is kept from here on
+    slow = {"asyncio", "websockets", "ssl", "socket", "re", "typing", "threading", "hashlib", "contextlib"}
+    assert _loaded(*words) & slow == set()

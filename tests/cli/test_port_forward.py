@@ -10,7 +10,7 @@ import subprocess
 
 import pytest
 
-from minikctl.cli import exec_
+from minikctl.cli import feeder
 from tests.cli.conftest import BIN, World
 
 
@@ -27,7 +27,7 @@ from tests.cli.conftest import BIN, World
 def test_keys_that_leave_are_found_however_they_come(
     data: bytes, passed: bytes, held: bytes, left: bool
 ) -> None:
-    assert exec_.unless_left(data, b"\x10\x11") == (passed, held, left)
+    assert feeder.unless_left(data, b"\x10\x11") == (passed, held, left)
 
 
 def test_a_forwarding_tells_what_it_does_and_ends_well_when_interrupted(world: World) -> None:

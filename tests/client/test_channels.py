@@ -12,14 +12,18 @@ from typing import Any
 
 import pytest
 from websockets.asyncio.server import ServerConnection, serve
+from websockets.typing import Subprotocol
 
 from minikctl.apiserver import pki
-from minikctl.client.channels import PROTOCOLS, STDIN, STDOUT, ChannelStream
+from minikctl.client.channels import PROTOCOLS, STDERR, STDIN, STDOUT, ChannelStream
 from minikctl.client.endpoint import Endpoint
 from minikctl.client.home import ClusterHome
 from minikctl.client.http import ConnectionRefused, HttpClient
 from minikctl.client.settings import ClusterSettings
-from minikctl.errors import UsageError
+from minikctl.errors import StatusError, UsageError
+
+READY = (STDERR, b"ready")
+SPOKEN = [Subprotocol(each) for each in PROTOCOLS]
 
 
 class Watched(ssl.SSLSocket):
@@ -54,6 +58,9 @@ def server(keys: pki.Pki) -> Iterator[str]:
     """Yield the address of a process that says what it hears."""
 
     async def echo(connection: ServerConnection) -> None:
+        if connection.request is not None and connection.request.path.startswith("/pinged"):
+            await (await connection.ping())
+            await connection.send(bytes([STDERR]) + b"ready")
         async for message in connection:
             assert isinstance(message, bytes)
             if message[0] == STDIN:
@@ -66,7 +73,7 @@ def server(keys: pki.Pki) -> Iterator[str]:
         tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         tls.load_cert_chain(keys.cert_file, keys.key_file)
         over = asyncio.Event()
-        async with serve(echo, "127.0.0.1", 0, ssl=tls, subprotocols=PROTOCOLS, max_size=None) as found:
+        async with serve(echo, "127.0.0.1", 0, ssl=tls, subprotocols=SPOKEN, max_size=None) as found:
             told.append((asyncio.get_running_loop(), over, found.sockets[0].getsockname()[1]))
             ready.set()
             await over.wait()
@@ -90,7 +97,7 @@ def test_one_thread_alone_uses_a_connections_tls(
     monkeypatch.setattr(Watched, "users", users, raising=False)
     monkeypatch.setattr(ssl.SSLContext, "sslsocket_class", Watched)
     with HttpClient(Endpoint(server, ca_data=keys.ca_pem)) as client:
-        remote = ChannelStream(client, "/exec", {})
+        remote = ChannelStream(client, "/exec", {"stdin": True})
         much = bytes(3_000_000)
         writing = threading.Thread(target=remote.write, args=(much,))
         writing.start()
@@ -105,7 +112,7 @@ def test_what_the_command_says_is_read_while_its_input_waits(server: str, keys: 
     """Otherwise a command that echoes stands still: it reads again once it is read."""
     pieces, sent = 400, threading.Semaphore(0)
     with HttpClient(Endpoint(server, ca_data=keys.ca_pem)) as client:
-        remote = ChannelStream(client, "/exec", {})
+        remote = ChannelStream(client, "/exec", {"stdin": True})
 
         def write() -> None:
             for _ in range(pieces):
@@ -127,6 +134,76 @@ def test_what_the_command_says_is_read_while_its_input_waits(server: str, keys: 
     assert not writing.is_alive()
 
 
+@pytest.mark.parametrize("query", [{}, {"stdin": True}])
+def test_a_session_ends_when_it_is_left_also_while_it_is_read(
+    server: str, keys: pki.Pki, query: dict[str, bool]
+) -> None:
+    """The server says that it is ready once its ping is answered, which reading does."""
+    with HttpClient(Endpoint(server, ca_data=keys.ca_pem)) as client:
+        remote = ChannelStream(client, "/pinged", query)
+        pieces = remote.read()
+        assert next(pieces) == READY
+        leaving = threading.Timer(0.1, remote.leave)
+        leaving.start()
+        assert list(pieces) == []
+        leaving.join()
+        remote.close()
+        remote.close()
+
+
+def answering(answer: bytes) -> contextlib.AbstractContextManager[str]:
+    """Serve one connection with these bytes, whatever it asks."""
+
+    @contextlib.contextmanager
+    def serving() -> Iterator[str]:
+        def reply() -> None:
+            sock, _ = listener.accept()
+            with sock:
+                while b"\r\n\r\n" not in sock.recv(65536):
+                    """Read on."""
+                sock.sendall(answer)
+
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            thread = threading.Thread(target=reply)
+            thread.start()
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+            thread.join(10)
+
+    return serving()
+
+
+FORBIDDEN = b'{"kind":"Status","code":403,"reason":"Forbidden","message":"pods is forbidden"}'
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "failure", "words"),
+    [
+        (b"403 Forbidden", FORBIDDEN, StatusError, "pods is forbidden"),
+        (b"500 Oh", FORBIDDEN.replace(b"403", b"500"), UsageError, "upgrade connection: pods is forbidden"),
+        (b"404 Not Found", b"404 page not found", UsageError, "upgrade connection: the server.*status 404"),
+        (b"200 OK", b"<html>", UsageError, "upgrade connection: the server.*status 200"),
+    ],
+)
+def test_a_refusal_is_told(status: bytes, body: bytes, failure: type[Exception], words: str) -> None:
+    answer = b"HTTP/1.1 %s\r\nContent-Length: %d\r\n\r\n%s" % (status, len(body), body)
+    with (
+        answering(answer) as place,
+        HttpClient(Endpoint(place)) as client,
+        pytest.raises(failure, match=words),
+    ):
+        ChannelStream(client, "/exec", {})
+
+
+def test_a_server_that_speaks_something_else_is_told() -> None:
+    for answer in (b"HTTP/1.1 101 Switching\r\nUpgrade: SPDY/3.1\r\n\r\n", b"SSH-2.0-x\r\n"):
+        with (
+            answering(answer) as place,
+            HttpClient(Endpoint(place)) as client,
+            pytest.raises(UsageError, match="error: unable to upgrade connection"),
+        ):
+            ChannelStream(client, "/exec", {})
+
+
 def test_a_server_that_ends_the_connection_instead_of_answering_is_named() -> None:
     """It is not asked again: the command may have begun."""
     asked = []
@@ -143,7 +220,7 @@ def test_a_server_that_ends_the_connection_instead_of_answering_is_named() -> No
         place = f"127.0.0.1:{listener.getsockname()[1]}"
         said = f"error: unexpected EOF: the connection to {place} ended before its server answered"
         with HttpClient(Endpoint(f"http://{place}")) as client, pytest.raises(UsageError, match=said):
-            ChannelStream(client, "/exec", {})
+            ChannelStream(client, "/exec", {"stdin": True})
         listener.shutdown(socket.SHUT_RDWR)
     assert len(asked) == 1
 
@@ -156,4 +233,4 @@ def test_a_server_that_does_not_listen_is_told(server: str, keys: pki.Pki) -> No
         HttpClient(Endpoint(nobody, ca_data=keys.ca_pem)) as client,
         pytest.raises(ConnectionRefused, match=r"127\.0\.0\.1:1 was refused"),
     ):
-        ChannelStream(client, "/exec", {})
+        ChannelStream(client, "/exec", {"stdin": True})
