@@ -84,7 +84,7 @@ class ApplyOptions(changing.Reported, filing.Filing):
     wait: bool = flag(
         "--wait",
         default=False,
-        help="Wait until it all runs (and what was deleted is gone); say why if it does not.",
+        help="Wait until it all runs (what no probe asks: has run for 2 s) and what was deleted is gone; say why if it does not.",
     )
     timeout: str = flag(
         "--timeout", default="0s", duration=True, help="With --wait: how long; 0s: 5 minutes."

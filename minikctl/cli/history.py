@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 CONTROL_PLANE = "minikctl"
 """The field manager of controllers, scheduler and node."""
+CONFLICT_RETRIES = 5
 
 
 class HistoryOptions(Options):
@@ -107,29 +108,69 @@ def undo(options: UndoOptions, session: Session) -> int:
     """Put an object back to what it was before its last change, or at a moment; return the exit code."""
     changing.check_dry_run(options.dry_run)
     target = _target(options.arguments, session)
-    versions = past.versions(target, session)
-    newest = versions[-1]
-    wanted = past.version_at(target, options.at, session) if options.at else _before(versions)
-    present = None if newest["deleted"] else newest["object"]
-    if present is not None and changes.content(wanted) == changes.content(present):
-        changing.tell(options, target, present, "unchanged", session)
+    step = _Step(target, options, past.versions(target, session), session)
+    if step.present is not None and changes.content(step.wanted) == changes.content(step.present):
+        changing.tell(options, target, step.present, "unchanged", session)
         return 0
-    body = changes.content(wanted)
-    revision = wanted["metadata"]["resourceVersion"]
-    result: dict[str, Any] = body
+    result = changes.content(step.wanted)
     if options.dry_run != "client":
-        query = {"fieldManager": options.manager or "minikctl-undo", "dryRun": _dry(options.dry_run)}
-        if present is None:
-            result = session.client.request("POST", target.collection.path(), body, query=query).json()
-        else:
-            for field in ("resourceVersion", "uid"):  # what has changed meanwhile is not to be undone unseen
-                body["metadata"][field] = present["metadata"][field]
-            result = session.client.request("PUT", target.path(), body, query=query).json()
+        step, result = _taken(step, options, session)
+    revision = step.wanted["metadata"]["resourceVersion"]
     changing.tell(options, target, result, f"put back to revision {revision}", session)
-    if not options.output and present is not None:
-        for phrase in changes.between(changes.content(present), changes.content(wanted)):
+    if not options.output and step.present is not None:
+        for phrase in changes.between(changes.content(step.present), changes.content(step.wanted)):
             session.io.say(f"  {phrase}")
     return 0
+
+
+class _Step:
+    """What an object is (``present``: None if it was deleted), and what it is to be again (``wanted``)."""
+
+    def __init__(
+        self, target: Target, options: UndoOptions, versions: list[dict[str, Any]], session: Session
+    ) -> None:
+        newest = versions[-1]
+        self.target = target
+        self.present = None if newest["deleted"] else newest["object"]
+        self.wanted = past.version_at(target, options.at, session) if options.at else _before(versions)
+
+    def take(self, query: dict[str, Any], session: Session) -> dict[str, Any]:
+        """Write what is wanted; what has changed meanwhile is not undone unseen, but a conflict."""
+        body = changes.content(self.wanted)
+        if self.present is None:
+            path = self.target.collection.path()
+            created: dict[str, Any] = session.client.request("POST", path, body, query=query).json()
+            return created
+        for field in ("resourceVersion", "uid"):
+            body["metadata"][field] = self.present["metadata"][field]
+        changed: dict[str, Any] = session.client.request("PUT", self.target.path(), body, query=query).json()
+        return changed
+
+
+def _taken(step: _Step, options: UndoOptions, session: Session) -> tuple[_Step, dict[str, Any]]:
+    """Write what is wanted, again if the control plane alone has written meanwhile; return what was taken."""
+    query = {"fieldManager": options.manager or "minikctl-undo", "dryRun": _dry(options.dry_run)}
+    for _ in range(CONFLICT_RETRIES):
+        try:
+            return step, step.take(query, session)
+        except errors.StatusError as error:
+            versions = past.versions(step.target, session)
+            if error.reason != "Conflict" or not _is_its_own(versions, step.present):
+                raise
+        step = _Step(step.target, options, versions, session)
+    return step, step.take(query, session)
+
+
+def _is_its_own(versions: list[dict[str, Any]], present: dict[str, Any] | None) -> bool:
+    """Tell whether the control plane alone changed the content of what was present, and all of that is kept."""
+    if present is None or versions[-1]["deleted"]:
+        return False
+    revisions = [version["revision"] for version in versions]
+    seen = int(present["metadata"]["resourceVersion"])
+    if seen not in revisions:
+        return False
+    since = [version["object"] for version in versions[revisions.index(seen) :] if not version["deleted"]]
+    return all(changes.writer(*pair) == CONTROL_PLANE for pair in _steps(since))
 
 
 def _dry(value: str) -> str:

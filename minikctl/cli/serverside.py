@@ -18,6 +18,12 @@ MANAGER = "kubectl"
 ANNOTATION_MANAGER = "kubectl-last-applied"
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 MIGRATION_RETRIES = 5
+LATER = "This is non-fatal and will be retried next time you apply."
+UNKEPT = f"Warning: failed to migrate {LAST_APPLIED} for Server-Side Apply. {LATER}"
+UNMOVED = f"Warning: server rejected managed fields migration to Server-Side Apply. {LATER}"
+UNREPEATED = (
+    f"Warning: failed to re-apply configuration after performing Server-Side Apply migration. {LATER}"
+)
 ADVICE = """
 Please review the fields above--they currently have other managers. Here
 are the ways you can resolve this warning:
@@ -48,11 +54,26 @@ def apply(
     annotations = result["metadata"].get("annotations") or {}
     if subresource or not annotations.get(LAST_APPLIED):
         return result
-    if query["fieldManager"] == MANAGER:
-        result = _keep_annotation(target, result, query, session)
-    if not _migrate(target, result, query, session):
+    return _taken_over(target, wanted, result, query, session)
+
+
+def _taken_over(
+    target: Target, wanted: dict[str, Any], result: dict[str, Any], query: dict[str, Any], session: Session
+) -> dict[str, Any]:
+    """Take over what client-side apply owned; that this fails is only told, as the object is applied."""
+    told = UNKEPT
+    try:
+        if query["fieldManager"] == MANAGER:
+            result = _keep_annotation(target, result, query, session)
+        told = UNMOVED
+        moved = _migrate(target, result, query, session)
+        if moved is None:
+            return result
+        result, told = moved, UNREPEATED
+        return send(target, wanted, query, session)  # now what is left out can go
+    except errors.StatusError as error:
+        session.io.warn(f"{told} Error: {error}")
         return result
-    return send(target, wanted, query, session)  # now what is left out can go
 
 
 def send(
@@ -90,36 +111,32 @@ def _keep_annotation(
     return send(target, wanted, {**query, "fieldManager": ANNOTATION_MANAGER, "force": False}, session)
 
 
-def _migrate(target: Target, result: dict[str, Any], query: dict[str, Any], session: Session) -> bool:
-    """Give the fields of the client-side managers to the server-side one; tell whether there were any."""
-    for _ in range(MIGRATION_RETRIES):
-        names = {str(entry.get("manager")) for entry in _entries(result, "Update")}
-        if not names:
-            return False
+def _migrate(
+    target: Target, result: dict[str, Any], query: dict[str, Any], session: Session
+) -> dict[str, Any] | None:
+    """Give the fields of the client-side managers to the server-side one; None when there were none."""
+    attempts = 0
+    while names := {str(entry.get("manager")) for entry in _entries(result, "Update")}:
+        meta = result["metadata"]
         patch = [
             {"op": "replace", "path": "/metadata/managedFields", "value": _united(result, names, query)},
-            {
-                "op": "replace",
-                "path": "/metadata/resourceVersion",
-                "value": result["metadata"]["resourceVersion"],
-            },
+            {"op": "replace", "path": "/metadata/resourceVersion", "value": meta["resourceVersion"]},
         ]
         media = {"Content-Type": "application/json-patch+json"}
         asked = {name: value for name, value in query.items() if name != "force"}
+        body = json.dumps(patch).encode()
         try:
-            session.client.request(
-                "PATCH", target.path(), json.dumps(patch).encode(), query=asked, headers=media
-            )
+            moved: dict[str, Any] = session.client.request(
+                "PATCH", target.path(), body, query=asked, headers=media
+            ).json()
         except errors.StatusError as error:
-            if error.reason != "Conflict":
-                session.io.warn(
-                    f"Warning: server-side apply was performed, but its ownership was not migrated: {error}"
-                )
-                return False
+            attempts += 1
+            if error.reason != "Conflict" or attempts == MIGRATION_RETRIES:
+                raise
             result = session.client.request("GET", target.path()).json()
         else:
-            return True
-    return False
+            return moved
+    return None
 
 
 def _united(result: dict[str, Any], names: set[str], query: dict[str, Any]) -> list[dict[str, Any]]:

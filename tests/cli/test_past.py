@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
+import json
 import time
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
+from minikctl.cli import history
 from minikctl.cli import past as asking
 from minikctl.cli.output import changes
-from tests.cli.conftest import World
+from minikctl.client.http import HttpClient
+from tests.cli.conftest import Outcome, World
 
 
 @pytest.fixture
@@ -109,6 +114,66 @@ def test_what_the_control_plane_wrote_after_a_change_is_neither_undone_nor_lost(
     assert "  spec.template.spec.containers[a].image: b → a" in done.out
     assert "revision" not in done.out.partition("\n")[2]
     world.run("delete", "deploy", "undone")
+
+
+class Meddling:
+    """A client behind whose back somebody writes before each of its first few changes."""
+
+    def __init__(self, client: HttpClient, write: Callable[[], Outcome], times: int) -> None:
+        self._client, self._write, self._times = client, write, times
+
+    def request(self, method: str, *arguments: Any, **more: Any) -> Any:
+        """Ask, after somebody has written."""
+        if method == "PUT" and self._times:
+            self._times -= 1
+            assert self._write().code == 0
+        return self._client.request(method, *arguments, **more)
+
+
+@pytest.fixture
+def meddle(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], Outcome], int], None]:
+    """Return what has somebody write before changes of others."""
+
+    def begin(write: Callable[[], Outcome], times: int) -> None:
+        def taken(step: Any, query: dict[str, Any], session: Any) -> dict[str, Any]:
+            meddling = Meddling(session.client, write, left.pop() if left else 0)
+            return real(step, query, cast(Any, SimpleNamespace(client=meddling)))
+
+        left, real = [1] * times, history._Step.take
+        monkeypatch.setattr(history._Step, "take", taken)
+
+    return begin
+
+
+def test_a_status_that_is_written_meanwhile_keeps_nothing_from_being_undone(
+    world: World, meddle: Callable[[Callable[[], Outcome], int], None]
+) -> None:
+    assert world.run("create", "deploy", "busy", "--image=a", "--replicas=0").code == 0
+    assert world.run("set", "image", "deploy/busy", "a=b").code == 0
+    assert world.run("rollout", "status", "deploy/busy", "--timeout=20s").code == 0
+    count = itertools.count(50)
+
+    def write() -> Outcome:
+        patch = json.dumps({"status": {"collisionCount": next(count)}})
+        return world.run("patch", "deploy/busy", "--subresource=status", "--type=merge", "-p", patch)
+
+    meddle(write, 3)
+    done = world.run("undo", "deploy/busy")
+    assert (done.code, done.err) == (0, "")
+    assert "  spec.template.spec.containers[a].image: b → a" in done.out
+    assert next(count) == 53
+    world.run("delete", "deploy", "busy")
+
+
+def test_what_others_change_meanwhile_is_not_undone_unseen(
+    world: World, past: str, meddle: Callable[[Callable[[], Outcome], int], None]
+) -> None:
+    meddle(lambda: world.run("patch", "cm/was", "-p", '{"data":{"b":"c"}}'), 1)
+    done = world.run("undo", "cm/was")
+    assert done.code == 1
+    assert "the object has been modified" in done.err
+    assert world.run("get", "cm/was", "-o", "jsonpath={.data}").out == '{"a":"second","b":"c"}'
+    world.run("delete", "cm", "was")
 
 
 @pytest.mark.parametrize(

@@ -70,7 +70,6 @@ def test_elsewhere_each_sentence_comes_once(world: World) -> None:
     shown.end()
     assert err.getvalue() == f"deployment.apps/web: {WAITING}\n"
     manifest = world.run("get", "deploy", "web", "-o", "yaml", "--neat").out
-    assert (
-        world.run("apply", "-f", "-", "--wait", stdin=manifest).err
-        == 'deployment.apps/web: deployment "web" successfully rolled out\n'
-    )
+    *watched, done = world.run("apply", "-f", "-", "--wait", stdin=manifest).err.splitlines()
+    assert done == 'deployment.apps/web: deployment "web" successfully rolled out'
+    assert len(watched) <= 1  # its containers may be young
