@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from minikctl import errors
 from minikctl.apiserver.registry import Registry
@@ -25,7 +25,7 @@ async def expire_events(registry: Registry) -> None:
     while True:
         await registry.clock.sleep(LOOK_EVERY_SECONDS)
         try:
-            await _remove_old(registry, registry.clock.now() - KEEP)
+            await _remove_old(registry, registry.clock.now())
         except errors.StoreError as error:
             logger.warning("expiry of events: %s", error)
 
@@ -37,13 +37,16 @@ async def settle_changes(registry: Registry) -> None:
         registry.feed.settle()
 
 
-async def _remove_old(registry: Registry, limit: datetime) -> None:
-    """Remove the Events that were last seen before the limit.
+async def _remove_old(registry: Registry, now: datetime) -> None:
+    """Remove the Events that were last seen, or written, longer ago than they are kept.
 
     As what a store lets expire: neither finalizers keep them, nor do admission's plugins see them go.
     """
     for entry in registry.list(kinds.EVENT, "").entries:
-        if _last_seen(entry.object) >= limit:
+        seen = _last_seen(entry.object)
+        if seen > now:  # whoever wrote it has another clock: it counts when that was
+            seen = datetime.fromtimestamp(await registry.store.moment_of(entry.revision), UTC)
+        if seen >= now - KEEP:
             continue
         with contextlib.suppress(Mismatch):  # it was seen again, or is gone already
             await registry.remove(kinds.EVENT, entry)

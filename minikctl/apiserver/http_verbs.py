@@ -239,7 +239,7 @@ async def _patch(registry: Registry, exchange: Exchange, target: Target) -> None
     if options.type == "strategic" and target.kind.is_custom:
         raise http_bodies.unsupported(", ".join(http_bodies.patches(target.kind)))
     patched = await registry.patch(target.kind, target.namespace, target.name, body, options)
-    exchange.warnings.extend(_unknown_in(target, body, options, exchange))
+    exchange.warnings.extend(_unknown_in(target.kind, body, options, exchange))
     await _answer(registry, exchange, target.kind, patched)
 
 
@@ -263,11 +263,11 @@ async def _read_patch(exchange: Exchange, subresource: str) -> tuple[Any, PatchO
     return http_bodies.parse(await exchange.body(), "application/json"), options
 
 
-def _unknown_in(target: Target, body: Any, options: PatchOptions, exchange: Exchange) -> list[str]:
+def _unknown_in(kind: Kind, body: Any, options: PatchOptions, exchange: Exchange) -> list[str]:
     """Return the warnings about fields of a patch that the kind does not have."""
     if options.type == "json" or options.strict or http_bodies.field_validation(exchange) == "Ignore":
         return []
-    return patching.unknown_fields(target.kind, body)
+    return patching.unknown_fields(kind, body)
 
 
 # --- deleting -------------------------------------------------------------------------------------------
@@ -335,7 +335,7 @@ async def _answer_scale(registry: Registry, exchange: Exchange, scale: Object) -
 
 
 async def _update_scale(registry: Registry, exchange: Exchange, target: Target) -> None:
-    scale = await http_bodies.read(exchange)
+    scale = await http_bodies.read_resource(exchange, scaling.SCALE)
     made = await subresources.update_scale(
         registry, target.kind, target.namespace, target.name, scale, _write_options(exchange)
     )
@@ -351,6 +351,7 @@ async def _patch_scale(registry: Registry, exchange: Exchange, target: Target) -
         await _answer_scale(registry, exchange, made)
         return
     made = await subresources.patch_scale(registry, target.kind, target.namespace, target.name, body, options)
+    exchange.warnings.extend(_unknown_in(scaling.SCALE, body, options, exchange))
     await _answer_scale(registry, exchange, made)
 
 

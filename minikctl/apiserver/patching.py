@@ -49,7 +49,7 @@ def apply(kind: Kind, current: Object, body: Any, options: PatchOptions) -> Obje
     _same_name(patched, current)
     _same_version(kind, patched, current)
     if options.strict:
-        _refuse_unknown(kind, patched, body)
+        refuse_unknown(kind, patched, body)
     fault = decoding.decode_errors(kind, patched)
     if fault:
         raise _undecodable(patched, fault.removeprefix(decoding.wrong(kind, "")))
@@ -142,7 +142,8 @@ def _same_version(kind: Kind, patched: Object, current: Object) -> None:
         raise errors.conflict(kind.plural, kind.group, objects.name(current), STALE)
 
 
-def _refuse_unknown(kind: Kind, patched: Object, body: Any) -> None:
+def refuse_unknown(kind: Kind, patched: Object, body: Any) -> None:
+    """Refuse a patch whose outcome has fields that the kind does not have."""
     unknown = schema.unknown_fields(kind, patched)
     if unknown:
         listed = ", ".join(f'unknown field "{path}"' for path in unknown)

@@ -43,6 +43,8 @@ async def patch_scale(
     def change(current: Object) -> Object:
         type: PatchType = "json" if options.type == "json" else "merge"  # it has no lists
         patched = patching.outcome(scaling.SCALE, scaling.scale_of(kind, current), body, type)
+        if options.strict:
+            patching.refuse_unknown(scaling.SCALE, patched, body)
         new = patching.copied(current)
         scaling.set_replicas(kind, new, scaling.replicas(name, patched))
         return new

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -40,6 +41,29 @@ async def test_events_are_kept_for_an_hour_after_they_were_last_seen(store: Stor
         while len(registry.list(kinds.EVENT, "").entries) > 1:
             await asyncio.sleep(0.01)
     assert [entry.key for entry in registry.list(kinds.EVENT, "").entries] == [("default", "new")]
+    expiring.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await expiring
+    await registry.close()
+
+
+async def test_an_event_from_a_clock_that_is_ahead_is_kept_for_an_hour_after_it_was_written(
+    store: Store,
+) -> None:
+    clock = FakeClock(datetime.now(UTC))
+    registry = Registry(store, Settings(clock=clock))
+    await registry.start()
+    await registry.create(kinds.NAMESPACE, "", {"metadata": {"name": "default"}})
+    expiring = asyncio.create_task(expire_events(registry))
+    tomorrow = objects.timestamp(clock.now() + timedelta(days=1))
+    await registry.create(kinds.EVENT, "default", event("ahead", tomorrow))
+    await clock.advance(3500)
+    await asyncio.sleep(0.1)
+    assert len(registry.list(kinds.EVENT, "").entries) == 1
+    await clock.advance(200)
+    async with asyncio.timeout(20):
+        while registry.list(kinds.EVENT, "").entries:
+            await asyncio.sleep(0.01)
     expiring.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await expiring

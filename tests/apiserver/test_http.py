@@ -291,6 +291,28 @@ async def test_a_scale_is_of_the_object_that_it_names(client: Client) -> None:
         assert said in answer.json().get("message", "")
 
 
+@pytest.mark.parametrize(
+    ("method", "media"),
+    [
+        ("PUT", "application/json"),
+        ("PATCH", "application/merge-patch+json"),
+        ("PATCH", "application/strategic-merge-patch+json"),
+    ],
+)
+async def test_unknown_fields_of_a_scale_are_told_or_refused(client: Client, method: str, media: str) -> None:
+    await client("POST", DEPLOYMENTS, samples.deployment())
+    body = {"metadata": {"name": "web"}, "spec": {"replicas": 3, "foo": 1}}
+    url, headers = f"{DEPLOYMENTS}/web/scale", {"content-type": media}
+    strict = await client(method, f"{url}?fieldValidation=Strict", body, headers)
+    assert strict.status == (400 if method == "PUT" else 422)
+    assert 'strict decoding error: unknown field "spec.foo"' in strict.json()["message"]
+    quiet = await client(method, f"{url}?fieldValidation=Ignore", body, headers)
+    assert (quiet.status, quiet.header("warning")) == (200, "")
+    warned = await client(method, url, body, headers)
+    assert (warned.status, warned.json()["spec"]) == (200, {"replicas": 3})
+    assert warned.header("warning") == '299 - "unknown field \\"spec.foo\\""'
+
+
 async def test_binding_gives_a_node_once(client: Client) -> None:
     pod = samples.pod()
     pod["metadata"]["labels"] = {"a": "b"}

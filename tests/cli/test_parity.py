@@ -470,6 +470,8 @@ def test_kubectl_and_minikctl_say_the_same(world: World, line: str) -> None:
 
 STORY = (
     ("apply -f -", 'data: {x: "1", y: "1"}'),
+    ("apply --server-side --dry-run=server -f -", 'data: {x: "1", y: "1"}'),
+    ("apply --server-side --dry-run=server --force-conflicts -f -", 'data: {x: "2"}'),
     ("apply --server-side -f -", 'data: {x: "2"}'),
     ("apply --server-side -f -", 'data: {x: "2"}'),
     ("apply --server-side --field-manager=other -f -", 'data: {x: "3", z: "3"}'),
