@@ -64,7 +64,7 @@ async def test_an_event_from_a_clock_that_is_ahead_is_kept_for_an_hour_after_it_
         while registry.list(kinds.EVENT, "").entries:
             await clock.advance(60)  # again and again: who reads the store is not asleep meanwhile
             await asyncio.sleep(0.01)
-    assert clock.monotonic() > 3590
+    assert 3590 < clock.monotonic() < 12 * 3600
     expiring.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await expiring

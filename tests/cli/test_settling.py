@@ -15,9 +15,14 @@ from minikctl.cli.session import Io
 TITLE = "pod/p"
 ENDED = {"phase": "Failed", "containerStatuses": [{"name": "c", "state": {"terminated": {"exitCode": 3}}}]}
 
+AHEAD = -3600.0
 
-def running(age: float = 0.0, restarts: int = 0) -> dict[str, Any]:
-    """Return the status of a pod whose container was started that long ago, for the so-manyth time."""
+
+def running(age: float = AHEAD, restarts: int = 0) -> dict[str, Any]:
+    """Return the status of a pod whose container was started that long ago, for the so-manyth time.
+
+    Where nothing else is said, the server's clock is ahead: so it counts alone how long the pod was seen.
+    """
     begun = (datetime.now(UTC) - timedelta(seconds=age)).strftime("%Y-%m-%dT%H:%M:%SZ")
     return {
         "phase": "Running",
@@ -71,7 +76,7 @@ def test_a_container_that_ends_right_after_its_start_is_told() -> None:
 
 
 def test_one_that_stays_up_is_watched_for_a_moment_and_it_is_said() -> None:
-    server = Server(running(-3600))  # a server whose clock is ahead
+    server = Server(running())
     assert server.wait() == 0
     assert server.asked > 2
     watched, done = server.said.getvalue().splitlines()
@@ -101,7 +106,7 @@ def test_one_that_has_ended_is_not_up_whatever_its_owner_knows() -> None:
     "server",
     [
         pytest.param(Server(running(60)), id="it has run for long"),
-        pytest.param(Server(running(), readinessProbe={"exec": {}}), id="a probe says that it is ready"),
+        pytest.param(Server(running(0), readinessProbe={"exec": {}}), id="a probe says that it is ready"),
         pytest.param(Server({"phase": "Succeeded"}), id="it has done its work"),
     ],
 )
