@@ -8,7 +8,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from websockets.asyncio.server import ServerConnection, serve
@@ -29,7 +29,7 @@ SPOKEN = [Subprotocol(each) for each in PROTOCOLS]
 class Watched(ssl.SSLSocket):
     """Notes which threads read and write it."""
 
-    users: set[int]
+    users: ClassVar[set[int]] = set()
 
     def read(self, *arguments: Any) -> Any:
         """Read, and note who did."""
@@ -94,7 +94,7 @@ def test_one_thread_alone_uses_a_connections_tls(
 ) -> None:
     """OpenSSL keeps one state for both directions: used by two threads it loses the handshake's answer."""
     users: set[int] = set()
-    monkeypatch.setattr(Watched, "users", users, raising=False)
+    monkeypatch.setattr(Watched, "users", users)
     monkeypatch.setattr(ssl.SSLContext, "sslsocket_class", Watched)
     with HttpClient(Endpoint(server, ca_data=keys.ca_pem)) as client:
         remote = ChannelStream(client, "/exec", {"stdin": True})
