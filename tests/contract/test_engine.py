@@ -7,6 +7,7 @@ import contextlib
 import io
 import re
 import signal
+import socket
 import tarfile
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
@@ -428,6 +429,20 @@ async def test_host_ports_are_published_once(bench: Bench) -> None:
         await bench.engine.start(second)
     await bench.engine.remove(first)
     await bench.engine.start(second)
+
+
+async def test_ports_of_sctp_are_published_or_refused_as_what_the_machine_has_not(bench: Bench) -> None:
+    wanted = engine.PortBinding(38, "sctp", host_port=free_port())
+    made = await bench.engine.create(bench.spec("a", network="bridge", ports=(wanted,)))
+    try:
+        await bench.engine.start(made)
+    except errors.NoSctp:
+        with pytest.raises(OSError, match="not supported"):
+            socket.socket(socket.AF_INET, socket.SOCK_STREAM, 132)
+        return
+    found = await bench.engine.inspect(made)
+    assert found is not None
+    assert wanted in found.ports
 
 
 async def test_many_at_once_do_not_hold_each_other_up(bench: Bench) -> None:
