@@ -213,9 +213,12 @@ class _Service:
         environment = self._environment()
         if environment:
             found["env"] = [{"name": key, "value": value} for key, value in environment.items()]
-        ports = [inner for _, inner, _ in self._published]
+        ports = dict.fromkeys((inner, protocol) for _, inner, protocol in self._published)
         if ports:
-            found["ports"] = [{"containerPort": port} for port in dict.fromkeys(ports)]
+            found["ports"] = [
+                {"containerPort": port} if protocol == "TCP" else {"containerPort": port, "protocol": protocol}
+                for port, protocol in ports
+            ]
         if given.get("working_dir"):
             found["workingDir"] = given["working_dir"]
         mounts = [*self._mounts(), *self._temporary(), *self._files()]

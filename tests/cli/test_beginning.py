@@ -121,6 +121,7 @@ def test_a_compose_file_becomes_workloads_services_and_claims() -> None:
         {"name": "data-3", "emptyDir": {"medium": "Memory"}},
     ]
     assert container["volumeMounts"][1] == {"name": "data-1", "mountPath": "/src", "readOnly": True}
+    assert container["ports"] == [{"containerPort": 80}, {"containerPort": 53, "protocol": "UDP"}]
     assert found["Service/web"]["spec"]["type"] == "LoadBalancer"
     assert found["Service/web"]["spec"]["ports"][1] == {
         "name": "udp-5353",
