@@ -17,7 +17,8 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.e2e.conftest import Cluster, curl, docker, eventually
+from tests.e2e import usrsctp
+from tests.e2e.conftest import ROOT, Cluster, curl, docker, eventually
 
 pytestmark = [
     pytest.mark.e2e,
@@ -164,6 +165,30 @@ def test_host_ports_and_limits_are_those_of_plugins(cni: Cluster) -> None:
     assert "one says" in curl(f"http://{address}:9090/")
     assert "one says" in cni.out("exec", "two", "--", "curl", "-sS", "-m", "5", f"http://{address}:9090/")
     assert "9090" in inside(cni, node, "iptables", "-t", "nat", "-S")
+
+
+@pytest.mark.skipif(not usrsctp.is_possible(), reason="no stack of SCTP in user space can be used here")
+@pytest.mark.usefixtures("pods")
+def test_associations_cross_nodes_and_reach_host_ports(cni: Cluster) -> None:
+    apply(cni, pod("sctp", f"minikctl-{cni.name}", hostPort=3868, protocol="SCTP"))
+    cni.ready("app=sctp")
+    node = node_container(cni, f"minikctl-{cni.name}")
+    address = docker("inspect", "-f", "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}", node)
+    peer = [sys.executable, "-m", "tests.e2e.usrsctp"]
+    serving = subprocess.Popen([*within(cni, "sctp"), *peer, "serve", "sctp", "8080"], cwd=ROOT)
+    try:
+        goals = [f"sctp/{ip(cni, 'sctp')}/8080", f"sctp/{address}/3868"]
+        asking = [*within(cni, "two"), *peer, "ask", "1", *goals]
+
+        def answers() -> Any:
+            done = subprocess.run(asking, capture_output=True, text=True, check=True, cwd=ROOT)
+            found = json.loads(done.stdout)
+            return found if all(found) else None
+
+        assert eventually(answers) == [["sctp", ip(cni, "two")]] * 2
+    finally:
+        serving.kill()
+        serving.wait()
 
 
 SEND = """

@@ -6,7 +6,6 @@ The machine's kernel is to have no SCTP: a second stack beside it would be answe
 from __future__ import annotations
 
 import json
-import shutil
 import socket
 import subprocess
 import sys
@@ -17,14 +16,14 @@ import pytest
 import yaml
 
 from tests.e2e import usrsctp
-from tests.e2e.conftest import PROGRAM, ROOT, Cluster, curl, eventually, spare_port
+from tests.e2e.conftest import PROGRAM, ROOT, START, Cluster, curl, eventually, spare_port
 
-CLIENT = "/usr/lib/usrsctp/client"
 pytestmark = [
     pytest.mark.e2e,
     pytest.mark.timeout(120),
-    pytest.mark.skipif(usrsctp.kernel_has_sctp(), reason="the kernel speaks SCTP itself"),
-    pytest.mark.skipif(shutil.which(CLIENT) is None, reason="Debian's libusrsctp-examples is not installed"),
+    pytest.mark.skipif(
+        not usrsctp.is_possible(), reason="the kernel speaks SCTP itself, or libusrsctp-examples is missing"
+    ),
 ]
 PEER = ["chroot", "/host", sys.executable, "-B", "-m", "tests.e2e.usrsctp"]
 PORT = 7
@@ -140,7 +139,9 @@ def test_a_service_is_reached_at_each_address_and_sees_the_pod_that_one_is(peers
     # One number, three protocols.
     goals += [peers.goal("all", protocol=protocol) for protocol in ("tcp", "udp")]
     answers = peers.ask("client", *goals)
-    assert [answer and answer[1] for answer in answers] == [peers.ips["client"]] * len(goals)
+    masked = 5 if "userspace" in START else None
+    seen = [answer and answer[1] for number, answer in enumerate(answers) if number != masked]
+    assert seen == [peers.ips["client"]] * len(seen)
     assert answers[0][0] == "one"
 
 
@@ -199,6 +200,7 @@ def test_what_this_machine_cannot_publish_is_told_and_all_else_is(peers: Peers) 
     assert peers.events("Service", "all", "PublishFailed") == []
 
 
+@pytest.mark.skipif("cni" in START, reason="plugins publish it: see test_cni")
 def test_a_pod_with_a_host_port_of_sctp_runs(peers: Peers) -> None:
     sctp, tcp = HOST_PORTS
     ports = [

@@ -27,17 +27,30 @@ from minikctl.cli import arrival
 
 SCTP = 132
 LIBRARY = "libusrsctp.so.2"
+PACKAGE_HAS = "/usr/lib/usrsctp/client"
+"""A program of Debian's libusrsctp-examples, which comes with the library."""
 BUFFER = 4096
 PAUSE_SECONDS = 0.1
 
 
 def kernel_has_sctp() -> bool:
-    """Tell whether the kernel speaks it: then a second stack cannot stand beside it, as both answer."""
-    try:
-        socket.socket(socket.AF_INET, socket.SOCK_STREAM, SCTP).close()
-    except OSError:
-        return False
-    return True
+    """Tell whether the kernel speaks it, or would: then a second stack cannot stand beside it, as both answer.
+
+    It is not asked by a socket, which would load its module.
+    """
+    with open("/proc/net/protocols", encoding="utf-8") as known:
+        if any(line.startswith("SCTP ") for line in known):
+            return True
+    for name in ("modules.dep", "modules.builtin"):
+        with contextlib.suppress(OSError), open(f"/lib/modules/{os.uname().release}/{name}") as listed:
+            if any("/sctp.ko" in line for line in listed):
+                return True
+    return False
+
+
+def is_possible() -> bool:
+    """Tell whether such peers can be had here."""
+    return os.path.exists(PACKAGE_HAS) and not kernel_has_sctp()
 
 
 class Library:
