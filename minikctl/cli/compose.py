@@ -216,7 +216,9 @@ class _Service:
         ports = dict.fromkeys((inner, protocol) for _, inner, protocol in self._published)
         if ports:
             found["ports"] = [
-                {"containerPort": port} if protocol == "TCP" else {"containerPort": port, "protocol": protocol}
+                {"containerPort": port}
+                if protocol == "TCP"
+                else {"containerPort": port, "protocol": protocol}
                 for port, protocol in ports
             ]
         if given.get("working_dir"):
