@@ -86,6 +86,8 @@ def targets(chosen: Chosen, session: Session, *, takes_all: bool = False) -> lis
     if chosen.files:
         found = documents(chosen, session)
         return [selection.target_of(document.object, session, document.source) for document in found]
+    if not chosen.arguments:
+        raise errors.UsageError(selection.NOTHING)  # before a cluster is asked, or made
     everywhere = getattr(chosen, "all_namespaces", False)
     fields = getattr(chosen, "fields", "")
     namespace = "" if everywhere else session.namespace

@@ -283,6 +283,10 @@ def kubeconfig(options: KubeconfigOptions, session: Session) -> int:
     """Print a kubeconfig for kubectl and other clients, or add it to your own without switching to it."""
     from minikctl.client import kubeconfig as configs
 
+    if not session.home.exists():
+        from minikctl.cli import firstrun
+
+        firstrun.tell(session.home, session.io)
     launcher.ensure_running(session.home)
     own = configs.load(session.home.kubeconfig)
     if not options.merge:

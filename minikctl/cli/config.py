@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import os
 from typing import TYPE_CHECKING, Any
 
 from minikctl import errors
@@ -11,7 +10,7 @@ from minikctl.cli import config_edit, flags, printing
 from minikctl.cli.commands import Command
 from minikctl.cli.flags import Options, flag, rest
 from minikctl.cli.output import table
-from minikctl.client import kubeconfig, launcher
+from minikctl.client import kubeconfig
 
 if TYPE_CHECKING:
     from minikctl.cli.session import Session
@@ -28,15 +27,22 @@ CONTEXT_HEADER = ("CURRENT", "NAME", "CLUSTER", "AUTHINFO", "NAMESPACE")
 
 
 def path_of(session: Session) -> str:
-    """Return the file that ``config`` commands are about."""
+    """Return the file that ``config`` commands read; that of a cluster which is not made yet is not there."""
     if session.settings.kubeconfig:
         return str(session.settings.kubeconfig)
     if session.context:
         paths = kubeconfig.default_paths()
         return next((path for path in paths if _has(path, session.context)), paths[0])
-    if not os.path.exists(session.home.kubeconfig):
-        launcher.ensure_running(session.home)
     return session.home.kubeconfig
+
+
+def written_path_of(session: Session) -> str:
+    """Return the file that ``config`` commands change; ``UsageError`` where the cluster is not made yet."""
+    if session.is_local and not session.settings.kubeconfig and not session.home.exists():
+        from minikctl.cli import firstrun
+
+        raise firstrun.none_yet(session.home)
+    return path_of(session)
 
 
 def _has(path: str, context: str) -> bool:
@@ -199,7 +205,7 @@ class NamedOptions(Options):
 
 def use_context(options: NamedOptions, session: Session) -> int:
     """Make a context the current one; return the exit code."""
-    name, path = flags.one(options.names, "CONTEXT_NAME"), path_of(session)
+    name, path = flags.one(options.names, "CONTEXT_NAME"), written_path_of(session)
     config = kubeconfig.read(path, missing_is_empty=True)
     if name not in [entry["name"] for entry in config.get("contexts") or ()]:
         raise errors.UsageError(f'error: no context exists with the name: "{name}"')
@@ -210,7 +216,7 @@ def use_context(options: NamedOptions, session: Session) -> int:
 
 def delete_context(options: NamedOptions, session: Session) -> int:
     """Remove a context; return the exit code."""
-    name, path = flags.one(options.names, "CONTEXT_NAME"), path_of(session)
+    name, path = flags.one(options.names, "CONTEXT_NAME"), written_path_of(session)
     config = kubeconfig.read(path, missing_is_empty=True)
     kept = [entry for entry in config.get("contexts") or () if entry["name"] != name]
     if len(kept) == len(config.get("contexts") or ()):
@@ -239,7 +245,7 @@ def set_context(options: SetContextOptions, session: Session) -> int:
     In the local cluster's own kubeconfig there is one cluster, and --cluster says whose file is meant: there a
     new context is for that cluster, like the current one.
     """
-    path = path_of(session)
+    path = written_path_of(session)
     config = kubeconfig.read(path, missing_is_empty=True)
     if options.names and options.current:
         raise errors.UsageError("error: you cannot specify both a context name and --current")

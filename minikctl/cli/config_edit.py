@@ -33,10 +33,10 @@ _TRUTHS = ("insecure-skip-tls-verify", "disable-compression")
 
 
 def path_of(session: Session) -> str:
-    """Return the file that ``config`` commands are about."""
+    """Return the file that ``config`` commands change."""
     from minikctl.cli import config
 
-    return config.path_of(session)
+    return config.written_path_of(session)
 
 
 class NameOptions(Options):

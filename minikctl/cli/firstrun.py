@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from minikctl import errors
 from minikctl.client import home as homes
 from minikctl.client import running
 
@@ -18,6 +19,13 @@ def tell(home: ClusterHome, io: Io) -> None:
     io.warn(f'Making the local cluster "{home.name}" in {home.path}, for there is none yet')
     for hint in _hints(home):
         io.warn(f"hint: {hint}")
+
+
+def none_yet(home: ClusterHome) -> errors.UsageError:
+    """Return what it means that a command which makes no cluster finds none."""
+    return errors.UsageError(
+        f'error: there is no local cluster "{home.name}" yet; hint: `minikctl cluster start` makes it'
+    )
 
 
 def _hints(home: ClusterHome) -> Iterator[str]:

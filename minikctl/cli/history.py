@@ -91,7 +91,7 @@ def _age(text: str | None) -> str:
 
 
 def _target(arguments: tuple[str, ...], session: Session) -> Target:
-    found = selection.parse(arguments, session.discovery, session.namespace)
+    found = selection.parse(arguments, session.discovery, session.namespace) if arguments else []
     if len(found) != 1 or not found[0].name:
         raise errors.UsageError("error: name one object: TYPE/NAME")
     return found[0]

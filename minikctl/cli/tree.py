@@ -29,7 +29,9 @@ class TreeOptions(Options):
 
 def run(options: TreeOptions, session: Session) -> int:
     """Print the tree; return the exit code."""
-    found = selection.parse(options.arguments, session.discovery, session.namespace)
+    found = (
+        selection.parse(options.arguments, session.discovery, session.namespace) if options.arguments else []
+    )
     if len(found) != 1 or not found[0].name:
         raise errors.UsageError("error: name one object: TYPE/NAME")
     target = found[0]

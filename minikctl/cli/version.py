@@ -26,8 +26,12 @@ def run(options: VersionOptions, session: Session) -> int:
     if options.output not in ("", "yaml", "json"):
         raise errors.UsageError("error: --output must be 'yaml' or 'json'")
     server: dict[str, Any] | None = None
-    failure = None
-    if not options.client:
+    failure: errors.MinikctlError | None = None
+    if session.is_local and not session.home.exists() and not options.client:
+        from minikctl.cli import firstrun
+
+        failure = firstrun.none_yet(session.home)
+    elif not options.client:
         try:
             server = session.client.request("GET", "/version").json()
         except errors.MinikctlError as error:

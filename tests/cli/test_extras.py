@@ -180,6 +180,42 @@ def test_the_first_command_announces_the_cluster_that_it_makes(
     assert "Making the local cluster" in call("--cluster", "fresh", "get", "pods").err
 
 
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("version", 'there is no local cluster "fresh" yet'),
+        ("version --client", "Client Version"),
+        ("config view", "kind: Config"),
+        ("config get-contexts", "CURRENT   NAME"),
+        ("config get-clusters", "NAME"),
+        ("config current-context", "current-context is not set"),
+        ("config set-context mine --user=me", 'there is no local cluster "fresh" yet'),
+        ("config set-credentials me --token=x", 'there is no local cluster "fresh" yet'),
+        ("history", "name one object"),
+        ("undo", "name one object"),
+        ("tree", "name one object"),
+        ("edit", "You must provide one or more resources"),
+        ("scale --replicas=2", "You must provide one or more resources"),
+        ("create configmap made --dry-run=client -o yaml", "name: made"),
+    ],
+)
+def test_what_needs_no_cluster_makes_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str, words: str
+) -> None:
+    monkeypatch.setenv("MINIKCTL_HOME", str(tmp_path))
+    begun: list[object] = []
+
+    def begin(*given: object) -> str:
+        begun.append(given)
+        return _refuse()
+
+    monkeypatch.setattr(launcher, "ensure_running", begin)
+    done = call("--cluster", "fresh", *line.split())
+    assert words in done.out + done.err
+    assert begun == []
+    assert not (tmp_path / "clusters" / "fresh").exists()
+
+
 def _refuse(*_: object) -> str:
     raise errors.UsageError("not here")
 
