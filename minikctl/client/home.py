@@ -125,8 +125,27 @@ class ClusterHome:
         return self.file("daemon.log")
 
     def exists(self) -> bool:
-        """Tell whether the cluster has been made."""
-        return os.path.exists(self.file("cluster.json"))
+        """Tell whether the cluster has been made; ``UsageError`` where only another user may know."""
+        try:
+            os.stat(self.file("cluster.json"))
+        except PermissionError as error:
+            raise self.foreign() from error
+        except OSError:
+            return False
+        return True
+
+    def foreign(self) -> errors.UsageError:
+        """Return what it means that the state may not be read."""
+        import pwd
+
+        try:
+            owner = pwd.getpwuid(os.stat(self.path).st_uid).pw_name
+        except (OSError, KeyError):
+            owner = "another user"
+        return errors.UsageError(
+            f'error: cluster "{self.name}" in {self.path} belongs to {owner}, and this user may not read it; '
+            "hint: MINIKCTL_HOME chooses a directory for clusters of your own"
+        )
 
     def settings(self) -> ClusterSettings:
         """Return the settings; defaults with a free slot for a cluster that has not been made yet."""
@@ -162,6 +181,8 @@ class ClusterHome:
                 found = lightjson.loads(source.read())
         except FileNotFoundError:
             return None
+        except PermissionError as error:
+            raise self.foreign() from error
         except (OSError, ValueError) as error:
             raise errors.UsageError(f"cannot read {self.file(*parts)}: {error}") from error
         return found if isinstance(found, dict) else None

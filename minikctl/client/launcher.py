@@ -39,6 +39,8 @@ def is_running(home: ClusterHome) -> bool:
         handle = os.open(home.lock, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
         return False
+    except PermissionError as error:
+        raise home.foreign() from error
     try:
         # Shared, so that those who only ask never stand in one another's way.
         fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import stat
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import pytest
 
 from minikctl import errors
 from minikctl.client import home as homes
+from minikctl.client import launcher
 from minikctl.client.home import ClusterHome
 from minikctl.client.settings import ClusterSettings
 
@@ -133,3 +136,32 @@ def test_unreadable_settings_are_an_error_that_names_the_file() -> None:
     with pytest.raises(errors.UsageError, match=r"cannot read .*cluster\.json"):
         home.settings()
     assert home.daemon() is None
+
+
+@contextlib.contextmanager
+def as_another_user() -> Iterator[None]:
+    """Lay down what makes root read everything, for a moment."""
+    before = os.geteuid()
+    if before == 0:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(before)
+
+
+def test_a_cluster_of_another_user_is_told_from_one_that_is_not_made(tmp_path: Path) -> None:
+    home = ClusterHome("theirs", str(tmp_path))
+    home.write_json("cluster.json", {"name": "theirs"})
+    home.write("daemon.lock", b"")
+    os.chmod(home.path, 0)
+    try:
+        for ask in (home.exists, home.settings, home.daemon, lambda: launcher.is_running(home)):
+            with (
+                as_another_user(),
+                pytest.raises(errors.UsageError, match=r'"theirs" in .* belongs to .*MINIKCTL_HOME'),
+            ):
+                ask()
+    finally:
+        os.chmod(home.path, 0o700)
+    assert home.exists()
