@@ -110,9 +110,9 @@ def reuse_ports(inside: list[str]) -> None:
     subprocess.run([*inside, "sysctl", "-qw", "net.ipv4.tcp_tw_reuse=1"], check=True)
 
 
-def pause_pid(cluster: Cluster, pod: str) -> str:
+def pause_pid(cluster: Cluster, pod: str, space: str = "default") -> str:
     """Return the process that holds a pod's network namespace."""
-    uid = cluster.get("pod", pod)["metadata"]["uid"]  # a namesake may still be going away
+    uid = cluster.get("pod", pod, "-n", space)["metadata"]["uid"]  # a namesake may still be going away
     filters = [
         f"label=minikctl.dev/{k}={v}"
         for k, v in (("cluster", cluster.name), ("pod-uid", uid), ("role", "pause"))
