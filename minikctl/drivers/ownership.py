@@ -24,15 +24,26 @@ def refuse_other(
     """Raise ``DriverError`` if the cluster of that name has its state elsewhere, where it still is.
 
     Two control planes of one name would take each other's containers for strays.  ``rivals`` are the states
-    of those that run: one that was moved is not where its network says.
+    of those that run: one that was moved is not where its network says.  Another user's state, which cannot be
+    looked at, counts as there.
     """
     for network in networks:
         if network.labels.get(CLUSTER_LABEL) != cluster:
             continue
         made_by = network.labels.get(STATE_LABEL) or state
         for owner in (*(() if made_by == state else (made_by,)), *rivals):
-            if os.path.exists(os.path.join(owner, "store.db")):
+            if _may_be_there(owner):
                 raise errors.DriverError(
                     f'this engine already has a cluster "{cluster}", with its state in {owner}: '
                     "choose another name with --cluster, or delete that one"
                 )
+
+
+def _may_be_there(state: str) -> bool:
+    try:
+        os.stat(os.path.join(state, "store.db"))
+    except PermissionError:
+        return True
+    except OSError:
+        return False
+    return True

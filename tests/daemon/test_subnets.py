@@ -1,6 +1,10 @@
 from __future__ import annotations
 
 import ipaddress
+import os
+import pwd
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -127,6 +131,31 @@ async def test_a_cluster_of_that_name_that_runs_elsewhere_is_refused_wherever_it
     (tmp_path / "store.db").touch()
     with pytest.raises(errors.DriverError, match=f'a cluster "lab", with its state in {tmp_path}'):
         await subnets.ensure(engine, SETTINGS, STATE, routes, [str(tmp_path)])
+
+
+async def test_a_cluster_of_another_user_is_refused_though_its_state_cannot_be_looked_at(
+    routes: FakeRoutes, tmp_path: Path
+) -> None:
+    engine = FakeEngine(FakeClock())
+    state = tmp_path / "closed" / "lab"
+    state.mkdir(parents=True)
+    await subnets.ensure(engine, SETTINGS, str(state), routes)
+    with nobody(state.parent), pytest.raises(errors.DriverError, match=f"with its state in {state}"):
+        await subnets.ensure(engine, SETTINGS, STATE, routes)
+
+
+@contextmanager
+def nobody(place: Path) -> Iterator[None]:
+    """Be somebody who may not look into a directory; root may everywhere."""
+    who = os.geteuid()
+    place.chmod(0)
+    if not who:
+        os.seteuid(pwd.getpwnam("nobody").pw_uid)
+    try:
+        yield
+    finally:
+        os.seteuid(who)
+        place.chmod(0o700)
 
 
 async def test_a_simulated_cluster_has_room_for_a_million_pods(routes: FakeRoutes) -> None:
