@@ -24,8 +24,8 @@ def refuse_other(
     """Raise ``DriverError`` if the cluster of that name has its state elsewhere, where it still is.
 
     Two control planes of one name would take each other's containers for strays.  ``rivals`` are the states
-    of those that run: one that was moved is not where its network says.  Another user's state, which cannot be
-    looked at, counts as there.
+    of those that run: one that was moved is not where its network says.  The state of another user, who does
+    not let us look, counts as there.
     """
     for network in networks:
         if network.labels.get(CLUSTER_LABEL) != cluster:
