@@ -193,6 +193,16 @@ class ClusterHome:
 
         self.write(name, json.dumps(value, indent=1).encode() + b"\n")
 
+    def share(self, name: str) -> str:
+        """Have a directory into which containers look, whoever they run as, and return its path.
+
+        Who may come as far as here is decided by the mode of the state directory above it.
+        """
+        directory = self.file(name)
+        os.makedirs(directory, exist_ok=True)
+        os.chmod(directory, 0o755)  # whatever the umask
+        return directory
+
     def remove(self, name: str) -> None:
         """Remove a file of the state directory; harmless when it is gone."""
         try:
@@ -207,6 +217,7 @@ class ClusterHome:
         staged = f"{path}.{os.getpid()}.new"
         handle = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
         with os.fdopen(handle, "wb") as sink:
+            os.fchmod(handle, mode)  # whatever the umask
             sink.write(data)
             sink.flush()
             os.fsync(sink.fileno())

@@ -24,9 +24,7 @@ def socket_path(home: ClusterHome) -> str:
 
     The directory is kept open under a path that is short enough for a socket where its own is not.
     """
-    directory = home.file(DIRECTORY)
-    os.makedirs(directory, mode=0o755, exist_ok=True)
-    os.chmod(directory, 0o755)  # whatever the umask: who gets at the state directory is decided above it
+    directory = home.share(DIRECTORY)
     if not os.path.exists(os.path.join(directory, MADE)):
         home.write(f"{DIRECTORY}/{MADE}", secrets.token_hex(8).encode())
     path = os.path.join(directory, SOCKET)

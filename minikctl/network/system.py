@@ -65,6 +65,7 @@ def write_dns_files(home: homes.ClusterHome, settings: NetworkSettings, forwardi
         ttl=forwarding.ttl,
     )
     found = dns_zones.files(config)
+    home.share("dns")  # the name server gives up root's right to read whatever there is
     for name, text in found.items():
         home.write(f"dns/{name}", text.encode(), 0o644)
     return _hash(found)
