@@ -15,7 +15,7 @@ from minikctl.model import kinds
 from minikctl.model.actions import api
 from minikctl.model.actions import node as actions
 from minikctl.model.containers import ContainerSpec
-from minikctl.node import checks, cleaning, host_files, image_files, images, observe, probes, statuses, tokens
+from minikctl.node import by_root, checks, host_files, image_files, images, observe, probes, statuses, tokens
 from minikctl.node.failures import NodeFailure
 from minikctl.node.record import PodRecord
 from minikctl.node.sandbox import Sandbox, SandboxNetwork
@@ -170,7 +170,8 @@ class NodeExecutor:
             if isinstance(volume, actions.ImageVolume):
                 await self._unpack_image(record, volume)
             else:
-                await self._drivers.files.write(volume)
+                gifts = await self._drivers.files.write(volume)
+                await by_root.give(self._engine, self._node, volume.path, gifts, self._drivers.clock)
         except (OSError, NodeFailure) as error:
             message = f'MountVolume.SetUp failed for volume "{volume.name}" : {error}'
             self._tell(record, "Warning", "FailedMount", message)
@@ -319,7 +320,8 @@ class NodeExecutor:
     async def _remove_directory(self, record: PodRecord, action: actions.RemovePodDir) -> None:
         left = await self._drivers.files.remove(action.paths)
         for path in left:
-            await cleaning.remove_as_root(self._engine, self._node, path, self._drivers.clock)
+            await by_root.remove(self._engine, self._node, path, self._drivers.clock)
+        await self._drivers.files.remove(left)  # and what is above it, if that was the last
         record.volumes.clear()
         record.renewals.clear()
         record.has_directory = False

@@ -10,6 +10,7 @@ import shutil
 import stat
 import tempfile
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import assert_never
 
 from minikctl.model.actions.node import (
@@ -21,7 +22,6 @@ from minikctl.model.actions.node import (
     ScratchVolume,
     SubPath,
     Volume,
-    VolumeFile,
 )
 from minikctl.node.failures import NodeFailure
 from minikctl.plan.pod.view import EnvFile
@@ -36,23 +36,48 @@ _GROUP_WRITE = 0o660
 _GROUP_DIRECTORY = 0o660 | 0o110 | stat.S_ISGID
 
 
-def write_volume(volume: Volume) -> None:
-    """Bring the volume to the wanted state; a directory of files changes as one, or not at all."""
+@dataclass(frozen=True)
+class Gift:
+    """A path that is to belong to a user and a group, which only root may see to; None: that stays.
+
+    Without a ``mode`` all that is below it is given as well, and its group may change it.
+    """
+
+    path: str
+    uid: int | None
+    gid: int | None
+    mode: int | None
+
+
+def write_volume(volume: Volume) -> list[Gift]:
+    """Bring the volume to the wanted state; a directory of files changes as one, or not at all.
+
+    Return what only root may give to whom it is for; until then everybody may use it.
+    """
     match volume:
         case FilesVolume():
-            _write_files(volume)
+            return _write_files(volume)
         case ScratchVolume():
-            os.makedirs(volume.path, exist_ok=True)
-            os.chmod(volume.path, _SCRATCH_MODE | (stat.S_ISGID if volume.gid is not None else 0))
-            _give_group(volume.path, volume.gid)
+            return _scratch(volume)
         case HostVolume():
             check_host_path(volume.path, volume.type)
         case KeptVolume():
-            _keep(volume)
+            return _keep(volume)
         case ImageVolume():
             pass  # made of what the engine has: image_files
         case _:
             assert_never(volume)
+    return []
+
+
+def _scratch(volume: ScratchVolume) -> list[Gift]:
+    mode = _SCRATCH_MODE | (stat.S_ISGID if volume.gid is not None else 0)
+    os.makedirs(volume.path, exist_ok=True)
+    found = os.stat(volume.path)
+    if stat.S_IMODE(found.st_mode) == mode and volume.gid in (None, found.st_gid):
+        return []  # set anew by who is not of the group it would lose the bit that hands the group on
+    os.chmod(volume.path, mode)
+    return [] if _give_group(volume.path, volume.gid) else [Gift(volume.path, None, volume.gid, mode)]
 
 
 def _make(path: str) -> None:
@@ -67,7 +92,7 @@ def _make(path: str) -> None:
         os.chmod(path, _DIRECTORY_MODE)
 
 
-def _keep(volume: KeptVolume) -> None:
+def _keep(volume: KeptVolume) -> list[Gift]:
     """Have the directory there, and its group own it; what its users made of its mode stays."""
     if not os.path.isdir(volume.path):
         if not volume.create:
@@ -75,12 +100,19 @@ def _keep(volume: KeptVolume) -> None:
         os.makedirs(volume.path)
         os.chmod(volume.path, _SCRATCH_MODE)
     if volume.gid is None or (not volume.always and os.stat(volume.path).st_gid == volume.gid):
-        return
-    with contextlib.suppress(PermissionError):
+        return []
+    try:
         _own(volume.path, volume.gid)
-        for base, directories, names in os.walk(volume.path):
+        for base, directories, names in os.walk(volume.path, onerror=_raise):
             for name in (*directories, *names):
                 _own(os.path.join(base, name), volume.gid)
+    except PermissionError:
+        return [Gift(volume.path, None, volume.gid, None)]
+    return []
+
+
+def _raise(error: OSError) -> None:
+    raise error
 
 
 def _own(path: str, gid: int) -> None:
@@ -93,13 +125,14 @@ def _own(path: str, gid: int) -> None:
     os.chmod(path, stat.S_IMODE(found.st_mode) | more)
 
 
-def _write_files(volume: FilesVolume) -> None:
+def _write_files(volume: FilesVolume) -> list[Gift]:
     _make(volume.path)
     link = os.path.join(volume.path, DATA)
     old = os.readlink(link) if os.path.islink(link) else ""
     if old and _same(os.path.join(volume.path, old), volume):
         _link_names(volume)
-        return
+        return []
+    gifts: list[Gift] = []
     fresh = tempfile.mkdtemp(prefix="..", dir=volume.path)
     os.chmod(fresh, _DIRECTORY_MODE)
     for file in volume.files:
@@ -107,8 +140,12 @@ def _write_files(volume: FilesVolume) -> None:
         _make(os.path.dirname(path))
         with open(path, "wb") as sink:
             sink.write(file.data)
-        _give_group(path, volume.gid)
-        os.chmod(path, _give_user(path, file, volume.gid))
+        mode = _mode(file.mode, volume.gid)
+        if _give_group(path, volume.gid) and _give_user(path, file.uid):
+            os.chmod(path, mode)
+        else:
+            os.chmod(path, mode | _ALL_READ)
+            gifts.append(Gift(path, file.uid, volume.gid, mode))
     staged = f"{link}_tmp"
     with contextlib.suppress(FileNotFoundError):
         os.unlink(staged)
@@ -120,6 +157,7 @@ def _write_files(volume: FilesVolume) -> None:
         path = os.path.join(volume.path, entry)
         if entry.startswith("..") and path != fresh and not os.path.islink(path):
             shutil.rmtree(path, ignore_errors=True)
+    return gifts
 
 
 def _link_names(volume: FilesVolume) -> None:
@@ -144,9 +182,12 @@ def _same(directory: str, volume: FilesVolume) -> bool:
         return False
     for file in volume.files:
         path = os.path.join(directory, file.path)
-        with open(path, "rb") as source:
-            if source.read() != file.data:
-                return False
+        try:
+            with open(path, "rb") as source:
+                if source.read() != file.data:
+                    return False
+        except PermissionError:
+            return False  # it was given to its user
         if file.uid is None and stat.S_IMODE(os.stat(path).st_mode) != _mode(file.mode, volume.gid):
             return False
     return True
@@ -156,23 +197,22 @@ def _mode(mode: int, gid: int | None) -> int:
     return mode if gid is None else mode | _GROUP_READ
 
 
-def _give_user(path: str, file: VolumeFile, gid: int | None) -> int:
-    """Give the file to its user; return the mode: without root its user reads it only as everyone does."""
-    mode = _mode(file.mode, gid)
-    if file.uid is None:
-        return mode
+def _give_user(path: str, uid: int | None) -> bool:
+    """Give the path to the user, and tell whether this process may."""
+    return uid is None or _chown(path, uid, -1)
+
+
+def _give_group(path: str, gid: int | None) -> bool:
+    """Give the path to the group, and tell whether this process may."""
+    return gid is None or _chown(path, -1, gid)
+
+
+def _chown(path: str, uid: int, gid: int) -> bool:
     try:
-        os.chown(path, file.uid, -1)
+        os.chown(path, uid, gid)
     except PermissionError:
-        return mode | _ALL_READ
-    return mode
-
-
-def _give_group(path: str, gid: int | None) -> None:
-    """Give the path to the group, where this process may: without root the modes have to do."""
-    if gid is not None:
-        with contextlib.suppress(PermissionError):
-            os.chown(path, -1, gid)
+        return False
+    return True
 
 
 def check_host_path(path: str, type_: str) -> None:
@@ -288,7 +328,7 @@ def remove(paths: Iterable[str]) -> list[str]:
         try:
             shutil.rmtree(path)
         except FileNotFoundError:
-            continue
+            pass  # somebody else removed it
         except PermissionError:
             left.append(path)
             continue

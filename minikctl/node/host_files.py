@@ -18,8 +18,8 @@ Prepared = tuple[dict[str, str], tuple[str, ...]]
 class HostFiles(Protocol):
     """The files of pods; every failure is an ``OSError`` or a ``NodeFailure``."""
 
-    async def write(self, volume: Volume) -> None:
-        """Bring the volume to the wanted state."""
+    async def write(self, volume: Volume) -> list[files.Gift]:
+        """Bring the volume to the wanted state; return what only root may give to whom it is for."""
         ...
 
     async def prepare(self, action: MakeContainer | RunContainer) -> Prepared:
@@ -46,9 +46,9 @@ class HostFiles(Protocol):
 class RealFiles:
     """Files on this machine, written in threads."""
 
-    async def write(self, volume: Volume) -> None:
-        """Bring the volume to the wanted state."""
-        await asyncio.to_thread(files.write_volume, volume)
+    async def write(self, volume: Volume) -> list[files.Gift]:
+        """Bring the volume to the wanted state; return what only root may give to whom it is for."""
+        return await asyncio.to_thread(files.write_volume, volume)
 
     async def prepare(self, action: MakeContainer | RunContainer) -> Prepared:
         """Write the container's files; return what its spec needs of the host."""
@@ -80,8 +80,9 @@ class RealFiles:
 class NoFiles:
     """For simulated containers: nobody would read what is written."""
 
-    async def write(self, volume: Volume) -> None:
+    async def write(self, volume: Volume) -> list[files.Gift]:  # noqa: ARG002 - nothing is written
         """Write nothing."""
+        return []
 
     async def prepare(self, action: MakeContainer | RunContainer) -> Prepared:
         """Write nothing; all paths are taken for real."""

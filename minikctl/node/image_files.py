@@ -61,8 +61,27 @@ def _unpack(archive: str, directory: str) -> None:
     with tarfile.open(archive) as files:
         for member in files:
             if not member.isdev():
-                files.extract(member, directory, numeric_owner=True, filter="tar")
+                _extract(files, member, directory)
     os.chmod(directory, 0o755)
+
+
+def _extract(files: tarfile.TarFile, member: tarfile.TarInfo, directory: str) -> None:
+    """Put a member into the directory, never outside of it, whatever links the archive has made before."""
+    if hasattr(tarfile, "tar_filter"):
+        files.extract(member, directory, numeric_owner=True, filter="tar")
+        return
+    # Python before 3.11.4 has no filters.
+    member.name = member.name.lstrip("/")
+    _check_inside(directory, os.path.dirname(member.name) if member.issym() else member.name)
+    if member.islnk():
+        _check_inside(directory, member.linkname)
+    files.extract(member, directory, numeric_owner=True)
+
+
+def _check_inside(directory: str, name: str) -> None:
+    root = os.path.realpath(directory)
+    if os.path.commonpath((root, os.path.realpath(os.path.join(root, name)))) != root:
+        raise tarfile.ExtractError(f"{name} is outside of the image")
 
 
 def _read(path: str) -> str:

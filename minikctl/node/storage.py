@@ -14,7 +14,7 @@ from minikctl.model import kinds, objects
 from minikctl.model.actions import api
 from minikctl.model.actions.storage import RemoveDirectory
 from minikctl.model.objects import Object
-from minikctl.node import cleaning, files
+from minikctl.node import by_root, files
 from minikctl.plan.pod.view import NodeInfo
 from minikctl.plan.storage import removal
 from minikctl.runtime import clock as clocks
@@ -80,7 +80,7 @@ class VolumeCleaner:
     async def _remove(self, volume: Object, path: str) -> None:
         try:
             for left in await asyncio.to_thread(files.remove, (path,)):
-                await cleaning.remove_as_root(self._engine, self._node, left, self._clock)
+                await by_root.remove(self._engine, self._node, left, self._clock)
         except (errors.DriverError, OSError) as error:
             told = api.Plan((removal.failed(volume, str(error)),))
             await self._executor.execute(kinds.PERSISTENT_VOLUME, volume, told)

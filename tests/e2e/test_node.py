@@ -20,7 +20,7 @@ from minikctl.drivers import docker, images
 from minikctl.drivers.engine import ContainerSpec, ExecOptions, LogOptions
 from minikctl.drivers.fake_relay import FakeRelay
 from minikctl.model import kinds, objects
-from minikctl.node import cleaning
+from minikctl.node import by_root
 from minikctl.node.streams import EngineStreams
 from minikctl.plan.pod import names
 from minikctl.runtime.clock import SystemClock
@@ -423,7 +423,7 @@ async def test_files_that_belong_to_root_in_a_volume_are_removed_with_it(bench: 
 async def test_a_container_removes_what_this_process_may_not(bench: Bench, tmp_path: Path) -> None:
     (tmp_path / "pods" / "uid-1" / "deep").mkdir(parents=True)
     path = str(tmp_path / "pods" / "uid-1")
-    await cleaning.remove_as_root(bench.engine, bench.node, path, bench.clock)
+    await by_root.remove(bench.engine, bench.node, path, bench.clock)
     assert list((tmp_path / "pods").iterdir()) == []
     assert await bench.containers() == []
 

@@ -1,68 +1,14 @@
-"""Removal from inside a container."""
+"""Containers that only held an image are removed."""
 
 from __future__ import annotations
-
-import asyncio
-from pathlib import Path
-
-import pytest
 
 from minikctl import errors
 from minikctl.drivers.fake_engine import FakeEngine
 from minikctl.model.containers import ContainerSpec
 from minikctl.node import cleaning
 from minikctl.plan.pod import names
-from tests.fakes.clock import FakeClock, settle
-from tests.node.harness import Bench, node_info
-
-
-async def test_a_container_removes_what_this_process_may_not(tmp_path: Path) -> None:
-    clock = FakeClock()
-    engine = FakeEngine(clock)
-    work = asyncio.create_task(
-        cleaning.remove_as_root(engine, node_info("test", tmp_path), "/state/pods/uid-1", clock)
-    )
-    while not (found := await engine.list({names.CLUSTER: "test"})):
-        await asyncio.sleep(0)
-    spec = engine.spec(found[0].id)
-    assert spec.entrypoint == ("/bin/rm", "-rf", "/pods/uid-1")
-    assert [(mount.source, mount.target) for mount in spec.mounts] == [("/state/pods", "/pods")]
-    await clock.advance(1)
-    await work
-    assert await engine.list({}) == []
-    await engine.close()
-
-
-async def test_what_an_earlier_control_plane_left_is_no_obstacle(tmp_path: Path) -> None:
-    clock = FakeClock()
-    engine = FakeEngine(clock)
-    labels = {names.CLUSTER: "test", names.ROLE: cleaning.ROLE}
-    await engine.create(ContainerSpec("mk_test_cleaner_uid-1", "minikctl-infra", labels))
-    work = asyncio.create_task(
-        cleaning.remove_as_root(engine, node_info("test", tmp_path), "/state/pods/uid-1", clock)
-    )
-    await settle()
-    await clock.advance(1)
-    await work
-    assert await engine.list({}) == []
-    await engine.close()
-
-
-class Stubborn(FakeEngine):
-    """Has files that even root cannot remove."""
-
-    async def start(self, container_id: str) -> None:
-        await super().start(container_id)
-        self.finish(container_id, 1)
-
-
-async def test_what_cannot_be_removed_is_told(tmp_path: Path) -> None:
-    engine = Stubborn(FakeClock())
-    node = node_info("test", tmp_path)
-    with pytest.raises(errors.DriverError, match="/state/pods/uid-1 cannot be removed"):
-        await cleaning.remove_as_root(engine, node, "/state/pods/uid-1", FakeClock())
-    assert await engine.list({}) == []
-    await engine.close()
+from tests.fakes.clock import FakeClock
+from tests.node.harness import Bench
 
 
 async def test_who_held_an_image_for_a_control_plane_that_ended_is_swept_away() -> None:
