@@ -12,9 +12,11 @@ from minikctl import errors
 from minikctl.cli.session import Io
 from minikctl.client import kubeconfig, launcher, running
 from minikctl.client.home import ClusterHome
-from minikctl.drivers import docker, ownership
+from minikctl.drivers import docker, images, ownership
 from minikctl.drivers.engine import LEAVING, Engine
 from minikctl.model.containers import Container
+from minikctl.node import by_root
+from minikctl.runtime import clock
 
 ROUNDS = 15
 PAUSE_SECONDS = 0.2
@@ -38,8 +40,26 @@ def remove(home: ClusterHome, io: Io) -> bool:
             io.warn(f"not all of it could be removed from the engine: {error}")
     for path in filter(None, (home.memory, home.path)):
         shutil.rmtree(path, ignore_errors=True)
+        if os.path.isdir(path):
+            _remove_by_root(home.name, path, io)
     _forget_context(home.name)
     return found
+
+
+def _remove_by_root(cluster: str, path: str, io: Io) -> None:
+    """Remove what containers wrote as root, and who deletes the cluster may not."""
+
+    async def work() -> None:
+        engine = docker.DockerEngine(cluster)
+        try:
+            await by_root.ByRoot(engine, cluster, f"{images.INFRA}:latest", clock.SystemClock()).remove(path)
+        finally:
+            await engine.close()
+
+    try:
+        asyncio.run(work())
+    except errors.DriverError as error:
+        io.warn(f"not all files of the cluster could be removed: {error}")
 
 
 async def _remove_from_engine(home: ClusterHome) -> bool:

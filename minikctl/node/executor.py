@@ -55,6 +55,7 @@ class NodeExecutor:
         self._engine = drivers.engine
         self._node = node
         self._wake = wake
+        self._by_root = by_root.ByRoot(self._engine, node.cluster, node.infra_image, drivers.clock)
         self._leaving = asyncio.Semaphore(engines.LEAVING)
         self.no_sctp = False
         """Whether the engine has said that it cannot publish ports of SCTP."""
@@ -171,7 +172,7 @@ class NodeExecutor:
                 await self._unpack_image(record, volume)
             else:
                 gifts = await self._drivers.files.write(volume)
-                await by_root.give(self._engine, self._node, volume.path, gifts, self._drivers.clock)
+                await self._by_root.give(volume.path, gifts)
         except (OSError, NodeFailure) as error:
             message = f'MountVolume.SetUp failed for volume "{volume.name}" : {error}'
             self._tell(record, "Warning", "FailedMount", message)
@@ -320,7 +321,7 @@ class NodeExecutor:
     async def _remove_directory(self, record: PodRecord, action: actions.RemovePodDir) -> None:
         left = await self._drivers.files.remove(action.paths)
         for path in left:
-            await by_root.remove(self._engine, self._node, path, self._drivers.clock)
+            await self._by_root.remove(path)
         await self._drivers.files.remove(left)  # and what is above it, if that was the last
         record.volumes.clear()
         record.renewals.clear()

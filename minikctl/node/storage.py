@@ -41,11 +41,9 @@ class VolumeCleaner:
         clock: clocks.Clock,
         node: NodeInfo,
     ) -> None:
-        self._engine = engine
         self._volumes = found.of(kinds.PERSISTENT_VOLUME)
         self._executor = executor
-        self._clock = clock
-        self._node = node
+        self._by_root = by_root.ByRoot(engine, node.cluster, node.infra_image, clock)
 
     def subscribe(self, enqueue: Callable[[str], None]) -> None:
         """Follow volumes."""
@@ -80,7 +78,7 @@ class VolumeCleaner:
     async def _remove(self, volume: Object, path: str) -> None:
         try:
             for left in await asyncio.to_thread(files.remove, (path,)):
-                await by_root.remove(self._engine, self._node, left, self._clock)
+                await self._by_root.remove(left)
         except (errors.DriverError, OSError) as error:
             told = api.Plan((removal.failed(volume, str(error)),))
             await self._executor.execute(kinds.PERSISTENT_VOLUME, volume, told)

@@ -423,7 +423,7 @@ async def test_files_that_belong_to_root_in_a_volume_are_removed_with_it(bench: 
 async def test_a_container_removes_what_this_process_may_not(bench: Bench, tmp_path: Path) -> None:
     (tmp_path / "pods" / "uid-1" / "deep").mkdir(parents=True)
     path = str(tmp_path / "pods" / "uid-1")
-    await by_root.remove(bench.engine, bench.node, path, bench.clock)
+    await by_root.ByRoot(bench.engine, bench.node.cluster, bench.node.infra_image, bench.clock).remove(path)
     assert list((tmp_path / "pods").iterdir()) == []
     assert await bench.containers() == []
 

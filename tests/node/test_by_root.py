@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 
 import pytest
 
@@ -14,15 +13,16 @@ from minikctl.node import by_root
 from minikctl.node.files import Gift
 from minikctl.plan.pod import names
 from tests.fakes.clock import FakeClock, settle
-from tests.node.harness import node_info
 
 
-async def test_a_container_removes_what_this_process_may_not(tmp_path: Path) -> None:
+def by(engine: FakeEngine, clock: FakeClock) -> by_root.ByRoot:
+    return by_root.ByRoot(engine, "test", "minikctl-infra:latest", clock)
+
+
+async def test_a_container_removes_what_this_process_may_not() -> None:
     clock = FakeClock()
     engine = FakeEngine(clock)
-    work = asyncio.create_task(
-        by_root.remove(engine, node_info("test", tmp_path), "/state/pods/uid-1", clock)
-    )
+    work = asyncio.create_task(by(engine, clock).remove("/state/pods/uid-1"))
     while not (found := await engine.list({names.CLUSTER: "test"})):
         await asyncio.sleep(0)
     spec = engine.spec(found[0].id)
@@ -34,14 +34,12 @@ async def test_a_container_removes_what_this_process_may_not(tmp_path: Path) -> 
     await engine.close()
 
 
-async def test_what_an_earlier_control_plane_left_is_no_obstacle(tmp_path: Path) -> None:
+async def test_what_an_earlier_control_plane_left_is_no_obstacle() -> None:
     clock = FakeClock()
     engine = FakeEngine(clock)
     labels = {names.CLUSTER: "test", names.ROLE: by_root.ROLE}
     await engine.create(ContainerSpec("mk_test_cleaner_uid-1", "minikctl-infra", labels))
-    work = asyncio.create_task(
-        by_root.remove(engine, node_info("test", tmp_path), "/state/pods/uid-1", clock)
-    )
+    work = asyncio.create_task(by(engine, clock).remove("/state/pods/uid-1"))
     await settle()
     await clock.advance(1)
     await work
@@ -57,20 +55,19 @@ class Stubborn(FakeEngine):
         self.finish(container_id, 1)
 
 
-async def test_what_cannot_be_removed_is_told(tmp_path: Path) -> None:
+async def test_what_cannot_be_removed_is_told() -> None:
     engine = Stubborn(FakeClock())
-    node = node_info("test", tmp_path)
     with pytest.raises(errors.DriverError, match="/state/pods/uid-1 cannot be removed"):
-        await by_root.remove(engine, node, "/state/pods/uid-1", FakeClock())
+        await by(engine, FakeClock()).remove("/state/pods/uid-1")
     assert await engine.list({}) == []
     await engine.close()
 
 
-async def test_what_is_given_is_given_by_a_container_that_sees_nothing_else(tmp_path: Path) -> None:
+async def test_what_is_given_is_given_by_a_container_that_sees_nothing_else() -> None:
     clock = FakeClock()
     engine = FakeEngine(clock)
     gifts = [Gift("/state/v/it's", 7, 8, 0o440), Gift("/state/v", None, 9, None)]
-    work = asyncio.create_task(by_root.give(engine, node_info("test", tmp_path), "/state/v", gifts, clock))
+    work = asyncio.create_task(by(engine, clock).give("/state/v", gifts))
     await settle()
     found = await engine.list({names.CLUSTER: "test"})
     spec = engine.spec(found[0].id)
@@ -86,11 +83,10 @@ async def test_what_is_given_is_given_by_a_container_that_sees_nothing_else(tmp_
     await engine.close()
 
 
-async def test_what_cannot_be_given_is_told(tmp_path: Path) -> None:
+async def test_what_cannot_be_given_is_told() -> None:
     engine = Stubborn(FakeClock())
-    node = node_info("test", tmp_path)
     with pytest.raises(errors.DriverError, match="/state/v cannot be given"):
-        await by_root.give(engine, node, "/state/v", [Gift("/state/v", None, 9, 0o2777)], FakeClock())
-    await by_root.give(engine, node, "/state/v", [], FakeClock())
+        await by(engine, FakeClock()).give("/state/v", [Gift("/state/v", None, 9, 0o2777)])
+    await by(engine, FakeClock()).give("/state/v", [])
     assert await engine.list({}) == []
     await engine.close()
