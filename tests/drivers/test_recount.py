@@ -28,7 +28,11 @@ class Daemon:
         self._renames = 0
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        try:
+            head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        except asyncio.IncompleteReadError:  # it was only seen whether anybody is there
+            writer.close()
+            return
         method, target, _ = head.split(" ", 2)
         sizes = [line for line in head.lower().split("\r\n") if line.startswith("content-length:")]
         body = json.loads(await reader.readexactly(int(sizes[0].split(":")[1])) or b"{}") if sizes else {}
