@@ -128,8 +128,10 @@ class _Found:
                 answers, ignored = dns_overrides.hosts(zones, one, self._files)
                 self._overrides += answers
                 self._ignored += ignored
-            elif one.name == "rewrite" and (alias := dns_overrides.rewrite(zones, one)):
-                self._overrides.append(alias)
+            elif one.name == "rewrite":
+                alias = dns_overrides.rewrite(zones, one)
+                self._overrides += [alias] if alias else []
+                self._ignored += [] if alias else [" ".join((one.name, *one.arguments))]
             elif one.name == "log":
                 self._log = True
             elif one.name not in _DONE_OTHERWISE:

@@ -168,7 +168,7 @@ def _options(config: ServerConfig) -> str:
     # Left unsaid, questions are told whenever there is a channel for them, at half of the server's time.
     lines.append(f"querylog {'yes' if config.log else 'no'};")
     if config.overrides:
-        lines.append(f'response-policy {{ zone "{OVERRIDES}"; }} qname-wait-recurse no;')
+        lines.append(f'response-policy {{ zone "{OVERRIDES}"; }} qname-wait-recurse no add-soa no;')
     if config.forwarders:
         lines.append(f"forwarders {{ {_listed(config.forwarders)} }};")
         lines.append("forward only;")

@@ -115,7 +115,11 @@ def test_what_is_not_done_is_listed() -> None:
         "hosts /etc/hosts",
         "hosts 192.0.2.300",
         "hosts not/one",
-        "rewrite",
+        "rewrite name suffix .a .b",
+        "rewrite continue name c d",
+        "rewrite name regex (.*) d",
+        "rewrite name a b",
+        "rewrite type ANY HINFO",
         "forward to tls://192.0.2.1",
         "forward except",
         "forward of cluster.local",
@@ -155,7 +159,7 @@ def test_hosts_and_rewritten_names_are_answered_first() -> None:
         ("old.example", "CNAME", "web.shop.svc.cluster.local."),
         ("printer.lan", "CNAME", "printer.example."),
     )
-    assert found.ignored == ("rewrite",), "the zone has no such name"
+    assert found.ignored == ("rewrite name a.other.example b.example",), "the zone has no such name"
 
 
 def test_snippets_are_taken_in_and_files_beside_blocks_are_no_zones() -> None:
