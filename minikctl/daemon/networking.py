@@ -75,6 +75,7 @@ def build(core: Core, runtime: Runtime, settings: NetworkSettings) -> Networking
             "rules deleted by hand": guard.Guard(netns, rules, core.clock).run(),
             "publishers": ControlLoop(publishing, core.clock, workers=4, backoff=publishers.backoff()).run(),
             "publisher events": publishing.follow(),
+            "publishers off the network": publishing.watch(),
             "load balancers": ControlLoop(balancing, core.clock).run(),
             "service ranges": ControlLoop(ranges.ServiceRanges(tools, settings), core.clock).run(),
             "cluster dns": naming.run(),

@@ -53,6 +53,7 @@ class Publishers:
         self._seen: set[Key] = set()
         self._failed: set[Key] = set()
         self._ours: set[str] = set()
+        self._known: dict[str, Key] = {}
         self._no_sctp = False
         self._enqueue: Callable[[Key], None] = lambda _: None
 
@@ -77,9 +78,23 @@ class Publishers:
                 log.warning("following publishers: %s", error)
             await self._clock.sleep(RETRY_SECONDS)
 
+    async def watch(self) -> None:
+        """Have a publisher replaced that somebody takes off the network: its ports are closed then."""
+        while True:
+            try:
+                async for container_id in self._engine.departures(self._place.network):
+                    if container_id in self._known and container_id not in self._ours:
+                        self._rules.forget(container_id)
+                        self._notice(self._known[container_id])
+            except errors.DriverError as error:
+                log.debug("departures: %s", error)
+            await self._clock.sleep(RETRY_SECONDS)
+
     def _ended(self, event: EngineEvent) -> None:
         """Have a publisher replaced that ended, unless we are the ones who end it."""
         self._rules.forget(event.container_id)
+        if event.action == "destroy":
+            self._known.pop(event.container_id, None)
         if event.container_id not in self._ours:
             self._notice(service_of(event.labels))
         elif event.action == "destroy":
@@ -102,6 +117,7 @@ class Publishers:
             return None  # most Services: they never had a publisher
         self._seen.add(key)
         present = tuple(await self._engine.list(labels))
+        self._known |= {one.id: key for one in present}
         if service is None and not present:
             self._seen.discard(key)
         return publisher.View(key, service, present, self._place, self._no_sctp)
@@ -139,6 +155,7 @@ class Publishers:
         try:
             container_id = await self._engine.create(action.spec)
             self._ours.add(container_id)
+            self._known[container_id] = view.key
             await self._engine.start(container_id)
             found = await self._engine.inspect(container_id)
             if found is not None and found.ip:

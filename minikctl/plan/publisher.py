@@ -144,7 +144,7 @@ def desired(view: View) -> api.Plan:
     ports = bindings(view.service, view.place.address, view.place.protocols) if view.service else ()
     wanted = spec_hash(ports, view.place.image) if ports else ""
     kept = [one for one in view.publishers if wanted and one.labels.get(HASH_LABEL) == wanted]
-    kept = [one for one in kept if one.status == "running"][:1]
+    kept = [one for one in kept if one.status == "running" and one.ip][:1]  # else it is off the network
     removals = [network.RemovePublisher(one.id) for one in view.publishers if one not in kept]
     if not wanted or view.service is None or kept:
         return api.Plan(actions=tuple(removals))

@@ -109,13 +109,16 @@ def test_a_publisher_that_ended_comes_back_with_all_ports(world: World, how: str
         assert "says:" in curl(f"http://127.0.0.1:{node_port(world, name)}/", seconds=30)
 
 
-@HOW
+@pytest.mark.parametrize("how", ["killed", "removed", "disconnected"])
 def test_a_publisher_of_datagrams_that_ended_is_replaced(world: World, how: str) -> None:
     port = node_port(world, "datagrams")
     eventually(lambda: asked(port).startswith("echo "))
     words = ("label=minikctl.dev/role=publisher", "label=minikctl.dev/service-name=datagrams")
     (found,) = world.cluster.containers(*words)
-    docker(*(["kill"] if how == "killed" else ["rm", "-f"]), found)
+    if how == "disconnected":
+        docker("network", "disconnect", "-f", f"minikctl-{world.cluster.name}", found)
+    else:
+        docker(*(["kill"] if how == "killed" else ["rm", "-f"]), found)
     eventually(lambda: asked(port).startswith("echo "))
     assert found not in world.cluster.containers(*words)
 

@@ -59,6 +59,7 @@ class World(Surroundings):
         return self.running(
             self.rules.run(),
             self.publishers.follow(),
+            self.publishers.watch(),
             ControlLoop(self.publishers, self.clock, backoff=publishers.backoff()).run(),
             ControlLoop(self.balancers, self.clock).run(),
         )
@@ -79,6 +80,20 @@ async def test_a_node_port_is_published_and_forwarded() -> None:
         (one,) = await world.engine.list(ALL)
         fate = Tracer(world.netns.tables[one.id]).forward(Packet(one.ip, 80, source="10.1.0.1"))
         assert (fate.address, fate.port) == ("10.1.0.2", 8080)
+
+
+async def test_a_publisher_that_is_taken_off_its_network_is_replaced_at_once() -> None:
+    world = World()
+    await world.prepare()
+    world.client.put(web())
+    async with world.all():
+        await world.turn(1)
+        (before,) = await world.engine.list(ALL)
+        world.engine.disconnect(before.id)
+        await world.turn(1)
+        (after,) = await world.engine.list(ALL)
+        assert (after.id != before.id, bool(after.ip)) == (True, True)
+        assert await world.published() == [("127.0.0.1", 30080)]
 
 
 async def test_ports_follow_the_service() -> None:

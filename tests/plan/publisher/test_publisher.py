@@ -17,8 +17,8 @@ PLACE = publisher.Place("test", "minikctl-test", "infra", "127.0.0.1", (("minikc
 WEB = service("web", type="NodePort", ports=[{"port": 80, "nodePort": 30080}])
 
 
-def running(spec: Any, status: Any = "running") -> Container:
-    return Container("c1", spec.name, spec.labels, "infra", "", status)
+def running(spec: Any, status: Any = "running", ip: str = "10.1.0.7") -> Container:
+    return Container("c1", spec.name, spec.labels, "infra", "", status, ip=ip)
 
 
 def plan(found: Any, *containers: Container) -> list[Any]:
@@ -139,8 +139,14 @@ def test_without_ports_there_is_no_publisher(found: Any) -> None:
 
 
 def test_of_two_equal_publishers_one_goes() -> None:
-    first, second = running(made(WEB)), Container("c2", "x", made(WEB).labels, "infra", "", "running")
+    first, second = running(made(WEB)), dataclasses.replace(running(made(WEB)), id="c2")
     assert plan(WEB, first, second) == [network.RemovePublisher("c2")]
+
+
+def test_a_publisher_that_is_off_the_network_is_replaced() -> None:
+    gone, made_anew = plan(WEB, running(made(WEB), ip=""))
+    assert gone == network.RemovePublisher("c1")
+    assert made_anew.spec == made(WEB)
 
 
 def test_what_is_not_enforced_is_said() -> None:
