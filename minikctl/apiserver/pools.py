@@ -10,7 +10,7 @@ import contextlib
 import ipaddress
 import itertools
 import random
-from collections.abc import Callable, Iterable, Set
+from collections.abc import Callable, Iterable
 
 
 class Taken(Exception):
@@ -25,8 +25,14 @@ Choose = Callable[[int, int], int]
 """Picks a number from [low, high)."""
 
 
-Busy = Callable[[], Set[int]]
-"""Tells which ports others have at the moment."""
+Busy = Callable[[int], bool]
+"""Tells whether somebody else has a number at the moment."""
+
+
+def nobody(number: int) -> bool:
+    """Fits ``Busy``."""
+    del number
+    return False
 
 
 class Pool:
@@ -45,22 +51,22 @@ class Pool:
         self._used.add(number)
         return True
 
-    def take_any(self, shunned: Set[int] = frozenset()) -> int:
-        """Take some number, above the low band while there is one; a shunned one if there is no other."""
-        for avoided in (shunned, frozenset[int]()):
+    def take_any(self, busy: Busy = nobody) -> int:
+        """Take some number, above the low band while there is one; a busy one if there is no other."""
+        for shunned in (busy, nobody):
             for low, high in ((self._band, self._size), (0, self._band)):
-                found = self._free(low, high, avoided)
+                found = self._free(low, high, shunned)
                 if found is not None:
                     self._used.add(found)
                     return found
         raise Exhausted
 
-    def _free(self, low: int, high: int, avoided: Set[int]) -> int | None:
+    def _free(self, low: int, high: int, shunned: Busy) -> int | None:
         if high <= low:
             return None
         start = self._choose(low, high)
         numbers = itertools.chain(range(start, high), range(low, start))
-        return next((n for n in numbers if n not in self._used and n not in avoided), None)
+        return next((n for n in numbers if n not in self._used and not shunned(n)), None)
 
     def release(self, number: int) -> None:
         """Give it back; harmless when it is free."""
@@ -189,7 +195,7 @@ class PortPool:
     """
 
     def __init__(
-        self, low: int = 30000, high: int = 32767, choose: Choose = random.randrange, busy: Busy = frozenset
+        self, low: int = 30000, high: int = 32767, choose: Choose = random.randrange, busy: Busy = nobody
     ) -> None:
         self.low, self.high = low, high
         self._busy = busy
@@ -207,7 +213,7 @@ class PortPool:
 
     def take_any(self) -> int:
         """Take some free port; raises ``Exhausted``."""
-        return self.low + self._pool.take_any({port - self.low for port in self._busy()})
+        return self.low + self._pool.take_any(lambda number: self._busy(self.low + number))
 
     def release(self, port: int) -> None:
         """Give it back; harmless when it is free or foreign."""

@@ -54,13 +54,13 @@ NAME_ATTEMPTS = 8
 
 @dataclass(frozen=True)
 class Settings:
-    """What the cluster was set up with, and the sources of chance; ``busy`` are ports that others have."""
+    """What the cluster was set up with, and the sources of chance; ``busy`` tells of ports that others have."""
 
     service_cidr: str = "10.96.0.0/16"
     node_ports: tuple[int, int] = (30000, 32767)
     clock: clocks.Clock = field(default_factory=clocks.SystemClock)
     choose: Callable[[int, int], int] = random.randrange
-    busy: pools.Busy = frozenset
+    busy: pools.Busy = pools.nobody
     new_uid: Callable[[], str] = lambda: str(uuid.uuid4())
 
 

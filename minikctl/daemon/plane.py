@@ -152,8 +152,10 @@ async def opened(
     _refuse_a_loss(home)
     store = await Store.open(Path(home.store))
     try:
-        busy = listening.ports if settings.runtime == "docker" else frozenset
-        registry = Registry(store, RegistrySettings(settings.service_cidr, clock=clock, busy=busy))
+        asked = RegistrySettings(settings.service_cidr, clock=clock)
+        if settings.runtime == "docker":
+            asked = replace(asked, busy=listening.is_held)
+        registry = Registry(store, asked)
         await registry.start()
         try:
             client = LocalClient(registry)

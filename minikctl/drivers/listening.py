@@ -11,10 +11,7 @@ from typing import Protocol
 
 ANY = "0.0.0.0"
 LISTEN = "0A"
-UNCONNECTED = "07"
-"""The state of sockets that take datagrams from anybody."""
 _TABLES = (Path("/proc/net/tcp"), Path("/proc/net/tcp6"))
-_DATAGRAMS = (Path("/proc/net/udp"), Path("/proc/net/udp6"))
 
 
 class Listening(Protocol):
@@ -30,18 +27,15 @@ def of_this_machine() -> frozenset[tuple[str, int]]:
     return frozenset(one for table in _TABLES if table.exists() for one in listeners(table.read_text()))
 
 
-def ports() -> frozenset[int]:
-    """Return the ports of this machine that a process has, by TCP or by UDP, at whatever address."""
-    tables = [table.read_text() for table in (*_TABLES, *_DATAGRAMS) if table.exists()]
-    return frozenset(port for table in tables for port in held(table))
-
-
-def held(table: str) -> Iterator[int]:
-    """Yield the ports that are listened on by a table in the form of ``/proc/net/tcp`` or ``udp``."""
-    for line in table.splitlines()[1:]:
-        fields = line.split()
-        if len(fields) > 3 and fields[3] in (LISTEN, UNCONNECTED):
-            yield int(fields[1].rpartition(":")[2], 16)
+def is_held(port: int) -> bool:
+    """Tell whether a process of this machine has the port, by TCP or by UDP, at whatever address."""
+    for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+        with socket.socket(socket.AF_INET, kind) as trying:
+            try:
+                trying.bind((ANY, port))
+            except OSError:
+                return True
+    return False
 
 
 def nobody() -> frozenset[tuple[str, int]]:
