@@ -54,7 +54,7 @@ NAME_ATTEMPTS = 8
 
 @dataclass(frozen=True)
 class Settings:
-    """What the cluster was set up with, and the sources of chance; ``busy`` tells of ports that others have."""
+    """What the cluster was set up with, the sources of chance; ``busy`` tells of ports that others have."""
 
     service_cidr: str = "10.96.0.0/16"
     node_ports: tuple[int, int] = (30000, 32767)
