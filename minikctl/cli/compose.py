@@ -12,9 +12,9 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from minikctl import errors
-from minikctl.cli import compose_files, compose_rest, timespan
+from minikctl.cli import compose_files, compose_pod, compose_rest, timespan
 from minikctl.cli.compose_files import Read, name_of
-from minikctl.cli.compose_text import Variables, of_file
+from minikctl.cli.compose_text import Variables, amount, of_file
 from minikctl.model import names
 
 Object = dict[str, Any]
@@ -25,6 +25,7 @@ TAKEN = frozenset(
         "healthcheck", "working_dir", "user", "labels", "annotations", "container_name", "hostname", "restart", "stdin_open", "tty",
         "cap_add", "cap_drop", "privileged", "read_only", "mem_limit", "mem_reservation", "cpus", "networks", "depends_on",
         "stop_grace_period", "pull_policy", "profiles", "env_file", "tmpfs", "extra_hosts", "secrets", "configs", "build",
+        "shm_size", "sysctls", "dns", "dns_search", "dns_opt",
     )
 )  # fmt: skip
 """What is understood; ``networks`` need nothing but their aliases: all pods reach one another."""
@@ -33,7 +34,6 @@ DEFAULT_SIZE = "1Gi"
 _PULLS = {
     "always": "Always", "never": "Never", "missing": "IfNotPresent", "if_not_present": "IfNotPresent", "build": "Never"
 }  # fmt: skip
-_SIZES = {"b": "", "k": "Ki", "kb": "Ki", "m": "Mi", "mb": "Mi", "g": "Gi", "gb": "Gi"}
 
 
 def convert(
@@ -118,7 +118,7 @@ class _Service:
         self._around = around
         self._volumes: list[Object] = []
         self._published = list(self._ports())
-        self.remarks += compose_rest.of_service(given)
+        self.remarks += [*compose_pod.remarks(given), *compose_rest.of_service(given)]
         if self._restart() in ("no", "false", "on-failure") and not ends:
             self.remarks.append("restart: a Deployment's containers are always started again")
         if awaited := _awaited(given.get("depends_on")):
@@ -181,7 +181,7 @@ class _Service:
 
     def _of_pod(self) -> Object:
         """Return the fields of the pod as a whole."""
-        found: Object = {}
+        found = compose_pod.fields(self._given)
         if self._given.get("hostname"):
             found["hostname"] = self._given["hostname"]
         if self._given.get("stop_grace_period"):
@@ -223,7 +223,7 @@ class _Service:
             ]
         if given.get("working_dir"):
             found["workingDir"] = given["working_dir"]
-        mounts = [*self._mounts(), *self._temporary(), *self._files()]
+        mounts = [*self._mounts(), *self._temporary(), *self._shared(), *self._files()]
         if mounts:
             found["volumeMounts"] = mounts
         found |= self._rest()
@@ -285,6 +285,11 @@ class _Service:
             name = f"memory-{number}"
             self._volumes.append({"name": name, "emptyDir": {"medium": "Memory"}})
             yield {"name": name, "mountPath": str(entry).partition(":")[0]}
+
+    def _shared(self) -> Iterator[Object]:
+        for volume, mount in compose_pod.shared(self._given):
+            self._volumes.append(volume)
+            yield mount
 
     def _files(self) -> Iterator[Object]:
         for volume, mount in compose_files.mounted(self._given, self._around.files):
@@ -379,23 +384,31 @@ class _Service:
     def _mounts(self) -> Iterator[Object]:
         for number, entry in enumerate(self._given.get("volumes") or ()):
             source, target, read_only, kind = _volume(entry)
+            more = entry if isinstance(entry, Mapping) else {}
             name = f"data-{number}"
-            if kind == "tmpfs" or not source:
-                self._volumes.append(
-                    {"name": name, "emptyDir": {"medium": "Memory"} if kind == "tmpfs" else {}}
-                )
-            elif kind == "bind" or source.startswith((".", "/", "~")):
-                path = (
-                    source
-                    if source.startswith("/")
-                    else f"{self._around.directory}/{source.removeprefix('./')}"
-                )
-                self._volumes.append({"name": name, "hostPath": {"path": path.rstrip("/.") or "/"}})
-            else:
-                claim = name_of(source)
-                self.claims.append(claim)
-                self._volumes.append({"name": name, "persistentVolumeClaim": {"claimName": claim}})
-            yield {"name": name, "mountPath": target, **({"readOnly": True} if read_only else {})}
+            mount: Object = {"name": name, "mountPath": target, **({"readOnly": True} if read_only else {})}
+            if part := (more.get("volume") or more.get("image") or {}).get("subpath"):
+                mount["subPath"] = str(part)
+            self._volumes.append({"name": name, **self._source(source, kind, more)})
+            yield mount
+
+    def _source(self, source: str, kind: str, more: Mapping[str, Any]) -> Object:
+        """Return where the content of a volume is; a claim is noted."""
+        if kind == "tmpfs":
+            size = (more.get("tmpfs") or {}).get("size")
+            return {"emptyDir": {"medium": "Memory", **({"sizeLimit": amount(size)} if size else {})}}
+        if kind == "image":
+            return {"image": {"reference": source}}
+        if not source:
+            return {"emptyDir": {}}
+        if kind == "bind" or source.startswith((".", "/", "~")):
+            path = (
+                source if source.startswith("/") else f"{self._around.directory}/{source.removeprefix('./')}"
+            )
+            return {"hostPath": {"path": path.rstrip("/.") or "/"}}
+        claim = name_of(source)
+        self.claims.append(claim)
+        return {"persistentVolumeClaim": {"claimName": claim}}
 
 
 def _range(text: str) -> range:
@@ -437,8 +450,7 @@ def _limits(given: Mapping[str, Any]) -> Object:
     found: Object = {}
     memory = given.get("mem_limit") or given.get("memory")
     if memory:
-        match = re.fullmatch(r"(\d+)([a-z]*)", str(memory).lower())
-        found["memory"] = f"{match[1]}{_SIZES.get(match[2], '')}" if match else str(memory)
+        found["memory"] = amount(memory)
     if given.get("cpus"):
         found["cpu"] = str(given["cpus"])
     return found

@@ -10,6 +10,19 @@ from minikctl.model import names
 
 DEPLOY = ("replicas", "resources")
 RESOURCES = {"limits": ("cpus", "memory"), "reservations": ("cpus", "memory")}
+PARTS = {
+    "ports": ("target", "published", "protocol", "name", "mode"),
+    "volumes": ("type", "source", "target", "read_only", "volume", "bind", "tmpfs", "image"),
+    "volumes.volume": ("nocopy", "subpath"),
+    "volumes.bind": ("create_host_path",),
+    "volumes.tmpfs": ("size",),
+    "volumes.image": ("subpath",),
+    "networks": ("aliases", "priority", "gw_priority", "interface_name"),
+    "depends_on": ("condition", "required"),
+    "healthcheck": ("test", "interval", "timeout", "retries", "start_period", "disable"),
+    "build": ("context", "dockerfile"),
+}
+"""What is understood of the parts of a service's fields, or has no effect that one could miss."""
 ONCE = ("no", "false", "none")
 """What ``restart`` and ``restart_policy`` say of containers that are not started again."""
 
@@ -47,9 +60,30 @@ def of_service(given: Mapping[str, Any]) -> Iterator[str]:
             for key in ("uid", "gid", "mode") if isinstance(entry, Mapping) else ():
                 if key in entry:
                     yield f"{section}.{entry.get('source')}.{key}: not taken over: everybody may read it"
+    yield from dict.fromkeys(_of_parts(given))
     for key in labels(given):
         if list(names.qualified_name(key)):
             yield f"labels.{key}: not taken over: no name that Kubernetes takes"
+
+
+def _of_parts(given: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a remark on each part of a field that is not understood."""
+    for field, taken in PARTS.items():
+        outer, _, inner = field.partition(".")
+        found = given.get(outer)
+        if isinstance(found, Mapping) and outer not in ("healthcheck", "build"):
+            entries = [(f"{outer}.{name}", entry) for name, entry in found.items()]
+        else:
+            entries = [(outer, entry) for entry in (found if isinstance(found, list) else [found])]
+        for place, entry in entries:
+            part = (entry.get(inner) if inner else entry) if isinstance(entry, Mapping) else None
+            for key in part if isinstance(part, Mapping) else ():
+                if key not in taken:
+                    yield (
+                        f"{place}.{inner}.{key}: not taken over"
+                        if inner
+                        else f"{place}.{key}: not taken over"
+                    )
 
 
 def labels(given: Mapping[str, Any]) -> dict[str, Any]:

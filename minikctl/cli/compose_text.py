@@ -12,6 +12,7 @@ from typing import Any
 
 from minikctl import errors
 
+_SIZES = {"b": "", "k": "Ki", "kb": "Ki", "m": "Mi", "mb": "Mi", "g": "Gi", "gb": "Gi"}
 _BEGIN = re.compile(r"\$(?:(?P<dollar>\$)|(?P<name>[A-Za-z_]\w*)|(?P<brace>\{))")
 _INSIDE = re.compile(r"(?P<name>[A-Za-z_]\w*)(?P<how>:?[-?+])?(?P<rest>.*)", re.DOTALL)
 
@@ -95,3 +96,9 @@ def of_file(text: str, variables: Variables | None = None) -> dict[str, str]:
         found[key.strip()] = bare if quoted and quoted[1] == "'" else str(inside.put_in(bare))
     before.missing |= inside.missing
     return found
+
+
+def amount(text: object) -> str:
+    """Return a number of bytes of Compose (``64m``) as Kubernetes takes one."""
+    match = re.fullmatch(r"(\d+)([a-z]*)", str(text).lower())
+    return f"{match[1]}{_SIZES.get(match[2], '')}" if match else str(text)

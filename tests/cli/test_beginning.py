@@ -446,3 +446,56 @@ def test_the_map_shows_the_way_to_pods(world: World) -> None:
     assert "▶ pod/web-" in text
     assert world.run("map", "-o", "svg").out.startswith("<svg")
     assert world.run("map", "-o", "png").code == 1
+
+
+FINER = """
+services:
+  web:
+    image: x
+    shm_size: 64m
+    dns: 1.1.1.1
+    dns_search: [a.test, b.test]
+    dns_opt: ["ndots:2", rotate]
+    sysctls: [net.ipv4.tcp_syncookies=1, net.core.somaxconn=1024]
+    ports: [{target: 80, host_ip: 10.0.0.1, mode: host}]
+    volumes:
+    - {type: volume, source: data, target: /data, volume: {nocopy: true, subpath: a}}
+    - {type: bind, source: /a, target: /a, bind: {propagation: shared}}
+    - {type: tmpfs, target: /t, tmpfs: {size: 1048576, mode: 448}}
+    - {type: image, source: "files:1", target: /i}
+    healthcheck: {test: "true", start_interval: 1s}
+    networks: {back: {ipv4_address: 10.0.0.5, aliases: [w]}}
+    depends_on: {db: {condition: service_started, restart: true}}
+  db: {image: y, build: {context: ., args: {A: b}}, networks: {back: }}
+"""
+
+
+def test_name_servers_shared_memory_and_kernel_settings_are_the_pod_s() -> None:
+    found, remarks = converted(FINER)
+    spec = found["Deployment/web"]["spec"]["template"]["spec"]
+    assert spec["dnsConfig"] == {
+        "nameservers": ["1.1.1.1"],
+        "searches": ["a.test", "b.test"],
+        "options": [{"name": "ndots", "value": "2"}, {"name": "rotate"}],
+    }
+    assert spec["securityContext"] == {"sysctls": [{"name": "net.ipv4.tcp_syncookies", "value": "1"}]}
+    mounts = {each["mountPath"]: each for each in spec["containers"][0]["volumeMounts"]}
+    volumes = {each["name"]: each for each in spec["volumes"]}
+    assert mounts["/data"]["subPath"] == "a"
+    assert {path: volumes[mount["name"]] | {"name": ""} for path, mount in mounts.items()} == {
+        "/data": {"name": "", "persistentVolumeClaim": {"claimName": "data"}},
+        "/a": {"name": "", "hostPath": {"path": "/a"}},
+        "/t": {"name": "", "emptyDir": {"medium": "Memory", "sizeLimit": "1048576"}},
+        "/i": {"name": "", "image": {"reference": "files:1"}},
+        "/dev/shm": {"name": "", "emptyDir": {"medium": "Memory", "sizeLimit": "64Mi"}},
+    }
+    assert [remark.partition(": not taken over")[0] for remark in remarks if "not taken" in remark] == [
+        "services.web.sysctls.net.core.somaxconn",
+        "services.web.ports.host_ip",
+        "services.web.volumes.bind.propagation",
+        "services.web.volumes.tmpfs.mode",
+        "services.web.networks.back.ipv4_address",
+        "services.web.depends_on.db.restart",
+        "services.web.healthcheck.start_interval",
+        "services.db.build.args",
+    ]

@@ -101,10 +101,10 @@ async def test_one_that_does_not_answer_is_not_waited_for_without_end(
 async def test_one_that_says_that_it_goes_on_is_waited_for(
     session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(resident, "SILENT_SECONDS", 0.3)
+    monkeypatch.setattr(resident, "SILENT_SECONDS", 1.0)
     program = resident.Resident(session)
     asked = asyncio.ensure_future(program.apply(CHANGES))
-    for _ in range(5):
+    for _ in range(12):
         await asyncio.sleep(0.1)
         session.said.put_nowait((1, b'{"id":1}\n'))
     session.said.put_nowait((1, b'{"id":1,"failed":{}}\n'))
