@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from minikctl import errors
 from minikctl.drivers import engine as engines
 from minikctl.model.containers import ContainerSpec, Mount
-from minikctl.node.files import Gift
+from minikctl.node.files import Gift, Missing
 from minikctl.plan.pod import names
 from minikctl.runtime import clock as clocks
 
@@ -39,13 +39,31 @@ class ByRoot:
         if code:
             raise errors.DriverError(f"{path} cannot be removed: rm ended with exit code {code}")
 
-    async def give(self, directory: str, gifts: Sequence[Gift]) -> None:
-        """Give what is in the directory to whom it is for; ``DriverError`` if something stays as it is."""
-        if not gifts:
-            return
+    async def settle(self, directory: str, wanted: Sequence[Gift | Missing]) -> None:
+        """Make the directory if it is missing, and give what is in it to whom it is for.
+
+        ``DriverError`` if something stays as it is.
+        """
+        for one in wanted:
+            if isinstance(one, Missing):
+                await self._make(one.path)
+        gifts = [one for one in wanted if isinstance(one, Gift)]
+        if gifts:
+            await self._give(directory, gifts)
+
+    async def _make(self, path: str) -> None:
+        """Make a directory of the host, with those above it."""
+        above = os.path.dirname(path)
+        while not os.path.isdir(above):
+            above = os.path.dirname(above)
+        command = ("/bin/mkdir", "-p", os.path.join(PLACE, os.path.relpath(path, above)))
+        code = await self._run(_short(path), Mount(above, PLACE), command)
+        if code:
+            raise errors.DriverError(f"{path} cannot be made: mkdir ended with exit code {code}")
+
+    async def _give(self, directory: str, gifts: Sequence[Gift]) -> None:
         script = " && ".join(["cd " + PLACE, *(_words(gift, directory) for gift in gifts)])
-        name = hashlib.sha256(directory.encode()).hexdigest()[:12]
-        code = await self._run(name, Mount(directory, PLACE), ("/bin/sh", "-c", script))
+        code = await self._run(_short(directory), Mount(directory, PLACE), ("/bin/sh", "-c", script))
         if code:
             raise errors.DriverError(
                 f"{directory} cannot be given to its users: sh ended with exit code {code}"
@@ -72,6 +90,10 @@ class ByRoot:
         finally:
             await self.engine.remove(made)
         return found.exit_code if found is not None else None
+
+
+def _short(path: str) -> str:
+    return hashlib.sha256(path.encode()).hexdigest()[:12]
 
 
 def _words(gift: Gift, directory: str) -> str:

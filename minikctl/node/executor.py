@@ -171,8 +171,8 @@ class NodeExecutor:
             if isinstance(volume, actions.ImageVolume):
                 await self._unpack_image(record, volume)
             else:
-                gifts = await self._drivers.files.write(volume)
-                await self._by_root.give(volume.path, gifts)
+                left = await self._drivers.files.write(volume)
+                await self._by_root.settle(volume.path, left)
         except (OSError, NodeFailure) as error:
             message = f'MountVolume.SetUp failed for volume "{volume.name}" : {error}'
             self._tell(record, "Warning", "FailedMount", message)

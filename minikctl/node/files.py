@@ -49,20 +49,27 @@ class Gift:
     mode: int | None
 
 
-def write_volume(volume: Volume) -> list[Gift]:
+@dataclass(frozen=True)
+class Missing:
+    """A directory of the host that only root may make."""
+
+    path: str
+
+
+def write_volume(volume: Volume) -> list[Gift | Missing]:
     """Bring the volume to the wanted state; a directory of files changes as one, or not at all.
 
-    Return what only root may give to whom it is for; until then everybody may use it.
+    Return what only root may do: what is to be given to others may be used by everybody until then.
     """
     match volume:
         case FilesVolume():
-            return _write_files(volume)
+            return [*_write_files(volume)]
         case ScratchVolume():
-            return _scratch(volume)
+            return [*_scratch(volume)]
         case HostVolume():
-            check_host_path(volume.path, volume.type)
+            return [*check_host_path(volume.path, volume.type)]
         case KeptVolume():
-            return _keep(volume)
+            return [*_keep(volume)]
         case ImageVolume():
             pass  # made of what the engine has: image_files
         case _:
@@ -215,24 +222,31 @@ def _chown(path: str, uid: int, gid: int) -> bool:
     return True
 
 
-def check_host_path(path: str, type_: str) -> None:
-    """Make sure that the path is of the hostPath type; the OrCreate types are created."""
-    if type_ == "DirectoryOrCreate" and not os.path.exists(path):
-        _make(path)
+def check_host_path(path: str, type_: str) -> list[Missing]:
+    """Make sure that the path is of the hostPath type; what the OrCreate types name is made.
+
+    Return the directory if only root may make it.
+    """
+    try:
+        if type_ == "DirectoryOrCreate" and not os.path.exists(path):
+            _make(path)
+        # The engine refuses to mount what is not there; kubelet lets the runtime make a directory.
+        if type_ == "" and not os.path.lexists(path):
+            _make(path)
+    except PermissionError:
+        return [Missing(path)]
+    if type_ == "":
+        return []
     if type_ == "FileOrCreate" and not os.path.exists(path):
         with open(path, "ab"):
             os.chmod(path, 0o644)
-    if type_ == "":
-        # The engine refuses to mount what is not there; kubelet lets the runtime make a directory.
-        if not os.path.lexists(path):
-            _make(path)
-        return
     wanted = _HOST_PATH_TYPES.get(type_)
     if wanted is None:
         raise _mount_failure(f"{type_} is an invalid volume type")
     word, test = wanted
     if not os.path.exists(path) or not test(os.stat(path).st_mode):
         raise _mount_failure(f"hostPath type check failed: {path} is not {word}")
+    return []
 
 
 _HOST_PATH_TYPES = {

@@ -18,8 +18,8 @@ Prepared = tuple[dict[str, str], tuple[str, ...]]
 class HostFiles(Protocol):
     """The files of pods; every failure is an ``OSError`` or a ``NodeFailure``."""
 
-    async def write(self, volume: Volume) -> list[files.Gift]:
-        """Bring the volume to the wanted state; return what only root may give to whom it is for."""
+    async def write(self, volume: Volume) -> list[files.Gift | files.Missing]:
+        """Bring the volume to the wanted state; return what only root may do."""
         ...
 
     async def prepare(self, action: MakeContainer | RunContainer) -> Prepared:
@@ -46,8 +46,8 @@ class HostFiles(Protocol):
 class RealFiles:
     """Files on this machine, written in threads."""
 
-    async def write(self, volume: Volume) -> list[files.Gift]:
-        """Bring the volume to the wanted state; return what only root may give to whom it is for."""
+    async def write(self, volume: Volume) -> list[files.Gift | files.Missing]:
+        """Bring the volume to the wanted state; return what only root may do."""
         return await asyncio.to_thread(files.write_volume, volume)
 
     async def prepare(self, action: MakeContainer | RunContainer) -> Prepared:
@@ -80,7 +80,7 @@ class RealFiles:
 class NoFiles:
     """For simulated containers: nobody would read what is written."""
 
-    async def write(self, volume: Volume) -> list[files.Gift]:  # noqa: ARG002 - nothing is written
+    async def write(self, volume: Volume) -> list[files.Gift | files.Missing]:  # noqa: ARG002 - nothing is written
         """Write nothing."""
         return []
 

@@ -9,6 +9,7 @@ import sys
 import tempfile
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -57,10 +58,12 @@ spec:
     volumeMounts:
     - {name: scratch, mountPath: /scratch}
     - {name: kept, mountPath: /kept}
+    - {name: made, mountPath: /made}
   volumes:
   - {name: settings, configMap: {name: settings, defaultMode: 0400}}
   - {name: scratch, emptyDir: {}}
   - {name: kept, persistentVolumeClaim: {claimName: kept}}
+  - {name: made, hostPath: {path: %(closed)s/a/b, type: DirectoryOrCreate}}
 ---
 apiVersion: v1
 kind: Service
@@ -101,9 +104,10 @@ def _nobody() -> list[str]:
     return words
 
 
-def test_who_is_not_root_has_apps_with_volumes_names_and_addresses(cluster: Cluster) -> None:
+def test_who_is_not_root_has_apps_with_volumes_names_and_addresses(cluster: Cluster, tmp_path: Path) -> None:
     port = spare_port()
-    cluster.out("apply", "-f", "-", stdin=MANIFEST % {"user": USER, "group": GROUP, "port": port})
+    values = {"user": USER, "group": GROUP, "port": port, "closed": tmp_path}
+    cluster.out("apply", "-f", "-", stdin=MANIFEST % values)
     cluster.ready("app=web")
     assert os.stat(f"{cluster.home}/clusters").st_uid == NOBODY
 
@@ -114,6 +118,7 @@ def test_who_is_not_root_has_apps_with_volumes_names_and_addresses(cluster: Clus
     assert run("for d in scratch kept; do touch /$d/mine; stat -c '%u %g' /$d/mine; done") == "\n".join(
         [f"{USER} {GROUP}"] * 2
     )
+    assert (tmp_path / "a" / "b").is_dir()
     assert run("stat -c '%g' /kept/a") == str(GROUP)
     assert "web says" in run("wget -qO- http://web.default.svc.cluster.local/")
     assert "web says" in curl(f"http://127.0.0.1:{port}/")

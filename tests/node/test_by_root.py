@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import pytest
 
@@ -10,7 +11,7 @@ from minikctl import errors
 from minikctl.drivers.fake_engine import FakeEngine
 from minikctl.model.containers import ContainerSpec
 from minikctl.node import by_root
-from minikctl.node.files import Gift
+from minikctl.node.files import Gift, Missing
 from minikctl.plan.pod import names
 from tests.fakes.clock import FakeClock, settle
 
@@ -67,7 +68,7 @@ async def test_what_is_given_is_given_by_a_container_that_sees_nothing_else() ->
     clock = FakeClock()
     engine = FakeEngine(clock)
     gifts = [Gift("/state/v/it's", 7, 8, 0o440), Gift("/state/v", None, 9, None)]
-    work = asyncio.create_task(by(engine, clock).give("/state/v", gifts))
+    work = asyncio.create_task(by(engine, clock).settle("/state/v", gifts))
     await settle()
     found = await engine.list({names.CLUSTER: "test"})
     spec = engine.spec(found[0].id)
@@ -83,10 +84,28 @@ async def test_what_is_given_is_given_by_a_container_that_sees_nothing_else() ->
     await engine.close()
 
 
+async def test_a_directory_of_the_host_that_only_root_may_make_is_made_below_what_there_is(
+    tmp_path: Path,
+) -> None:
+    clock = FakeClock()
+    engine = FakeEngine(clock)
+    path = str(tmp_path / "a" / "b")
+    work = asyncio.create_task(by(engine, clock).settle(path, [Missing(path)]))
+    await settle()
+    found = await engine.list({names.CLUSTER: "test"})
+    spec = engine.spec(found[0].id)
+    assert [(mount.source, mount.target) for mount in spec.mounts] == [(str(tmp_path), by_root.PLACE)]
+    assert spec.entrypoint == ("/bin/mkdir", "-p", f"{by_root.PLACE}/a/b")
+    engine.finish(found[0].id, 0)
+    await clock.advance(1)
+    await work
+    await engine.close()
+
+
 async def test_what_cannot_be_given_is_told() -> None:
     engine = Stubborn(FakeClock())
     with pytest.raises(errors.DriverError, match="/state/v cannot be given"):
-        await by(engine, FakeClock()).give("/state/v", [Gift("/state/v", None, 9, 0o2777)])
-    await by(engine, FakeClock()).give("/state/v", [])
+        await by(engine, FakeClock()).settle("/state/v", [Gift("/state/v", None, 9, 0o2777)])
+    await by(engine, FakeClock()).settle("/state/v", [])
     assert await engine.list({}) == []
     await engine.close()
