@@ -64,7 +64,11 @@ core.register_action("external-auth", {"http-req"}, function(txn, method, scheme
     {url = scheme .. "://" .. host .. path, dst = "ipv4@" .. address, headers = headers, timeout = 10000})
   local said = answer and answer.headers or {}
   for name in passed:gmatch("[^,]+") do
-    txn.http:req_del_header(name)
+    -- Also spelt with _, which many programs read as -.
+    local forged = name:lower():gsub("_", "-")
+    for other in pairs(given) do
+      if other:gsub("_", "-") == forged then txn.http:req_del_header(other) end
+    end
     for _, value in pairs(said[name:lower()] or {}) do txn.http:req_add_header(name, value) end
   end
   for _, value in pairs(said["set-cookie"] or {}) do txn:set_var("txn.auth_cookie", value) end

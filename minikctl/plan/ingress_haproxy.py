@@ -135,12 +135,16 @@ def scripts(routing: Routing) -> dict[str, str]:
 PROCESS = (
     "expose-experimental-directives",  # normalize-uri
     "hard-stop-after 1h",
+    # Connections outlive reloads in the processes that have them (10 MB each): so many may be left at once.
+    "mworker-max-reloads 30",
     "ssl-default-bind-options ssl-min-ver TLSv1.2",
     # What the process itself has to say; what it asks for Ingresses (``auth-url``) is no access.
     "log stdout format raw local0 notice",
 )
-ACCESS_LOG = "log-format '%ci %[var(txn.host)] \"%HM %HPO%HQ %HV\" %ST %B %b/%s %Ta ms'"
-"""Client, host, request, status, bytes, Ingress backend and endpoint, duration."""
+ACCESS_LOG = "log-format '%ci %[var(txn.host),url_enc] \"%HM %HPO%HQ %HV\" %ST %B %b/%s %Ta ms'"
+"""Client, host, request, status, bytes, Ingress backend and endpoint, duration.
+
+What a client puts into the host's name is not to reach a terminal as it is."""
 BUSY_RATE = 100
 """Requests in a second from which on only some of the access log's lines are written: each costs as much as
 the request, twice over, as the engine reads and keeps them."""
@@ -172,23 +176,20 @@ _UNLESS_RULE = "if !{ var(txn.rule) -m found }"
 _UNLESS_BACKEND = "if !{ var(txn.backend) -m found }"
 FORWARDING = (
     "http-request disable-l7-retry unless METH_GET",
-    # Many programs read _ as -, and take HTTP_PROXY for a setting: what is set below is not to be forged so.
-    "http-request del-header ^x[_-](forwarded[_-](for|host|proto|port|scheme)|real[_-]ip|scheme)$ -m reg"
-    " if { req.hdr_names -m sub _ }",
-    "http-request del-header Proxy",
-    # What a client says of its address is not believed.
+    # What a client says of itself is not believed, however it is spelt: many programs read _ as -.
+    "http-request del-header"
+    " ^(x[_-](forwarded[_-](for|host|proto|port|scheme)|real[_-]ip|scheme)|proxy)$ -m reg"
+    " if { req.hdr_names -m sub _ scheme proxy }",
     "http-request set-header X-Forwarded-For %[src]",
     "http-request set-header X-Real-IP %[src]",
     "http-request set-header X-Forwarded-Host %[req.hdr(host)]",
     "http-request set-header X-Forwarded-Port %[dst_port]",
     "http-request set-header X-Forwarded-Proto %[ssl_fc,iif(https,http)]",
-    "http-request set-header X-Forwarded-Scheme %[ssl_fc,iif(https,http)]",
-    "http-request set-header X-Scheme %[ssl_fc,iif(https,http)]",
 )
 NORMAL_FORM = (
     # Another spelling of a path is not to lead around the rule for it, to an endpoint that reads both alike.
-    # (HAProxy 2.6 does nothing here on a condition.)
-    "http-request normalize-uri percent-decode-unreserved",
+    # What encodes nothing is refused with 400 then.  (Not strict, HAProxy 2.6 does nothing on a condition.)
+    "http-request normalize-uri percent-decode-unreserved strict if { path -m sub % }",
     "http-request normalize-uri path-strip-dot if { path -m sub /. }",
     "http-request normalize-uri path-strip-dotdot full if { path -m sub /.. }",
     "http-request set-var(txn.path) path",
