@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from minikctl.model.objects import Key
-from minikctl.plan.ingress import Certificate
+from minikctl.plan.ingress_routes import Certificate
 from minikctl.runtime import certificates
 
 FOLDER = "authority"

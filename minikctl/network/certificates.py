@@ -14,7 +14,7 @@ from cryptography.x509.oid import NameOID
 
 from minikctl.model import objects
 from minikctl.model.objects import Object
-from minikctl.plan.ingress import Certificate
+from minikctl.plan.ingress_routes import Certificate
 from minikctl.runtime.clock import Clock
 
 VALID_DAYS = 3650

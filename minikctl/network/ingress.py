@@ -18,8 +18,8 @@ from minikctl.network.settings import NetworkSettings
 from minikctl.network.tools import Tools
 from minikctl.plan import haproxy, ingress, ingress_haproxy, ingress_secrets, ingress_status, proxy_view
 from minikctl.plan.haproxy import Rendered
-from minikctl.plan.ingress import Certificate, Routing, View
 from minikctl.plan.ingress_haproxy import DEFAULT_CERTIFICATE, certificate_file
+from minikctl.plan.ingress_routes import Certificate, Routing, View
 
 log = logging.getLogger(__name__)
 

@@ -11,20 +11,19 @@ import dataclasses
 import hashlib
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from minikctl.model import objects
 from minikctl.model.objects import Key, Object
-from minikctl.plan import ingress_annotations, ingress_auth, ingress_options, ingress_secrets, proxy_view
+from minikctl.plan import ingress_annotations, ingress_auth, ingress_secrets, proxy_view
 from minikctl.plan.ingress_options import Canary, Options
+from minikctl.plan.ingress_routes import ANY_HOST, Backend, CanaryRoute, Draft, Place, Routing, View
 from minikctl.plan.proxy_view import Target
 
 CONTROLLER = "minikctl.dev/ingress"
 COMPONENT = "ingress-controller"
 CLASS_ANNOTATION = "kubernetes.io/ingress.class"
 DEFAULT_ANNOTATION = "ingressclass.kubernetes.io/is-default-class"
-ANY_HOST = "*"
 APP_PROTOCOLS = {
     "kubernetes.io/h2c": "GRPC",
     "h2c": "GRPC",
@@ -33,176 +32,13 @@ APP_PROTOCOLS = {
     "kubernetes.io/wss": "HTTPS",
 }
 """The protocols that change how a Service is spoken to, by the appProtocol of its port."""
-Place = tuple[str, str]
-"""The name of a table and a key in it."""
 _FOREIGN = re.compile(r"['\"\s]")
-
-
-@dataclass(frozen=True)
-class Certificate:
-    """A certificate chain with its key, from a Secret; ``problem`` says why it cannot be used."""
-
-    secret: Key
-    pem: str
-    problem: str = ""
-
-
-@dataclass(frozen=True)
-class View:
-    """What routing is made from; ``certificates`` are by the key of their Secret.
-
-    Those of our own authority are under ("", host), as no Secret has them.  ``users`` are (name, hash) by
-    the key of their Secret.  ``refused`` are keys of Ingresses that are left out because the proxy does not
-    take them.
-    """
-
-    ingresses: tuple[Object, ...]
-    classes: tuple[Object, ...]
-    services: Mapping[Key, Object]
-    slices: Mapping[Key, Sequence[Object]]
-    certificates: Mapping[Key, Certificate]
-    refused: frozenset[Key] = frozenset()
-    users: Mapping[Key, Sequence[tuple[str, str]]] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Backend:
-    """The endpoints behind one port of a Service, and the Ingresses that lead there.
-
-    What an Ingress asks for is done in backends of its own; ``pattern`` is the regular expression of the
-    path that leads there, and ``protocol`` what the Service says that it speaks.
-    """
-
-    name: str
-    targets: tuple[Target, ...] = ()
-    owners: tuple[Key, ...] = ()
-    options: Options = ingress_options.PLAIN
-    pattern: str = ""
-    protocol: str = ""
-    has_tls: bool = False
-
-
-@dataclass(frozen=True)
-class CanaryRoute:
-    """Some requests for one backend, which nothing else leads to, go to another."""
-
-    primary: str
-    backend: str
-    canary: Canary
-
-
-@dataclass(frozen=True)
-class Problem:
-    """Something of an Ingress that does not work as it is written."""
-
-    ingress: Key
-    reason: str
-    message: str
-
-
-@dataclass(frozen=True)
-class Routing:
-    """Maps of patterns to backend names.
-
-    ``exact`` and ``prefixes`` have keys made of host pattern and path; a prefix ends in "/".  The keys of
-    ``regexes`` are expressions for both; the first that matches counts, and ``regex_hosts`` are the host
-    patterns in them.  ``secrets`` are the certificates by Secret with the hosts that they are for (none:
-    those that they name themselves).
-    """
-
-    hosts: frozenset[str] = frozenset()
-    exact: Mapping[str, str] = field(default_factory=dict)
-    prefixes: Mapping[str, str] = field(default_factory=dict)
-    regexes: Mapping[str, str] = field(default_factory=dict)
-    regex_hosts: Mapping[str, str] = field(default_factory=dict)
-    regex_owners: Mapping[str, Key] = field(default_factory=dict)
-    default: str = ""
-    backends: Mapping[str, Backend] = field(default_factory=dict)
-    canaries: tuple[CanaryRoute, ...] = ()
-    secrets: Mapping[Key, tuple[str, ...]] = field(default_factory=dict)
-    owners: Mapping[Key, tuple[Key, ...]] = field(default_factory=dict)
-    served: tuple[Key, ...] = ()
-    problems: tuple[Problem, ...] = ()
-
-
-class _Draft:
-    """Routing being collected; what is there first stays."""
-
-    def __init__(self, view: View) -> None:
-        self.view = view
-        self.hosts: set[str] = set()
-        self.tables: dict[str, dict[str, str]] = {"exact": {}, "prefixes": {}, "regexes": {}}
-        self.regex_hosts: dict[str, str] = {}
-        self.lengths: dict[str, int] = {}
-        self.rulers: dict[Place, Key] = {}
-        self.regex_owners: dict[str, Key] = {}
-        self.canaries: list[CanaryRoute] = []
-        self.options: dict[Key, Options] = {}
-        self.fallbacks: dict[str, str] = {}
-        self.twins: dict[str, tuple[str, Key]] = {}
-        """Hosts that others are to lead to, by those others."""
-        self.default = ""
-        self.backends: dict[str, Backend] = {}
-        self.secrets: dict[Key, list[str]] = {}
-        self.certified: dict[str, Key] = {}
-        self.owners: dict[Key, list[Key]] = {}
-        self.problems: list[Problem] = []
-
-    def problem(self, ingress: Object, reason: str, message: str) -> None:
-        self.problems.append(Problem(objects.key(ingress), reason, message))
-
-    def finished(self, served: tuple[Key, ...]) -> Routing:
-        for twin, (host, owner) in self.twins.items():
-            self._lead(twin, host, owner)
-        prefixes, regexes = self.tables["prefixes"], dict(self.tables["regexes"])
-        for host in set(self.regex_hosts.values()):
-            self._mix(host, regexes)
-        for key, name in self.fallbacks.items():
-            prefixes.setdefault(key, name)
-        return Routing(
-            hosts=frozenset(self.hosts),
-            exact=self.tables["exact"],
-            prefixes=prefixes,
-            regexes=dict(sorted(regexes.items(), key=self._rank)),
-            regex_hosts=self.regex_hosts,
-            regex_owners=self.regex_owners,
-            canaries=tuple(self.canaries),
-            default=self.default,
-            backends=self.backends,
-            secrets={key: tuple(dict.fromkeys(hosts)) for key, hosts in self.secrets.items()},
-            owners={key: tuple(dict.fromkeys(owners)) for key, owners in self.owners.items()},
-            served=served,
-            problems=tuple(self.problems),
-        )
-
-    def _lead(self, twin: str, host: str, owner: Key) -> None:
-        """Redirect a host to another, unless it is served itself."""
-        if twin in self.hosts or ANY_HOST in host:
-            return
-        name = f"{owner[0]}_{owner[1]}:{twin}"
-        options = Options(location=f"$scheme://{host}$request_uri", code=308)
-        self.backends[name] = Backend(name, owners=(owner,), options=options)
-        self.hosts.add(twin)
-        self.tables["prefixes"][f"{twin}/"] = name
-
-    def _mix(self, host: str, regexes: dict[str, str]) -> None:
-        """Add the prefixes of a host to its expressions: as with ingress-nginx, the longest path counts."""
-        for key, name in self.tables["prefixes"].items():
-            if key.startswith(f"{host}/"):
-                path = key.removeprefix(host)
-                expression = f"^{re.escape(host)}{re.escape(path[:-1])}(?:/|$)"
-                regexes[expression] = name
-                self.regex_hosts[expression] = host
-                self.lengths[expression] = len(path) - 1
-
-    def _rank(self, item: tuple[str, str]) -> tuple[int, str]:
-        return -self.lengths[item[0]], item[0]
 
 
 def routing(view: View) -> Routing:
     """Return the routes of all Ingresses that are ours, and what is wrong with them."""
     ours = [one for one in sorted(view.ingresses, key=_seniority) if is_ours(one, view.classes)]
-    draft = _Draft(view)
+    draft = Draft(view)
     _forsaken(draft)
     taken = [one for one in ours if objects.key(one) not in view.refused]
     known = {host for ingress in taken for host in _hosts(ingress)}
@@ -215,7 +51,7 @@ def routing(view: View) -> Routing:
     return draft.finished(tuple(objects.key(one) for one in ours if objects.key(one) not in view.refused))
 
 
-def _forsaken(draft: _Draft) -> None:
+def _forsaken(draft: Draft) -> None:
     """Tell the Ingresses of a class that is not there: no other controller can."""
     known = {objects.name(one) for one in draft.view.classes}
     for ingress in draft.view.ingresses:
@@ -257,7 +93,7 @@ def _hosts(ingress: Object) -> Iterator[str]:
         yield str(rule.get("host") or ANY_HOST).lower()
 
 
-def _options(draft: _Draft, ingress: Object, hosts: Collection[str]) -> Options:
+def _options(draft: Draft, ingress: Object, hosts: Collection[str]) -> Options:
     found = objects.annotations(ingress)
     secret = ingress_annotations.secret_of(found, objects.namespace(ingress))
     options = ingress_annotations.read(found, draft.view.users.get(secret) if secret else None)
@@ -272,7 +108,7 @@ def _options(draft: _Draft, ingress: Object, hosts: Collection[str]) -> Options:
     return options
 
 
-def _rules(draft: _Draft, ingress: Object) -> None:
+def _rules(draft: Draft, ingress: Object) -> None:
     spec, options = objects.spec(ingress), draft.options[objects.key(ingress)]
     wanted = spec.get("defaultBackend") if options.canary is None else None
     fallback = _backend(draft, ingress, wanted) if wanted else ""
@@ -295,7 +131,7 @@ def _twin(host: str) -> str:
     return host.removeprefix("www.") if host.startswith("www.") else f"www.{host}"
 
 
-def _path(draft: _Draft, ingress: Object, host: str, entry: Mapping[str, Any]) -> None:
+def _path(draft: Draft, ingress: Object, host: str, entry: Mapping[str, Any]) -> None:
     path = str(entry.get("path") or "/")
     if not path.startswith("/") or len(path.split()) != 1:
         draft.problem(ingress, "InvalidPath", f"path {path!r} of host {host} can never match")
@@ -316,6 +152,7 @@ def _path(draft: _Draft, ingress: Object, host: str, entry: Mapping[str, Any]) -
         draft.regex_hosts[key] = host
         draft.lengths[key] = len(path)
         draft.regex_owners.setdefault(key, objects.key(ingress))
+    draft.paths.setdefault(name, set()).add("/" if pattern else path.rstrip("/") or "/")
     first = draft.rulers.setdefault((kind, key), objects.key(ingress))
     if draft.tables[kind].setdefault(key, name) != name:
         words = f"{host}{path} already leads elsewhere by Ingress {'/'.join(first)}"
@@ -327,7 +164,7 @@ def _is_regex(options: Options, entry: Mapping[str, Any]) -> bool:
     return entry.get("pathType") != "Exact" and (options.regex or "$" in options.rewrite)
 
 
-def _pattern(draft: _Draft, ingress: Object, path: str) -> str | None:
+def _pattern(draft: Draft, ingress: Object, path: str) -> str | None:
     try:
         re.compile(path)
         if _FOREIGN.search(path):
@@ -347,7 +184,7 @@ def _places(host: str, path: str, entry: Mapping[str, Any]) -> tuple[Place, Plac
 
 
 def _beside(
-    draft: _Draft,
+    draft: Draft,
     ingress: Object,
     canary: Canary,
     as_plain: Place,
@@ -370,6 +207,7 @@ def _beside(
     primary, suffix = draft.backends[draft.tables[kind][key]], f".{_short(key)}"
     own = primary.name if primary.name.endswith(suffix) else primary.name + suffix
     draft.backends[own] = dataclasses.replace(primary, name=own)
+    draft.paths[own] = draft.paths.get(primary.name, set())
     draft.tables[kind][key] = own
     options = dataclasses.replace(primary.options, balance=made.options.balance, cookie=made.options.cookie)
     if options.is_plain:
@@ -385,6 +223,7 @@ def _beside(
         has_tls=primary.has_tls,
     )
     draft.backends[beside.name] = beside
+    draft.paths[beside.name] = draft.paths[own]
     draft.canaries.append(CanaryRoute(own, beside.name, canary))
 
 
@@ -392,7 +231,7 @@ def _short(*words: str) -> str:
     return hashlib.sha256("\0".join(words).encode()).hexdigest()[:8]
 
 
-def _backend(draft: _Draft, ingress: Object, backend: Mapping[str, Any], pattern: str = "") -> str:
+def _backend(draft: Draft, ingress: Object, backend: Mapping[str, Any], pattern: str = "") -> str:
     """Return the name of the backend, "" if there is no way to have it."""
     made = _made(draft, ingress, backend, pattern)
     if made is None:
@@ -403,7 +242,7 @@ def _backend(draft: _Draft, ingress: Object, backend: Mapping[str, Any], pattern
     return made.name
 
 
-def _made(draft: _Draft, ingress: Object, backend: Mapping[str, Any], pattern: str) -> Backend | None:
+def _made(draft: Draft, ingress: Object, backend: Mapping[str, Any], pattern: str) -> Backend | None:
     service = backend.get("service")
     if not service:
         draft.problem(ingress, "UnsupportedBackend", "a resource backend is not supported; name a Service")
@@ -425,7 +264,7 @@ def _made(draft: _Draft, ingress: Object, backend: Mapping[str, Any], pattern: s
 
 
 def _targets(
-    draft: _Draft, ingress: Object, key: Key, wanted: Mapping[str, Any]
+    draft: Draft, ingress: Object, key: Key, wanted: Mapping[str, Any]
 ) -> tuple[tuple[Target, ...], str]:
     """Return the endpoints, and the protocol that the port says it speaks."""
     service = draft.view.services.get(key)
@@ -460,7 +299,7 @@ def _ports(service: Object, wanted: Mapping[str, Any]) -> Iterator[Mapping[str, 
             yield port
 
 
-def _tls(draft: _Draft, ingress: Object) -> None:
+def _tls(draft: Draft, ingress: Object) -> None:
     """Collect the certificates; a host shows that of the oldest Ingress which has one for it."""
     spec = objects.spec(ingress)
     for host in ingress_secrets.local_hosts([ingress]):
@@ -483,7 +322,7 @@ def _tls(draft: _Draft, ingress: Object) -> None:
         _certify(draft, ingress, key, [*named, *others])
 
 
-def _certify(draft: _Draft, ingress: Object, secret: Key, hosts: Sequence[str]) -> None:
+def _certify(draft: Draft, ingress: Object, secret: Key, hosts: Sequence[str]) -> None:
     """Have hosts show a certificate; without hosts, those that it names itself, as far as they are free."""
     free = [host for host in hosts if draft.certified.setdefault(host, secret) == secret]
     for host in sorted(set(hosts) - set(free)):

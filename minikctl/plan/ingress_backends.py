@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from minikctl.plan import haproxy, ingress_auth, ingress_users
-from minikctl.plan.ingress import Backend, CanaryRoute
 from minikctl.plan.ingress_auth import VARIABLE, VARIABLES
 from minikctl.plan.ingress_options import Cookie, Cors, Options
+from minikctl.plan.ingress_routes import Backend, CanaryRoute
 from minikctl.plan.proxy_view import Target
 
 REFUSAL = 'http-request return status 503 content-type text/plain string "see the events of the Ingress\\n"'

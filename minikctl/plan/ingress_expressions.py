@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 
-from minikctl.plan.ingress import Routing
+from minikctl.plan.ingress_routes import Routing
 
 FEW = 16
 """So many expressions are not worth a choice among maps."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from minikctl.model.objects import Key
 from minikctl.plan import haproxy, ingress_auth, ingress_backends, ingress_expressions, ingress_users
 from minikctl.plan.haproxy import CONFIG, Rendered, Slots, section
-from minikctl.plan.ingress import ANY_HOST, Certificate, Routing
+from minikctl.plan.ingress_routes import ANY_HOST, Certificate, Routing
 
 CERTIFICATE_LIST = "crt-list.txt"
 DEFAULT_CERTIFICATE = "default.pem"

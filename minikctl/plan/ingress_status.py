@@ -8,7 +8,8 @@ from typing import Any
 from minikctl.model import objects
 from minikctl.model.actions import api
 from minikctl.model.objects import Key, Object
-from minikctl.plan.ingress import COMPONENT, Problem
+from minikctl.plan.ingress import COMPONENT
+from minikctl.plan.ingress_routes import Problem
 
 
 def events(found: Iterable[Problem], ingresses: Mapping[Key, Object]) -> tuple[api.RecordEvent, ...]:

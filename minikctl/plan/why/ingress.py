@@ -12,7 +12,7 @@ from typing import Any
 from minikctl.model import objects
 from minikctl.model.objects import Key, Object
 from minikctl.plan import ingress as routes
-from minikctl.plan import ingress_annotations, ingress_secrets, proxy_view, readiness
+from minikctl.plan import ingress_annotations, ingress_routes, ingress_secrets, proxy_view, readiness
 from minikctl.plan.why import behind
 from minikctl.plan.why.links import Link, View, broken, first_broken, holds, listed, note, unknown
 
@@ -187,8 +187,8 @@ def _leaf(secret: Object) -> bytes:
     return b""
 
 
-def _routing_view(view: View) -> routes.View:
-    return routes.View(
+def _routing_view(view: View) -> ingress_routes.View:
+    return ingress_routes.View(
         ingresses=tuple(view.ingresses),
         classes=tuple(view.classes),
         services={objects.key(one): one for one in view.services},

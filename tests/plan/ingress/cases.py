@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from minikctl.plan import ingress, proxy_view
-from minikctl.plan.ingress import Certificate, Routing, View
+from minikctl.plan.ingress_routes import Certificate, Routing, View
 from tests.plan.proxy.cases import endpoint_slice, service
 
 OURS = {

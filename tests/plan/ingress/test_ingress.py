@@ -7,7 +7,14 @@ from typing import Any
 
 import pytest
 
-from minikctl.plan import ingress, ingress_annotations, ingress_haproxy, ingress_secrets, ingress_status
+from minikctl.plan import (
+    ingress,
+    ingress_annotations,
+    ingress_haproxy,
+    ingress_routes,
+    ingress_secrets,
+    ingress_status,
+)
 from tests.plan.ingress.cases import OURS, backend, certificate, make, path, routed, rule, view
 from tests.plan.proxy.cases import service
 
@@ -100,9 +107,9 @@ def test_only_ingresses_of_our_class_count(spec: Any, annotations: Any, classes:
 def test_an_ingress_under_deletion_or_refused_does_not_count() -> None:
     ending = make("i", rule("h", path("/", "a")))
     ending["metadata"]["deletionTimestamp"] = "x"
-    assert ingress.routing(view(ending)) == ingress.Routing()
+    assert ingress.routing(view(ending)) == ingress_routes.Routing()
     refused = make("j", rule("h", path("/", "a")))
-    assert ingress.routing(view(refused, refused=frozenset({("default", "j")}))) == ingress.Routing()
+    assert ingress.routing(view(refused, refused=frozenset({("default", "j")}))) == ingress_routes.Routing()
 
 
 def test_ports_are_found_by_name_or_number() -> None:
@@ -112,7 +119,7 @@ def test_ports_are_found_by_name_or_number() -> None:
         piece["ports"] = [{"name": "http", "port": 8080}, {"name": "other", "port": 1}]
     for wanted in (80, "http"):
         found = make("i", defaultBackend=backend("a", wanted))
-        whole = ingress.View((found,), (OURS,), {("default", "a"): web}, slices, {})
+        whole = ingress_routes.View((found,), (OURS,), {("default", "a"): web}, slices, {})
         (only,) = ingress.routing(whole).backends.values()
         assert [(target.ip, target.port) for target in only.targets] == [("10.1.0.2", 8080)]
 

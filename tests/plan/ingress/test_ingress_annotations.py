@@ -13,6 +13,7 @@ from minikctl.plan import (
     ingress_annotations,
     ingress_backends,
     ingress_haproxy,
+    ingress_routes,
     ingress_secrets,
 )
 from minikctl.plan.ingress_annotations import PREFIX
@@ -83,7 +84,7 @@ def test_what_is_not_known_is_told() -> None:
 def test_what_would_let_in_too_many_shuts_the_ingress(given: dict[str, str], users: Any, why: str) -> None:
     found = read(users, **given)
     assert why in found.shut
-    one = ingress.Backend("b", options=found)
+    one = ingress_routes.Backend("b", options=found)
     assert "status 503" in ingress_backends.render(one, (None,), OWN)
 
 
@@ -162,6 +163,28 @@ def test_what_is_asked_for_is_said_in_the_backend(given: dict[str, str], line: s
     assert line in text.split("backend default_a_80:i\n")[1]
 
 
+def test_a_cookie_is_for_the_path_that_leads_to_its_endpoints() -> None:
+    """Elsewhere a browser would be given another, or change it at each request to another Service."""
+    sticky = {PREFIX + "affinity": "cookie"}
+    paths = path("/", "a"), path("/api/", "b"), path("/x", "c"), path("/y", "c", "Exact")
+    found = ingress.routing(view(make("i", rule("h", *paths), annotations=sticky)))
+    cookies = {name: one.options.cookie.path for name, one in found.backends.items() if one.options.cookie}
+    assert cookies == {"default_a_80:i": "/", "default_b_80:i": "/api", "default_c_80:i": "/"}
+    chosen = {**sticky, PREFIX + "use-regex": "true"}
+    regex = ingress.routing(
+        view(make("i", rule("h", path("/v[0-9]", "a", "ImplementationSpecific")), annotations=chosen))
+    )
+    assert [one.options.cookie for one in regex.backends.values()] == [Cookie(path="/")]
+    named = {**sticky, PREFIX + "session-cookie-path": "/p"}
+    own = ingress.routing(view(make("i", rule("h", path("/q", "a")), annotations=named)))
+    assert [one.options.cookie for one in own.backends.values()] == [Cookie(path="/p")]
+    canary = {PREFIX + "canary": "true", **sticky}
+    beside = ingress.routing(
+        view(make("m", rule("h", path("/q", "a"))), make("i", rule("h", path("/q", "b")), annotations=canary))
+    )
+    assert Cookie(path="/q") in [one.options.cookie for one in beside.backends.values()]
+
+
 def test_users_have_a_list_of_their_own() -> None:
     one = annotated(auth_type="basic", auth_secret="s")
     text = rendered(one, users={("default", "s"): [("tim", HASH)]})
@@ -203,7 +226,7 @@ def test_a_canary_has_what_the_ingress_beside_it_asks_for() -> None:
     assert other.options.shut == primary.options.shut
     assert "names no Secret" in other.options.shut
     assert (other.pattern, other.options.rewrite, other.options.deny) == ("/x(.*)", "/$1", ())
-    assert (other.options.balance, other.options.cookie) == ("", Cookie())
+    assert (other.options.balance, other.options.cookie) == ("", Cookie(path="/"))
     assert (other.owners, len(other.targets)) == ((("default", "c"),), 1)
     assert set(found.regexes.values()) == {route.primary}
     bucket = {"path": "/x(.*)", "backend": {"resource": {"kind": "Bucket"}}}
@@ -284,7 +307,7 @@ def test_hosts_with_certificates_of_our_own() -> None:
     assert ingress_secrets.local_hosts([one]) == {"a.localhost", "b.test", "c.test"}
     secret = make("i", rule("a.localhost"), tls=[{"hosts": ["a.localhost"], "secretName": "s"}])
     assert ingress_secrets.local_hosts([secret]) == frozenset()
-    issued = {("", "a.localhost"): ingress.Certificate(("", "a.localhost"), "pem")}
+    issued = {("", "a.localhost"): ingress_routes.Certificate(("", "a.localhost"), "pem")}
     made = view(make("i", rule("a.localhost", path("/", "a"))), certificates=issued.values())
     assert ingress.routing(made).secrets == {("", "a.localhost"): ("a.localhost",)}
 
@@ -316,7 +339,7 @@ def test_a_refusal_is_traced_to_the_line_it_names() -> None:
 def test_redirects_have_the_code_that_is_asked_for() -> None:
     found = read(permanent_redirect="https://x/", permanent_redirect_code="308")
     assert found.problems == ()
-    assert "308" in ingress_backends.render(ingress.Backend("b", options=found), (None,), OWN)
+    assert "308" in ingress_backends.render(ingress_routes.Backend("b", options=found), (None,), OWN)
 
 
 def test_what_is_wrong_with_annotations_is_told_of_the_ingress() -> None:
@@ -337,7 +360,7 @@ def test_what_is_wrong_with_annotations_is_told_of_the_ingress() -> None:
     ],
 )
 def test_a_canary_may_go_by_one_thing_alone(wanted: Canary, conditions: list[str]) -> None:
-    route = ingress.CanaryRoute("a", "b", wanted)
+    route = ingress_routes.CanaryRoute("a", "b", wanted)
     found = [
         line.partition(" if { var(txn.backend) -m str a } ")[2] for line in ingress_backends.canary(route)
     ]

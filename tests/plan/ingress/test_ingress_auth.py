@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from minikctl.plan import haproxy, ingress, ingress_haproxy
-from minikctl.plan.ingress import Routing
 from minikctl.plan.ingress_annotations import PREFIX
+from minikctl.plan.ingress_routes import Routing
 from tests.plan.ingress.cases import make, path, rule, view
 from tests.plan.proxy.cases import service
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import pytest
 
 from minikctl.plan import ingress_expressions, ingress_haproxy
-from minikctl.plan.ingress import Routing
+from minikctl.plan.ingress_routes import Routing
 
 LINE = re.compile(r"map_reg\((?P<file>.*?)\) ?(?P<condition>.*)")
 

@@ -1,0 +1,196 @@
+"""The routes of Ingresses as data, and as they are being collected."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from minikctl.model import objects
+from minikctl.model.objects import Key, Object
+from minikctl.plan import ingress_options
+from minikctl.plan.ingress_options import Canary, Options
+from minikctl.plan.proxy_view import Target
+
+ANY_HOST = "*"
+Place = tuple[str, str]
+"""The name of a table and a key in it."""
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """A certificate chain with its key, from a Secret; ``problem`` says why it cannot be used."""
+
+    secret: Key
+    pem: str
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class View:
+    """What routing is made from; ``certificates`` are by the key of their Secret.
+
+    Those of our own authority are under ("", host), as no Secret has them.  ``users`` are (name, hash) by
+    the key of their Secret.  ``refused`` are keys of Ingresses that are left out because the proxy does not
+    take them.
+    """
+
+    ingresses: tuple[Object, ...]
+    classes: tuple[Object, ...]
+    services: Mapping[Key, Object]
+    slices: Mapping[Key, Sequence[Object]]
+    certificates: Mapping[Key, Certificate]
+    refused: frozenset[Key] = frozenset()
+    users: Mapping[Key, Sequence[tuple[str, str]]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Backend:
+    """The endpoints behind one port of a Service, and the Ingresses that lead there.
+
+    What an Ingress asks for is done in backends of its own; ``pattern`` is the regular expression of the
+    path that leads there, and ``protocol`` what the Service says that it speaks.
+    """
+
+    name: str
+    targets: tuple[Target, ...] = ()
+    owners: tuple[Key, ...] = ()
+    options: Options = ingress_options.PLAIN
+    pattern: str = ""
+    protocol: str = ""
+    has_tls: bool = False
+
+
+@dataclass(frozen=True)
+class CanaryRoute:
+    """Some requests for one backend, which nothing else leads to, go to another."""
+
+    primary: str
+    backend: str
+    canary: Canary
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something of an Ingress that does not work as it is written."""
+
+    ingress: Key
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Routing:
+    """Maps of patterns to backend names.
+
+    ``exact`` and ``prefixes`` have keys made of host pattern and path; a prefix ends in "/".  The keys of
+    ``regexes`` are expressions for both; the first that matches counts, and ``regex_hosts`` are the host
+    patterns in them.  ``secrets`` are the certificates by Secret with the hosts that they are for (none:
+    those that they name themselves).
+    """
+
+    hosts: frozenset[str] = frozenset()
+    exact: Mapping[str, str] = field(default_factory=dict)
+    prefixes: Mapping[str, str] = field(default_factory=dict)
+    regexes: Mapping[str, str] = field(default_factory=dict)
+    regex_hosts: Mapping[str, str] = field(default_factory=dict)
+    regex_owners: Mapping[str, Key] = field(default_factory=dict)
+    default: str = ""
+    backends: Mapping[str, Backend] = field(default_factory=dict)
+    canaries: tuple[CanaryRoute, ...] = ()
+    secrets: Mapping[Key, tuple[str, ...]] = field(default_factory=dict)
+    owners: Mapping[Key, tuple[Key, ...]] = field(default_factory=dict)
+    served: tuple[Key, ...] = ()
+    problems: tuple[Problem, ...] = ()
+
+
+class Draft:
+    """Routing being collected; what is there first stays."""
+
+    def __init__(self, view: View) -> None:
+        self.view = view
+        self.hosts: set[str] = set()
+        self.tables: dict[str, dict[str, str]] = {"exact": {}, "prefixes": {}, "regexes": {}}
+        self.regex_hosts: dict[str, str] = {}
+        self.lengths: dict[str, int] = {}
+        self.rulers: dict[Place, Key] = {}
+        self.paths: dict[str, set[str]] = {}
+        self.regex_owners: dict[str, Key] = {}
+        self.canaries: list[CanaryRoute] = []
+        self.options: dict[Key, Options] = {}
+        self.fallbacks: dict[str, str] = {}
+        self.twins: dict[str, tuple[str, Key]] = {}
+        """Hosts that others are to lead to, by those others."""
+        self.default = ""
+        self.backends: dict[str, Backend] = {}
+        self.secrets: dict[Key, list[str]] = {}
+        self.certified: dict[str, Key] = {}
+        self.owners: dict[Key, list[Key]] = {}
+        self.problems: list[Problem] = []
+
+    def problem(self, ingress: Object, reason: str, message: str) -> None:
+        """Take note of something that does not work."""
+        self.problems.append(Problem(objects.key(ingress), reason, message))
+
+    def finished(self, served: tuple[Key, ...]) -> Routing:
+        """Return the routes; what others leave open goes to default backends and redirects."""
+        for twin, (host, owner) in self.twins.items():
+            self._lead(twin, host, owner)
+        prefixes, regexes = self.tables["prefixes"], dict(self.tables["regexes"])
+        for host in set(self.regex_hosts.values()):
+            self._mix(host, regexes)
+        for key, name in self.fallbacks.items():
+            prefixes.setdefault(key, name)
+        return Routing(
+            hosts=frozenset(self.hosts),
+            exact=self.tables["exact"],
+            prefixes=prefixes,
+            regexes=dict(sorted(regexes.items(), key=self._rank)),
+            regex_hosts=self.regex_hosts,
+            regex_owners=self.regex_owners,
+            canaries=tuple(self.canaries),
+            default=self.default,
+            backends={name: self._pathed(one) for name, one in self.backends.items()},
+            secrets={key: tuple(dict.fromkeys(hosts)) for key, hosts in self.secrets.items()},
+            owners={key: tuple(dict.fromkeys(owners)) for key, owners in self.owners.items()},
+            served=served,
+            problems=tuple(self.problems),
+        )
+
+    def _pathed(self, one: Backend) -> Backend:
+        """Have a cookie be for the path that leads to its endpoints, for all where several do.
+
+        A browser would take it for what is beside the page that it came with, and come to others elsewhere;
+        what is for all paths would be changed by each backend that has one.
+        """
+        cookie = one.options.cookie
+        if cookie is None or cookie.path:
+            return one
+        paths = self.paths.get(one.name, set())
+        path = next(iter(paths)) if len(paths) == 1 else "/"
+        options = dataclasses.replace(one.options, cookie=dataclasses.replace(cookie, path=path))
+        return dataclasses.replace(one, options=options)
+
+    def _lead(self, twin: str, host: str, owner: Key) -> None:
+        """Redirect a host to another, unless it is served itself."""
+        if twin in self.hosts or ANY_HOST in host:
+            return
+        name = f"{owner[0]}_{owner[1]}:{twin}"
+        options = Options(location=f"$scheme://{host}$request_uri", code=308)
+        self.backends[name] = Backend(name, owners=(owner,), options=options)
+        self.hosts.add(twin)
+        self.tables["prefixes"][f"{twin}/"] = name
+
+    def _mix(self, host: str, regexes: dict[str, str]) -> None:
+        """Add the prefixes of a host to its expressions: as with ingress-nginx, the longest path counts."""
+        for key, name in self.tables["prefixes"].items():
+            if key.startswith(f"{host}/"):
+                path = key.removeprefix(host)
+                expression = f"^{re.escape(host)}{re.escape(path[:-1])}(?:/|$)"
+                regexes[expression] = name
+                self.regex_hosts[expression] = host
+                self.lengths[expression] = len(path) - 1
+
+    def _rank(self, item: tuple[str, str]) -> tuple[int, str]:
+        return -self.lengths[item[0]], item[0]
