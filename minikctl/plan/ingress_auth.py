@@ -28,7 +28,7 @@ VARIABLES = {
     "$uri": "%[path]",
     "$args": "%[query]",
     "$query_string": "%[query]",
-    "$is_args": "%[query,length,bool,iif(?)]",
+    "$is_args": "%[query,length,bool,iif(?,)]",
 }
 """What the variables of nginx that URLs have in them are for HAProxy."""
 VARIABLE = re.compile(r"\$\w+")
