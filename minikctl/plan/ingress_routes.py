@@ -138,8 +138,7 @@ class Draft:
         for twin, (host, owner) in self.twins.items():
             self._lead(twin, host, owner)
         prefixes, regexes = self.tables["prefixes"], dict(self.tables["regexes"])
-        for host in set(self.regex_hosts.values()):
-            self._mix(host, regexes)
+        self._mix(regexes)
         for key, name in self.fallbacks.items():
             prefixes.setdefault(key, name)
         return Routing(
@@ -182,15 +181,21 @@ class Draft:
         self.hosts.add(twin)
         self.tables["prefixes"][f"{twin}/"] = name
 
-    def _mix(self, host: str, regexes: dict[str, str]) -> None:
-        """Add the prefixes of a host to its expressions: as with ingress-nginx, the longest path counts."""
-        for key, name in self.tables["prefixes"].items():
-            if key.startswith(f"{host}/"):
-                path = key.removeprefix(host)
-                expression = f"^{re.escape(host)}{re.escape(path[:-1])}(?:/|$)"
+    def _mix(self, regexes: dict[str, str]) -> None:
+        """Add prefixes to the expressions of their host: as with ingress-nginx, the longest path counts.
+
+        Those that come after all expressions are found as ever, by a tree.
+        """
+        shortest: dict[str, int] = {}
+        for key, host in self.regex_hosts.items():
+            shortest[host] = min(self.lengths[key], shortest.get(host, self.lengths[key]))
+        for key, name in self.tables["prefixes"].items() if shortest else ():
+            host, path = key.partition("/")[0], key[key.index("/") : -1]
+            if len(path) > shortest.get(host, len(path)):
+                expression = f"^{re.escape(host)}{re.escape(path)}(?:/|$)"
                 regexes[expression] = name
                 self.regex_hosts[expression] = host
-                self.lengths[expression] = len(path) - 1
+                self.lengths[expression] = len(path)
 
     def _rank(self, item: tuple[str, str]) -> tuple[int, str]:
         return -self.lengths[item[0]], item[0]
