@@ -54,13 +54,16 @@ def routing(view: View) -> Routing:
 def _forsaken(draft: Draft) -> None:
     """Tell the Ingresses of a class that is not there: no other controller can."""
     known = {objects.name(one) for one in draft.view.classes}
+    own = next((objects.name(one) for one in draft.view.classes if _is_own(one)), "")
     for ingress in draft.view.ingresses:
-        wanted = objects.spec(ingress).get("ingressClassName")
-        if wanted and wanted not in known and not objects.is_deleting(ingress):
-            own = [objects.name(one) for one in draft.view.classes if _is_own(one)]
-            words = f"there is no IngressClass {wanted}, so nobody serves this"
-            words += f"; this cluster's own is {own[0]}" if own else ""
-            draft.problem(ingress, "ClassNotFound", words)
+        wanted = class_of(ingress)
+        if not wanted or wanted in known or objects.is_deleting(ingress):
+            continue
+        words = f"there is no IngressClass {wanted}, so nobody serves this"
+        if not objects.spec(ingress).get("ingressClassName"):
+            words += f" unless a controller goes by the annotation {CLASS_ANNOTATION}"
+        words += f"; this cluster's own is {own}" if own else ""
+        draft.problem(ingress, "ClassNotFound", words)
 
 
 def _is_own(ingress_class: Object) -> bool:

@@ -16,6 +16,8 @@ from minikctl.plan.ingress_options import ExternalAuth
 URL = re.compile(r"(https?)://(\$host|\$http_host|[A-Za-z0-9.-]+)(?::(\d{1,5}))?(/[\w./?&=,%:~+-]*)?")
 METHODS = ("GET", "HEAD", "POST")
 SIGNIN = re.compile(r"https?://[\w.$-]+(?::\d{1,5})?(?:/[\w./?&=,%:~+$-]*)?|/[\w./?&=,%:~+$-]*")
+COOKIES = 4
+"""So many cookies of an answer are passed on: who signs users in shares a large one out among several."""
 TOLD = "%[ssl_fc,iif(https,http)]"
 VARIABLES = {
     "$host": "%[var(txn.host)]",
@@ -71,7 +73,7 @@ core.register_action("external-auth", {"http-req"}, function(txn, method, scheme
     end
     for _, value in pairs(said[name:lower()] or {}) do txn.http:req_add_header(name, value) end
   end
-  for _, value in pairs(said["set-cookie"] or {}) do txn:set_var("txn.auth_cookie", value) end
+  for number, value in pairs(said["set-cookie"] or {}) do txn:set_var("txn.auth_cookie_" .. number, value) end
   for _, value in pairs(said["www-authenticate"] or {}) do txn:set_var("txn.auth_challenge", value) end
   txn:set_var("txn.auth_status", answer and answer.status or 0)
 end, 6)
@@ -138,8 +140,9 @@ def lines(auth: ExternalAuth, own: Mapping[str, int]) -> Iterator[str]:
         ",".join(auth.passed) or ",",
     ]
     yield f"http-request lua.external-auth {' '.join(words)}"
-    cookie = "var(txn.auth_cookie)"
-    yield f"http-after-response add-header Set-Cookie %[{cookie}] if {{ {cookie} -m found }}"
+    for number in range(COOKIES):
+        cookie = f"var(txn.auth_cookie_{number})"
+        yield f"http-after-response add-header Set-Cookie %[{cookie}] if {{ {cookie} -m found }}"
     unauthorized = "{ var(txn.auth_status) -m int 401 }"
     if auth.signin:
         yield f"http-request redirect location '{_formatted(auth.signin)}' code 302 if {unauthorized}"

@@ -218,6 +218,7 @@ class Gatekeeper(http.server.BaseHTTPRequestHandler):
         self.send_header("Content-Length", "0")
         self.send_header("X-User", f"{known} {self.headers['X-Original-Method']} {asked}")
         self.send_header("Set-Cookie", "seen=yes")
+        self.send_header("Set-Cookie", "more=too")
         self.send_header("WWW-Authenticate", "Bearer")
         self.end_headers()
 print("ready", flush=True)
@@ -257,6 +258,7 @@ def test_another_server_says_who_may_pass(site: Site) -> None:
                 assert (status, said["size"], said["verb"]) == (200, 4, "POST")
                 assert said["headers"]["x-user"] == f"who=tim POST http://{name}.test/x"
                 assert "set-cookie: seen=yes" in head.lower()
+                assert "set-cookie: more=too" in head.lower()
                 assert site.ask(f"{name}.test", "/forbidden", "-b", "who=tim")[0] == 403
         finally:
             server.kill()

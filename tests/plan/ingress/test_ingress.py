@@ -175,6 +175,9 @@ def test_who_names_a_class_that_is_not_there_is_told() -> None:
     assert found.served == ()
     (told,) = ingress.routing(view(lost, classes=())).problems
     assert told.message == "there is no IngressClass gone, so nobody serves this"
+    old = make("old", rule("h", path("/", "a")), annotations={ingress.CLASS_ANNOTATION: "gone"})
+    (told,) = ingress.routing(view(old)).problems
+    assert "unless a controller goes by the annotation kubernetes.io/ingress.class; this" in told.message
     leaving = {**lost, "metadata": {**lost["metadata"], "deletionTimestamp": "1"}}
     assert ingress.routing(view(leaving)).problems == ()
 
