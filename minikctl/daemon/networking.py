@@ -9,6 +9,7 @@ from typing import Any
 from minikctl.daemon.core import Core
 from minikctl.daemon.runtimes import Runtime
 from minikctl.drivers import engine as engines
+from minikctl.drivers import listening
 from minikctl.drivers import netns as netnses
 from minikctl.drivers.agent import FindAgent
 from minikctl.network import (
@@ -60,7 +61,8 @@ def build(core: Core, runtime: Runtime, settings: NetworkSettings) -> Networking
         discover,
         core.clock,
     )
-    publishing = publishers.Publishers(tools, rules, settings)
+    has_sctp = listening.has_sctp if settings.shares_host else lambda: False
+    publishing = publishers.Publishers(tools, rules, settings, has_sctp)
     balancing = publishers.LoadBalancers(tools, settings)
     servers = runtime.name_servers(system.update_secret(core.home))
     naming = dns.ClusterDns(tools, servers, settings)

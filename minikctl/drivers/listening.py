@@ -12,6 +12,7 @@ from typing import Protocol
 ANY = "0.0.0.0"
 LISTEN = "0A"
 _TABLES = (Path("/proc/net/tcp"), Path("/proc/net/tcp6"))
+_PROTOCOLS = Path("/proc/net/protocols")
 
 
 class Listening(Protocol):
@@ -36,6 +37,11 @@ def is_held(port: int) -> bool:
             except OSError:
                 return True
     return False
+
+
+def has_sctp(table: Path = _PROTOCOLS) -> bool:
+    """Tell whether the kernel has SCTP sockets now; a module that is not loaded is left alone."""
+    return table.exists() and any(line.startswith("SCTP ") for line in table.read_text().splitlines())
 
 
 def nobody() -> frozenset[tuple[str, int]]:

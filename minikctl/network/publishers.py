@@ -35,8 +35,16 @@ class Publishers:
 
     name = "publishers"
 
-    def __init__(self, tools: Tools, rules: RuleSync, settings: NetworkSettings) -> None:
+    def __init__(
+        self,
+        tools: Tools,
+        rules: RuleSync,
+        settings: NetworkSettings,
+        has_sctp: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """``has_sctp`` tells whether the engine's kernel has SCTP sockets, if that can be seen from here."""
         self._engine = tools.engine
+        self._has_sctp = has_sctp
         self._services = tools.informers.of(kinds.SERVICE)
         self._rules = rules
         self._recorder = tools.recorder
@@ -120,7 +128,8 @@ class Publishers:
         self._known |= {one.id: key for one in present}
         if service is None and not present:
             self._seen.discard(key)
-        return publisher.View(key, service, present, self._place, self._no_sctp)
+        sctp = not self._no_sctp and self._has_sctp()
+        return publisher.View(key, service, present, self._place, self._no_sctp, sctp)
 
     def desired(self, view: publisher.View, now: datetime) -> api.Plan:
         """Return what to do; pure."""

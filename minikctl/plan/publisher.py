@@ -51,7 +51,8 @@ class Place:
 class View:
     """A Service, None when it is gone, and the publishers that bear its name.
 
-    ``no_sctp``: the engine has said that it cannot publish ports of SCTP.
+    ``no_sctp``: the engine has said that it cannot publish ports of SCTP; ``sctp``: as far as is known it
+    can.
     """
 
     key: objects.Key
@@ -59,6 +60,7 @@ class View:
     publishers: tuple[Container, ...]
     place: Place
     no_sctp: bool = False
+    sctp: bool = False
 
 
 def compile_rules(
@@ -137,14 +139,15 @@ def desired(view: View) -> api.Plan:
     """Return what brings the Service's ports to the host: at most one publisher, with exactly its ports.
 
     Those of SCTP are left out, and told, where they cannot be published; the publisher's mark is that of all
-    that are wanted, so that it is kept by whoever does not know yet that some cannot be.
+    that are wanted, so that it is kept by whoever does not know yet that some cannot be, until they can.
     """
     if view.service and loadbalancer.is_ours(view.service) and not loadbalancer.addresses(view.service):
         return api.Plan()  # its address will be there in a moment: ports are opened once
     ports = bindings(view.service, view.place.address, view.place.protocols) if view.service else ()
     wanted = spec_hash(ports, view.place.image) if ports else ""
     kept = [one for one in view.publishers if wanted and one.labels.get(HASH_LABEL) == wanted]
-    kept = [one for one in kept if one.status == "running" and one.ip][:1]  # else it is off the network
+    kept = [one for one in kept if one.status == "running" and one.ip]  # else it is off the network
+    kept = [one for one in kept if not (view.sctp and _lacks_sctp(one, ports))][:1]
     removals = [network.RemovePublisher(one.id) for one in view.publishers if one not in kept]
     if not wanted or view.service is None or kept:
         return api.Plan(actions=tuple(removals))
@@ -153,6 +156,10 @@ def desired(view: View) -> api.Plan:
     possible = tuple(port for port in ports if port not in lost)
     runs = [network.RunPublisher(container(view, view.service, possible, wanted))] if possible else []
     return api.Plan(actions=(*removals, *runs, *told))
+
+
+def _lacks_sctp(made: Container, ports: Sequence[PortBinding]) -> bool:
+    return any(one.protocol == SCTP for one in ports) and all(one.protocol != SCTP for one in made.ports)
 
 
 def container(

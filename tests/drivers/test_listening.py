@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from pathlib import Path
 
 from minikctl.drivers import listening
 
@@ -58,3 +59,14 @@ def test_this_machine_is_read_from_its_kernel() -> None:
         assert address in listening.of_this_machine()
     assert address not in listening.of_this_machine()
     assert listening.nobody() == frozenset()
+
+
+def test_sctp_is_known_by_the_kernels_table_of_protocols(tmp_path: Path) -> None:
+    table = tmp_path / "protocols"
+    assert not listening.has_sctp(table)
+    for text, known in (
+        ("UDP       1088\nSCTPv6    1728\n", False),
+        ("UDP       1088\nSCTP      1640\n", True),
+    ):
+        table.write_text(text)
+        assert listening.has_sctp(table) is known

@@ -24,6 +24,7 @@ import time
 from collections.abc import Callable
 
 from minikctl.cli import arrival
+from minikctl.drivers import listening
 
 SCTP = 132
 LIBRARY = "libusrsctp.so.2"
@@ -38,9 +39,8 @@ def kernel_has_sctp() -> bool:
 
     It is not asked by a socket, which would load its module.
     """
-    with open("/proc/net/protocols", encoding="utf-8") as known:
-        if any(line.startswith("SCTP ") for line in known):
-            return True
+    if listening.has_sctp():
+        return True
     for name in ("modules.dep", "modules.builtin"):
         with contextlib.suppress(OSError), open(f"/lib/modules/{os.uname().release}/{name}") as listed:
             if any("/sctp.ko" in line for line in listed):

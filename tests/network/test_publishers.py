@@ -170,6 +170,12 @@ async def test_where_sctp_cannot_be_published_the_other_ports_are() -> None:
     async with later.running(later.publishers.follow(), ControlLoop(later.publishers, later.clock).run()):
         await later.turn(1)
         assert [one.id for one in await later.engine.list(ALL)] == [one.id for one in before]
+    last = World(client=world.client, clock=world.clock)
+    last.use(world.engine)
+    last.publishers = publishers.Publishers(last.tools, last.rules, SETTINGS, lambda: True)
+    async with last.running(last.publishers.follow(), ControlLoop(last.publishers, last.clock).run()):
+        await last.turn(1)
+        assert await last.published() == [("127.0.0.1", 30038), ("127.0.0.1", 30053)]
 
 
 async def test_a_failure_that_sctp_cannot_have_caused_is_told_as_it_is() -> None:

@@ -87,6 +87,23 @@ def test_sctp_is_left_out_and_told_where_it_cannot_be_published() -> None:
     assert full.labels == run.spec.labels
 
 
+@pytest.mark.parametrize(
+    ("known", "had", "replaced"),
+    [(True, False, True), (True, True, False), (False, False, False)],
+)
+def test_a_publisher_without_its_sctp_is_replaced_once_the_kernel_has_it(
+    known: bool, had: bool, replaced: bool
+) -> None:
+    spec = made(MIXED)
+    ports = tuple(port for port in spec.ports if had or port.protocol != "sctp")
+    there = dataclasses.replace(running(spec), ports=ports)
+    view = publisher.View(("default", "web"), MIXED, (there,), PLACE, sctp=known)
+    actions = publisher.desired(view).actions
+    assert [type(action) for action in actions] == (
+        [network.RemovePublisher, network.RunPublisher] if replaced else []
+    )
+
+
 def test_a_service_of_sctp_alone_has_no_publisher_where_it_cannot_be_published() -> None:
     only = service("web", type="NodePort", ports=[{"port": 38, "protocol": "SCTP", "nodePort": 30038}])
     lacking = publisher.View(("default", "web"), only, (), PLACE, no_sctp=True)
