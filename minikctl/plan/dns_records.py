@@ -14,7 +14,10 @@ from minikctl.plan.dns_zones import reverse_name
 
 SPECIFICATION = "1.1.0"
 LABEL_LIMIT = 63
-"""No label of a name in DNS is longer; the API takes longer ones in an external name."""
+"""No label of a name in DNS is longer; the API takes longer ones in an external name, and port names to which
+SRV records add a character."""
+NAME_LIMIT = 254
+"""No absolute name in DNS is longer, its last dot included."""
 
 RecordKey = tuple[str, str]
 """(absolute name, type)."""
@@ -40,7 +43,10 @@ class _Found:
         self.sets: defaultdict[RecordKey, set[str]] = defaultdict(set)
 
     def add(self, name: str, type: str, data: str) -> None:
-        self.sets[f"{name.lower()}.{self.domain}.", type].add(data)
+        """Add a record, unless DNS has no room for its name: one that cannot be written would stop the others."""
+        owner = f"{name.lower()}.{self.domain}."
+        if fits(owner):
+            self.sets[owner, type].add(data)
 
     def pointer(self, address: str, name: str) -> None:
         self.sets[reverse_name(address), "PTR"].add(f"{name.lower()}.{self.domain}.")
@@ -71,7 +77,7 @@ def _service(found: _Found, service: objects.Object, slices: Sequence[objects.Ob
     name = f"{objects.name(service)}.{objects.namespace(service)}.svc"
     if spec.get("type") == "ExternalName":
         target = str(spec.get("externalName") or "").rstrip(".")
-        if target and all(len(label) <= LABEL_LIMIT for label in target.split(".")):
+        if target and fits(f"{target}."):
             found.add(name, "CNAME", f"{target}.")
         return
     addresses = proxy_view.cluster_addresses(spec)
@@ -111,6 +117,11 @@ def of_pod(pod: objects.Object, domain: str) -> tuple[RecordKey, str] | None:
 def dashed(address: str) -> str:
     """Return the label that stands for an address."""
     return str(ipaddress.IPv4Address(address)).replace(".", "-")
+
+
+def fits(name: str) -> bool:
+    """Tell whether an absolute name is short enough for DNS, as a whole and in each label."""
+    return len(name) <= NAME_LIMIT and all(len(label) <= LABEL_LIMIT for label in name.split("."))
 
 
 def by_zone(records: Records, zones: Sequence[str]) -> dict[str, Records]:

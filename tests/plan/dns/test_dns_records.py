@@ -52,6 +52,14 @@ def test_a_headless_service_has_the_names_of_its_ready_endpoints() -> None:
     }
 
 
+def test_a_port_whose_name_has_no_room_in_a_label_has_no_record_and_harms_no_other() -> None:
+    ports = [{"name": "p" * 63, "port": 80}, {"name": "q" * 62, "port": 81}]
+    found = records(service("web", ports=ports))
+    assert [name[:5] for name, type in found if type == "SRV"] == ["_qqqq"]
+    piece = endpoint_slice("db", "10.1.0.2", ports=[{"name": "p" * 63, "port": 80, "protocol": "TCP"}])
+    assert not [name for name, type in records(service("db", "None"), slices=[piece]) if type == "SRV"]
+
+
 def test_a_headless_service_without_ready_endpoints_has_no_name() -> None:
     assert records(service("db", "None"), slices=[endpoint_slice("db")]) == {}
     assert records(service("db", "")) == {}
