@@ -43,7 +43,7 @@ class _Found:
         self.sets: defaultdict[RecordKey, set[str]] = defaultdict(set)
 
     def add(self, name: str, type: str, data: str) -> None:
-        """Add a record, unless DNS has no room for its name: one that cannot be written would stop the others."""
+        """Add a record, unless DNS has no room for its name: what cannot be written would stop the others."""
         owner = f"{name.lower()}.{self.domain}."
         if fits(owner):
             self.sets[owner, type].add(data)
