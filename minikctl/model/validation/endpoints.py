@@ -24,11 +24,29 @@ def validate(obj: Object, old: Object | None) -> list[Cause]:  # noqa: ARG001
             for at, address in enumerate(subset.get(field) or ()):
                 value = address.get("ip", "")
                 found += _invalid(f"{path}.{field}[{at}].ip", value, addresses.reachable(value))
+                found += _machine(f"{path}.{field}[{at}]", address)
         ports = subset.get("ports") or ()
         for at, port in enumerate(ports):
             if len(ports) > 1 and not port.get("name"):
                 found.append(causes.required(f"{path}.ports[{at}].name"))
+            found += _port(f"{path}.ports[{at}]", port)
     return found
+
+
+def _machine(path: str, entry: dict[str, Any]) -> Iterator[Cause]:
+    """Yield what is wrong with the names of who is at an address."""
+    if (node := entry.get("nodeName")) is not None:
+        yield from _invalid(f"{path}.nodeName", node, names.dns_subdomain(node))
+    if hostname := entry.get("hostname"):
+        yield from _invalid(f"{path}.hostname", hostname, names.dns_label(hostname))
+
+
+def _port(path: str, port: dict[str, Any]) -> Iterator[Cause]:
+    """Yield what is wrong with a port's name and its protocol's."""
+    if name := port.get("name"):
+        yield from _invalid(f"{path}.name", name, names.dns_label(name))
+    if protocol := port.get("appProtocol"):
+        yield from _invalid(f"{path}.appProtocol", protocol, names.qualified_name(protocol))
 
 
 def _invalid(path: str, value: Any, faults: Iterable[str]) -> Iterator[Cause]:
@@ -58,10 +76,7 @@ def _endpoint(path: str, endpoint: dict[str, Any], family: str) -> Iterator[Caus
         yield causes.too_many(f"{path}.addresses", len(listed), ADDRESSES_LIMIT)
     for at, value in enumerate(listed):
         yield from _invalid(f"{path}.addresses[{at}]", value, _address(family, value))
-    if (node := endpoint.get("nodeName")) is not None:
-        yield from _invalid(f"{path}.nodeName", node, names.dns_subdomain(node))
-    if hostname := endpoint.get("hostname"):
-        yield from _invalid(f"{path}.hostname", hostname, names.dns_label(hostname))
+    yield from _machine(path, endpoint)
     hints = endpoint.get("hints") or {}
     for field in ("forZones", "forNodes"):
         yield from _hints(f"{path}.hints.{field}", hints.get(field) or ())
@@ -100,10 +115,7 @@ def _ports(ports: Iterable[dict[str, Any]]) -> Iterator[Cause]:
     seen: set[str] = set()
     for index, port in enumerate(ports):
         path, name = f"ports[{index}]", str(port.get("name") or "")
-        if name:
-            yield from _invalid(f"{path}.name", name, names.dns_label(name))
+        yield from _port(path, port)
         if name in seen:
             yield causes.duplicate(f"{path}.name", name)
         seen.add(name)
-        if protocol := port.get("appProtocol"):
-            yield from _invalid(f"{path}.appProtocol", protocol, names.qualified_name(protocol))
