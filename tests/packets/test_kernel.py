@@ -18,6 +18,7 @@ from minikctl.plan import proxy, proxy_nft, publisher
 from tests.plan.proxy.cases import FACTS, endpoint, endpoint_slice, service
 
 UDP = [{"port": 53, "protocol": "UDP"}]
+SCTP = [{"port": 38, "protocol": "SCTP"}]
 
 
 def namespaces() -> bool:
@@ -49,6 +50,8 @@ STATES = {
         endpoint_slice("c", "10.1.0.2"),
         service("d", "10.96.0.22", ports=UDP),
         endpoint_slice("d", "10.1.0.2", "10.1.0.4", ports=UDP),
+        service("e", "10.96.0.23", ports=SCTP, sessionAffinity="ClientIP"),
+        endpoint_slice("e", "10.1.0.2", "10.1.0.4", ports=SCTP),
     ),
     "guarded": compiled(
         service(

@@ -145,6 +145,22 @@ def test_ports_are_told_apart_by_name_and_protocol() -> None:
     assert reached(trace, Packet(VIP, 99)) == {"rejected"}
 
 
+def test_sctp_is_served_where_it_is_wanted_beside_others_of_the_same_number() -> None:
+    protocols = {"tcp": 5001, "udp": 5002, "sctp": 5003}
+    ports = [{"name": one, "port": 70, "nodePort": 30070, "protocol": one.upper()} for one in protocols]
+    web = service(
+        "web", type="LoadBalancer", ports=ports, status=[{"ip": "127.0.1.5"}], externalIPs=["192.0.2.7"]
+    )
+    targets = [{**port, "port": protocols[port["name"]]} for port in ports]
+    facts = dataclasses.replace(FACTS, node_addresses=("10.1.0.1",))
+    trace = tracer([web], [endpoint_slice("web", "10.1.0.2", "10.1.0.3", ports=targets)], facts)
+    for address, port in ((VIP, 70), ("127.0.1.5", 70), ("192.0.2.7", 70), ("10.1.0.1", 30070)):
+        for protocol, target in protocols.items():
+            wanted = {f"10.1.0.2:{target}", f"10.1.0.3:{target}"}
+            assert reached(trace, Packet(address, port, protocol)) == wanted
+    assert reached(trace, Packet(VIP, 71, "sctp")) == {"rejected"}
+
+
 def test_only_ready_endpoints_get_traffic() -> None:
     piece = endpoint_slice(
         "web", endpoint("10.1.0.2", ready=False), endpoint("10.1.0.3", ready=True), {"addresses": []}
