@@ -16,7 +16,7 @@ import pytest
 
 from tests.e2e.conftest import Cluster, eventually
 from tests.e2e.site import Site, annotated, ingress, opened, path, rule
-from tests.e2e.test_network import meta
+from tests.e2e.test_network import NAMESPACE, meta, self_signed
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
@@ -212,6 +212,26 @@ def test_a_configuration_that_the_proxy_refuses_harms_nobody_else(site: Site) ->
     eventually(lambda: "Refused" in site.reasons("bad"))
     assert site.to("after.test") == "a"
     assert site.to("one.test") == "a"
+
+
+def test_a_certificate_that_the_proxy_refuses_is_done_without_until_it_is_another(
+    site: Site, tmp_path: Any
+) -> None:
+    weak = self_signed(tmp_path, "weak.test", ("rsa:1024",))
+    site.apply(
+        weak, annotated("weak", {}, tls=[{"hosts": ["weak.test"], "secretName": weak["metadata"]["name"]}])
+    )
+    site.settled("weak")
+    eventually(lambda: "CertificateUnusable" in site.reasons("weak"))
+    assert (site.to("weak.test"), site.to("one.test", "/foo")) == ("a", "d")
+    said = site.cluster.run("why", "ingress/weak", "-n", NAMESPACE, code=1).stdout
+    assert "broken: certificate: https://weak.test/ does not show the certificate of Secret" in said
+    site.apply(self_signed(tmp_path, "weak.test"))
+    eventually(
+        lambda: (
+            "nothing is broken" in site.cluster.run("why", "ingress/weak", "-n", NAMESPACE, code=None).stdout
+        )
+    )
 
 
 def test_tls_for_localhost_is_by_the_local_authority(site: Site, tmp_path: Any) -> None:

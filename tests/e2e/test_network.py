@@ -523,20 +523,13 @@ def status(address: str, host: str) -> int:
         connection.close()
 
 
-def self_signed(folder: Path, name: str) -> dict[str, Any]:
-    """Return a TLS Secret with a new certificate for the name."""
+P256 = ("ec", "-pkeyopt", "ec_paramgen_curve:prime256v1")
+
+
+def self_signed(folder: Path, name: str, kind: tuple[str, ...] = P256) -> dict[str, Any]:
+    """Return a TLS Secret with a new certificate for the name, with a key of that kind."""
     key, certificate = folder / f"{name}.key", folder / f"{name}.crt"
-    words = [
-        "req",
-        "-x509",
-        "-newkey",
-        "ec",
-        "-pkeyopt",
-        "ec_paramgen_curve:prime256v1",
-        "-nodes",
-        "-days",
-        "2",
-    ]
+    words = ["req", "-x509", "-newkey", *kind, "-nodes", "-days", "2"]
     words += ["-subj", f"/CN={name}", "-addext", f"subjectAltName=DNS:{name}"]
     words += ["-keyout", str(key), "-out", str(certificate)]
     subprocess.run(["openssl", *words], check=True, capture_output=True)
