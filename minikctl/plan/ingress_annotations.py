@@ -130,6 +130,12 @@ def _path(text: str) -> str:
     return text
 
 
+def _cookie_path(text: str) -> str:
+    if ";" in text:
+        raise _Bad("a cookie's path has no semicolon in it")
+    return _path(text)
+
+
 def _location(text: str) -> str:
     if " " in text or not text:
         raise _Bad("it is a URL")
@@ -145,7 +151,14 @@ def _constant(text: str) -> str:
     return text
 
 
+def _operand(text: str) -> str:
+    if text == "}":
+        raise _Bad("it cannot be passed to the proxy")
+    return text
+
+
 def _expression(text: str) -> str:
+    _operand(text)
     try:
         re.compile(text)
     except re.error as error:
@@ -338,7 +351,7 @@ def _cookie(found: Reader) -> Cookie | None:
     cookie = Cookie(
         name=found.read("session-cookie-name", _token, Cookie.name),
         max_age=longest or expires,
-        path=found.read("session-cookie-path", _path, ""),
+        path=found.read("session-cookie-path", _cookie_path, ""),
         same_site=found.read("session-cookie-samesite", _one_of("None", "Lax", "Strict"), ""),
         secure=found.flag("session-cookie-secure"),
     )
@@ -351,7 +364,7 @@ def _canary(found: Reader) -> Canary | None:
         weight=found.number("canary-weight"),
         total=max(found.number("canary-weight-total", 100), 1),
         header=found.read("canary-by-header", _token, ""),
-        value=found.text("canary-by-header-value"),
+        value=found.read("canary-by-header-value", _operand, ""),
         pattern=found.read("canary-by-header-pattern", _expression, ""),
         cookie=found.read("canary-by-cookie", _token, ""),
     )

@@ -198,9 +198,9 @@ def canary(route: CanaryRoute) -> Iterator[str]:
     go = f"http-request set-var(txn.backend) str({route.backend}) if {here}"
     undecided = ""
     if wanted.header and wanted.value:
-        yield f"{go} {{ req.hdr({wanted.header}) -m str {quoted(wanted.value)} }}"
+        yield f"{go} {{ req.hdr({wanted.header}) -m str -- {quoted(wanted.value)} }}"
     elif wanted.header and wanted.pattern:
-        yield f"{go} {{ req.fhdr({wanted.header}) -m reg {quoted(wanted.pattern)} }}"
+        yield f"{go} {{ req.fhdr({wanted.header}) -m reg -- {quoted(wanted.pattern)} }}"
     elif wanted.header:
         yield f"{go} {{ req.hdr({wanted.header}) -m str always }}"
         undecided += f" !{{ req.hdr({wanted.header}) -m str never }}"

@@ -16,6 +16,7 @@ from minikctl.plan.proxy_view import Target
 ANY_HOST = "*"
 Place = tuple[str, str]
 """The name of a table and a key in it."""
+_FOR_COOKIES = re.compile(r"[A-Za-z0-9_./~%-]+")
 
 
 @dataclass(frozen=True)
@@ -168,6 +169,7 @@ class Draft:
             return one
         paths = self.paths.get(one.name, set())
         path = next(iter(paths)) if len(paths) == 1 else "/"
+        path = path if _FOR_COOKIES.fullmatch(path) else "/"
         options = dataclasses.replace(one.options, cookie=dataclasses.replace(cookie, path=path))
         return dataclasses.replace(one, options=options)
 

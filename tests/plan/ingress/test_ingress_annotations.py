@@ -43,11 +43,14 @@ OWN = {"http": 80, "https": 443}
         ("permanent_redirect", "https://$hostname/"),
         ("permanent_redirect", "https://h/$"),
         ("canary_by_header_pattern", "("),
+        ("canary_by_header_pattern", "}"),
+        ("canary_by_header_value", "}"),
         ("permanent_redirect", "a b"),
         ("permanent_redirect_code", "200"),
         ("backend_protocol", "FCGI"),
         ("load_balance", "magic"),
         ("session_cookie_name", "a b"),
+        ("session_cookie_path", "/;"),
         ("upstream_vhost", 'a"b'),
         ("upstream_vhost", "$host"),
         ("proxy_read_timeout", "2147484"),
@@ -175,6 +178,8 @@ def test_a_cookie_is_for_the_path_that_leads_to_its_endpoints() -> None:
         view(make("i", rule("h", path("/v[0-9]", "a", "ImplementationSpecific")), annotations=chosen))
     )
     assert [one.options.cookie for one in regex.backends.values()] == [Cookie(path="/")]
+    foreign = ingress.routing(view(make("i", rule("h", path("/a'b", "a")), annotations=sticky)))
+    assert [one.options.cookie for one in foreign.backends.values()] == [Cookie(path="/")]
     named = {**sticky, PREFIX + "session-cookie-path": "/p"}
     own = ingress.routing(view(make("i", rule("h", path("/q", "a")), annotations=named)))
     assert [one.options.cookie for one in own.backends.values()] == [Cookie(path="/p")]
@@ -287,7 +292,7 @@ def test_a_canary_stands_beside_its_primary_only() -> None:
     ]
     lines = "\n".join(ingress_haproxy.lookups(found))
     assert "{ req.hdr(X) -m str always }" in lines
-    assert "{ req.hdr(X) -m str 'v' }" in lines
+    assert "{ req.hdr(X) -m str -- 'v' }" in lines
     assert "{ rand(100) lt 5 } !{ req.hdr(X) -m str never } !{ req.cook(c) -m str never }" in lines
     alone = ingress.routing(view(first))
     assert [problem.reason for problem in alone.problems] == ["NoPrimary"]
@@ -353,8 +358,8 @@ def test_what_is_wrong_with_annotations_is_told_of_the_ingress() -> None:
     ("wanted", "conditions"),
     [
         (Canary(header="X"), ["{ req.hdr(X) -m str always }"]),
-        (Canary(header="X", value="v"), ["{ req.hdr(X) -m str 'v' }"]),
-        (Canary(header="X", pattern="^v"), ["{ req.fhdr(X) -m reg '^v' }"]),
+        (Canary(header="X", value="v"), ["{ req.hdr(X) -m str -- 'v' }"]),
+        (Canary(header="X", pattern="^v"), ["{ req.fhdr(X) -m reg -- '^v' }"]),
         (Canary(cookie="c"), ["{ req.cook(c) -m str always }"]),
         (Canary(weight=5), ["{ rand(100) lt 5 }"]),
         (Canary(), []),
