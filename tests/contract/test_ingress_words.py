@@ -45,7 +45,7 @@ def noted(name: str, host: str, notes: dict[str, str], one: Any, created: str) -
 def some(chance: random.Random) -> list[Any]:
     """Return Ingresses whose annotations and paths are anything, and canaries beside them."""
     found = []
-    for number in range(40):
+    for number in range(160):
         host = f"h{number}.test"
         text = chance.choice(["/", "/a(.*)", "/b[0-9]+/?(.*)", "/" + chance.choice(VALUES)])
         one = path(text, "a", chance.choice(["ImplementationSpecific", "Prefix", "Exact"]))
