@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import queue
 import socket
 import ssl
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
@@ -22,6 +26,8 @@ from minikctl.client.http import ConnectionRefused, HttpClient
 from minikctl.client.settings import ClusterSettings
 from minikctl.errors import StatusError, UsageError
 
+TAKEN: queue.SimpleQueue[int] = queue.SimpleQueue()
+"""How much the silent server was told, of each session; 0 for others."""
 READY = (STDERR, b"ready")
 SPOKEN = [Subprotocol(each) for each in PROTOCOLS]
 
@@ -61,10 +67,15 @@ def server(keys: pki.Pki) -> Iterator[str]:
         if connection.request is not None and connection.request.path.startswith("/pinged"):
             await (await connection.ping())
             await connection.send(bytes([STDERR]) + b"ready")
+        taken = 0
         async for message in connection:
             assert isinstance(message, bytes)
-            if message[0] == STDIN:
+            if connection.request is not None and connection.request.path.startswith("/silent"):
+                taken += len(message) - 1
+                await asyncio.sleep(0.002)  # so there is something left to be sent at the end
+            elif message[0] == STDIN:
                 await connection.send(bytes([STDOUT]) + message[1:])
+        TAKEN.put(taken)
 
     def run() -> None:
         asyncio.run(serving())
@@ -149,6 +160,43 @@ def test_a_session_ends_when_it_is_left_also_while_it_is_read(
         leaving.join()
         remote.close()
         remote.close()
+
+
+LEAVING = """
+import sys, threading
+from minikctl.client.channels import ChannelStream
+from minikctl.client.endpoint import Endpoint
+from minikctl.client.http import HttpClient
+
+place, authority, size = sys.argv[1:]
+with HttpClient(Endpoint(place, ca_data=open(authority, "rb").read())) as client:
+    remote = ChannelStream(client, "/silent", {"stdin": True})
+
+    def write():
+        for _ in range(100):
+            remote.write(bytes(int(size) // 100))
+        remote.leave()
+
+    threading.Thread(target=write).start()
+    for _ in remote.read():
+        pass
+    remote.close()
+"""
+
+
+def test_what_was_written_before_a_session_is_left_arrives(
+    server: str, keys: pki.Pki, tmp_path: Path
+) -> None:
+    """Also when the process ends right after it."""
+    while not TAKEN.empty():
+        TAKEN.get()
+    authority, size = tmp_path / "ca", 10_000_000
+    authority.write_bytes(keys.ca_pem)
+    for _ in range(3):
+        subprocess.run(
+            [sys.executable, "-c", LEAVING, server, str(authority), str(size)], check=True, timeout=30
+        )
+        assert TAKEN.get(timeout=10) == size
 
 
 def answering(answer: bytes) -> contextlib.AbstractContextManager[str]:
