@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 PROTOCOLS = ("v5.channel.k8s.io", "v4.channel.k8s.io")
 SERVER_FAILURE = 500
 STDIN, STDOUT, STDERR, OUTCOME, SIZE, CLOSE = 0, 1, 2, 3, 4, 255
+FAREWELL_SECONDS = 1.0
+"""How long a server that does not end a session is waited for."""
+POLL_SECONDS = 0.01
 PIECE = 256 * 1024
 """At most so much is read at once."""
 
@@ -109,19 +112,31 @@ class ChannelStream:
         return found
 
     def leave(self) -> None:
-        """End the session, which lets ``read`` come to its end; safe to call twice, and from any thread."""
-        self._send(websocket.CLOSE, websocket.NORMAL)
-        if self._sender is not None:
-            self._sender.end()
-        try:
-            self._sock.shutdown(http.BOTH_WAYS)
-        except OSError:
-            pass  # the server was first
+        """End the session while another thread reads it: what was written arrives, then ``read`` ends."""
+        self._finish()
+        self._shut(http.WRITING)
+        end = time.monotonic() + FAREWELL_SECONDS
+        while not self._is_over and time.monotonic() < end:
+            time.sleep(POLL_SECONDS)
+        self._shut(http.BOTH_WAYS)
 
     def close(self) -> None:
         """End the session when nobody reads it any more; safe to call twice."""
-        self.leave()
+        self._finish()
+        self._shut(http.BOTH_WAYS)
         self._sock.close()
+
+    def _finish(self) -> None:
+        """Say that the session ends, after all that was written."""
+        self._send(websocket.CLOSE, websocket.NORMAL)
+        if self._sender is not None:
+            self._sender.end()
+
+    def _shut(self, way: int) -> None:
+        try:
+            self._sock.shutdown(way)
+        except OSError:
+            pass  # the server was first
 
     def _receive(self) -> None:
         try:

@@ -26,8 +26,8 @@ AGENT = "minikctl"
 CONNECT_SECONDS = 30.0
 _PROXIES = frozenset(("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"))
 TIMED_OUT = "context deadline exceeded (Client.Timeout or context cancellation while reading body)"
-BOTH_WAYS = 2
-"""``socket.SHUT_RDWR``."""
+WRITING, BOTH_WAYS = 1, 2
+"""``socket.SHUT_WR`` and ``SHUT_RDWR``."""
 _UNRESERVED = {ord(char): "a" for char in "-._~"}
 
 
