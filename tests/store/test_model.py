@@ -60,6 +60,8 @@ class StoreMachine(RuleBasedStateMachine):
         self.runner = asyncio.Runner()
         self.model = Model()
         self.watches: list[tuple[str, AsyncIterator[Event], int]] = []
+        self.waiting: dict[AsyncIterator[Event], int] = {}
+        """The watches that nobody has asked for an event yet: they begin then, at this revision."""
         self.store = self.run(Store.open(self.directory / "store.db"))
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
@@ -78,6 +80,7 @@ class StoreMachine(RuleBasedStateMachine):
 
         self.run(end())
         self.watches.clear()
+        self.waiting.clear()
 
     @rule(key=KEYS, value=VALUES)
     def create(self, key: str, value: bytes) -> None:
@@ -146,6 +149,7 @@ class StoreMachine(RuleBasedStateMachine):
                 self.run(first(self.store.watch(prefix, revision)))
         elif len(self.watches) < 3:
             self.watches.append((prefix, self.store.watch(prefix, revision), revision))
+            self.waiting[self.watches[-1][1]] = revision
             self.follow()
 
     @rule()
@@ -154,6 +158,8 @@ class StoreMachine(RuleBasedStateMachine):
         for position, (prefix, events, seen) in enumerate(self.watches):
             wanted = [row for row in self.model.writes[seen:] if row.key.startswith(prefix)]
             found = [self.run(first(events)) for _ in wanted]
+            if found:
+                self.waiting.pop(events, None)
             assert [event.row for event in found] == wanted
             for event in found:
                 assert event.type == ("delete" if event.row.deleted else "put")
@@ -167,6 +173,12 @@ class StoreMachine(RuleBasedStateMachine):
         self.follow()  # a watch that has not read its history may lose it
         self.run(self.store.compact(revision))
         self.model.compacted = max(self.model.compacted, revision)
+        for position in reversed(range(len(self.watches))):
+            events = self.watches[position][1]
+            if self.waiting.get(events, self.model.compacted) < self.model.compacted:
+                with pytest.raises(Compacted):
+                    self.run(first(events))
+                del self.watches[position], self.waiting[events]
 
     @rule()
     def reopen(self) -> None:
