@@ -35,6 +35,8 @@ _SECONDS = re.compile(r"(\d+)s?")
 _MOST_SECONDS = (1 << 31) // 1000
 """HAProxy counts milliseconds in 31 bits."""
 _MOST_BYTES = 1 << 62
+MOST_HEAD_BYTES = 256 << 10
+"""Each connection takes twice as much."""
 _HOST = re.compile(r"(\*\.)?[\w-]+(\.[\w-]+)*")
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 _WORD = re.compile(r"[A-Za-z0-9_.~!$&*+,;=:@%/?#\[\]^{}|<>()\\ -]*")
@@ -109,6 +111,10 @@ def _size(text: str) -> int:
     if not found:
         raise _Bad("it is a size such as 8m")
     return _bounded(int(found[1]) * _UNITS[found[2].lower()], _MOST_BYTES)
+
+
+def _buffer(text: str) -> int:
+    return _bounded(_size(text), MOST_HEAD_BYTES)
 
 
 def _bounded(number: int, most: int) -> int:
@@ -241,6 +247,7 @@ def read(annotations: Mapping[str, str], users: Sequence[tuple[str, str]] | None
         rewrite=found.read("rewrite-target", _path, ""),
         regex=found.flag("use-regex"),
         body_limit=found.read("proxy-body-size", _size, 0),
+        head_bytes=found.read("proxy-buffer-size", _buffer, 0),
         connect_seconds=found.number("proxy-connect-timeout"),
         server_seconds=max(found.number("proxy-read-timeout"), found.number("proxy-send-timeout")),
         protocol=found.read("backend-protocol", _one_of(*PROTOCOLS), ""),

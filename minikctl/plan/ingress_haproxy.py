@@ -108,6 +108,7 @@ def configuration(routing: Routing, slots: Slots, place: Place) -> str:
     """Return haproxy.cfg."""
     needed = [f"lua-load-per-thread {name}" for name in scripts(routing)]
     needed += ingress_auth.SETTINGS if ingress_auth.SCRIPT_FILE in scripts(routing) else ()
+    needed += _buffers(routing)
     own = {"http": place.http_port, "https": place.https_port}
     parts = [
         haproxy.process(place.sockets, place.threads, *PROCESS, *needed),
@@ -117,6 +118,12 @@ def configuration(routing: Routing, slots: Slots, place: Place) -> str:
     ]
     parts += [ingress_backends.render(routing.backends[name], slots[name], own) for name in sorted(slots)]
     return "\n".join(parts)
+
+
+def _buffers(routing: Routing) -> list[str]:
+    """Return the setting for the largest head that an Ingress asks for: it holds for all of them."""
+    largest = max((one.options.head_bytes for one in routing.backends.values()), default=0)
+    return [f"tune.bufsize {largest + REWRITING}"] if largest > BUFFER - REWRITING else []
 
 
 def scripts(routing: Routing) -> dict[str, str]:
@@ -145,6 +152,8 @@ ACCESS_LOG = "log-format '%ci %[var(txn.host),url_enc] \"%HM %HPO%HQ %HV\" %ST %
 """Client, host, request, status, bytes, Ingress backend and endpoint, duration.
 
 What a client puts into the host's name is not to reach a terminal as it is."""
+BUFFER, REWRITING = 16 << 10, 1 << 10
+"""The proxy's usual buffer for a head, and what of it is left free for headers that are set."""
 BUSY_RATE = 100
 """Requests in a second from which on only some of the access log's lines are written: each costs as much as
 the request, twice over, as the engine reads and keeps them."""

@@ -66,8 +66,8 @@ class Options:
     """What is to be done with the requests of an Ingress; times in seconds, sizes in bytes; 0, "": nothing.
 
     ``https``: "" nobody is redirected, "tls" where the Ingress has TLS, "always".  ``shut`` says why every
-    request is refused.  ``www``: who asks for a host with or without www. is sent to the one that is
-    served.
+    request is refused.  ``head_bytes`` is how large the heads of answers may be.  ``www``: who asks for a
+    host with or without www. is sent to the one that is served.
     """
 
     shut: str = ""
@@ -78,6 +78,7 @@ class Options:
     rewrite: str = ""
     regex: bool = False
     body_limit: int = 0
+    head_bytes: int = 0
     connect_seconds: int = 0
     server_seconds: int = 0
     protocol: str = ""

@@ -34,7 +34,9 @@ async def one(reader, writer):
             if path.startswith("/slow"):
                 await asyncio.sleep(3)
             body = json.dumps({"pod": sys.argv[1], "verb": verb, "path": path, "size": size, "headers": headers}).encode()
-            writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body))
+            more = b"X-Large: " + b"x" * int(path[6:]) + b"\r\n" if path.startswith("/head/") else b""
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n" + more)
+            writer.write(b"Content-Length: %d\r\n\r\n" % len(body))
             writer.write(b"" if verb == "HEAD" else body)
     except (asyncio.IncompleteReadError, ConnectionError):
         pass

@@ -62,6 +62,7 @@ SIMPLE: list[tuple[str, dict[str, str], str, tuple[str, ...], int, str]] = [
     ("forced", {"force-ssl-redirect": "true"}, "/p?q=1", (), 308, "location: https://forced.test/p?q=1"),
     ("sslonly", {"ssl-redirect": "true"}, "/", (), 200, ""),
     ("bodysize", {"proxy-body-size": "1k"}, "/", ("-d", "x" * 2000), 413, ""),
+    ("largehead", {"proxy-buffer-size": "64k"}, "/head/60000", (), 200, ""),
     ("smallbody", {"proxy-body-size": "1m"}, "/", ("-d", "x" * 2000), 200, ""),
     ("chunked", {"proxy-body-size": "40k"}, "/", (*CHUNKED, "-d", "x" * 40961), 413, ""),
     ("smallchunked", {"proxy-body-size": "40k"}, "/", (*CHUNKED, "-d", "x" * 40960), 200, ""),
@@ -320,7 +321,7 @@ def test_rates_are_limited(site: Site) -> None:
 def test_what_is_not_done_is_told_and_the_rest_is_served(site: Site) -> None:
     site.apply(
         annotated(
-            "odd", {"configuration-snippet": "deny all;", "proxy-buffer-size": "8k", "limit-rps": "many"}
+            "odd", {"configuration-snippet": "deny all;", "proxy-buffers-number": "8", "limit-rps": "many"}
         )
     )
     site.settled("odd")

@@ -38,6 +38,7 @@ OWN = {"http": 80, "https": 443}
     [
         ("ssl_redirect", "yes"),
         ("proxy_body_size", "8 apples"),
+        ("proxy_buffer_size", "257k"),
         ("proxy_read_timeout", "soon"),
         ("app_root", "start"),
         ("permanent_redirect", "https://$hostname/"),
@@ -68,7 +69,7 @@ def test_a_bad_value_is_told_and_counts_as_absent(name: str, text: str) -> None:
 
 
 def test_what_is_not_known_is_told() -> None:
-    found = read(proxy_buffer_size="8k", configuration_snippet="x")
+    found = read(proxy_buffers_number="8", configuration_snippet="x")
     assert [reason for reason, _ in found.problems] == ["UnsupportedAnnotation"] * 2
     assert "raw configuration" in found.problems[0][1]
     assert found.shut == ""

@@ -192,6 +192,16 @@ def test_scripts_are_loaded_for_whom_needs_them_among_others() -> None:
     assert "httpclient" in found
 
 
+def test_the_largest_head_that_an_ingress_asks_for_holds_for_all() -> None:
+    asked = [
+        make(size, rule(size, path("/", "a")), annotations={f"{PREFIX}proxy-buffer-size": size})
+        for size in ("8k", "128k", "64k")
+    ]
+    assert f"  tune.bufsize {129 << 10}\n" in render(*asked).files["haproxy.cfg"]
+    for few in ((), (WEB, asked[0])):
+        assert "tune.bufsize" not in render(*few).files["haproxy.cfg"]
+
+
 def test_the_script_that_counts_bodies_is_loaded_where_a_limit_asks_for_it() -> None:
     plain = render(WEB).files
     notes = {"nginx.ingress.kubernetes.io/proxy-body-size": "1m"}

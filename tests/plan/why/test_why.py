@@ -559,12 +559,12 @@ def test_a_broken_link_of_an_ingress_is_named() -> None:
 
 def test_what_an_ingress_can_do_without_is_a_note() -> None:
     """The broken link is what keeps requests away, and is not hidden by an annotation that is not done."""
-    notes = {"nginx.ingress.kubernetes.io/proxy-buffer-size": "8k"}
+    notes = {"nginx.ingress.kubernetes.io/proxy-buffers-number": "8"}
     obj = {**SHOWN, "metadata": {**SHOWN["metadata"], "annotations": notes}}
     view = replace(HTTP, ingresses=[obj])
     walked = ingress.walk(obj, view, SEEN)
     assert [link.words for link in walked if link.state is State.NOTE] == [
-        "nginx.ingress.kubernetes.io/proxy-buffer-size is not supported: it is not done"
+        "nginx.ingress.kubernetes.io/proxy-buffers-number is not supported: it is not done"
     ]
     assert verdict(walked) == ("", "")
     assert verdict(ingress.walk(obj, replace(view, slices=[]), SEEN))[0] == "readiness"
