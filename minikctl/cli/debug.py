@@ -11,6 +11,7 @@ import yaml
 from minikctl import errors
 from minikctl.cli import attach, debugging, generators, interrupts, parsing, pods, selection, yamlload
 from minikctl.cli.commands import Command
+from minikctl.cli.earlier import Earlier
 from minikctl.cli.flags import Options, after_dash, flag, rest
 from minikctl.cli.selection import Target
 
@@ -289,7 +290,7 @@ def _on_node(options: DebugOptions, target: Target, session: Session) -> tuple[d
 
 
 def _attach(options: DebugOptions, pod: dict[str, Any], name: str, session: Session) -> None:
-    """Attach to the container once it runs; one that has ended, or ends meanwhile, gives its logs."""
+    """Attach to the container once it runs, with what it has written by then; one that has ended gives its log."""
     metadata = pod["metadata"]
     deadline = time.monotonic() + START_SECONDS
     while True:
@@ -303,11 +304,15 @@ def _attach(options: DebugOptions, pod: dict[str, Any], name: str, session: Sess
         interrupts.sleep(POLL_SECONDS)
     if "running" in state:
         wanted = attach.AttachOptions(stdin=options.stdin, tty=options.tty, quiet=options.quiet)
+        earlier = Earlier(pod, name, session)
         try:
-            attach.join(wanted, pod, name, session)
+            attach.join(wanted, pod, name, session, earlier.show)
         except errors.MinikctlError as error:
             session.io.warn(attach.falling_back(metadata["name"], error))
         else:
+            return
+        if earlier.is_shown:
+            earlier.show()
             return
     from minikctl.cli import logs
 

@@ -6,8 +6,9 @@ import re
 import time
 
 from minikctl import errors
-from minikctl.cli import changing, creating, flags, generators, interrupts, pods, report
+from minikctl.cli import changing, creating, flags, generators, interrupts, report
 from minikctl.cli.commands import Command
+from minikctl.cli.earlier import Earlier
 from minikctl.cli.flags import after_dash, flag, rest
 
 TYPE_CHECKING = False
@@ -195,7 +196,8 @@ def _attached(options: RunOptions, made: list[Target], session: Session) -> int:
         if phase == "Running":
             _join(options, made[0], session)
         else:
-            _print_log(made[0], session)
+            pod = session.client.request("GET", made[0].path()).json()
+            Earlier(pod, pod["spec"]["containers"][0]["name"], session).show()
         if options.leave_open or _restart(options) == "Always":
             return 0
         return _exit_code(options, made[0], session)
@@ -212,40 +214,13 @@ def _join(options: RunOptions, target: Target, session: Session) -> None:
         stdin=options.stdin, tty=options.tty, quiet=options.quiet, detach_keys=options.detach_keys
     )
     pod = session.client.request("GET", target.path()).json()
-    shown = b""
-
-    def earlier() -> bytes:
-        nonlocal shown
-        shown = _print_log(target, session)
-        return shown
-
+    container = pod["spec"]["containers"][0]["name"]
+    earlier = Earlier(pod, container, session)
     try:
-        attach.join(wanted, pod, pod["spec"]["containers"][0]["name"], session, earlier)
+        attach.join(wanted, pod, container, session, earlier.show)
     except errors.MinikctlError as error:
         session.io.warn(attach.falling_back(target.name, error))
-        _print_log(target, session, len(shown))
-
-
-def _print_log(target: Target, session: Session, shown: int = 0) -> bytes:
-    """Write what the pod's container has logged beyond what was ``shown``; return all that there is by now."""
-    pod = session.client.request("GET", target.path()).json()
-    query = {"container": pod["spec"]["containers"][0]["name"]}
-    session.io.out.flush()
-    out = getattr(session.io.out, "buffer", None)
-    stream = session.client.stream("GET", pods.log_path(pod, "log", session), query=query)
-    logged = bytearray()
-    try:
-        for piece in stream.chunks():
-            new = piece[max(0, shown - len(logged)) :]
-            logged += piece
-            if out is None:
-                session.io.out.write(new.decode(errors="replace"))
-            else:
-                out.write(new)
-    finally:
-        stream.close()
-    session.io.out.flush()
-    return bytes(logged)
+        earlier.show()
 
 
 def _remove(options: RunOptions, target: Target, session: Session) -> None:

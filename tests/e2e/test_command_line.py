@@ -44,8 +44,10 @@ def test_a_container_beside_the_pods_own_looks_into_it(cluster: Cluster) -> None
     cluster.run("apply", "-f", "-", "--wait", stdin=manifest("looked-at"))
     pod = cluster.out("get", "pods", "-l", "app=looked-at", "-o", "name").strip()
     words = ("debug", pod, "-i", "-c", "looking", "--image=minikctl-demo:latest", "--target=app")
-    done = cluster.run(*words, "--", "sh", "-c", "echo hello; cat /proc/1/cmdline | tr '\\0' ' '")
-    assert "hello" in done.stdout
+    # What it wrote before it was joined is shown, too.
+    script = "echo hello; sleep 1; cat /proc/1/cmdline | tr '\\0' ' '"
+    done = cluster.run(*words, "--", "sh", "-c", script)
+    assert done.stdout.count("hello") == 1
     names = [each["name"] for each in cluster.json(pod)["spec"]["ephemeralContainers"]]
     assert names == ["looking"]
 

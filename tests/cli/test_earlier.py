@@ -1,4 +1,4 @@
-"""What ``run`` shows of the pod that it joins."""
+"""What is shown of a container's log when it is joined."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from typing import Any, cast
 
 import pytest
 
-from minikctl.cli import run_
-from minikctl.cli.selection import Target
+from minikctl.cli.earlier import Earlier
 from minikctl.cli.session import Session
 
 POD = {"metadata": {"name": "p", "namespace": "n"}, "spec": {"containers": [{"name": "c"}]}}
@@ -47,11 +46,12 @@ def test_what_was_shown_of_a_log_is_not_shown_again(has_bytes: bool) -> None:
     raw = io.BytesIO()
     out: Any = io.TextIOWrapper(raw) if has_bytes else io.StringIO()
     session = FakeSession(out)
-    target = cast(Target, SimpleNamespace(path=lambda: "/p", name="p", namespace="n"))
+    earlier = Earlier(POD, "c", cast(Session, session))
+    assert not earlier.is_shown
     session.pieces = [b"one\n", b"two\n"]
-    shown = run_._print_log(target, cast(Session, session))
-    assert shown == b"one\ntwo\n"
+    assert earlier.show() == b"one\ntwo\n"
+    assert earlier.is_shown
     session.pieces = [b"one\ntwo", b"\nthree\n", b"four\n"]
-    assert run_._print_log(target, cast(Session, session), len(shown)) == b"one\ntwo\nthree\nfour\n"
+    assert earlier.show() == b"one\ntwo\nthree\nfour\n"
     found = raw.getvalue().decode() if has_bytes else out.getvalue()
     assert found == "one\ntwo\nthree\nfour\n"
