@@ -224,14 +224,7 @@ def read(annotations: Mapping[str, str], users: Sequence[tuple[str, str]] | None
         return PLAIN
     found = Reader(annotations)
     shut = next((f"{PREFIX}{name} is not done" for name in GUARDS if found.has(name)), "")
-    before = len(found.problems)
-    allow = (
-        *found.read("whitelist-source-range", _ranges, NOTHING),
-        *found.read("allowlist-source-range", _ranges, NOTHING),
-    )
-    deny = found.read("denylist-source-range", _ranges, NOTHING)
-    if len(found.problems) > before:
-        shut = "a source range cannot be read"
+    allow, deny, unreadable = _sources(found)
     realm, listed, no_users = _auth(found, users)
     external, no_server = _external(found)
     rate, seconds = _rate(found)
@@ -239,7 +232,7 @@ def read(annotations: Mapping[str, str], users: Sequence[tuple[str, str]] | None
     for name in STREAMING:
         found.read(name, _one_of("off"), "")
     return Options(
-        shut=shut or no_users or no_server,
+        shut=unreadable or shut or no_users or no_server,
         https=_https(found),
         location=location,
         code=code,
@@ -269,6 +262,17 @@ def read(annotations: Mapping[str, str], users: Sequence[tuple[str, str]] | None
         canary=_canary(found),
         problems=(*found.problems, *map(_unsupported, found.unknown())),
     )
+
+
+def _sources(found: Reader) -> tuple[tuple[str, ...], tuple[str, ...], str]:
+    """Return who may come and who may not, and what is wrong with that."""
+    before = len(found.problems)
+    allow = (
+        *found.read("whitelist-source-range", _ranges, NOTHING),
+        *found.read("allowlist-source-range", _ranges, NOTHING),
+    )
+    deny = found.read("denylist-source-range", _ranges, NOTHING)
+    return allow, deny, "a source range cannot be read" if len(found.problems) > before else ""
 
 
 def _unsupported(name: str) -> tuple[str, str]:
