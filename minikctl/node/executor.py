@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import assert_never
 
 from minikctl import errors
@@ -15,7 +15,18 @@ from minikctl.model import kinds
 from minikctl.model.actions import api
 from minikctl.model.actions import node as actions
 from minikctl.model.containers import ContainerSpec
-from minikctl.node import by_root, checks, host_files, image_files, images, observe, probes, statuses, tokens
+from minikctl.node import (
+    by_root,
+    checks,
+    files,
+    host_files,
+    image_files,
+    images,
+    observe,
+    probes,
+    statuses,
+    tokens,
+)
 from minikctl.node.failures import NodeFailure
 from minikctl.node.record import PodRecord
 from minikctl.node.sandbox import Sandbox, SandboxNetwork
@@ -171,8 +182,7 @@ class NodeExecutor:
             if isinstance(volume, actions.ImageVolume):
                 await self._unpack_image(record, volume)
             else:
-                left = await self._drivers.files.write(volume)
-                await self._by_root.settle(volume.path, left)
+                await self._settle(volume.path, await self._drivers.files.write(volume))
         except (OSError, NodeFailure) as error:
             message = f'MountVolume.SetUp failed for volume "{volume.name}" : {error}'
             self._tell(record, "Warning", "FailedMount", message)
@@ -181,6 +191,14 @@ class NodeExecutor:
         if due is not None:
             record.renewals[volume.name] = due
         record.has_directory = True
+
+    async def _settle(self, path: str, left: Sequence[files.Gift | files.Missing]) -> None:
+        try:
+            await self._by_root.settle(path, left)
+        except errors.EngineUnavailable:
+            raise
+        except errors.DriverError as error:
+            raise NodeFailure("FailedMount", str(error)) from error
 
     async def _unpack_image(self, record: PodRecord, volume: actions.ImageVolume) -> None:
         wish = actions.EnsureImage(volume.name, volume.image, volume.policy, volume.auths)

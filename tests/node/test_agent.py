@@ -17,7 +17,7 @@ from minikctl.client.base import DeleteOptions
 from minikctl.drivers.engine import ContainerSpec
 from minikctl.model import kinds, objects
 from minikctl.model.actions.node import ExecCheck, Sleep
-from minikctl.node import lost_files, record
+from minikctl.node import by_root, lost_files, record
 from minikctl.plan.pod import names
 from minikctl.plan.pod.view import Failure
 from tests.node.harness import Bench, container, pod
@@ -767,6 +767,24 @@ async def test_tokens_are_written_and_renewed_before_they_expire(bench: Bench) -
         assert token_of(bench) == "token-1"
         await bench.until(lambda: token_of(bench) == "token-2", advance=30)
         assert bench.clock.monotonic() < 3000
+
+
+async def test_what_root_cannot_do_for_a_volume_either_is_told_and_tried_again(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refusals = [errors.DriverError("/v cannot be made: mkdir ended with exit code 1")]
+
+    async def settle(*_: object) -> None:
+        if refusals:
+            raise refusals.pop()
+
+    monkeypatch.setattr(by_root.ByRoot, "settle", settle)
+    async with bench.running():
+        put(bench, pod("web", volumes=[{"name": "e", "emptyDir": {}}]))
+        await bench.until(lambda: bench.ready("web"), advance=0.5)
+        assert bench.events.texts("FailedMount") == [
+            'MountVolume.SetUp failed for volume "e" : /v cannot be made: mkdir ended with exit code 1'
+        ]
 
 
 async def test_a_pod_waits_until_its_token_can_be_had(bench: Bench) -> None:
