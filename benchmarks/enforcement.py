@@ -16,7 +16,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
 
-from benchmarks import network
+from benchmarks import harness, network
 from benchmarks.api import Api, access
 from benchmarks.harness import Cluster, Row
 
@@ -39,9 +39,9 @@ def measure(cluster: Cluster) -> list[Row]:
     """Return a row for each kind of change."""
     objects = [
         {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": OTHER}},
-        _pod("server", "default"),
-        _pod("client", "default"),
-        _pod("client", OTHER),
+        harness.pod("server", "default"),
+        harness.pod("client", "default"),
+        harness.pod("client", OTHER),
     ]
     manifest = json.dumps({"apiVersion": "v1", "kind": "List", "items": objects})
     cluster.run("apply", "-f", "-", stdin=manifest)
@@ -122,16 +122,6 @@ def _ingress(name: str, rules: list[Any]) -> dict[str, Any]:
     spec = {"podSelector": {"matchLabels": {"app": "server"}}, "policyTypes": ["Ingress"], "ingress": rules}
     meta = {"name": name, "namespace": "default"}
     return {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": meta, "spec": spec}
-
-
-def _pod(name: str, space: str) -> dict[str, Any]:
-    container = {"name": "app", "image": "minikctl-demo:latest", "imagePullPolicy": "IfNotPresent"}
-    return {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {"name": name, "namespace": space, "labels": {"app": name}},
-        "spec": {"terminationGracePeriodSeconds": 0, "containers": [container]},
-    }
 
 
 def _passes(address: str, seconds: float) -> bool:

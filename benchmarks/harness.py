@@ -159,3 +159,14 @@ def machine() -> str:
         ticks = [int(number) for number in source.readline().split()[1:]]
     steal = 100 * ticks[7] / max(1, sum(ticks))
     return f"{os.cpu_count()} cores, load {load:.2f}, CPU steal since boot {steal:.1f} %, Linux {os.uname().release}"
+
+
+def pod(name: str, space: str = "default") -> dict[str, Any]:
+    """Return a pod of the demo's app, labelled with its name."""
+    container = {"name": "app", "image": "minikctl-demo:latest", "imagePullPolicy": "IfNotPresent"}
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name, "namespace": space, "labels": {"app": name}},
+        "spec": {"terminationGracePeriodSeconds": 0, "containers": [container]},
+    }

@@ -6,7 +6,7 @@ import json
 import statistics
 from typing import Any
 
-from benchmarks import network
+from benchmarks import harness, network
 from benchmarks.harness import Cluster, Row
 
 POLICIES = 100
@@ -15,7 +15,7 @@ ROUNDS = 7
 
 def measure(cluster: Cluster) -> list[Row]:
     """Return the comparisons, rounds of each pair alternating."""
-    objects = [_pod(name) for name in ("selected-server", "selected-client", "server", "client")]
+    objects = [harness.pod(name) for name in ("selected-server", "selected-client", "server", "client")]
     objects += [_policy(number) for number in range(POLICIES)]
     manifest = json.dumps({"apiVersion": "v1", "kind": "List", "items": objects})
     cluster.run("apply", "-f", "-", stdin=manifest)
@@ -41,16 +41,6 @@ def _row(ways: dict[str, tuple[list[str], str]], *, close: bool) -> Row:
     what = "new connections" if close else "keep-alive"
     name = f"{POLICIES} policies on both pods beside none, {what}"
     return Row(name, f"{left:,.0f}/s", f"{right:,.0f}/s", left / right, "≥ 0.97")
-
-
-def _pod(name: str) -> dict[str, Any]:
-    container = {"name": "app", "image": "minikctl-demo:latest", "imagePullPolicy": "IfNotPresent"}
-    return {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {"name": name, "labels": {"app": name}},
-        "spec": {"terminationGracePeriodSeconds": 0, "containers": [container]},
-    }
 
 
 def _policy(number: int) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
-from benchmarks import network
+from benchmarks import harness, network
 from benchmarks.harness import ROOT, Cluster, Row, docker
 
 ROUNDS = 12
@@ -41,7 +41,7 @@ Tried = dict[str, list[float]]
 
 def measure(cluster: Cluster) -> list[Row]:
     """Return the comparisons; the ways of each are tried in turn."""
-    pods = [_pod(name) for name in ("server", "client")]
+    pods = [harness.pod(name) for name in ("server", "client")]
     cluster.run("apply", "-f", "-", stdin=_list([*pods, _service("server")]))
     for name in ("server", "client"):
         cluster.run("wait", "--for=condition=Ready", f"pod/{name}", "--timeout=60s")
@@ -156,16 +156,6 @@ def _alone(cluster: Cluster, server: str) -> Iterator[list[str]]:
 
 def _list(items: list[dict[str, Any]]) -> str:
     return json.dumps({"apiVersion": "v1", "kind": "List", "items": items})
-
-
-def _pod(name: str) -> dict[str, Any]:
-    container = {"name": "app", "image": "minikctl-demo:latest", "imagePullPolicy": "IfNotPresent"}
-    return {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {"name": name, "labels": {"app": name}},
-        "spec": {"terminationGracePeriodSeconds": 0, "containers": [container]},
-    }
 
 
 def _service(name: str) -> dict[str, Any]:
