@@ -12,7 +12,7 @@ NEEDED=(
 PACKAGES=.
 if [ "${1:-}" = dev ]; then
   NEEDED+=(git=git wrk=wrk dnsperf=dnsperf zsh=zsh fish=fish /usr/lib/cni/bridge=containernetworking-plugins)
-  NEEDED+=(/usr/lib/usrsctp/client=libusrsctp-examples)
+  NEEDED+=(/usr/lib/usrsctp/client=libusrsctp-examples certutil=libnss3-tools)
   PACKAGES='.[dev]'
 fi
 

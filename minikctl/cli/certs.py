@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import shutil
 import subprocess
@@ -19,6 +20,18 @@ if TYPE_CHECKING:
 
 INSTALLED = "/usr/local/share/ca-certificates/minikctl-local-authority.crt"
 BROWSER_NAME = "minikctl local authority"
+CERTUTIL = "certutil"
+DATABASES = (
+    "~/.pki/nssdb",
+    "~/snap/chromium/current/.pki/nssdb",
+    "~/.mozilla/firefox/*",
+    "~/snap/firefox/common/.mozilla/firefox/*",
+)
+"""Where browsers on Linux keep whom they trust: Chromium and its kin at the first, which some make late."""
+CHROMIUMS = (
+    *("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"),
+    *("microsoft-edge", "brave-browser"),
+)
 
 
 class TrustOptions(Options):
@@ -29,12 +42,12 @@ class TrustOptions(Options):
 
 def trust(options: TrustOptions, session: Session) -> int:
     """Print, or with ``--install`` run, what makes this machine trust the local authority."""
-    return _all(_trusting(_authority(session)), options.install, session)
+    return _all(_trusting(_authority(session)), options.install, session, _left_out())
 
 
 def untrust(options: TrustOptions, session: Session) -> int:
     """Print, or with ``--install`` run, what takes the trust back."""
-    return _all(_distrusting(), options.install, session)
+    return _all(_distrusting(), options.install, session, _left_out())
 
 
 def show(options: Options, session: Session) -> int:
@@ -61,10 +74,13 @@ def _trusting(certificate: Path) -> list[list[str]]:
         add = ["security", "add-trusted-cert", "-d", "-r", "trustRoot", "-k", keychain, str(certificate)]
         return [["sudo", *add]]
     commands = [*_as_root(["install", "-m", "644", str(certificate), INSTALLED], ["update-ca-certificates"])]
-    database = os.path.expanduser("~/.pki/nssdb")
-    if os.path.isdir(database) and shutil.which("certutil"):
-        add = ["-A", "-t", "C,,", "-n", BROWSER_NAME, "-i", str(certificate)]
-        commands.append(["certutil", "-d", f"sql:{database}", *add])
+    if not shutil.which(CERTUTIL):
+        return commands
+    known, wanted = _databases(), _wanted()
+    for database in wanted:
+        if database not in known:
+            commands += [["mkdir", "-p", database], _certutil(database, "-N", "--empty-password")]
+        commands.append(_certutil(database, "-A", "-t", "C,,", "-n", BROWSER_NAME, "-i", str(certificate)))
     return commands
 
 
@@ -72,23 +88,53 @@ def _distrusting() -> list[list[str]]:
     if sys.platform == "darwin":
         return [["sudo", "security", "delete-certificate", "-c", BROWSER_NAME]]
     commands = [*_as_root(["rm", "-f", INSTALLED], ["update-ca-certificates"])]
-    database = os.path.expanduser("~/.pki/nssdb")
-    if os.path.isdir(database) and shutil.which("certutil"):
-        commands.append(["certutil", "-d", f"sql:{database}", "-D", "-n", BROWSER_NAME])
+    for database in _databases() if shutil.which(CERTUTIL) else ():
+        looking = _certutil(database, "-L", "-n", BROWSER_NAME)
+        if not subprocess.run(looking, check=False, capture_output=True).returncode:
+            commands.append(_certutil(database, "-D", "-n", BROWSER_NAME))
     return commands
+
+
+def _certutil(database: str, *words: str) -> list[str]:
+    return [CERTUTIL, "-d", f"sql:{database}", *words]
+
+
+def _databases() -> list[str]:
+    """Return where this user's browsers keep the authorities that they trust."""
+    found = (path for place in DATABASES for path in sorted(glob.glob(os.path.expanduser(place))))
+    return [path for path in found if os.path.exists(os.path.join(path, "cert9.db"))]
+
+
+def _wanted() -> list[str]:
+    """Return the databases to trust in, also that of a browser which has not made its own yet."""
+    found, first = _databases(), os.path.expanduser(DATABASES[0])
+    is_missing = first not in found and any(map(shutil.which, CHROMIUMS))
+    return [first, *found] if is_missing else found
+
+
+def _left_out() -> str:
+    """Return which browsers go on as before, "" if none does."""
+    if sys.platform == "darwin" or shutil.which(CERTUTIL) or not _wanted():
+        return ""
+    return (
+        f"browsers keep lists of their own, and {CERTUTIL}, which changes them, is missing (Debian has it in "
+        "libnss3-tools): run this again once it is there"
+    )
 
 
 def _as_root(*commands: list[str]) -> list[list[str]]:
     return [command if os.geteuid() == 0 else ["sudo", *command] for command in commands]
 
 
-def _all(commands: list[list[str]], install: bool, session: Session) -> int:
+def _all(commands: list[list[str]], install: bool, session: Session, left_out: str) -> int:
     if not install:
         import shlex
 
         session.io.say("# nothing was changed; run these, or the same command with --install:")
         for command in commands:
             session.io.say(shlex.join(command))
+        if left_out:
+            session.io.say(f"# {left_out}")
         return 0
     for command in commands:
         try:
@@ -98,6 +144,8 @@ def _all(commands: list[list[str]], install: bool, session: Session) -> int:
         if done.returncode:
             raise errors.UsageError(f"error: {' '.join(command)}: {(done.stderr or done.stdout).strip()}")
     session.io.say("done; programs that run already may have to be started again")
+    if left_out:
+        session.io.warn(left_out)
     return 0
 
 

@@ -186,6 +186,7 @@ def test_a_machine_trusts_the_local_authority_and_takes_the_trust_back(site: Sit
     site.settled("trusted")
     resolve = f"trusted.localhost:443:{site.address}"
     ask = f"curl -sS -m 10 -o {tmp_path}/out --resolve {shlex.quote(resolve)} https://trusted.localhost/"
+    listed = "certutil -d sql:$HOME/.mozilla/firefox/mine -L"
     copies = [
         f"mkdir -p {tmp_path}{place} && cp -a {place}/. {tmp_path}{place} && mount --bind {tmp_path}{place} {place}"
         for place in ("/etc/ssl/certs", "/usr/local/share/ca-certificates")
@@ -193,12 +194,16 @@ def test_a_machine_trusts_the_local_authority_and_takes_the_trust_back(site: Sit
     script = [
         "set -e",
         *copies,
+        f"export HOME={tmp_path}/home; mkdir -p $HOME/.mozilla/firefox/mine",
+        "certutil -d sql:$HOME/.mozilla/firefox/mine -N --empty-password",
         f"if {ask}; then echo trusted before; exit 1; fi",
         f"{PROGRAM} certs trust --install",
         ask,
+        f"{listed} | grep -q 'C,,'",
         f'grep -q \'"pod": "a"\' {tmp_path}/out',
         f"{PROGRAM} certs untrust --install",
         f"if {ask}; then echo trusted after; exit 1; fi",
+        f"if {listed} | grep -q 'C,,'; then echo trusted by the browser after; exit 1; fi",
     ]
     done = subprocess.run(
         ["unshare", "--mount", "--propagation", "private", "sh", "-c", "\n".join(script)],
