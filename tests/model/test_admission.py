@@ -103,6 +103,8 @@ def test_limits() -> None:
         "endpoints": endpoints,
     }
     assert said_of(slices) == ["endpoints: Too many: 1001: must have at most 1000 items"]
+    one = {**slices, "endpoints": [{"addresses": ["10.1.2.3"] * 101}]}
+    assert said_of(one) == ["endpoints[0].addresses: Too many: 101: must have at most 100 items"]
 
 
 def test_limits_of_words() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from minikctl.plan import proxy_view
 from minikctl.plan.why import accounts, ingress, links, pods, service
 from minikctl.plan.why.ingress import Outside, Visit
 from minikctl.plan.why.links import Facts, Listener, State, View
@@ -233,6 +234,16 @@ BROKEN: list[tuple[str, View, Any, str, str]] = [
         cases.service("web", selector={"app": "web"}, type="LoadBalancer"),
         "balancer",
         "no load balancer address yet",
+    ),
+    *(
+        (
+            f"another's proxy by {label}",
+            VIEW,
+            {**WEB, "metadata": {**WEB["metadata"], "labels": {label: "x"}}},
+            "rules",
+            f"its label {label} leaves it to another proxy than kube-proxy",
+        )
+        for label in proxy_view.ELSEWHERE
     ),
     (
         "external name unknown",
