@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from minikctl.cli.ends import Reader
     from minikctl.cli.session import Session
+    from minikctl.client.settings import ClusterSettings
     from minikctl.plan.why.ingress import Handshake, Outside, Visit
     from minikctl.plan.why.links import Link, View
 
@@ -35,6 +36,7 @@ LAST_LINES = 3
 MOST_PODS = 10
 MOST_ASSOCIATIONS = 3
 """So many of a Service are tried: each that nobody answers takes seconds."""
+MOST_BINDS = 10
 VISIT_SECONDS = 5
 SETTLING_SECONDS = 1
 DNS_SERVICE = ("kube-system", "kube-dns")
@@ -63,8 +65,9 @@ def why(options: WhyOptions, session: Session) -> int:
     kind, found = _subject(options.arguments[0], ends.Reader(session, "TCP"), session)
     title = f"{kind.lower()} {'/'.join((found['metadata']['namespace'], found['metadata']['name']))}"
     walked = _look(kind, found, options, session)
-    if options.probe and any(link.name == "rules" and link.state is State.BROKEN for link in walked):
-        # What has just changed may still be on its way to the pods' namespaces.
+    settling = ("rules", "published")
+    if options.probe and any(link.name in settling and link.state is State.BROKEN for link in walked):
+        # What has just changed may still be on its way to the pods' namespaces, or to the proxy of ports.
         interrupts.sleep(SETTLING_SECONDS)
         walked = _look(kind, found, options, session)
     session.io.say(title)
@@ -140,6 +143,8 @@ def _walk(kind: str, found: dict[str, Any], view: View, session: Session, probe:
             *(link for pod in crashed for link in _last_words(pod, session)),
         ]
     facts = inquiry.ask(_questions(kind, found, view), session) if probe else Facts()
+    if probe and kind == "Service" and session.is_local:
+        facts = replace(facts, machine=met(found, session.home.settings()))
     view = replace(view, facts=facts)
     if kind == "Service":
         return service.walk(found, view)
@@ -211,6 +216,24 @@ def _pods_behind(view: View, key: tuple[str, str]) -> Iterator[dict[str, Any]]:
             pod = view.pod_at(str((entry.get("addresses") or [""])[0]))
             if pod is not None:
                 yield pod
+
+
+def met(service: dict[str, Any], settings: ClusterSettings) -> dict[tuple[str, int], str]:
+    """Return what this machine meets where it has the Service's TCP ports: "" is somebody who listens."""
+    from minikctl.plan import publisher
+
+    met: dict[tuple[str, int], str] = {}
+    binds = (
+        publisher.bindings(service, settings.publish, publisher.TCP) if settings.runtime == "docker" else ()
+    )
+    for bind in binds[:MOST_BINDS]:
+        where = bind.host_ip, bind.host_port
+        try:
+            socket.create_connection(where, VISIT_SECONDS).close()
+            met[where] = ""
+        except OSError as error:
+            met[where] = error.strerror or str(error)
+    return met
 
 
 def _secrets(ingress: dict[str, Any], session: Session) -> Iterator[dict[str, Any]]:

@@ -18,6 +18,7 @@ from minikctl.network import (
     dns_config,
     guard,
     ingress,
+    outcomes,
     policies,
     ports,
     publishers,
@@ -62,7 +63,9 @@ def build(core: Core, runtime: Runtime, settings: NetworkSettings) -> Networking
         core.clock,
     )
     has_sctp = listening.has_sctp if settings.shares_host else lambda: False
-    publishing = publishers.Publishers(tools, rules, settings, has_sctp)
+    parts = (publishers.PART, ports.PART) if settings.shares_host else (publishers.PART,)
+    outcome = outcomes.Outcomes(core.client, core.recorder, parts)
+    publishing = publishers.Publishers(tools, rules, settings, outcome, has_sctp)
     balancing = publishers.LoadBalancers(tools, settings)
     servers = runtime.name_servers(system.update_secret(core.home))
     naming = dns.ClusterDns(tools, servers, settings)
@@ -70,7 +73,7 @@ def build(core: Core, runtime: Runtime, settings: NetworkSettings) -> Networking
     routing.prepare()
     return Networking(
         attach.PodNetwork(rules),
-        _port_work(core, runtime, tools, settings)
+        _port_work(core, runtime, tools, settings, outcome)
         | _proxy_work(core, runtime, tools, settings, book)
         | {
             "rules": rules.run(),
@@ -88,11 +91,13 @@ def build(core: Core, runtime: Runtime, settings: NetworkSettings) -> Networking
     )
 
 
-def _port_work(core: Core, runtime: Runtime, tools: Tools, settings: NetworkSettings) -> dict[str, Work]:
+def _port_work(
+    core: Core, runtime: Runtime, tools: Tools, settings: NetworkSettings, outcome: outcomes.Outcomes
+) -> dict[str, Work]:
     if not settings.shares_host:
         return {}
     proxy = runtime.proxy(core.home.file(ports.PART))
-    publishing = ports.PortProxy(tools, proxy, runtime.listening, settings)
+    publishing = ports.PortProxy(tools, proxy, runtime.listening, settings, outcome)
     publishing.prepare()
     return {"ports": publishing.run()}
 

@@ -11,9 +11,10 @@ from minikctl.drivers.listening import Listening
 from minikctl.model import kinds, objects
 from minikctl.model.objects import Key, Object
 from minikctl.network import loading, publishers, system
+from minikctl.network.outcomes import Outcomes
 from minikctl.network.settings import NetworkSettings
 from minikctl.network.tools import Tools
-from minikctl.plan import ingress_secrets, loadbalancer, proxy_view, publisher, publisher_haproxy
+from minikctl.plan import ingress_secrets, loadbalancer, proxy_view, publisher_haproxy
 from minikctl.plan.haproxy import CONFIG, Rendered
 from minikctl.plan.publisher_haproxy import Bind, Place, Port
 from minikctl.runtime import tasks
@@ -29,6 +30,8 @@ RETRY_SECONDS = 0.2
 RETRY_LIMIT_SECONDS = 5.0
 TAKEN_SECONDS = 3.0
 """So often it is looked whether a port that another process has is free."""
+REMIND_SECONDS = 30 * 60.0
+"""So often a failure that lasts is told again: Events are kept for an hour."""
 
 
 class PortProxy:
@@ -37,7 +40,14 @@ class PortProxy:
     A port that another process listens on is left out, told in an event, and published once it is free.
     """
 
-    def __init__(self, tools: Tools, proxy: Proxy, listening: Listening, settings: NetworkSettings) -> None:
+    def __init__(
+        self,
+        tools: Tools,
+        proxy: Proxy,
+        listening: Listening,
+        settings: NetworkSettings,
+        outcomes: Outcomes,
+    ) -> None:
         of = tools.informers.of
         self._services, self._slices = of(kinds.SERVICE), of(kinds.ENDPOINT_SLICE)
         self._pods, self._ingresses = of(kinds.POD), of(kinds.INGRESS)
@@ -51,8 +61,9 @@ class PortProxy:
         self._wake = asyncio.Event()
         self._loaded = loading.LoadedProxy(proxy)
         self._taken: frozenset[Bind] = frozenset()
-        self._told: dict[tuple[str, str], str] = {}
-        """Reasons of the events that hold now, by uid and message."""
+        self._outcomes = outcomes
+        self._told: dict[tuple[str, str], float] = {}
+        """When the events that hold now were recorded, by uid and message."""
 
     def prepare(self) -> None:
         """Have a configuration there that the proxy can start with; the first publishes nothing."""
@@ -118,6 +129,7 @@ class PortProxy:
             self._wake.set()
 
     async def _round(self) -> None:
+        await self._outcomes.known()
         local = self._local()
         services = [
             one for one in self._services.items() if self._is_complete(one) or objects.key(one) in local
@@ -155,17 +167,24 @@ class PortProxy:
         return publisher_haproxy.render(wanted, self._taken, self._loaded.slots, self._place)
 
     def _tell(self, wanted: tuple[Port, ...], services: list[Object]) -> None:
-        """Record what is not as wished, once, when it appears, and that ports are published after all."""
+        """Record what is not as wished, when it appears and from time to time, and what is after all."""
         known = {objects.key(one): one for one in services}
-        events = list(publisher_haproxy.refusals(wanted, self._taken, known))
+        refused = publisher_haproxy.refusals(wanted, self._taken, known)
+        now = self._tools.clock.monotonic()
+        told: dict[tuple[str, str], float] = {}
+        for event in refused:
+            key = objects.uid(event.regarding), event.message
+            told[key] = self._told.get(key, -REMIND_SECONDS)
+            if now - told[key] >= REMIND_SECONDS:
+                told[key] = now
+                self._outcomes.failed(PART, event)
+        failed = {objects.uid(event.regarding) for event in refused}
         for service in services:
-            events += publisher_haproxy.unenforced(service, self._settings.cluster.publish)
-        found = {(objects.uid(one.regarding), one.message): one for one in events}
-        for key in found.keys() - self._told:
-            self._tools.recorder.record(found[key])
-        failed = {uid for (uid, _), event in found.items() if event.reason == publisher.FAILED}
-        before = {uid for (uid, _), reason in self._told.items() if reason == publisher.FAILED}
-        for service in services:
-            if objects.uid(service) in before - failed:
-                self._tools.recorder.record(publisher.published(service))
-        self._told = {key: event.reason for key, event in found.items()}
+            if objects.uid(service) not in failed:
+                self._outcomes.fine(PART, service)
+            for event in publisher_haproxy.unenforced(service, self._settings.cluster.publish):
+                key = objects.uid(service), event.message
+                told[key] = self._told.get(key, now)
+                if key not in self._told:
+                    self._tools.recorder.record(event)
+        self._told = told

@@ -13,6 +13,7 @@ from minikctl.model import kinds, objects
 from minikctl.model.actions import api, network
 from minikctl.model.objects import Key, Object
 from minikctl.network import settings as names
+from minikctl.network.outcomes import Outcomes
 from minikctl.network.settings import NetworkSettings
 from minikctl.network.sync import Member, RuleSync
 from minikctl.network.tools import Tools
@@ -23,6 +24,8 @@ log = logging.getLogger(__name__)
 
 RETRY_SECONDS = 1.0
 RETRY_LIMIT_SECONDS = 15.0
+PART = "publishers"
+"""The name of this part of what publishes a Service's ports."""
 
 
 def backoff() -> Backoff[Key]:
@@ -40,6 +43,7 @@ class Publishers:
         tools: Tools,
         rules: RuleSync,
         settings: NetworkSettings,
+        outcomes: Outcomes,
         has_sctp: Callable[[], bool] = lambda: False,
     ) -> None:
         """``has_sctp`` tells whether the engine's kernel has SCTP sockets, if that can be seen from here."""
@@ -59,7 +63,7 @@ class Publishers:
         )
         self._clock = tools.clock
         self._seen: set[Key] = set()
-        self._failed: set[Key] = set()
+        self._outcomes = outcomes
         self._ours: set[str] = set()
         self._known: dict[str, Key] = {}
         self._no_sctp = False
@@ -124,6 +128,7 @@ class Publishers:
         if key not in self._seen and (service is None or not is_published(service)):
             return None  # most Services: they never had a publisher
         self._seen.add(key)
+        await self._outcomes.known()
         present = tuple(await self._engine.list(labels))
         self._known |= {one.id: key for one in present}
         if service is None and not present:
@@ -140,6 +145,8 @@ class Publishers:
         """Do it in order; what fails is said in an event on the Service."""
         for action in plan.actions:
             await self._run(view, action)
+        if view.service is not None and not publisher.waits(view):
+            self._outcomes.fine(PART, view.service)
 
     async def _run(self, view: publisher.View, action: network.NetworkAction) -> None:
         match action:
@@ -170,9 +177,6 @@ class Publishers:
             if found is not None and found.ip:
                 await self._rules.attach(Member(container_id, found.pid, found.ip, view.key))
             self._ours.discard(container_id)
-            if view.service is not None and view.key in self._failed:
-                self._recorder.record(publisher.published(view.service))
-            self._failed.discard(view.key)
         except errors.DriverError as error:
             if container_id:
                 await self._remove(container_id)
@@ -181,8 +185,7 @@ class Publishers:
                 self._enqueue(view.key)  # planned again at once, without those ports
                 return
             if view.service is not None:
-                self._failed.add(view.key)
-                self._recorder.record(publisher.taken(view.service, str(error)))
+                self._outcomes.failed(PART, publisher.taken(view.service, str(error)))
             raise
 
 

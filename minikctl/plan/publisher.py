@@ -135,14 +135,20 @@ def spec_hash(ports: Iterable[PortBinding], image: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
+def waits(view: View) -> bool:
+    """Tell whether the Service's address will be there in a moment: ports are opened once."""
+    service = view.service
+    return service is not None and loadbalancer.is_ours(service) and not loadbalancer.addresses(service)
+
+
 def desired(view: View) -> api.Plan:
     """Return what brings the Service's ports to the host: at most one publisher, with exactly its ports.
 
     Those of SCTP are left out, and told, where they cannot be published; the publisher's mark is that of all
     that are wanted, so that it is kept by whoever does not know yet that some cannot be, until they can.
     """
-    if view.service and loadbalancer.is_ours(view.service) and not loadbalancer.addresses(view.service):
-        return api.Plan()  # its address will be there in a moment: ports are opened once
+    if waits(view):
+        return api.Plan()
     ports = bindings(view.service, view.place.address, view.place.protocols) if view.service else ()
     wanted = spec_hash(ports, view.place.image) if ports else ""
     kept = [one for one in view.publishers if wanted and one.labels.get(HASH_LABEL) == wanted]
@@ -221,6 +227,15 @@ def published(service: objects.Object) -> api.RecordEvent:
     """Return the event that says that ports are published after all."""
     text = "the Service's ports are published"
     return api.RecordEvent(service, "Normal", PUBLISHED, text, COMPONENT)
+
+
+def failing(told: Iterable[objects.Object]) -> frozenset[str]:
+    """Return of which Services, by uid, these Events say last that ports could not be published."""
+    last: dict[str, str] = {}
+    for event in sorted(told, key=lambda one: (str(one.get("lastTimestamp") or ""), objects.name(one))):
+        if event.get("reason") in (FAILED, PUBLISHED):
+            last[str((event.get("involvedObject") or {}).get("uid") or "")] = str(event["reason"])
+    return frozenset(uid for uid, reason in last.items() if reason == FAILED)
 
 
 def taken(service: objects.Object, words: str) -> api.RecordEvent:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import socket
 
+from minikctl.cli import why
+from minikctl.client.settings import ClusterSettings
 from tests.cli.conftest import World
 
 
@@ -19,3 +22,15 @@ def test_what_is_broken_is_told_first(world: World) -> None:
         assert any(line.split()[:2] == ["BROKEN", "node"] for line in lines[2:])
     finally:
         world.run("delete", "pod", "nowhere")
+
+
+def test_ports_on_this_machine_are_tried() -> None:
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        held.listen()
+        port = held.getsockname()[1]
+        spec = {"type": "NodePort", "ports": [{"port": 80, "nodePort": port}]}
+        web = {"metadata": {"namespace": "default", "name": "web"}, "spec": spec}
+        assert why.met(web, ClusterSettings("x")) == {("127.0.0.1", port): ""}
+        assert why.met(web, ClusterSettings("x", runtime="sim")) == {}
+    assert why.met(web, ClusterSettings("x")) == {("127.0.0.1", port): "Connection refused"}

@@ -23,6 +23,20 @@ SETTINGS = NetworkSettings(
 )
 
 
+def event_of(said: api.RecordEvent, at: str = "2026-01-01T00:00:00Z") -> Any:
+    """Return what the API keeps of something that was said."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {"namespace": "default", "name": f"{said.reason.lower()}.{at.lower()}"},
+        "involvedObject": {"uid": said.regarding["metadata"].get("uid", "")},
+        "reason": said.reason,
+        "source": {"component": said.component},
+        "message": said.message,
+        "lastTimestamp": at,
+    }
+
+
 @dataclass
 class Events:
     """Takes events and keeps them."""

@@ -6,9 +6,10 @@ import dataclasses
 from typing import Any
 
 from minikctl.drivers.fake_haproxy import FakeProxy
-from minikctl.network import ports, system
+from minikctl.network import ports, publishers, system
+from minikctl.network.outcomes import Outcomes
 from minikctl.network.settings import NetworkSettings
-from tests.network.bench import SETTINGS, Surroundings
+from tests.network.bench import SETTINGS, Surroundings, event_of
 from tests.plan.proxy import cases
 
 WEB = cases.service("web", type="NodePort", ports=[{"port": 80, "nodePort": 30080}])
@@ -39,7 +40,10 @@ class World(Surroundings):
         super().__post_init__()
         self.proxy = FakeProxy()
         self.busy: set[tuple[str, int]] = set()
-        self.controller = ports.PortProxy(self.tools, self.proxy, lambda: frozenset(self.busy), self.settings)
+        self.outcomes = Outcomes(self.client, self.events, (ports.PART, publishers.PART))
+        self.controller = ports.PortProxy(
+            self.tools, self.proxy, lambda: frozenset(self.busy), self.settings, self.outcomes
+        )
         self.controller.prepare()
 
     def serve(self, *addresses: str, **spec: Any) -> None:
@@ -123,6 +127,54 @@ async def test_a_taken_port_is_told_once_and_published_when_it_is_free() -> None
         assert "bind 127.0.0.1:30080" in world.text
 
 
+async def test_a_port_that_got_free_while_no_control_plane_ran_is_told_to_be_published() -> None:
+    world = World()
+    world.busy = {NODE_PORT}
+    world.client.put(proxy_pod())
+    world.serve("10.1.0.2")
+    async with world.running(world.controller.run()):
+        await world.turn()
+    (failure,) = world.events.found
+    world.client.put(event_of(failure))
+    later = World(client=world.client, clock=world.clock)
+    async with later.running(later.controller.run()):
+        await later.turn()
+        assert "bind 127.0.0.1:30080" in later.text
+        assert later.events.reasons("web") == []  # the other part has not looked yet
+        later.outcomes.fine(publishers.PART, WEB)
+        assert later.events.reasons("web") == ["Published"]
+    world.client.put(event_of(later.events.found[0], "2026-01-01T00:00:01Z"))
+    last = World(client=world.client, clock=world.clock)
+    async with last.running(last.controller.run()):
+        await last.turn()
+        last.outcomes.fine(publishers.PART, WEB)
+        assert last.events.reasons("web") == []
+
+
+async def test_ports_of_which_one_part_failed_are_not_published_for_the_other() -> None:
+    world = World()
+    world.busy = {NODE_PORT}
+    world.client.put(proxy_pod())
+    world.serve("10.1.0.2")
+    async with world.running(world.controller.run()):
+        await world.turn()
+        world.outcomes.fine(publishers.PART, WEB)
+        assert world.events.reasons("web") == ["PublishFailed"]
+
+
+async def test_a_port_that_stays_taken_is_told_again_before_the_event_is_forgotten() -> None:
+    world = World()
+    world.busy = {NODE_PORT}
+    world.client.put(proxy_pod())
+    world.serve("10.1.0.2")
+    async with world.running(world.controller.run()):
+        await world.turn()
+        await world.turn(ports.REMIND_SECONDS / 2)
+        assert world.events.reasons("web") == ["PublishFailed"]
+        await world.turn(ports.REMIND_SECONDS / 2)
+        assert world.events.reasons("web") == ["PublishFailed"] * 2
+
+
 async def test_a_taken_port_holds_up_no_other() -> None:
     world = World()
     world.busy = {NODE_PORT}
@@ -175,7 +227,9 @@ async def test_a_restarted_control_plane_reloads_nothing() -> None:
         await world.turn()
         assert world.events.reasons("web") == ["NotEnforced"]
     later = Surroundings(client=world.client, clock=world.clock)
-    controller = ports.PortProxy(later.tools, world.proxy, lambda: frozenset({("0.0.0.0", 30080)}), OPEN)
+    outcomes = Outcomes(later.client, later.events, (ports.PART,))
+    busy = frozenset({("0.0.0.0", 30080)})
+    controller = ports.PortProxy(later.tools, world.proxy, lambda: busy, OPEN, outcomes)
     controller.prepare()
     async with later.running(controller.run()):
         await later.turn()

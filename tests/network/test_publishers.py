@@ -12,12 +12,13 @@ from minikctl.model import kinds, objects
 from minikctl.model.containers import Container
 from minikctl.model.objects import Key
 from minikctl.network import attach, publishers
+from minikctl.network.outcomes import Outcomes
 from minikctl.network.policies import PolicyBook
 from minikctl.network.rulebook import RuleBook
 from minikctl.network.sync import Books, Member, RuleSync
 from minikctl.runtime.loop import ControlLoop
 from tests.fakes.clock import FakeClock, settle
-from tests.network.bench import SETTINGS, Surroundings
+from tests.network.bench import SETTINGS, Surroundings, event_of
 from tests.network.fakes import TableNetns
 from tests.packets.tracer import Packet, Tracer
 from tests.plan.proxy import cases
@@ -41,7 +42,7 @@ class World(Surroundings):
 
         books = Books(RuleBook(self.informers, SETTINGS), PolicyBook(self.informers))
         self.rules = RuleSync(self.netns, books, discover, self.clock)
-        self.publishers = publishers.Publishers(self.tools, self.rules, SETTINGS)
+        self.publishers = publishers.Publishers(self.tools, self.rules, SETTINGS, self.outcomes())
         self.balancers = publishers.LoadBalancers(self.tools, SETTINGS)
         piece = cases.endpoint_slice("web", "10.1.0.2")
         self.client.put({"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", **piece})
@@ -50,7 +51,10 @@ class World(Surroundings):
         """Have another engine from now on."""
         self.engine = engine
         self.tools = dataclasses.replace(self.tools, engine=engine)
-        self.publishers = publishers.Publishers(self.tools, self.rules, SETTINGS)
+        self.publishers = publishers.Publishers(self.tools, self.rules, SETTINGS, self.outcomes())
+
+    def outcomes(self) -> Outcomes:
+        return Outcomes(self.client, self.events, (publishers.PART,))
 
     async def prepare(self) -> None:
         await self.engine.create_network("minikctl-test", "10.1.0.0/20", ALL)
@@ -145,6 +149,26 @@ async def test_a_taken_port_is_told_and_tried_again_ever_more_rarely() -> None:
         assert world.events.reasons("web") == [*["PublishFailed"] * 3, "Published"]
 
 
+async def test_what_an_earlier_control_plane_told_is_taken_back_once_it_is_so_no_more() -> None:
+    world = World()
+    await world.prepare()
+    world.engine.fail("start", errors.PortTaken("port is already allocated"))
+    world.client.put(web())
+    async with world.running(ControlLoop(world.publishers, world.clock).run()):
+        await world.turn(0)
+    (failure,) = world.events.found
+    world.client.put(event_of(failure))
+    later = World(client=world.client, clock=world.clock)
+    later.use(world.engine)
+    async with later.all():
+        await later.turn(1)
+        assert await later.published() == [("127.0.0.1", 30080)]
+        assert later.events.reasons("web") == ["Published"]
+        later.client.put(web(sessionAffinity="ClientIP"))
+        await later.turn(1)
+        assert later.events.reasons("web") == ["Published"]
+
+
 def mixed() -> Any:
     ports = [
         {"port": 53, "protocol": "UDP", "nodePort": 30053},
@@ -172,7 +196,7 @@ async def test_where_sctp_cannot_be_published_the_other_ports_are() -> None:
         assert [one.id for one in await later.engine.list(ALL)] == [one.id for one in before]
     last = World(client=world.client, clock=world.clock)
     last.use(world.engine)
-    last.publishers = publishers.Publishers(last.tools, last.rules, SETTINGS, lambda: True)
+    last.publishers = publishers.Publishers(last.tools, last.rules, SETTINGS, last.outcomes(), lambda: True)
     async with last.running(last.publishers.follow(), ControlLoop(last.publishers, last.clock).run()):
         await last.turn(1)
         assert await last.published() == [("127.0.0.1", 30038), ("127.0.0.1", 30053)]

@@ -71,8 +71,9 @@ class Facts:
 
     ``names`` are answers of cluster DNS, ``rules`` the text of the namespace's table, ``listeners`` by pod;
     ``connections`` tell how a TCP connection to (address, port) went, ``associations`` what came of the
-    beginning of one of SCTP; ``silent`` are the names to which no answer came at all.  What is absent was not
-    looked at.
+    beginning of one of SCTP, ``machine`` how this machine's own to where ports are published
+    failed, "" if it did not; ``silent`` are the names to which no answer came at all.  What is absent was
+    not looked at.
     """
 
     client: str = ""
@@ -82,6 +83,7 @@ class Facts:
     listeners: Mapping[Key, frozenset[Listener]] = field(default_factory=dict)
     connections: Mapping[tuple[str, int], str] = field(default_factory=dict)
     associations: Mapping[tuple[str, int], str] = field(default_factory=dict)
+    machine: Mapping[tuple[str, int], str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -28,12 +28,19 @@ def published_link(service: Object, view: View) -> Iterator[Link]:
     last = view.last_of(service, publisher.FAILED, publisher.PUBLISHED)
     if objects.spec(service).get("type") not in publisher.PUBLISHED_TYPES:
         return
-    if last is not None and last.get("reason") == publisher.FAILED:
-        said = str(last.get("message") or last.get("note") or "")
+    told = last is not None and last.get("reason") == publisher.FAILED
+    said = str(last.get("message") or last.get("note") or "") if last and told else _unheard(view)
+    if said:
         yield broken("published", said) if view.client is None else note("published", said)
     lost = view.said_of(service, publisher.NOT_PUBLISHED)
     if lost and any(port.get("protocol") == "SCTP" for port in objects.spec(service).get("ports") or ()):
         yield note("published", lost)
+
+
+def _unheard(view: View) -> str:
+    """Say where this machine meets nobody, whatever was told; "" when all published ports were met."""
+    lost = [f"{address}:{port} ({said})" for (address, port), said in view.facts.machine.items() if said]
+    return f"nobody answers on this machine at {listed(lost)}" if lost else ""
 
 
 def links(service: Object, view: View) -> Iterator[Link]:

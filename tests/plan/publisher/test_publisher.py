@@ -250,3 +250,20 @@ def test_affinity_is_kept_by_the_publisher() -> None:
     first = trace.forward(packet).address
     trace.choose = lambda _: 0
     assert trace.forward(packet).address == first
+
+
+def test_what_was_told_last_says_which_services_fail() -> None:
+    def told(uid: str, reason: str, at: str, name: str = "a") -> Any:
+        meta = {"name": name}
+        return {"metadata": meta, "involvedObject": {"uid": uid}, "reason": reason, "lastTimestamp": at}
+
+    events = [
+        told("web", "Published", "2026-01-01T00:00:09Z"),
+        told("web", "PublishFailed", "2026-01-01T00:00:05Z"),
+        told("api", "PublishFailed", "2026-01-01T00:00:08Z"),
+        told("api", "Published", "2026-01-01T00:00:07Z"),
+        told("api", "NotEnforced", "2026-01-01T00:00:09Z"),
+        told("one", "Published", "2026-01-01T00:00:07Z", "b"),
+        told("one", "PublishFailed", "2026-01-01T00:00:07Z"),
+    ]
+    assert publisher.failing(events) == {"api"}

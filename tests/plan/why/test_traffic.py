@@ -140,6 +140,19 @@ def test_ports_that_this_machine_did_not_get_are_told_until_it_gets_them() -> No
     assert verdict(service.walk(inner, view)) == ("", "")
 
 
+def test_ports_that_nobody_answers_at_are_broken_whatever_was_told() -> None:
+    outer = web(type="NodePort")
+    outer["metadata"]["uid"] = "uid-web"
+    met = {("127.0.0.1", 30080): "", ("127.0.0.1", 30081): "Connection refused"}
+    said = "nobody answers on this machine at 127.0.0.1:30081 (Connection refused)"
+    view = replace(VIEW, facts=replace(GOOD, machine=met))
+    assert verdict(service.walk(outer, view)) == ("published", said)
+    assert verdict(service.walk(outer, replace(VIEW, facts=replace(GOOD, machine={})))) == ("", "")
+    # who listens may be somebody else: what was told last counts
+    view = replace(VIEW, facts=replace(GOOD, machine={("127.0.0.1", 30080): ""}), events=[FAILED])
+    assert verdict(service.walk(outer, view)) == ("published", FAILED["message"])
+
+
 def test_sctp_that_this_machine_cannot_publish_is_a_note_for_as_long_as_there_is_such_a_port() -> None:
     lost = told("NotPublished", "SCTP is not published at 127.0.0.1:30038", "2026-01-01T00:00:05Z")
     outer = web(type="NodePort")
