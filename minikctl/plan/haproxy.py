@@ -21,6 +21,8 @@ CONFIG = "haproxy.cfg"
 PLACEHOLDER = Target("127.0.0.1", 9)
 SOCKETS = "/haproxy/run"
 """Where the process has its sockets, in the directory that it shares with the control plane."""
+RANGES_IN_A_LINE = 50
+"""HAProxy takes 64 words in a line."""
 
 _LINE = re.compile(r"\.cfg:(\d+)\]")
 _SOCKET = re.compile(r"^(\s*(?:stats socket |bind unix@))/\S*/", re.MULTILINE)
@@ -132,6 +134,12 @@ def remembered(seconds: int) -> tuple[str, ...]:
     They need a section ``peers clients``, through which a reload hands on what is remembered.
     """
     return (f"stick-table type ip size {CLIENTS} expire {seconds}s peers clients", "stick on src")
+
+
+def sources(name: str, ranges: Sequence[str]) -> list[str]:
+    """Return the lines of a section by which ``name`` is true of clients in these ranges of addresses."""
+    starts = range(0, len(ranges), RANGES_IN_A_LINE)
+    return [f"acl {name} src {' '.join(ranges[at : at + RANGES_IN_A_LINE])}" for at in starts]
 
 
 def slot_name(number: int) -> str:

@@ -87,9 +87,11 @@ def _guards(one: Backend) -> Iterator[str]:
     """Refuse whom the Ingress does not want."""
     options = one.options
     if options.deny:
-        yield f"http-request deny deny_status 403 if {{ src {' '.join(options.deny)} }}"
+        yield from haproxy.sources("denied", options.deny)
+        yield "http-request deny deny_status 403 if denied"
     if options.allow:
-        yield f"http-request deny deny_status 403 if !{{ src {' '.join(options.allow)} }}"
+        yield from haproxy.sources("allowed", options.allow)
+        yield "http-request deny deny_status 403 if !allowed"
     if options.rate or options.connections:
         stored = f"http_req_rate({options.rate_seconds or 1}s),conn_cur"
         yield f"stick-table type ip size 100k expire {max(options.rate_seconds, 10)}s store {stored}"

@@ -207,8 +207,8 @@ def frontend(one: Published, taken: Collection[Bind]) -> str:
         return ""
     guards = [f"tcp-request connection reject if {{ nbsrv({one.name}) eq 0 }}"]
     if one.sources and one.balancers:
-        at, of = " ".join(one.balancers), " ".join(one.sources)
-        guards.append(f"tcp-request connection reject if {{ dst {at} }} !{{ src {of} }}")
+        guards += haproxy.sources("allowed", one.sources)
+        guards.append(f"tcp-request connection reject if {{ dst {' '.join(one.balancers)} }} !allowed")
     return section(f"frontend {one.name}", listeners, guards, f"default_backend {one.name}")
 
 

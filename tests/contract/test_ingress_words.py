@@ -8,16 +8,18 @@ from __future__ import annotations
 import random
 import shutil
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from minikctl.network import certificates
-from minikctl.plan import ingress, ingress_haproxy
+from minikctl.plan import ingress, ingress_haproxy, publisher_haproxy
 from minikctl.plan.ingress_annotations import PREFIX
 from minikctl.runtime.clock import SystemClock
 from tests.plan.ingress.cases import make, path, rule, view
+from tests.plan.proxy.cases import service
 
 _VALUES = """
 a / /x%y /$1 $1 $host $request_uri #c \\ \\1 { } %[src] % %% [ ] ( a|b ^$ .* http://h/ https://$host/a?b=c&d=%20 ~x * *.a.b
@@ -57,17 +59,41 @@ def some(chance: random.Random) -> list[Any]:
     return found
 
 
+def assert_taken(files: Mapping[str, str], directory: Path) -> None:
+    """Fail, with what it says, unless HAProxy takes these files; skip where there is none."""
+    if shutil.which("haproxy") is None:
+        pytest.skip("HAProxy is not installed")
+    for name, text in files.items():
+        (directory / name).write_text(text)
+    argv = ["haproxy", "-c", "-f", str(directory / "haproxy.cfg")]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 @pytest.mark.filterwarnings("ignore:Possible nested set:FutureWarning")
 @pytest.mark.parametrize("seed", range(6))
 def test_what_is_accepted_is_taken_by_the_proxy(seed: int, tmp_path: Path) -> None:
-    if shutil.which("haproxy") is None:
-        pytest.skip("HAProxy is not installed")
     routes = ingress.routing(view(*some(random.Random(seed)), users=USERS))
     assert len(routes.canaries) > 10
     place = ingress_haproxy.Place(sockets=str(tmp_path))
     files = ingress_haproxy.render(routes, {}, certificates.self_signed(SystemClock()), {}, place).files
-    for name, text in files.items():
-        (tmp_path / name).write_text(text)
-    argv = ["haproxy", "-c", "-f", str(tmp_path / "haproxy.cfg")]
-    done = subprocess.run(argv, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert_taken(files, tmp_path)
+
+
+def test_lists_of_any_length_are_taken_by_the_proxy(tmp_path: Path) -> None:
+    ranges = [f"10.{number}.0.0/16" for number in range(150)]
+    hosts = ",".join(f"https://h{number}.test" for number in range(150))
+    notes = {f"{kind}-source-range": ",".join(ranges) for kind in ("whitelist", "denylist")}
+    one = noted(
+        "i", "h.test", {**notes, "enable-cors": "true", "cors-allow-origin": hosts}, path("/", "a"), "1"
+    )
+    place = ingress_haproxy.Place(sockets=str(tmp_path))
+    routes, default = ingress.routing(view(one)), certificates.self_signed(SystemClock())
+    assert_taken(ingress_haproxy.render(routes, {}, default, {}, place).files, tmp_path)
+    ports = [{"port": 80, "nodePort": 30080}]
+    balanced = service(
+        "web", type="LoadBalancer", ports=ports, status=[{"ip": "127.0.1.2"}], loadBalancerSourceRanges=ranges
+    )
+    published = publisher_haproxy.published([balanced], [], "127.0.0.1")
+    at = publisher_haproxy.Place("127.0.0.1", sockets=str(tmp_path))
+    assert_taken(publisher_haproxy.render(published, (), {}, at).files, tmp_path)

@@ -130,8 +130,8 @@ def annotated(*rules: Any, **given: str) -> Any:
 @pytest.mark.parametrize(
     ("given", "line"),
     [
-        ({"denylist_source_range": "10.0.0.0/8"}, "deny_status 403 if { src 10.0.0.0/8 }"),
-        ({"allowlist_source_range": "10.0.0.1"}, "deny_status 403 if !{ src 10.0.0.1/32 }"),
+        ({"denylist_source_range": "10.0.0.0/8"}, "acl denied src 10.0.0.0/8\n  http-request deny deny_status 403 if denied"),
+        ({"allowlist_source_range": "10.0.0.1"}, "acl allowed src 10.0.0.1/32\n  http-request deny deny_status 403 if !allowed"),
         ({"limit_connections": "3"}, "deny_status 503 if { sc_conn_cur(0) gt 3 }"),
         ({"limit_rps": "3"}, "{ sc_http_req_rate(0) gt 15 }"),
         ({"proxy_body_size": "1m"}, "  filter lua.body-limit 1048576\n"),
