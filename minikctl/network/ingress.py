@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import re
 from collections.abc import Iterator, Mapping
@@ -176,9 +177,8 @@ class IngressController:
                 delay = RETRY_SECONDS
             except errors.MinikctlError as error:
                 log.warning("ingress: %s", error)
-                self._loaded.forget()
-                if not isinstance(error, Refused):
-                    self._put_off()
+                if isinstance(error, errors.DriverError):
+                    self._failed(error)
                 self._wake.set()
                 await self._tools.clock.sleep(delay)
                 delay = min(delay * 2, RETRY_LIMIT_SECONDS)
@@ -204,6 +204,13 @@ class IngressController:
                     self._blame(error, rendered, present)
         self._tell(routing, present)
         await self._write_status(routing, present)
+
+    def _failed(self, error: errors.DriverError) -> None:
+        """Take nothing of the proxy for granted; who refuses the status of an Ingress is not the proxy."""
+        self._loaded.forget()
+        if not isinstance(error, Refused):
+            with contextlib.suppress(errors.DriverError):  # where files cannot be written, neither can these
+                self._put_off()
 
     def _put_off(self) -> None:
         """Where routes have changed, a proxy that starts now does not say of theirs that there are none."""

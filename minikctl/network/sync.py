@@ -117,6 +117,8 @@ class RuleSync:
         self._failing = asyncio.Event()
         self._rested = 0.0
         self._unswept: set[str] = set()
+        self._purges: list[NetnsChange] = []
+        """Flows that are to be forgotten, until that is done."""
         self._all, self._entered = True, set[str]()
         self._turns: list[tuple[float, int, str]] = []
         """When each namespace was written, the oldest first; some have been written since."""
@@ -318,12 +320,11 @@ class RuleSync:
             if state.unseen or not state.has(target):
                 wanted[container_id] = (state, target)
             state.unseen = False
-        if not wanted and not self._unswept:
+        if not wanted and not self._unswept and not self._purges:
             return
         texts = _Texts()
         changes = [self._change(state, target, texts) for state, target in wanted.values()]
         failures = dict(await self._netns.apply(changes)) if changes else {}
-        purges = []
         for container_id, (state, target) in wanted.items():
             if self._states.get(container_id) is not state:
                 failures.pop(container_id, None)  # its process is another one by now, whose turn is next
@@ -331,14 +332,15 @@ class RuleSync:
             if container_id in failures:
                 self._failed(state, failures[container_id])
                 continue
-            purges += _purge(state, target)
+            self._purges += _purge(state, target)
             _succeeded(state, target)
-        purges += self._sweeps()
-        if purges:
-            await self._netns.apply(purges)
+        self._purges += self._sweeps()
         if failures:
             self._failures |= failures
             self._failing.set()
+        if self._purges:
+            await self._netns.apply(self._purges)
+            self._purges = []
 
     def _due(self) -> list[tuple[str, _State]]:
         """Return the namespaces whose rules may differ: without policies a new one concerns no other."""

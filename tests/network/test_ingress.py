@@ -324,9 +324,31 @@ async def test_an_unreachable_api_is_not_the_end() -> None:
     world.client.put(WEB)
     world.client.put(proxy_pod())
     refused = errors.StatusError(500, "InternalError", "not now")
-    world.client.failures.append(lambda verb, *_: refused if verb == "patch" else None)
+    world.client.failures.append(lambda verb, *_: refused if verb == "patch status" else None)
     async with world.running(world.controller.run()):
-        await world.turn()
+        await world.turn(1)
+        assert world.address() is None
         world.client.failures.clear()
         await world.turn(10)
         assert world.address() == [{"ip": "127.0.1.1"}]
+        assert len(world.proxy.loads) == 1, "the proxy had nothing to do with it"
+
+
+async def test_a_full_disk_is_waited_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World()
+    world.client.put(WEB)
+    world.client.put(proxy_pod())
+
+    def full(*_: Any, **__: Any) -> Any:
+        raise errors.DriverError("the proxy's files cannot be written: no space left on device")
+
+    async with world.running(world.controller.run()):
+        await world.turn()
+        with monkeypatch.context() as disk:
+            disk.setattr(world.proxy, "keep", full)
+            disk.setattr(world.proxy, "load", full)
+            world.client.put(make("more", rule("i", path("/", "a"))))
+            await world.turn(1)
+            assert "i/ " not in world.proxy.files["prefixes.map"]
+        await world.turn(5)
+        assert "i/ default_a_80\n" in world.proxy.files["prefixes.map"]

@@ -441,6 +441,29 @@ async def test_udp_flows_are_purged_after_the_rules_changed(world: World) -> Non
     assert world.netns.batches[-1][0].ruleset == ""
 
 
+async def test_udp_flows_are_purged_later_when_the_agent_ends_after_the_rules_changed(world: World) -> None:
+    ports = [{"port": 53, "protocol": "UDP"}]
+    world.client.put(cases.service("dns", "10.96.0.10", ports=ports))
+    head = {"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice"}
+    world.client.put({**head, **cases.endpoint_slice("dns", "10.1.0.2", ports=ports)})
+    await attached(world, POD)
+
+    async def ends() -> None:
+        world.netns.available = False
+
+    world.netns.takes = ends
+    world.client.put({**head, **cases.endpoint_slice("dns", "10.1.0.3", ports=ports)})
+    await settle()
+    await world.clock.advance(1)
+    assert "10.1.0.3" in str(world.netns.batches[-1][0].ruleset)
+    world.netns.takes, world.netns.available = None, True
+    await world.clock.advance(5)
+    assert "--reply-src 10.1.0.2" in world.netns.batches[-1][0].commands[0][2]
+    count = len(world.netns.batches)
+    await world.clock.advance(5)
+    assert len(world.netns.batches) == count, "once"
+
+
 async def test_udp_flows_of_namespaces_that_were_there_before_are_swept_once(world: World) -> None:
     ports = [{"port": 53, "protocol": "UDP"}]
     world.client.put(cases.service("dns", "10.96.0.10", ports=ports))
