@@ -61,7 +61,7 @@ class Resident:
             async with asyncio.timeout(SILENT_SECONDS) as patience:
                 self._waiting[number] = _Question(answer, patience)
                 await self._session.write(request(number, changes))
-                if self.over:
+                if self.over and not answer.done():
                     raise errors.DriverError(self._words or ENDED)
                 return await answer
         except TimeoutError as error:

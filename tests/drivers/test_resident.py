@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import time
 from collections.abc import AsyncIterator
 
@@ -76,6 +77,24 @@ async def test_a_program_that_dies_says_so_in_its_last_words(session: Session) -
     session.said.put_nowait(None)
     with pytest.raises(errors.DriverError, match="python3: not found"):
         await asked
+
+
+async def test_one_that_dies_while_it_is_asked_is_told_of_once(session: Session) -> None:
+    """An answer that nobody took would be told a second time, as a failure that was lost."""
+    lost: list[str] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: lost.append(context["message"]))
+    program = resident.Resident(session)
+
+    async def dies(data: bytes) -> None:
+        await session.close()
+        while not program.over:
+            await asyncio.sleep(0)
+
+    session.write = dies  # type: ignore[method-assign]
+    with pytest.raises(errors.DriverError, match="ended while it was at work"):
+        await program.apply(CHANGES)
+    gc.collect()
+    assert lost == []
 
 
 async def test_what_is_no_answer_ends_it(session: Session) -> None:
