@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Protocol
 
 import dns.asyncquery
@@ -21,6 +22,8 @@ from minikctl.plan.dns_zones import KEY_ALGORITHM, KEY_NAME, TTL
 
 TIMEOUT_SECONDS = 5.0
 PORT = 53
+MESSAGE_CHARACTERS = 40_000
+"""As much of records is sent in a message, which has room for 64 kB."""
 _OURS = frozenset({"A", "CNAME", "PTR", "SRV", "TXT"})
 
 
@@ -38,7 +41,7 @@ class NameServers(Protocol):
     async def update(
         self, address: str, zone: str, changes: Records, expected: tuple[RecordKey, str] | None = None
     ) -> None:
-        """Replace each of these record sets, an empty one by nothing, all at once.
+        """Replace each of these record sets, an empty one by nothing; at once if a message holds them.
 
         With ``expected`` (a record and its data) nothing is changed and ``Restarted`` raised if that record
         is not there.
@@ -81,28 +84,43 @@ class BindServers:
     async def update(
         self, address: str, zone: str, changes: Records, expected: tuple[RecordKey, str] | None = None
     ) -> None:
-        """Replace each of these record sets, an empty one by nothing, all at once."""
+        """Replace each of these record sets, an empty one by nothing; at once if a message holds them."""
+        for message in self._messages(address, zone, changes, expected):
+            try:
+                answer = await dns.asyncquery.tcp(message, address, timeout=TIMEOUT_SECONDS, port=self._port)
+            except (TimeoutError, dns.exception.DNSException, OSError, EOFError) as error:
+                raise _failed(address, error) from error
+            code = answer.rcode()
+            if code in (dns.rcode.NXRRSET, dns.rcode.NXDOMAIN):
+                raise Restarted(f"name server {address} was started anew")
+            if code != dns.rcode.NOERROR:
+                said = dns.rcode.to_text(code)
+                raise errors.DriverError(f"name server {address} refused an update: {said}")
+
+    def _messages(
+        self, address: str, zone: str, changes: Records, expected: tuple[RecordKey, str] | None
+    ) -> Iterator[dns.update.UpdateMessage]:
+        message, size = self._message(zone, expected), 0
+        ttl = self._ttl.get((address, zone), TTL)
+        for (name, type), sets in changes.items():
+            owner = dns.name.from_text(name)
+            message.delete(owner, type)
+            for data in sorted(sets):
+                if size > MESSAGE_CHARACTERS:
+                    yield message
+                    message, size = self._message(zone, expected), 0
+                message.add(owner, ttl, type, data)
+                size += len(data) + 16
+        yield message
+
+    def _message(self, zone: str, expected: tuple[RecordKey, str] | None) -> dns.update.UpdateMessage:
         message = dns.update.UpdateMessage(
             zone, keyring=self._keyring, keyname=_key(), keyalgorithm=KEY_ALGORITHM
         )
         if expected is not None:
             (name, type), data = expected
             message.present(dns.name.from_text(name), type, data)
-        ttl = self._ttl.get((address, zone), TTL)
-        for (name, type), sets in changes.items():
-            owner = dns.name.from_text(name)
-            message.delete(owner, type)
-            for data in sorted(sets):
-                message.add(owner, ttl, type, data)
-        try:
-            answer = await dns.asyncquery.tcp(message, address, timeout=TIMEOUT_SECONDS, port=self._port)
-        except (TimeoutError, dns.exception.DNSException, OSError, EOFError) as error:
-            raise _failed(address, error) from error
-        code = answer.rcode()
-        if code in (dns.rcode.NXRRSET, dns.rcode.NXDOMAIN):
-            raise Restarted(f"name server {address} was started anew")
-        if code != dns.rcode.NOERROR:
-            raise errors.DriverError(f"name server {address} refused an update: {dns.rcode.to_text(code)}")
+        return message
 
 
 def _key() -> dns.name.Name:

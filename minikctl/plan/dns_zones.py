@@ -15,6 +15,11 @@ MARKER = "_minikctl"
 """Below each zone's name: a TXT record that says which run of the control plane filled the zone."""
 OVERRIDES = "overrides.invalid"
 """The zone of names that are answered before anything else; nobody may ask for it by its name."""
+LIMITS_FILE = "limits.conf"
+"""In the server's own directory, made by the pod as it starts: no limit of a name's records.
+
+BIND has one of 100 since it can be set; before, a setting of that name was an error (manifests/dns.yaml).
+"""
 ROOT_FILE = "root.zone"
 ROOT_TEXT = """. 5 IN SOA localhost. localhost. 1 7200 1800 86400 5
 . 5 IN NS localhost.
@@ -164,6 +169,7 @@ def _options(config: ServerConfig) -> str:
         "max-cache-size 32m;",
         "max-cache-ttl 30;",
         "max-ncache-ttl 5;",
+        f'include "{config.zone_dir}/{LIMITS_FILE}";',
     ]
     # Left unsaid, questions are told whenever there is a channel for them, at half of the server's time.
     lines.append(f"querylog {'yes' if config.log else 'no'};")
