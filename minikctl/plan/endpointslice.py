@@ -11,14 +11,14 @@ from typing import Any
 from minikctl.model import kinds, objects
 from minikctl.model.actions.api import ApiAction, Create, Delete, Plan, Update
 from minikctl.model.objects import Object
-from minikctl.plan import children, readiness, service_ports
+from minikctl.plan import children, proxy_view, readiness, service_ports
 
 SERVICE_NAME = "kubernetes.io/service-name"
 SAME_NODE = "PreferSameNode"
 CLOSE = ("PreferClose", "PreferSameZone", SAME_NODE)
 """Values of trafficDistribution that have endpoints bear hints."""
-MANAGED_BY = "endpointslice.kubernetes.io/managed-by"
-CONTROLLER = "endpointslice-controller.k8s.io"
+MANAGED_BY = proxy_view.MANAGED_BY
+CONTROLLER = proxy_view.SLICES_CONTROLLER
 MAX_ENDPOINTS = 100
 _RESERVED = (SERVICE_NAME, MANAGED_BY, service_ports.HEADLESS)
 

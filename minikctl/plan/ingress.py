@@ -287,7 +287,7 @@ def _targets(
         words = f'Service "{key[1]}" has no port {shown}; its ports are {there}'
         draft.problem(ingress, "PortNotFound", words)
         return (), ""
-    targets = proxy_view.chosen(proxy_view.endpoints_of(draft.view.slices.get(key, ()), port))
+    targets = proxy_view.chosen(proxy_view.endpoints_of(service, draft.view.slices.get(key, ()), port))
     return targets, APP_PROTOCOLS.get(str(port.get("appProtocol") or "").lower(), "")
 
 

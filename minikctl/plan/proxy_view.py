@@ -12,6 +12,9 @@ from minikctl.model import objects
 
 SERVICE_NAME = "kubernetes.io/service-name"
 PROXY_NAME = "service.kubernetes.io/service-proxy-name"
+MANAGED_BY = "endpointslice.kubernetes.io/managed-by"
+SLICES_CONTROLLER = "endpointslice-controller.k8s.io"
+"""A label of EndpointSlices, and its value on those that our own controller keeps."""
 HEADLESS = "service.kubernetes.io/headless"
 ELSEWHERE = (PROXY_NAME, HEADLESS)
 """Labels of Services that kube-proxy leaves to others, whatever their values."""
@@ -185,7 +188,7 @@ def ports_of(service: objects.Object, slices: Sequence[objects.Object]) -> list[
             external_local=spec.get("externalTrafficPolicy") == "Local",
             internal_local=spec.get("internalTrafficPolicy") == "Local",
             sources=sources(spec),
-            endpoints=tuple(endpoints_of(slices, port)),
+            endpoints=tuple(endpoints_of(service, slices, port)),
         )
         for port in spec.get("ports") or ()
     ]
@@ -228,18 +231,54 @@ def affinity(spec: Mapping[str, Any]) -> int:
     return int(config.get("timeoutSeconds") or DEFAULT_AFFINITY_SECONDS)
 
 
-def endpoints_of(slices: Sequence[objects.Object], port: Mapping[str, Any]) -> Iterable[Endpoint]:
-    """Yield the endpoints behind one Service port: those of slice ports of the same name and protocol."""
-    name, protocol = port.get("name") or "", port.get("protocol") or "TCP"
+def endpoints_of(
+    service: objects.Object, slices: Sequence[objects.Object], port: Mapping[str, Any]
+) -> Iterable[Endpoint]:
+    """Yield the endpoints behind one port of the Service: those of slice ports of its name and protocol.
+
+    Where no slice has any, since the port has just been renamed and the slices, another object, are still to
+    follow, the slices' port of before is taken, so that no connection is refused meanwhile.
+    """
+    wanted: tuple[str, str] | None = _identity(port)
+    if not any(_identity(one) == wanted for piece in slices for one in piece.get("ports") or ()):
+        wanted = _before(service, slices, port)
     for piece in slices:
         for slice_port in piece.get("ports") or ():
-            same = (slice_port.get("name") or "", slice_port.get("protocol") or "TCP") == (name, protocol)
-            if same and slice_port.get("port"):
+            if _identity(slice_port) == wanted and slice_port.get("port"):
                 yield from (
                     endpoint_of(entry, int(slice_port["port"]))
                     for entry in piece.get("endpoints") or ()
                     if entry.get("addresses")
                 )
+
+
+def _identity(port: Mapping[str, Any]) -> tuple[str, str]:
+    return str(port.get("name") or ""), str(port.get("protocol") or "TCP")
+
+
+def _before(
+    service: objects.Object, slices: Sequence[objects.Object], port: Mapping[str, Any]
+) -> tuple[str, str] | None:
+    """Return what the port was called when the slices were written, None where that is not clear.
+
+    Only slices that our controller keeps can be late: in the end none has a port that the Service lacks.
+    """
+    if not objects.spec(service).get("selector"):
+        return None
+    ours = [piece for piece in slices if objects.labels(piece).get(MANAGED_BY) == SLICES_CONTROLLER]
+    own = [_identity(one) for one in objects.spec(service).get("ports") or ()]
+    protocol = _identity(port)[1]
+    old: dict[tuple[str, str], set[Any]] = {}
+    for one in (one for piece in ours for one in piece.get("ports") or ()):
+        if _identity(one) not in own and _identity(one)[1] == protocol:
+            old.setdefault(_identity(one), set()).add(one.get("port"))
+    target = port.get("targetPort") or port.get("port")
+    same = [name for name, numbers in old.items() if target in numbers]
+    if same:
+        return same[0]
+    there = {_identity(one) for piece in ours for one in piece.get("ports") or ()}
+    new = [one for one in own if one[1] == protocol and one not in there]
+    return next(iter(old)) if len(old) == len(new) == 1 else None
 
 
 def endpoint_of(entry: Mapping[str, Any], port: int) -> Endpoint:

@@ -188,6 +188,61 @@ def test_endpoints_of_several_slices_are_one_set() -> None:
     assert reached(trace, Packet(VIP, 80)) == {"10.1.0.2:8080", "10.1.0.3:8080", "10.1.0.4:8080"}
 
 
+OURS = {"endpointslice.kubernetes.io/managed-by": "endpointslice-controller.k8s.io"}
+
+
+def kept(*ports: Any, labels: Any = OURS) -> Any:
+    """Return a slice that the controller keeps."""
+    piece = endpoint_slice("web", "10.1.0.2", ports=[{"protocol": "TCP", **port} for port in ports])
+    piece["metadata"]["labels"] |= labels
+    return piece
+
+
+@pytest.mark.parametrize(
+    ("ports", "piece", "wanted"),
+    [
+        pytest.param([("b", 8080)], kept({"name": "a", "port": 8080}), "10.1.0.2:8080", id="renamed"),
+        pytest.param([("b", 8080)], kept({"port": 8080}), "10.1.0.2:8080", id="named"),
+        pytest.param([("", 8080)], kept({"name": "a", "port": 8080}), "10.1.0.2:8080", id="no name any more"),
+        pytest.param([("b", "http")], kept({"name": "a", "port": 8080}), "10.1.0.2:8080", id="by name"),
+        pytest.param(
+            [("b", 9090)], kept({"name": "a", "port": 8080}), "10.1.0.2:8080", id="renamed and led elsewhere"
+        ),
+        pytest.param(
+            [("b", 8080), ("c", 9090)],
+            kept({"name": "x", "port": 9090}, {"name": "y", "port": 8080}),
+            "10.1.0.2:8080",
+            id="two at once, by their numbers",
+        ),
+        pytest.param(
+            [("b", "http"), ("c", "admin")],
+            kept({"name": "x", "port": 9090}, {"name": "y", "port": 8080}),
+            "rejected",
+            id="two at once, nobody knows which",
+        ),
+        pytest.param(
+            [("b", 8080), ("a", 9090)], kept({"name": "a", "port": 9090}), "rejected", id="a port more"
+        ),
+        pytest.param(
+            [("b", 8080)], kept({"name": "a", "port": 8080, "protocol": "UDP"}), "rejected", id="protocol"
+        ),
+        pytest.param(
+            [("b", 8080)], kept({"name": "a", "port": 8080}, labels={}), "rejected", id="another's slice"
+        ),
+    ],
+)
+def test_a_renamed_port_is_served_while_the_slices_are_to_follow(ports: Any, piece: Any, wanted: str) -> None:
+    listed = [
+        {"name": name, "port": 80 + at, "protocol": "TCP", "targetPort": target}
+        for at, (name, target) in enumerate(ports)
+    ]
+    web = service("web", ports=listed, selector={"app": "web"})
+    assert reached(tracer([web], [piece]), Packet(VIP, 80)) == {wanted}
+    if wanted != "rejected" and len(ports) == 1:
+        bare = service("web", ports=listed)  # without a selector nobody follows
+        assert reached(tracer([bare], [piece]), Packet(VIP, 80)) == {"rejected"}
+
+
 def test_a_client_keeps_its_endpoint() -> None:
     web = service("web", sessionAffinity="ClientIP")
     trace = tracer([web], [endpoint_slice("web", "10.1.0.2", "10.1.0.3", "10.1.0.4")])

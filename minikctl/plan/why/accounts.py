@@ -62,7 +62,9 @@ def _published(service: Object, slices: Sequence[Object]) -> tuple[set[str], set
     published: set[str] = set()
     chosen: set[str] = set()
     ports = list(objects.spec(service).get("ports") or ())
-    for found in [list(proxy_view.endpoints_of(slices, port)) for port in ports] or [_portless(slices)]:
+    for found in [list(proxy_view.endpoints_of(service, slices, port)) for port in ports] or [
+        _portless(slices)
+    ]:
         published |= {one.target.ip for one in found}
         chosen |= {target.ip for target in proxy_view.chosen(found)}
     return published, chosen

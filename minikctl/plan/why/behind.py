@@ -117,7 +117,7 @@ def _served(service: Object, view: View) -> Sequence[ServicePort]:
             name=str(port.get("name") or ""),
             protocol=str(port.get("protocol") or "TCP").lower(),
             port=int(port["port"]),
-            endpoints=tuple(proxy_view.endpoints_of(slices, port)),
+            endpoints=tuple(proxy_view.endpoints_of(service, slices, port)),
         )
         for port in ports
     ]
