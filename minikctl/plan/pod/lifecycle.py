@@ -129,13 +129,18 @@ def _lost_to_sandbox(state: PodState, container: ContainerState) -> bool:
 
 
 def tidy(state: PodState, draft: Draft) -> None:
-    """Add the removal of what is of no more use: old attempts, dead sandboxes, what never started."""
+    """Add the removal of what is of no more use: old attempts, dead sandboxes, what never started.
+
+    So is an attempt that runs beside another, as after ``docker restart``: the engine starts again what the
+    node has already replaced.
+    """
     sandbox_busy = ("sandbox",) in draft.view.busy
     for index, pause in enumerate(state.pauses):
         if (index > 0 or not state.serves(pause)) and not (sandbox_busy and pause.status == "created"):
             draft.add(RemoveContainer(pause.id, sandbox=True))
     for container in state.all:
-        for old in (*container.stale, *container.history[KEPT:]):
+        kept = [one for one in container.history if one not in container.surplus]
+        for old in (*container.surplus, *container.stale, *kept[KEPT:]):
             draft.add(RemoveContainer(old.id))
 
 

@@ -68,8 +68,8 @@ def _crash_loop(state: PodState, draft: Draft, container: ContainerState) -> boo
     ended = container.ended
     began = state.view.node.began
     left = backoff.crash_wait(ended, began, draft.now) if ended is not None else 0.0
-    if ended is None or left <= 0:
-        return False
+    if ended is None or left <= 0 or (failed_to_start(ended) and not state.here(ended)):
+        return False  # a sandbox that ended meanwhile is not the container's fault
     shown = backoff.START_ERROR_SECONDS - (draft.now - (ended.created_at or draft.now)).total_seconds()
     if failed_to_start(ended) and shown > 0:
         draft.wake(min(shown, left))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 from minikctl.model import objects
@@ -13,6 +15,9 @@ from minikctl.plan.pod.view import PodView, ProbeState
 
 Role = Literal["init", "sidecar", "app", "ephemeral"]
 DEFAULT_GRACE = 30
+_NEVER = datetime.max.replace(tzinfo=UTC)
+STARTED_AGAIN_SECONDS = 60.0
+"""A sandbox is started as soon as it is made, and an engine that takes longer has failed at it."""
 
 
 def runs(container: Container) -> bool:
@@ -34,7 +39,9 @@ def ended(container: Container) -> bool:
 class ContainerState:
     """One container of the spec and its attempts, newest first.
 
-    ``history`` holds what ran or ended; while a start is under way (``starting``) only what ended.
+    ``history`` holds what ran or ended; while a start is under way (``starting``) only what ended.  An older
+    attempt that somebody has started again comes first if the newest is over, or has not run for as long.
+    ``surplus`` are those that run beside the first.
     ``hooked``: its start hook is waited for. ``counted`` is the least attempt that the stored status leaves.
     ``stale`` are containers that were made and never started, and that nobody is starting.
     """
@@ -43,6 +50,7 @@ class ContainerState:
     role: Role
     policy: str
     history: tuple[Container, ...]
+    surplus: tuple[Container, ...]
     stale: tuple[Container, ...]
     starting: bool
     hooked: bool
@@ -58,23 +66,23 @@ class ContainerState:
 
     @property
     def latest(self) -> Container | None:
-        """The newest attempt."""
+        """The attempt that counts: the newest, or the one that runs."""
         return self.history[0] if self.history else None
 
     @property
     def running(self) -> Container | None:
-        """The newest attempt if it runs."""
+        """The attempt that counts if it runs."""
         return self.latest if self.latest is not None and runs(self.latest) else None
 
     @property
     def ended(self) -> Container | None:
-        """The newest attempt if it is over."""
+        """The attempt that counts if it is over."""
         return self.latest if self.latest is not None and ended(self.latest) else None
 
     @property
     def restarts(self) -> int:
         """How often it was restarted; what was removed behind our back still counts."""
-        return self.next_attempt if self.latest is None else max(names.attempt(self.latest), self.counted)
+        return max(*map(names.attempt, self.history), self.counted) if self.history else self.next_attempt
 
     @property
     def hash(self) -> str:
@@ -152,10 +160,12 @@ class PodState:
     def serves(self, pause: Container) -> bool:
         """Tell whether a sandbox runs and has an address; one that is being made gets it at its start.
 
-        As a kubelet's: ``podSandboxChanged`` has a sandbox without IP made anew.
+        As a kubelet's: ``podSandboxChanged`` has a sandbox without IP made anew.  So is one that somebody has
+        started again: its network is a new one, in which no container of the pod is.
         """
-        making = ("sandbox",) in self.view.busy
-        return runs(pause) and (bool(pause.ip) or self.host_network or making)
+        if not runs(pause) or ("remove", pause.id) in self.view.busy or _was_started_again(pause):
+            return False
+        return bool(pause.ip) or self.host_network or ("sandbox",) in self.view.busy
 
     @property
     def sandbox_id(self) -> str:
@@ -212,6 +222,12 @@ class PodState:
         return any(app.latest is not None for app in self.apps)
 
 
+def _was_started_again(pause: Container) -> bool:
+    if pause.started_at is None or pause.created_at is None:
+        return False
+    return (pause.started_at - pause.created_at).total_seconds() > STARTED_AGAIN_SECONDS
+
+
 def of(view: PodView, pod: Object) -> PodState:
     """Return the state of the view's pod."""
     by_name: dict[str, list[Container]] = {}
@@ -254,8 +270,14 @@ def _of_init(policy: str) -> str:
     return "Never" if policy == "Never" else "OnFailure"
 
 
-def _newest_first(containers: list[Container]) -> tuple[Container, ...]:
+def _newest_first(containers: Iterable[Container]) -> tuple[Container, ...]:
     return tuple(sorted(containers, key=names.attempt, reverse=True))
+
+
+def _running_first(ordered: tuple[Container, ...]) -> tuple[Container, ...]:
+    """Return them with those that run before the others, the one that has run for the longest first."""
+    running = sorted(filter(runs, ordered), key=lambda one: one.started_at or _NEVER)
+    return (*running, *(one for one in ordered if one not in running))
 
 
 def _container(
@@ -267,7 +289,8 @@ def _container(
         history = tuple(container for container in ordered if ended(container))
         stale: tuple[Container, ...] = ()
     else:
-        history = tuple(container for container in ordered if runs(container) or ended(container))
+        found = [container for container in ordered if runs(container) or ended(container)]
+        history = _running_first(tuple(found))
         stale = tuple(container for container in ordered if container not in history)
     latest = history[0] if history else None
     startup = view.probes.get((latest.id, "startup")) if latest else None
@@ -277,11 +300,12 @@ def _container(
         role=role[0],
         policy=role[1],
         history=history,
+        surplus=tuple(filter(runs, history[1:])),
         stale=stale,
         starting=starting,
         hooked=str(spec.get("name")) in view.hooks,
         # What was made and never started is no attempt: it goes before the next one comes.
-        next_attempt=max(_next_attempt(ordered if starting else history, starting), counted),
+        next_attempt=max(_next_attempt(ordered if starting else _newest_first(history), starting), counted),
         counted=counted,
         startup=startup,
         stored=stored,

@@ -97,7 +97,7 @@ def container(given: dict[str, Any]) -> Container:
         names.BACKOFF: str(given.get("backoff", 0)),
     }
     known = {"name", "attempt", "role", "status", "image", "sandbox", "backoff", "ip", "exit_code"}
-    known |= {"oom_killed", "error", "started", "finished"}
+    known |= {"oom_killed", "error", "created", "started", "finished"}
     assert given.keys() <= known, given
     return Container(
         id=f"{name}-{attempt}",
@@ -110,7 +110,7 @@ def container(given: dict[str, Any]) -> Container:
         exit_code=given.get("exit_code", 0),
         oom_killed=given.get("oom_killed", False),
         error=given.get("error", ""),
-        created_at=_moment(given.get("started", -100)),
+        created_at=_moment(given.get("created", given.get("started", -100))),
         started_at=_moment(given.get("started", -100)) if status != "created" else None,
         finished_at=_moment(given.get("finished", -50)) if status in ("exited", "dead") else None,
         ip=given.get("ip", "10.201.0.5") if pause and status == "running" else "",
