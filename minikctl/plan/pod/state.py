@@ -223,9 +223,8 @@ class PodState:
 
 
 def _was_started_again(pause: Container) -> bool:
-    if pause.started_at is None or pause.created_at is None:
-        return False
-    return (pause.started_at - pause.created_at).total_seconds() > STARTED_AGAIN_SECONDS
+    made, started = pause.created_at, pause.started_at
+    return bool(made and started and (started - made).total_seconds() > STARTED_AGAIN_SECONDS)
 
 
 def of(view: PodView, pod: Object) -> PodState:
