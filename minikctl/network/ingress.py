@@ -91,18 +91,15 @@ class IngressBook:
             slices=proxy_view.slices_by_service(self._slices.items()),
             certificates=dict(self._usable(found)) | self._issued(found),
             refused=refused,
-            users=dict(self._users(found)),
+            users=self._users(found),
         )
 
     def _issued(self, found: tuple[Object, ...]) -> dict[Key, Certificate]:
         return self._authority.certificates(ingress_secrets.local_hosts(found), self._clock.now())
 
-    def _users(self, found: tuple[Object, ...]) -> Iterator[tuple[Key, tuple[tuple[str, str], ...]]]:
-        for key in ingress_secrets.user_secrets_of(found):
-            secret = self._secrets.get(*key)
-            users = ingress_secrets.users_of(secret) if secret is not None else None
-            if users is not None:
-                yield key, users
+    def _users(self, found: tuple[Object, ...]) -> dict[Key, tuple[tuple[str, str], ...]]:
+        wanted = {key: self._secrets.get(*key) for key in ingress_secrets.user_secrets_of(found)}
+        return ingress_secrets.users(found, {key: one for key, one in wanted.items() if one is not None})
 
     def _usable(self, found: tuple[Object, ...]) -> Iterator[tuple[Key, Certificate]]:
         wanted = ingress_secrets.secrets_of(found)

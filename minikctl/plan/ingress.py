@@ -15,9 +15,10 @@ from typing import Any
 
 from minikctl.model import objects
 from minikctl.model.objects import Key, Object
-from minikctl.plan import ingress_annotations, ingress_auth, ingress_secrets, proxy_view
+from minikctl.plan import ingress_annotations, ingress_auth, ingress_routes, ingress_secrets, proxy_view
 from minikctl.plan.ingress_options import Canary, Options
 from minikctl.plan.ingress_routes import ANY_HOST, Backend, CanaryRoute, Draft, Place, Routing, View
+from minikctl.plan.ingress_values import PREFIX
 from minikctl.plan.proxy_view import Target
 
 CONTROLLER = "minikctl.dev/ingress"
@@ -104,6 +105,9 @@ def _options(draft: Draft, ingress: Object, hosts: Collection[str]) -> Options:
         where, problem = ingress_auth.address(options.auth, draft.view.services, hosts)
         asked = dataclasses.replace(options.auth, address=where)
         options = dataclasses.replace(options, auth=asked, shut=options.shut or problem)
+    others = ingress_annotations.foreign(found)
+    if others:
+        draft.problem(ingress, "ForeignAnnotation", others)
     for reason, message in options.problems:
         draft.problem(ingress, reason, message)
     if options.shut:
@@ -212,7 +216,12 @@ def _beside(
     draft.backends[own] = dataclasses.replace(primary, name=own)
     draft.paths[own] = draft.paths.get(primary.name, set())
     draft.tables[kind][key] = own
-    options = dataclasses.replace(primary.options, balance=made.options.balance, cookie=made.options.cookie)
+    options = dataclasses.replace(
+        primary.options,
+        balance=made.options.balance,
+        hashed=made.options.hashed,
+        cookie=made.options.cookie,
+    )
     if options.is_plain:
         name = _backend(draft, ingress, wanted)
         draft.canaries.append(CanaryRoute(own, name, canary))
@@ -224,6 +233,7 @@ def _beside(
         options=options,
         pattern=primary.pattern,
         has_tls=primary.has_tls,
+        reserve=primary.reserve,
     )
     draft.backends[beside.name] = beside
     draft.paths[beside.name] = draft.paths[own]
@@ -263,7 +273,22 @@ def _made(draft: Draft, ingress: Object, backend: Mapping[str, Any], pattern: st
     made = Backend(name, targets, (objects.key(ingress),), pattern=pattern, protocol=protocol)
     if options.is_plain:
         return made
-    return dataclasses.replace(made, options=options, has_tls=bool(objects.spec(ingress).get("tls")))
+    has_tls, reserve = bool(objects.spec(ingress).get("tls")), _reserve(draft, ingress, options)
+    return dataclasses.replace(made, options=options, has_tls=has_tls, reserve=reserve)
+
+
+def _reserve(draft: Draft, ingress: Object, options: Options) -> tuple[Target, ...] | None:
+    """Return the endpoints of the Service that answers while there are no others: of its first port."""
+    if not options.reserve:
+        return None
+    key = (objects.namespace(ingress), options.reserve)
+    service = draft.view.services.get(key)
+    port = next(iter(objects.spec(service).get("ports") or ()), None) if service else None
+    if service is None or port is None:
+        words = f'{PREFIX}default-backend: Service "{options.reserve}" does not exist, or has no port'
+        draft.problem(ingress, "InvalidAnnotation", words)
+        return None
+    return _endpoints(draft, service, port)
 
 
 def _targets(
@@ -277,9 +302,7 @@ def _targets(
         )
         return (), ""
     if objects.spec(service).get("type") == "ExternalName":
-        words = f'Service "{key[1]}" is an ExternalName: an Ingress leads to Services with endpoints only'
-        draft.problem(ingress, "UnsupportedBackend", words)
-        return (), ""
+        return _elsewhere(draft, ingress, service, wanted), ""
     port = next(_ports(service, wanted), None)
     if port is None:
         shown = wanted.get("name") or wanted.get("number")
@@ -287,8 +310,48 @@ def _targets(
         words = f'Service "{key[1]}" has no port {shown}; its ports are {there}'
         draft.problem(ingress, "PortNotFound", words)
         return (), ""
-    targets = proxy_view.chosen(proxy_view.endpoints_of(service, draft.view.slices.get(key, ()), port))
+    address = _address(service)
+    virtual = address and draft.options[objects.key(ingress)].virtual
+    targets = (Target(address, port["port"]),) if virtual else _endpoints(draft, service, port)
     return targets, APP_PROTOCOLS.get(str(port.get("appProtocol") or "").lower(), "")
+
+
+def _endpoints(draft: Draft, service: Object, port: Mapping[str, Any]) -> tuple[Target, ...]:
+    slices = draft.view.slices.get(objects.key(service), ())
+    return proxy_view.chosen(proxy_view.endpoints_of(service, slices, port))
+
+
+def _address(service: Object) -> str:
+    """Return the Service's own address, "" if it has none."""
+    found = str(objects.spec(service).get("clusterIP") or "")
+    return "" if found == "None" else found
+
+
+def _elsewhere(
+    draft: Draft, ingress: Object, service: Object, wanted: Mapping[str, Any]
+) -> tuple[Target, ...]:
+    """Return where an ExternalName leads: to another Service of the cluster, and to the port of its own."""
+    host = str(objects.spec(service).get("externalName") or "")
+    other = draft.view.services.get(ingress_routes.service_named(host) or ("", ""))
+    own = next(_ports(service, wanted), None)
+    number = _number(own) if own else wanted.get("number")
+    words = f'Service "{objects.name(service)}" is an ExternalName for {host}'
+    if other is None or objects.spec(other).get("type") == "ExternalName":
+        words += ": an Ingress leads to Services of this cluster only"
+        draft.problem(ingress, "UnsupportedBackend", words)
+        return ()
+    port = next(_ports(other, {"number": number}), None)
+    if port is None:
+        draft.problem(ingress, "PortNotFound", f"{words}, which has no port {number or wanted.get('name')}")
+        return ()
+    address = _address(other)
+    return (Target(address, port["port"]),) if address else _endpoints(draft, other, port)
+
+
+def _number(port: Mapping[str, Any]) -> int:
+    """Return the port that is asked for behind an ExternalName: no container is there to name one."""
+    target = port.get("targetPort")
+    return target if isinstance(target, int) else int(port["port"])
 
 
 def _shown(port: Mapping[str, Any]) -> str:

@@ -7,215 +7,96 @@ that would open what was meant to be shut, the Ingress answers with 503 instead.
 
 from __future__ import annotations
 
-import ipaddress
-import re
-from collections.abc import Callable, Mapping, Sequence
-from typing import TypeVar
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
 
 from minikctl.plan import ingress_auth, ingress_users
-from minikctl.plan.ingress_options import PLAIN, Canary, Cookie, Cors, ExternalAuth, Options
+from minikctl.plan import ingress_values as values
+from minikctl.plan.ingress_options import (
+    PLAIN,
+    Answers,
+    Canary,
+    Cookie,
+    Cors,
+    Exchange,
+    ExternalAuth,
+    Options,
+    Retries,
+)
+from minikctl.plan.ingress_values import NOTHING, PREFIX, Reader
 
-Value = TypeVar("Value")
-
-PREFIX = "nginx.ingress.kubernetes.io/"
-NOTHING: tuple[str, ...] = ()
 ANYBODY: tuple[str, ...] = ("*",)
 PROTOCOLS = ("HTTP", "HTTPS", "GRPC", "GRPCS", "AUTO_HTTP")
-STREAMING = ("proxy-buffering", "proxy-request-buffering")
-"""The proxy passes on what comes as it comes: what asks for that is done."""
-GUARDS = (
-    "auth-tls-secret",
-    "auth-tls-verify-client",
-    "enable-modsecurity",
-    "enable-opentelemetry-auth",
-)
+ALREADY = {
+    "proxy-buffering": "off",
+    "proxy-request-buffering": "off",
+    "proxy-http-version": "1.1",
+    "proxy-next-upstream-timeout": "0",
+    "proxy-ssl-verify": "off",
+}
+"""What is so anyway: the proxy passes on what comes as it comes, and believes endpoints."""
+ALREADY_FLAGS = {
+    "auth-always-set-cookie": True,
+    "preserve-trailing-slash": True,
+    "enable-modsecurity": False,
+    "enable-owasp-core-rules": False,
+    "enable-rewrite-log": False,
+    "enable-opentelemetry": False,
+    "enable-opentracing": False,
+    "enable-global-auth": False,
+    "http2-push-preload": False,
+    "session-cookie-conditional-samesite-none": False,
+    "ssl-passthrough": False,
+    "upstream-hash-by-subset": False,
+    "use-port-in-redirects": False,
+    "relative-redirects": False,
+}
+GUARDS = ("auth-tls-secret",)
 """What is not done, and would let in whom it is to keep out."""
-_SIZE = re.compile(r"(\d+)([kKmMgG]?)")
-_SECONDS = re.compile(r"(\d+)s?")
-_MOST_SECONDS = (1 << 31) // 1000
-"""HAProxy counts milliseconds in 31 bits."""
-_MOST_BYTES = 1 << 62
-MOST_HEAD_BYTES = 256 << 10
-"""Each connection takes twice as much."""
-_HOST = re.compile(r"(\*\.)?[\w-]+(\.[\w-]+)*")
-_UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
-_WORD = re.compile(r"[A-Za-z0-9_.~!$&*+,;=:@%/?#\[\]^{}|<>()\\ -]*")
+GUARD_FLAGS = ("enable-modsecurity",)
+"""Likewise, unless it is said to be off."""
+SOURCES = ("allowlist-source-range", "whitelist-source-range", "denylist-source-range")
+BUFFERS = (
+    "client-body-buffer-size",
+    "proxy-buffers-number",
+    "proxy-busy-buffers-size",
+    "proxy-max-temp-file-size",
+)
+OLDER = {
+    "add-base-url": "ingress-nginx itself knows it no more",
+    "secure-backends": 'it is backend-protocol: "HTTPS" now',
+    "session-cookie-hash": "ingress-nginx itself knows it no more",
+    "websocket-services": "it is not needed: WebSockets are passed on to every Service",
+    "proxy-protocol": "it is not of ingress-nginx",
+}
+"""What is asked for, and why it is not done, where that can be said better."""
 
 
-class _Bad(ValueError):
-    """A value that cannot be meant."""
+FOREIGN = (
+    "alb.ingress.kubernetes.io/",
+    "appgw.ingress.kubernetes.io/",
+    "haproxy-ingress.github.io/",
+    "haproxy.org/",
+    "ingress.gcp.kubernetes.io/",
+    "ingress.kubernetes.io/",
+    "konghq.com/",
+    "kubernetes.io/ingress.allow-http",
+    "kubernetes.io/ingress.global-static-ip-name",
+    "networking.gke.io/",
+    "nginx.com/",
+    "nginx.org/",
+    "traefik.ingress.kubernetes.io/",
+)
+"""How annotations begin that other controllers go by."""
 
 
-class Reader:
-    """Reads annotations one by one; remembers which were asked for and what was wrong with them."""
-
-    def __init__(self, annotations: Mapping[str, str]) -> None:
-        self._given = {
-            name.removeprefix(PREFIX): str(text)
-            for name, text in annotations.items()
-            if name.startswith(PREFIX)
-        }
-        self._known: set[str] = set()
-        self.problems: list[tuple[str, str]] = []
-
-    def has(self, name: str) -> bool:
-        """Tell whether it is there; it counts as known then."""
-        self._known.add(name)
-        return name in self._given
-
-    def read(self, name: str, parse: Callable[[str], Value], default: Value) -> Value:
-        """Return its value; a bad one is told and counts as absent."""
-        if not self.has(name):
-            return default
-        text = self._given[name].strip()
-        try:
-            if not _WORD.fullmatch(text):
-                raise _Bad("a character in it cannot be passed to the proxy")
-            return parse(text)
-        except _Bad as bad:
-            self.problems.append(("InvalidAnnotation", f"{PREFIX}{name}: {text!r}: {bad}; it is not done"))
-            return default
-
-    def text(self, name: str, default: str = "") -> str:
-        """Return a text."""
-        return self.read(name, str, default)
-
-    def flag(self, name: str, *, default: bool = False) -> bool:
-        """Return a truth value."""
-        return self.read(name, _flag, default)
-
-    def number(self, name: str, default: int = 0) -> int:
-        """Return a count or seconds."""
-        return self.read(name, _seconds, default)
-
-    def unknown(self) -> list[str]:
-        """Return the names that nobody asked for."""
-        return sorted(set(self._given) - self._known)
-
-
-def _flag(text: str) -> bool:
-    if text not in ("true", "false"):
-        raise _Bad("it is true or false")
-    return text == "true"
-
-
-def _seconds(text: str) -> int:
-    found = _SECONDS.fullmatch(text)
+def foreign(annotations: Mapping[str, str]) -> str:
+    """Return what to tell of annotations that other controllers go by, "" if there are none."""
+    found = sorted(name for name in annotations if name.startswith(FOREIGN))
     if not found:
-        raise _Bad("it is a number")
-    return _bounded(int(found[1]), _MOST_SECONDS)
-
-
-def _size(text: str) -> int:
-    found = _SIZE.fullmatch(text)
-    if not found:
-        raise _Bad("it is a size such as 8m")
-    return _bounded(int(found[1]) * _UNITS[found[2].lower()], _MOST_BYTES)
-
-
-def _buffer(text: str) -> int:
-    return _bounded(_size(text), MOST_HEAD_BYTES)
-
-
-def _bounded(number: int, most: int) -> int:
-    if number > most:
-        raise _Bad(f"it is at most {most}")
-    return number
-
-
-def _ranges(text: str) -> tuple[str, ...]:
-    try:
-        return tuple(str(ipaddress.ip_network(one.strip(), strict=False)) for one in text.split(","))
-    except ValueError as error:
-        raise _Bad(str(error)) from error
-
-
-def _path(text: str) -> str:
-    if not text.startswith("/") or " " in text:
-        raise _Bad("it is a path that begins with /")
-    return text
-
-
-def _cookie_path(text: str) -> str:
-    if ";" in text:
-        raise _Bad("a cookie's path has no semicolon in it")
-    return _path(text)
-
-
-def _location(text: str) -> str:
-    if " " in text or not text:
-        raise _Bad("it is a URL")
-    foreign = set(re.findall(r"\$\w*", text)) - set(ingress_auth.VARIABLES)
-    if foreign:
-        raise _Bad(f"{', '.join(sorted(foreign))} means nothing here")
-    return text
-
-
-def _constant(text: str) -> str:
-    if "$" in text:
-        raise _Bad("variables of nginx mean nothing here")
-    return text
-
-
-def _operand(text: str) -> str:
-    if text == "}":
-        raise _Bad("it cannot be passed to the proxy")
-    return text
-
-
-def _expression(text: str) -> str:
-    _operand(text)
-    try:
-        re.compile(text)
-    except re.error as error:
-        raise _Bad(f"it is no regular expression: {error}") from error
-    return text
-
-
-def _token(text: str) -> str:
-    if not re.fullmatch(r"[\w-]+", text):
-        raise _Bad("it is one word of letters, digits, - and _")
-    return text
-
-
-def _one_of(*words: str) -> Callable[[str], str]:
-    def parse(text: str) -> str:
-        if text not in words:
-            raise _Bad(f"it is one of {', '.join(words)}")
-        return text
-
-    return parse
-
-
-def _code(text: str) -> int:
-    if text not in ("301", "302", "303", "307", "308"):
-        raise _Bad("it is 301, 302, 303, 307 or 308")
-    return int(text)
-
-
-def _words(text: str) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(one.strip() for one in text.split(",") if one.strip()))
-
-
-def _hosts(text: str) -> tuple[str, ...]:
-    for name in _words(text):
-        if not _HOST.fullmatch(name):
-            raise _Bad(f"{name} is not the name of a host")
-    return _words(text)
-
-
-def _tokens(text: str) -> tuple[str, ...]:
-    return tuple(_token(one) for one in _words(text))
-
-
-def _balance(text: str) -> str:
-    known = {
-        "round_robin": "roundrobin", "ewma": "leastconn", "least_conn": "leastconn",
-        "$remote_addr": "source", "$binary_remote_addr": "source", "$request_uri": "uri whole", "$uri": "uri",
-    }  # fmt: skip
-    if text not in known:
-        raise _Bad(f"it is one of {', '.join(known)}")
-    return known[text]
+        return ""
+    are = "is an annotation" if len(found) == 1 else "are annotations"
+    return f"{', '.join(found)} {are} of another controller, and not done here; those of {PREFIX} are"
 
 
 def read(annotations: Mapping[str, str], users: Sequence[tuple[str, str]] | None = None) -> Options:
@@ -223,61 +104,129 @@ def read(annotations: Mapping[str, str], users: Sequence[tuple[str, str]] | None
     if not any(name.startswith(PREFIX) for name in annotations):
         return PLAIN
     found = Reader(annotations)
-    shut = next((f"{PREFIX}{name} is not done" for name in GUARDS if found.has(name)), "")
+    shut = _undone(found)
     allow, deny, unreadable = _sources(found)
     realm, listed, no_users = _auth(found, users)
     external, no_server = _external(found)
-    rate, seconds = _rate(found)
     location, code = _redirect(found)
-    for name in STREAMING:
-        found.read(name, _one_of("off"), "")
-    return Options(
+    options = Options(
         shut=unreadable or shut or no_users or no_server,
         https=_https(found),
         location=location,
         code=code,
-        app_root=found.read("app-root", _path, ""),
-        rewrite=found.read("rewrite-target", _path, ""),
+        app_root=found.read("app-root", values.path, ""),
+        rewrite=found.read("rewrite-target", values.path, ""),
         regex=found.flag("use-regex"),
-        body_limit=found.read("proxy-body-size", _size, 0),
-        head_bytes=found.read("proxy-buffer-size", _buffer, 0),
-        connect_seconds=found.number("proxy-connect-timeout"),
-        server_seconds=max(found.number("proxy-read-timeout"), found.number("proxy-send-timeout")),
-        protocol=found.read("backend-protocol", _one_of(*PROTOCOLS), ""),
+        body_limit=found.read("proxy-body-size", values.size, 0),
+        head_bytes=found.read("proxy-buffer-size", values.buffer, 0),
+        protocol=found.read("backend-protocol", values.upper(*PROTOCOLS), ""),
         allow=allow,
         deny=deny,
         cors=_cors(found),
         realm=realm,
         users=listed,
         auth=external,
+        quiet=not found.flag("enable-access-log", default=True),
+        vhost=found.read("upstream-vhost", values.backend_template, ""),
+        prefix=found.read("x-forwarded-prefix", values.backend_template, ""),
+        answers=_answers(found),
+        reserve=found.read("default-backend", values.token, ""),
+        aliases=found.read("server-alias", values.hosts, NOTHING),
+        www=found.flag("from-to-www-redirect"),
+        canary=_canary(found),
+    )
+    options = _any_guard(found, _limits(found, _endpoints(found, options)))
+    return dataclasses.replace(options, problems=(*found.problems, *_unsupported(found)))
+
+
+def _undone(found: Reader) -> str:
+    """Return why nobody is let in; take note of what is so anyway."""
+    for name, word in ALREADY.items():
+        found.read(name, values.one_of(word), "")
+    for name, usual in ALREADY_FLAGS.items():
+        if found.flag(name, default=usual) != usual and name not in GUARD_FLAGS:
+            found.problems.append(("UnsupportedAnnotation", f"{PREFIX}{name} is not supported: {_why(name)}"))
+    shut = [name for name in GUARDS if found.has(name)] + [name for name in GUARD_FLAGS if found.flag(name)]
+    return f"{PREFIX}{shut[0]} is not done" if shut else ""
+
+
+def _endpoints(found: Reader, options: Options) -> Options:
+    """Add how an endpoint is found and spoken to."""
+    hashed = found.read("upstream-hash-by", values.template, "")
+    name = found.read("proxy-ssl-name", values.template, "")
+    told = found.read("proxy-ssl-server-name", values.one_of("on", "off"), "") == "on"
+    tries = found.number("proxy-next-upstream-tries", -1)
+    return dataclasses.replace(
+        options,
+        connect_seconds=found.number("proxy-connect-timeout"),
+        server_seconds=max(found.number("proxy-read-timeout"), found.number("proxy-send-timeout")),
         cookie=_cookie(found),
+        balance=found.read("load-balance", values.balance, ""),
+        hashed=hashed,
+        virtual=found.flag("service-upstream"),
+        server_name=(name or "$host") if told else "",
+        retries=Retries(
+            found.read("proxy-next-upstream", values.retries, NOTHING),
+            MANY_RETRIES if tries == 0 else max(tries - 1, -1),
+        ),
+    )
+
+
+MANY_RETRIES = 10
+"""As often another endpoint is tried where there is to be no limit."""
+
+
+def _limits(found: Reader, options: Options) -> Options:
+    rate, seconds = _rate(found)
+    return dataclasses.replace(
+        options,
         rate=rate,
         rate_seconds=seconds,
         connections=found.number("limit-connections"),
-        vhost=found.read("upstream-vhost", _constant, ""),
-        prefix=found.read("x-forwarded-prefix", _constant, ""),
-        balance=found.read("upstream-hash-by", _balance, "") or found.read("load-balance", _balance, ""),
-        aliases=found.read("server-alias", _hosts, NOTHING),
-        www=found.flag("from-to-www-redirect"),
-        canary=_canary(found),
-        problems=(*found.problems, *map(_unsupported, found.unknown())),
+        free=found.read("limit-whitelist", values.ranges, NOTHING),
     )
+
+
+def _any_guard(found: Reader, options: Options) -> Options:
+    wanted = found.read("satisfy", values.one_of("any", "all"), "") == "any"
+    if wanted and options.users and options.auth:
+        found.wrong("satisfy", "with both auth-type and auth-url, all of them have to let pass")
+        return options
+    return dataclasses.replace(options, any_guard=wanted and bool(options.users or options.auth))
+
+
+def _answers(found: Reader) -> Answers:
+    path = found.read("proxy-cookie-path", values.exchange, None)
+    domain = found.read("proxy-cookie-domain", values.domains, None)
+    old, new = (found.read(f"proxy-redirect-{one}", values.place, "off") for one in ("from", "to"))
+    if old in ("off", "default"):
+        return Answers(path, domain)
+    if new == "off":
+        found.wrong("proxy-redirect-from", "without proxy-redirect-to nothing is done")
+        return Answers(path, domain)
+    return Answers(path, domain, Exchange(old, new))
 
 
 def _sources(found: Reader) -> tuple[tuple[str, ...], tuple[str, ...], str]:
     """Return who may come and who may not, and what is wrong with that."""
     before = len(found.problems)
-    allow = (
-        *found.read("whitelist-source-range", _ranges, NOTHING),
-        *found.read("allowlist-source-range", _ranges, NOTHING),
-    )
-    deny = found.read("denylist-source-range", _ranges, NOTHING)
-    return allow, deny, "a source range cannot be read" if len(found.problems) > before else ""
+    allow, older, deny = (found.read(name, values.ranges, NOTHING) for name in SOURCES)
+    blank = any(found.has(name) and not found.given(name) for name in SOURCES)
+    wrong = blank or len(found.problems) > before
+    return (*allow, *older), deny, "a source range cannot be read" if wrong else ""
 
 
-def _unsupported(name: str) -> tuple[str, str]:
-    why = "raw configuration of nginx means nothing here" if name.endswith("-snippet") else "it is not done"
-    return "UnsupportedAnnotation", f"{PREFIX}{name} is not supported: {why}"
+def _unsupported(found: Reader) -> Iterator[tuple[str, str]]:
+    for name in found.unknown():
+        yield "UnsupportedAnnotation", f"{PREFIX}{name} is not supported: {_why(name)}"
+
+
+def _why(name: str) -> str:
+    if name.endswith("-snippet"):
+        return "raw configuration of nginx means nothing here"
+    if name in BUFFERS:
+        return "this proxy passes on what comes as it comes, and has no such buffers"
+    return OLDER.get(name, "it is not done")
 
 
 def _https(found: Reader) -> str:
@@ -286,10 +235,10 @@ def _https(found: Reader) -> str:
 
 
 def _redirect(found: Reader) -> tuple[str, int]:
-    permanent = found.read("permanent-redirect", _location, "")
-    code = found.read("permanent-redirect-code", _code, 301)
-    temporal = found.read("temporal-redirect", _location, "")
-    soon = found.read("temporal-redirect-code", _code, 302)
+    permanent = found.read("permanent-redirect", values.location, "")
+    code = found.read("permanent-redirect-code", values.code, 301)
+    temporal = found.read("temporal-redirect", values.location, "")
+    soon = found.read("temporal-redirect-code", values.code, 302)
     return (temporal, soon) if temporal else (permanent, code) if permanent else ("", 0)
 
 
@@ -298,38 +247,42 @@ def _rate(found: Reader) -> tuple[int, int]:
     burst = max(found.number("limit-burst-multiplier", 5), 1)
     second, minute = found.number("limit-rps"), found.number("limit-rpm")
     if second and minute:
-        found.problems.append(("InvalidAnnotation", f"{PREFIX}limit-rpm: with limit-rps, only that is done"))
+        found.wrong("limit-rpm", "with limit-rps, only that is done")
     return (second * burst, burst) if second else (minute * burst, 60 * burst) if minute else (0, 0)
 
 
 def _auth(
     found: Reader, users: Sequence[tuple[str, str]] | None
 ) -> tuple[str, tuple[tuple[str, str], ...], str]:
-    kind, realm = found.text("auth-type"), found.text("auth-realm", "Authentication Required")
-    found.has("auth-secret"), found.has("auth-secret-type")
+    kind, realm = found.given("auth-type"), found.text("auth-realm", "Authentication Required")
+    form = found.read("auth-secret-type", values.one_of("auth-file", "auth-map"), "")
+    found.has("auth-secret")
     if not kind:
         return "", (), ""
     if kind != "basic":
         return "", (), f"{PREFIX}auth-type {kind} is not done"
     if users is None:
-        return "", (), "auth-secret names no Secret of the Ingress' namespace that has a key auth"
+        key = "" if form == "auth-map" else " that has a key auth"
+        return "", (), f"auth-secret names no Secret of the Ingress' namespace{key}"
     usable = tuple((name, given) for name, given in users if ingress_users.is_usable(name, given))
     if len(usable) < len(users):
         left = ", ".join(name for name, given in users if not ingress_users.is_usable(name, given))
-        words = f"{PREFIX}auth-secret: users {left} are refused: {ingress_users.KNOWN}"
-        found.problems.append(("InvalidAnnotation", words))
+        found.wrong("auth-secret", f"users {left} are refused: {ingress_users.KNOWN}")
     return realm, usable, "" if usable else "no user of auth-secret can be let in"
 
 
 def _external(found: Reader) -> tuple[ExternalAuth | None, str]:
     """Return who is asked about requests, and what is wrong with that."""
     texts = (found.text("auth-url"), found.text("auth-method", "GET"), found.text("auth-signin"))
-    parameter = found.read("auth-signin-redirect-param", _token, "rd")
-    passed = found.read("auth-response-headers", _tokens, NOTHING)
+    parameter = found.read("auth-signin-redirect-param", values.token, "rd")
+    passed = found.read("auth-response-headers", values.tokens, NOTHING)
+    redirect = found.read("auth-request-redirect", values.location, "")
     if not found.has("auth-url"):
         return None, ""
     parsed = ingress_auth.parse(*texts, parameter, passed)
-    return (None, PREFIX + parsed) if isinstance(parsed, str) else (parsed, "")
+    if isinstance(parsed, str):
+        return None, PREFIX + parsed
+    return dataclasses.replace(parsed, redirect=redirect), ""
 
 
 def secret_of(annotations: Mapping[str, str], namespace: str) -> tuple[str, str] | None:
@@ -340,9 +293,14 @@ def secret_of(annotations: Mapping[str, str], namespace: str) -> tuple[str, str]
     return (namespace, name) if name and space in ("", namespace) else None
 
 
+def is_map(annotations: Mapping[str, str]) -> bool:
+    """Tell whether the keys of the Secret are the users, instead of lines under ``auth``."""
+    return annotations.get(f"{PREFIX}auth-secret-type", "").strip() == "auth-map"
+
+
 def _cors(found: Reader) -> Cors | None:
     wanted, plain = found.flag("enable-cors"), Cors()
-    origins = found.read("cors-allow-origin", _words, ANYBODY)
+    origins = found.read("cors-allow-origin", values.words, ANYBODY)
     cors = Cors(
         origins=() if "*" in origins else origins,
         methods=found.text("cors-allow-methods", plain.methods),
@@ -355,15 +313,16 @@ def _cors(found: Reader) -> Cors | None:
 
 
 def _cookie(found: Reader) -> Cookie | None:
-    wanted = found.read("affinity", _one_of("cookie"), "")
-    found.read("affinity-mode", _one_of("balanced", "persistent"), "")
+    wanted = found.read("affinity", values.one_of("cookie"), "")
+    found.read("affinity-mode", values.one_of("balanced", "persistent"), "")
     found.has("session-cookie-change-on-failure")
     longest, expires = found.number("session-cookie-max-age"), found.number("session-cookie-expires")
     cookie = Cookie(
-        name=found.read("session-cookie-name", _token, Cookie.name),
+        name=found.read("session-cookie-name", values.token, Cookie.name),
         max_age=longest or expires,
-        path=found.read("session-cookie-path", _cookie_path, ""),
-        same_site=found.read("session-cookie-samesite", _one_of("None", "Lax", "Strict"), ""),
+        path=found.read("session-cookie-path", values.cookie_path, ""),
+        domain=found.read("session-cookie-domain", values.domain, ""),
+        same_site=found.read("session-cookie-samesite", values.one_of("None", "Lax", "Strict"), ""),
         secure=found.flag("session-cookie-secure"),
     )
     return cookie if wanted else None
@@ -374,9 +333,9 @@ def _canary(found: Reader) -> Canary | None:
     canary = Canary(
         weight=found.number("canary-weight"),
         total=max(found.number("canary-weight-total", 100), 1),
-        header=found.read("canary-by-header", _token, ""),
-        value=found.read("canary-by-header-value", _operand, ""),
-        pattern=found.read("canary-by-header-pattern", _expression, ""),
-        cookie=found.read("canary-by-cookie", _token, ""),
+        header=found.read("canary-by-header", values.token, ""),
+        value=found.read("canary-by-header-value", values.operand, ""),
+        pattern=found.read("canary-by-header-pattern", values.expression, ""),
+        cookie=found.read("canary-by-cookie", values.token, ""),
     )
     return canary if wanted else None

@@ -11,29 +11,14 @@ from collections.abc import Collection, Iterator, Mapping
 
 from minikctl.model import objects
 from minikctl.model.objects import Key, Object
+from minikctl.plan import ingress_routes, ingress_variables
 from minikctl.plan.ingress_options import ExternalAuth
 
 URL = re.compile(r"(https?)://(\$host|\$http_host|[A-Za-z0-9.-]+)(?::(\d{1,5}))?(/[\w./?&=,%:~+-]*)?")
 METHODS = ("GET", "HEAD", "POST")
-SIGNIN = re.compile(r"https?://[\w.$-]+(?::\d{1,5})?(?:/[\w./?&=,%:~+$-]*)?|/[\w./?&=,%:~+$-]*")
+SIGNIN = re.compile(r"https?://[\w.${}-]+(?::\d{1,5})?(?:[/?][\w./?&=,%:~+${}-]*)?|/[\w./?&=,%:~+${}-]*")
 COOKIES = 4
 """So many cookies of an answer are passed on: who signs users in shares a large one out among several."""
-TOLD = "%[ssl_fc,iif(https,http)]"
-VARIABLES = {
-    "$host": "%[var(txn.host)]",
-    "$http_host": "%[req.hdr(host)]",
-    "$server_name": "%[var(txn.host)]",
-    "$scheme": TOLD,
-    "$pass_access_scheme": TOLD,
-    "$escaped_request_uri": "%[pathq,url_enc]",
-    "$request_uri": "%[pathq]",
-    "$uri": "%[path]",
-    "$args": "%[query]",
-    "$query_string": "%[query]",
-    "$is_args": "%[query,length,bool,iif(?,)]",
-}
-"""What the variables of nginx that URLs have in them are for HAProxy."""
-VARIABLE = re.compile(r"\$\w+")
 SETTINGS = ("httpclient.ssl.verify none",)
 """Servers that are asked may have certificates of their own making, as with nginx."""
 SCRIPT_FILE = "external-auth.lua"
@@ -58,7 +43,7 @@ core.register_action("external-auth", {"http-req"}, function(txn, method, scheme
   headers["host"] = {host}
   headers["x-original-url"] = {spoken .. "://" .. txn.sf:req_hdr("host") .. uri}
   headers["x-original-method"] = {txn.sf:method()}
-  headers["x-auth-request-redirect"] = {uri}
+  headers["x-auth-request-redirect"] = {txn:get_var("txn.auth_redirect") or uri}
   headers["x-real-ip"] = {txn.sf:src()}
   headers["x-forwarded-for"] = {txn.sf:src()}
   local client = core.httpclient()
@@ -88,7 +73,7 @@ def parse(url: str, method: str, signin: str, parameter: str, passed: tuple[str,
         return f"auth-url: {url!r} is no URL that can be asked"
     if method not in METHODS:
         return f"auth-method: it is one of {', '.join(METHODS)}"
-    if signin and not (SIGNIN.fullmatch(signin) and set(re.findall(r"\$\w*", signin)) <= set(VARIABLES)):
+    if signin and (not SIGNIN.fullmatch(signin) or ingress_variables.foreign(signin)):
         return f"auth-signin: {signin!r} is no URL, or has variables of nginx that mean nothing here"
     scheme, host, port, path = found.groups()
     return ExternalAuth(
@@ -115,14 +100,14 @@ def address(auth: ExternalAuth, services: Mapping[Key, Object], hosts: Collectio
     wildcard = "*." + auth.host.partition(".")[2]
     if not auth.host or auth.host in hosts or wildcard in hosts:
         return "", ""
-    labels = auth.host.removesuffix(".cluster.local").removesuffix(".svc").split(".")
-    service = services.get((labels[1], labels[0])) if len(labels) == 2 else None
-    if service is None:
+    key = ingress_routes.service_named(auth.host)
+    service = services.get(key) if key else None
+    if key is None or service is None:
         return "", f"{auth.host} is neither a Service of this cluster nor a host of an Ingress"
     ports = [port.get("port") for port in objects.spec(service).get("ports") or ()]
     virtual = str(objects.spec(service).get("clusterIP") or "")
     if auth.port not in ports or not re.fullmatch(r"[\d.]+", virtual):
-        return "", f'Service "{labels[0]}" of namespace {labels[1]} has no address, or no port {auth.port}'
+        return "", f'Service "{key[1]}" of namespace {key[0]} has no address, or no port {auth.port}'
     return f"{virtual}:{auth.port}", ""
 
 
@@ -139,17 +124,16 @@ def lines(auth: ExternalAuth, own: Mapping[str, int]) -> Iterator[str]:
         f"'{auth.path}'",
         ",".join(auth.passed) or ",",
     ]
+    if auth.redirect:
+        yield f"http-request set-var-fmt(txn.auth_redirect) '{ingress_variables.formatted(auth.redirect)}'"
     yield f"http-request lua.external-auth {' '.join(words)}"
     for number in range(COOKIES):
         cookie = f"var(txn.auth_cookie_{number})"
         yield f"http-after-response add-header Set-Cookie %[{cookie}] if {{ {cookie} -m found }}"
     unauthorized = "{ var(txn.auth_status) -m int 401 }"
     if auth.signin:
-        yield f"http-request redirect location '{_formatted(auth.signin)}' code 302 if {unauthorized}"
+        where = ingress_variables.formatted(auth.signin)
+        yield f"http-request redirect location '{where}' code 302 if {unauthorized}"
     yield f"http-request return status 401 hdr WWW-Authenticate %[var(txn.auth_challenge)] if {unauthorized}"
     yield "http-request deny deny_status 403 if { var(txn.auth_status) -m int 403 }"
     yield "http-request deny deny_status 500 if !{ var(txn.auth_status) -m int 200:299 }"
-
-
-def _formatted(signin: str) -> str:
-    return VARIABLE.sub(lambda found: VARIABLES[found[0]], signin.replace("%", "%%"))

@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from minikctl.plan import haproxy, ingress_auth, ingress_users
-from minikctl.plan.ingress_auth import VARIABLE, VARIABLES
-from minikctl.plan.ingress_options import Cookie, Cors, Options
+from minikctl.plan import haproxy, ingress_auth, ingress_users, ingress_variables
+from minikctl.plan.ingress_options import Answers, Cookie, Cors, Options, Retries
 from minikctl.plan.ingress_routes import Backend, CanaryRoute
 from minikctl.plan.proxy_view import Target
 
@@ -61,6 +60,8 @@ def render(one: Backend, slots: Sequence[Target | None], own: Mapping[str, int])
     """Return the backend, behind its list of users if it has one; ``own`` are the proxy's ports by scheme."""
     settings = list(_lines(one, own))
     server = SERVERS.get(one.options.protocol or one.protocol, "")
+    if one.options.server_name and " ssl " in f" {server} ":
+        server += " sni var(txn.server_name)"
     users = ""
     if one.options.users:
         users = ingress_users.userlist(one.name, one.options.users) + "\n"
@@ -69,33 +70,45 @@ def render(one: Backend, slots: Sequence[Target | None], own: Mapping[str, int])
 
 def _lines(one: Backend, own: Mapping[str, int]) -> Iterator[str]:
     options = one.options
+    if options.quiet:
+        yield "http-request set-log-level silent"
     if options.shut:
         yield REFUSAL
         return
+    if options.hashed:
+        # As the client asks for it, whatever becomes of it.
+        yield f"http-request set-var-fmt(txn.hashed) {_formatted(options.hashed)}"
     yield from _guards(one)
     yield from _redirects(one)
     # A question before the request is answered to everybody, as browsers ask it without credentials.
     yield from _cors(options.cors) if options.cors else ()
     if options.users:
-        yield from ingress_users.lines(one.name, options.users, options.realm)
-    yield from ingress_auth.lines(options.auth, own) if options.auth else ()
+        yield from _asked(options, ingress_users.lines(one.name, options.users, options.realm))
+    yield from _asked(options, ingress_auth.lines(options.auth, own)) if options.auth else ()
     yield from _changes(one)
+    yield from _changed_answers(options.answers)
     yield from _transport(options)
+
+
+def _asked(options: Options, lines: Iterator[str]) -> Iterator[str]:
+    """Have nobody sign in who comes from where that is not asked for."""
+    for line in lines:
+        if options.any_guard and options.allow and line.startswith("http-request "):
+            yield f"{line}{'' if ' if ' in line else ' if'} !{{ var(txn.near) -m bool }}"
+        else:
+            yield line
 
 
 def _guards(one: Backend) -> Iterator[str]:
     """Refuse whom the Ingress does not want."""
     options = one.options
-    if options.deny:
-        yield from haproxy.sources("denied", options.deny)
-        yield "http-request deny deny_status 403 if denied"
-    if options.allow:
-        yield from haproxy.sources("allowed", options.allow)
-        yield "http-request deny deny_status 403 if !allowed"
+    for name, ranges in (("denied", options.deny), ("allowed", options.allow), ("free", options.free)):
+        yield from haproxy.sources(name, ranges)
+    yield from _near(options) if options.any_guard else _far(options)
     if options.rate or options.connections:
         stored = f"http_req_rate({options.rate_seconds or 1}s),conn_cur"
         yield f"stick-table type ip size 100k expire {max(options.rate_seconds, 10)}s store {stored}"
-        yield "http-request track-sc0 src"
+        yield f"http-request track-sc0 src{' if !free' if options.free else ''}"
     if options.rate:
         yield f"http-request deny deny_status 503 if {{ sc_http_req_rate(0) gt {options.rate} }}"
     if options.connections:
@@ -104,6 +117,20 @@ def _guards(one: Backend) -> Iterator[str]:
         yield f"http-request deny deny_status 413 if {{ req.body_size gt {options.body_limit} }}"
         yield f"filter lua.body-limit {options.body_limit}"
         yield "http-after-response set-status 413 if { var(txn.too_large) -m found }"
+
+
+def _far(options: Options) -> Iterator[str]:
+    if options.deny:
+        yield "http-request deny deny_status 403 if denied"
+    if options.allow:
+        yield "http-request deny deny_status 403 if !allowed"
+
+
+def _near(options: Options) -> Iterator[str]:
+    """Take note of who need not sign in; who does may come from anywhere."""
+    if options.allow:
+        unless = " !denied" if options.deny else ""
+        yield f"http-request set-var(txn.near) bool(true) if allowed{unless}"
 
 
 def _redirects(one: Backend) -> Iterator[str]:
@@ -141,9 +168,13 @@ def _cors(cors: Cors) -> Iterator[str]:
             yield f"http-after-response set-header Access-Control-{name} {literal(text)} {asked}"
 
 
-def _formatted(text: str) -> str:
+def _formatted(text: str, one: Backend | None = None) -> str:
     """Return the text as one word, with what variables of nginx stand for."""
-    return quoted(VARIABLE.sub(lambda found: VARIABLES[found[0]], text.replace("%", "%%")))
+    own: dict[str, str] = {}
+    if one is not None:
+        namespace, service = one.name.split("_")[:2]
+        own = dict(zip(ingress_variables.OF_BACKENDS, (namespace, service, one.owners[0][1]), strict=True))
+    return quoted(ingress_variables.formatted(text, own))
 
 
 def _origin(given: str) -> str:
@@ -154,22 +185,62 @@ def _origin(given: str) -> str:
 def _changes(one: Backend) -> Iterator[str]:
     """Change what the application sees."""
     options = one.options
+    if one.stands_in:
+        yield from _told(one)
     if options.rewrite and one.pattern:
         target = _CAPTURE.sub(r"\\\1", options.rewrite.replace("%", "%%"))
         yield f"http-request replace-path {quoted(f'^(?i){one.pattern}.*$')} {quoted(target)}"
     elif options.rewrite:
         yield f"http-request set-path {literal(options.rewrite)}"
     if options.vhost:
-        yield f"http-request set-header Host {literal(options.vhost)}"
+        yield f"http-request set-header Host {_formatted(options.vhost, one)}"
     if options.prefix:
-        yield f"http-request set-header X-Forwarded-Prefix {literal(options.prefix)}"
+        yield f"http-request set-header X-Forwarded-Prefix {_formatted(options.prefix, one)}"
+    if options.server_name:
+        yield f"http-request set-var-fmt(txn.server_name) {_formatted(options.server_name)}"
+
+
+def _told(one: Backend) -> Iterator[str]:
+    """Tell who answers in the place of a Service what for, by the headers that ingress-nginx sends."""
+    namespace, service, port = one.name.split("_")[:3]
+    yield "http-request set-header X-Code 503"
+    yield "http-request set-header X-Format %[req.hdr(accept)]"
+    yield f"http-request set-header X-Namespace {literal(namespace)}"
+    yield f"http-request set-header X-Ingress-Name {literal(one.owners[0][1])}"
+    yield f"http-request set-header X-Service-Name {literal(service)}"
+    yield f"http-request set-header X-Service-Port {literal(re.split('[:.]', port)[0])}"
+
+
+def _changed_answers(answers: Answers) -> Iterator[str]:
+    """Change cookies and redirects, as nginx does: what begins so, or is of that domain."""
+    for header, before, one, after in (
+        ("Set-Cookie", r"(.*;\s*path=)", answers.cookie_path, "(.*)"),
+        ("Set-Cookie", r"(.*;\s*domain=)\.?", answers.cookie_domain, r"(\s*(?:;.*)?)"),
+        ("Location", "()", answers.location, "(.*)"),
+        ("Refresh", "(.*url=)", answers.location, "(.*)"),
+    ):
+        if one:
+            old = quoted(f"^(?i:{before})(?{'i' if 'domain' in before else ''}:{re.escape(one.old)}){after}$")
+            new = quoted(rf"\1{ingress_variables.formatted(one.new)}\2")
+            yield f"http-response replace-header {header} {old} {new}"
+
+
+def _retries(retries: Retries) -> Iterator[str]:
+    if retries.after:
+        yield f"retry-on {' '.join(retries.after)}"
+    if retries.after == ("none",):
+        yield "retries 0"
+    elif retries.count >= 0:
+        yield f"retries {retries.count}"
 
 
 def _transport(options: Options) -> Iterator[str]:
-    if options.balance:
+    if options.hashed:
+        yield "balance hash var(txn.hashed)"
+        yield "hash-type consistent"
+    elif options.balance:
         yield f"balance {options.balance}"
-        if options.balance != "roundrobin" and options.balance != "leastconn":
-            yield "hash-type consistent"
+    yield from _retries(options.retries)
     if options.connect_seconds:
         yield f"timeout connect {options.connect_seconds}s"
     if options.server_seconds:
@@ -187,8 +258,15 @@ def _cookie(cookie: Cookie) -> str:
     words += ["secure"] if cookie.secure else []
     attributes = [f"Max-Age={cookie.max_age}"] if cookie.max_age else []
     attributes += [f"Path={cookie.path}"] if cookie.path else []
+    attributes += [f"Domain={cookie.domain}"] if cookie.domain else []
     attributes += [f"SameSite={cookie.same_site}"] if cookie.same_site else []
     return " ".join([*words, *(f"attr {quoted(one)}" for one in attributes)])
+
+
+def reserve(primary: str, backend: str) -> str:
+    """Return the rule that has another backend answer while there is no endpoint."""
+    here = f"{{ var(txn.backend) -m str {primary} }} {{ nbsrv({primary}) eq 0 }}"
+    return f"http-request set-var(txn.backend) str({backend}) if {here}"
 
 
 def canary(route: CanaryRoute) -> Iterator[str]:

@@ -258,6 +258,7 @@ def lookups(routing: Routing) -> list[str]:
     )
     for route in routing.canaries:
         found += ingress_backends.canary(route)
+    found += [ingress_backends.reserve(name, own) for name, own in routing.reserves.items()]
     # What has no backend goes to the default one.
     return [*found, "use_backend %[var(txn.backend)]"]
 

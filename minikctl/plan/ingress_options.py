@@ -27,6 +27,7 @@ class Cookie:
     name: str = "INGRESSCOOKIE"
     max_age: int = 0
     path: str = ""
+    domain: str = ""
     same_site: str = ""
     secure: bool = False
 
@@ -48,7 +49,8 @@ class ExternalAuth:
     """Who is asked whether a request may pass; no ``host``: that of the request.
 
     ``signin`` is where those are sent who are not known, ``passed`` which headers of the answer the
-    application gets.  ``address`` is where the server answers, "" the Ingress itself.
+    application gets, ``redirect`` what the server is told of where to go afterwards.  ``address`` is where it
+    answers, "" the Ingress itself.
     """
 
     scheme: str
@@ -58,7 +60,33 @@ class ExternalAuth:
     method: str = "GET"
     signin: str = ""
     passed: tuple[str, ...] = ()
+    redirect: str = ""
     address: str = ""
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """What is put in the place of what."""
+
+    old: str
+    new: str
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What is changed in answers: of cookies path and domain, and where redirects lead."""
+
+    cookie_path: Exchange | None = None
+    cookie_domain: Exchange | None = None
+    location: Exchange | None = None
+
+
+@dataclass(frozen=True)
+class Retries:
+    """After which failures another endpoint is tried, and how many more; -1: as always."""
+
+    after: tuple[str, ...] = ()
+    count: int = -1
 
 
 @dataclass(frozen=True)
@@ -67,7 +95,12 @@ class Options:
 
     ``https``: "" nobody is redirected, "tls" where the Ingress has TLS, "always".  ``shut`` says why every
     request is refused.  ``head_bytes`` is how large the heads of answers may be.  ``www``: who asks for a
-    host with or without www. is sent to the one that is served.
+    host with or without www. is sent to the one that is served.  ``free`` are the ranges for which neither
+    rate nor connections are limited.  ``any_guard``: who comes from ``allow`` need not sign in, and who
+    signs in may come from anywhere.  ``hashed`` is what endpoints are chosen by, ``virtual``: the Service's
+    own address is used, not its endpoints'.  ``server_name`` is what servers are told by SNI.  ``reserve``
+    is the Service that answers while there is no endpoint, and instead of answers with a status of
+    ``errors``.
     """
 
     shut: str = ""
@@ -92,9 +125,19 @@ class Options:
     rate: int = 0
     rate_seconds: int = 0
     connections: int = 0
+    free: tuple[str, ...] = ()
+    any_guard: bool = False
+    quiet: bool = False
     vhost: str = ""
     prefix: str = ""
     balance: str = ""
+    hashed: str = ""
+    virtual: bool = False
+    server_name: str = ""
+    retries: Retries = Retries()
+    answers: Answers = Answers()
+    reserve: str = ""
+    errors: tuple[int, ...] = ()
     aliases: tuple[str, ...] = ()
     www: bool = False
     canary: Canary | None = None

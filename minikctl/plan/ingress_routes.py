@@ -51,7 +51,9 @@ class Backend:
     """The endpoints behind one port of a Service, and the Ingresses that lead there.
 
     What an Ingress asks for is done in backends of its own; ``pattern`` is the regular expression of the
-    path that leads there, and ``protocol`` what the Service says that it speaks.
+    path that leads there, and ``protocol`` what the Service says that it speaks.  ``reserve`` are the
+    endpoints that answer while there are no ``targets``, None without such a Service; ``stands_in`` for the
+    backend that has them as its own.
     """
 
     name: str
@@ -61,6 +63,8 @@ class Backend:
     pattern: str = ""
     protocol: str = ""
     has_tls: bool = False
+    reserve: tuple[Target, ...] | None = None
+    stands_in: bool = False
 
 
 @dataclass(frozen=True)
@@ -87,7 +91,8 @@ class Routing:
 
     ``exact`` and ``prefixes`` have keys made of host pattern and path; a prefix ends in "/".  The keys of
     ``regexes`` are expressions for both; the first that matches counts, and ``regex_hosts`` are the host
-    patterns in them.  ``secrets`` are the certificates by Secret with the hosts that they are for (none:
+    patterns in them.  ``reserves`` are backends that stand in for others while these have no endpoint.
+    ``secrets`` are the certificates by Secret with the hosts that they are for (none:
     those that they name themselves).
     """
 
@@ -100,10 +105,17 @@ class Routing:
     default: str = ""
     backends: Mapping[str, Backend] = field(default_factory=dict)
     canaries: tuple[CanaryRoute, ...] = ()
+    reserves: Mapping[str, str] = field(default_factory=dict)
     secrets: Mapping[Key, tuple[str, ...]] = field(default_factory=dict)
     owners: Mapping[Key, tuple[Key, ...]] = field(default_factory=dict)
     served: tuple[Key, ...] = ()
     problems: tuple[Problem, ...] = ()
+
+
+def service_named(host: str) -> Key | None:
+    """Return the Service that the cluster's DNS has under a name, which says the namespace; None if none."""
+    labels = host.lower().rstrip(".").removesuffix(".cluster.local").removesuffix(".svc").split(".")
+    return (labels[1], labels[0]) if len(labels) == 2 else None
 
 
 class Draft:
@@ -142,6 +154,14 @@ class Draft:
         self._mix(regexes)
         for key, name in self.fallbacks.items():
             prefixes.setdefault(key, name)
+        reserves = {name: f"{name}.reserve" for name, one in self.backends.items() if one.reserve is not None}
+        for name, own in reserves.items():
+            one = self.backends[name]
+            options = dataclasses.replace(one.options, cookie=None, virtual=False)
+            self.backends[own] = dataclasses.replace(
+                one, name=own, targets=one.reserve or (), options=options, protocol="", stands_in=True
+            )
+            self.paths[own] = self.paths.get(name, set())
         return Routing(
             hosts=frozenset(self.hosts),
             exact=self.tables["exact"],
@@ -150,6 +170,7 @@ class Draft:
             regex_hosts=self.regex_hosts,
             regex_owners=self.regex_owners,
             canaries=tuple(self.canaries),
+            reserves=reserves,
             default=self.default,
             backends={name: self._pathed(one) for name, one in self.backends.items()},
             secrets={key: tuple(dict.fromkeys(hosts)) for key, hosts in self.secrets.items()},

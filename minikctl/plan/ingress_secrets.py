@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from minikctl.model import objects
 from minikctl.model.objects import Key, Object
@@ -47,11 +47,35 @@ def user_secrets_of(ingresses: Iterable[Object]) -> frozenset[Key]:
     return frozenset(key for key in found if key is not None)
 
 
-def users_of(secret: Object) -> tuple[tuple[str, str], ...] | None:
-    """Return the (name, hash) pairs of a Secret's key ``auth``, as htpasswd writes them; None without it."""
+def users(
+    ingresses: Iterable[Object], secrets: Mapping[Key, Object]
+) -> dict[Key, tuple[tuple[str, str], ...]]:
+    """Return the users whom the Ingresses let pass, by the key of their Secret."""
+    found: dict[Key, tuple[tuple[str, str], ...]] = {}
+    for ingress in ingresses:
+        notes = objects.annotations(ingress)
+        key = ingress_annotations.secret_of(notes, objects.namespace(ingress))
+        if key is not None and key in secrets:
+            listed = users_of(secrets[key], is_map=ingress_annotations.is_map(notes))
+            found |= {key: listed} if listed is not None else {}
+    return found
+
+
+def users_of(secret: Object, *, is_map: bool = False) -> tuple[tuple[str, str], ...] | None:
+    """Return the (name, hash) pairs of a Secret: its keys and values, or lines of htpasswd under ``auth``.
+
+    None if there are none.
+    """
+    data = secret.get("data") or {}
     try:
-        text = base64.b64decode((secret.get("data") or {})["auth"], validate=True).decode()
+        if is_map:
+            return tuple((name, _decoded(text).strip()) for name, text in sorted(data.items())) or None
+        text = _decoded(data["auth"])
     except (KeyError, ValueError):
         return None
     lines = [line.strip().partition(":") for line in text.splitlines() if ":" in line]
     return tuple((name, given) for name, _, given in lines)
+
+
+def _decoded(text: str) -> str:
+    return base64.b64decode(text, validate=True).decode()

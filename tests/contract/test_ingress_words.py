@@ -16,22 +16,35 @@ import pytest
 
 from minikctl.network import certificates
 from minikctl.plan import ingress, ingress_haproxy, publisher_haproxy
-from minikctl.plan.ingress_annotations import PREFIX
+from minikctl.plan.ingress_values import PREFIX
 from minikctl.runtime.clock import SystemClock
 from tests.plan.ingress.cases import make, path, rule, view
 from tests.plan.proxy.cases import service
 
 _VALUES = """
 a / /x%y /$1 $1 $host $request_uri #c \\ \\1 { } %[src] % %% [ ] ( a|b ^$ .* http://h/ https://$host/a?b=c&d=%20 ~x * *.a.b
-a,b 1 0 100 1.2.3.4 10.0.0.0/8 ::/0 true false é 1k 9g X-A x_y if unless (?i)a [a-z]+ $uri$args ' " a'b ; ! & < > || -1 -f -- 3s
+on off any error http_502 $http_x_a $cookie_x $arg_b ${host} $namespace $service_name a,b 1 0 100 1.2.3.4 10.0.0.0/8 ::/0 true false é 1k 9g X-A x_y if unless (?i)a [a-z]+ $uri$args ' " a'b ; ! & < > || -1 -f -- 3s
 """
-VALUES = [*_VALUES.split(), "x y", "{ src 1 }", "a" * 300, "a\nb"]
+VALUES = [
+    *_VALUES.split(),
+    "/a /b",
+    "a.test .b.test",
+    "a b;",
+    "error timeout",
+    "x y",
+    "{ src 1 }",
+    "a" * 300,
+    "a\nb",
+]
 _NAMES = """
 app-root auth-method auth-realm auth-response-headers auth-signin auth-signin-redirect-param auth-url backend-protocol
 cors-allow-headers cors-allow-methods cors-allow-origin cors-expose-headers cors-max-age from-to-www-redirect limit-connections
 limit-rps load-balance permanent-redirect permanent-redirect-code proxy-body-size proxy-connect-timeout proxy-read-timeout
 rewrite-target server-alias session-cookie-max-age session-cookie-name session-cookie-path session-cookie-samesite
 temporal-redirect upstream-hash-by upstream-vhost use-regex whitelist-source-range x-forwarded-prefix
+auth-request-redirect default-backend enable-access-log limit-whitelist proxy-cookie-domain proxy-cookie-path
+proxy-next-upstream proxy-next-upstream-tries proxy-redirect-from proxy-redirect-to proxy-ssl-name proxy-ssl-server-name
+satisfy service-upstream session-cookie-domain
 """
 NAMES = _NAMES.split()
 CANARY = ("by-header", "by-header-value", "by-header-pattern", "by-cookie", "weight")

@@ -443,6 +443,7 @@ def test_a_canary_by_a_headers_value_and_by_a_share_of_its_own_total(site: Site)
 def test_connections_and_requests_in_a_minute_are_limited(site: Site) -> None:
     site.apply(
         annotated("few", {"limit-connections": "1"}),
+        annotated("free", {"limit-rpm": "1", "limit-burst-multiplier": "1", "limit-whitelist": "0.0.0.0/0"}),
         annotated("minute", {"limit-rpm": "2", "limit-burst-multiplier": "1"}),
     )
     site.settled("minute")
@@ -460,6 +461,7 @@ def test_connections_and_requests_in_a_minute_are_limited(site: Site) -> None:
     eventually(second_is_refused)
     eventually(lambda: site.ask("few.test")[0] == 200)
     assert [site.ask("minute.test")[0] for _ in range(4)] == [200, 200, 503, 503]
+    assert [site.ask("free.test")[0] for _ in range(4)] == [200] * 4
 
 
 def test_requests_are_spread_as_asked_for(site: Site) -> None:
@@ -469,6 +471,7 @@ def test_requests_are_spread_as_asked_for(site: Site) -> None:
         every,
         annotated("hashed", {"upstream-hash-by": "$request_uri"}, path("/", "every")),
         annotated("client", {"upstream-hash-by": "$remote_addr"}, path("/", "every")),
+        annotated("byuser", {"upstream-hash-by": "$http_x_user", "rewrite-target": "/"}, path("/", "every")),
         annotated("least", {"load-balance": "ewma"}, path("/", "every")),
     )
     site.cluster.run("label", "pod", "c", "d", "every=yes", "-n", NAMESPACE)
@@ -479,6 +482,11 @@ def test_requests_are_spread_as_asked_for(site: Site) -> None:
     assert set(first) == {"c", "d"}
     assert [site.to("hashed.test", one) for one in paths] == first
     assert len({site.to("client.test", one) for one in paths}) == 1
+    known = {
+        name: {site.to("byuser.test", "/", "-H", f"X-User: {name}") for _ in range(3)} for name in "stuvwxyz"
+    }
+    assert all(len(pods) == 1 for pods in known.values())
+    assert set().union(*known.values()) == {"c", "d"}
 
 
 def test_the_class_may_be_named_by_the_older_annotation(site: Site) -> None:
@@ -507,3 +515,83 @@ def test_the_class_may_be_named_by_the_older_annotation(site: Site) -> None:
     assert [site.to(f"{name}.test") for name in hosts] == ["b", "b", "404", "c", "404"]
     for name in ("theirs", "fourth"):
         assert not site.field("ingress", name)["status"].get("loadBalancer")
+
+
+ANSWERS = """
+import http.server
+class App(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    def do_GET(self):
+        code = self.headers.get("X-Code")
+        self.send_response(int(code) if code else 302)
+        self.send_header("Content-Length", "0")
+        self.send_header("Location", "http://inner.test/next")
+        self.send_header("Set-Cookie", "a=b; Path=/in/x; HttpOnly; domain=.IN.test; Secure")
+        self.send_header("Set-Cookie", "c=d; path=/out; Domain=not.in.test")
+        self.send_header("X-Seen", f"{self.headers['Host']} {self.headers.get('X-Service-Name')} {self.path}")
+        self.end_headers()
+print("ready", flush=True)
+http.server.ThreadingHTTPServer(("0.0.0.0", 4181), App).serve_forever()
+"""
+
+
+def test_answers_are_changed_and_given_by_others_as_asked_for(site: Site) -> None:
+    ports = [{"port": 80, "targetPort": 4181}]
+    changes = {
+        "proxy-cookie-path": "/in/ /",
+        "proxy-cookie-domain": "in.test out.test",
+        "proxy-redirect-from": "http://inner.test/",
+        "proxy-redirect-to": "https://$host/",
+        "upstream-vhost": "$service_name.$namespace.svc",
+    }
+    site.apply(
+        service("answers", "c", ports=ports),
+        service("empty", "nobody"),
+        annotated("answers", changes, path("/", "answers")),
+        annotated("stead", {"default-backend": "answers"}, path("/", "empty")),
+        annotated("denied", {"default-backend": "answers", "denylist-source-range": "::/0,0.0.0.0/0"}),
+    )
+    site.settled("denied")
+    with site.inside(ANSWERS, pod="c") as server:
+        assert server.stdout is not None
+        assert server.stdout.readline() == "ready\n"
+        try:
+            head = site.ask("answers.test")[2].lower()
+            assert "location: https://answers.test/next\n" in head
+            assert "set-cookie: a=b; path=/x; httponly; domain=out.test; secure\n" in head
+            assert "set-cookie: c=d; path=/out; domain=not.in.test\n" in head
+            assert f"x-seen: answers.{NAMESPACE}.svc none /\n" in head + "\n"
+            status, _, head = site.ask("stead.test", "/p")
+            assert (status, "x-seen: stead.test empty /p\n" in head + "\n") == (503, True)
+            assert site.ask("denied.test")[0] == 403
+        finally:
+            server.kill()
+
+
+def test_services_of_another_name_and_their_own_addresses_are_reached(site: Site) -> None:
+    alias = {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": meta("alias"),
+        "spec": {"type": "ExternalName", "externalName": f"b.{NAMESPACE}.svc.cluster.local"},
+    }
+    site.apply(
+        alias,
+        ingress("alias", rule("other.test", path("/", "alias"))),
+        annotated("virtual", {"service-upstream": "true"}, path("/", "b")),
+    )
+    site.settled("virtual")
+    assert [site.to(host) for host in ("other.test", "virtual.test")] == ["b", "b"]
+
+
+def test_who_comes_from_near_need_not_sign_in(site: Site) -> None:
+    users = {"tim": base64.b64encode(hashed("-5", "secret").encode()).decode()}
+    basic = {"auth-type": "basic", "auth-secret": "map", "auth-secret-type": "auth-map", "satisfy": "any"}
+    site.apply(
+        {"apiVersion": "v1", "kind": "Secret", "metadata": meta("map"), "data": users},
+        annotated("near", {**basic, "whitelist-source-range": "0.0.0.0/0"}),
+        annotated("far", {**basic, "whitelist-source-range": "192.0.2.1"}),
+    )
+    site.settled("far")
+    assert [site.ask(f"{name}.test")[0] for name in ("near", "far")] == [200, 401]
+    assert site.ask("far.test", "/", "-u", "tim:secret")[0] == 200

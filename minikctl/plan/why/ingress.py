@@ -12,12 +12,12 @@ from typing import Any
 from minikctl.model import objects
 from minikctl.model.objects import Key, Object
 from minikctl.plan import ingress as routes
-from minikctl.plan import ingress_annotations, ingress_routes, ingress_secrets, proxy_view, readiness
+from minikctl.plan import ingress_routes, ingress_secrets, ingress_values, proxy_view, readiness
 from minikctl.plan.why import behind
 from minikctl.plan.why.links import Link, View, broken, first_broken, holds, listed, note, unknown
 
 PART = "app.kubernetes.io/name"
-HARMLESS = ("UnsupportedAnnotation", "InvalidAnnotation")
+HARMLESS = ("UnsupportedAnnotation", "InvalidAnnotation", "ForeignAnnotation")
 """Problems with which an Ingress is served all the same."""
 _PEM = re.compile("-----BEGIN CERTIFICATE-----(.*?)-----END CERTIFICATE-----", re.DOTALL)
 
@@ -194,7 +194,7 @@ def _routing_view(view: View) -> ingress_routes.View:
         services={objects.key(one): one for one in view.services},
         slices=proxy_view.slices_by_service(view.slices),
         certificates={},
-        users={objects.key(one): users for one in view.secrets if (users := ingress_secrets.users_of(one))},
+        users=ingress_secrets.users(view.ingresses, {objects.key(one): one for one in view.secrets}),
     )
 
 
@@ -224,11 +224,16 @@ def _backends(ingress: Object, view: View) -> Iterator[Link]:
     client = next((one for one in pods if readiness.is_ready(one)), None)
     for key, titles in backends_of(ingress).items():
         yield holds("service", f"{listed(titles)} leads to Service {key[1]}")
+        host = str(objects.spec(services[key]).get("externalName") or "")
+        other = ingress_routes.service_named(host) if host else None
+        if other is not None and other in services:
+            yield holds("service", f"which is {host}")
+            key = other
         yield from behind.links(services[key], view, client)
 
 
 def _visits(ingress: Object, outside: Outside) -> Iterator[Link]:
-    protocol = objects.annotations(ingress).get(f"{ingress_annotations.PREFIX}backend-protocol")
+    protocol = objects.annotations(ingress).get(f"{ingress_values.PREFIX}backend-protocol")
     spoken = f", which is spoken to by {protocol} (backend-protocol)" if protocol else ""
     for (host, path), visit in outside.visits.items():
         words = f"GET http://{host}{path} -> {visit.code or visit.problem}"

@@ -9,11 +9,11 @@ import pytest
 
 from minikctl.plan import (
     ingress,
-    ingress_annotations,
     ingress_haproxy,
     ingress_routes,
     ingress_secrets,
     ingress_status,
+    ingress_values,
 )
 from tests.plan.ingress.cases import OURS, backend, certificate, make, path, routed, rule, view
 from tests.plan.proxy.cases import service
@@ -224,7 +224,7 @@ def test_a_host_shows_the_certificate_of_the_oldest_ingress() -> None:
 
 
 def test_other_names_of_a_host_show_its_certificate() -> None:
-    notes = {f"{ingress_annotations.PREFIX}server-alias": "X.test"}
+    notes = {f"{ingress_values.PREFIX}server-alias": "X.test"}
     tls = [{"hosts": ["h"], "secretName": "one"}, {"hosts": ["z"], "secretName": "two"}]
     one = make("i", rule("h", path("/", "a")), tls=tls, annotations=notes)
     found = ingress.routing(view(one, certificates=[certificate("one"), certificate("two")]))

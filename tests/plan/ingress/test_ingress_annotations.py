@@ -16,8 +16,9 @@ from minikctl.plan import (
     ingress_routes,
     ingress_secrets,
 )
-from minikctl.plan.ingress_annotations import PREFIX
-from minikctl.plan.ingress_options import Canary, Cookie, Options
+from minikctl.plan.ingress_options import Canary, Cookie, Options, Retries
+from minikctl.plan.ingress_values import PREFIX
+from minikctl.plan.proxy_view import Target
 from tests.plan.ingress.cases import make, path, rule, view
 from tests.plan.proxy.cases import service
 
@@ -53,7 +54,19 @@ OWN = {"http": 80, "https": 443}
         ("session_cookie_name", "a b"),
         ("session_cookie_path", "/;"),
         ("upstream_vhost", 'a"b'),
-        ("upstream_vhost", "$host"),
+        ("upstream_vhost", "$hostname"),
+        ("upstream_hash_by", "${nothing}"),
+        ("session_cookie_domain", "a.test,b.test"),
+        ("proxy_next_upstream", "error http_429"),
+        ("proxy_next_upstream", "error non_idempotent"),
+        ("proxy_cookie_path", "/a"),
+        ("proxy_cookie_path", "/ /; Secure"),
+        ("proxy_cookie_path", "~^/a /b"),
+        ("proxy_cookie_domain", "a.test $host"),
+        ("proxy_redirect_from", "~^http://x"),
+        ("proxy_redirect_to", "https://$http_host/"),
+        ("proxy_redirect_from", "http://"),
+        ("satisfy", "some"),
         ("proxy_read_timeout", "2147484"),
         ("proxy_body_size", "9999999999g"),
         ("server_alias", "*"),
@@ -72,7 +85,32 @@ def test_what_is_not_known_is_told() -> None:
     found = read(proxy_buffers_number="8", configuration_snippet="x")
     assert [reason for reason, _ in found.problems] == ["UnsupportedAnnotation"] * 2
     assert "raw configuration" in found.problems[0][1]
+    assert "no such buffers" in found.problems[1][1]
     assert found.shut == ""
+    assert "WebSockets are passed on" in read(websocket_services="a").problems[0][1]
+    on = read(ssl_passthrough="true", mirror_target="http://x", proxy_ssl_verify="on")
+    assert len(on.problems) == 3
+
+
+def test_annotations_of_other_controllers_are_told() -> None:
+    notes = {"haproxy.org/whitelist": "10.0.0.0/8", "cert-manager.io/issuer": "x", "nginx.org/a": "b"}
+    found = ingress.routing(view(make("i", rule("h", path("/", "a")), annotations=notes)))
+    (problem,) = found.problems
+    assert problem.reason == "ForeignAnnotation"
+    assert problem.message.startswith(
+        "haproxy.org/whitelist, nginx.org/a are annotations of another controller"
+    )
+    assert "haproxy.org/x is an annotation of" in ingress_annotations.foreign({"haproxy.org/x": ""})
+
+
+def test_what_is_so_anyway_is_not_told() -> None:
+    found = read(
+        ssl_passthrough="false", enable_modsecurity="False", enable_rewrite_log="0", proxy_http_version="1.1",
+        auth_always_set_cookie="true", preserve_trailing_slash="1", proxy_next_upstream_timeout="0",
+        proxy_cookie_path="off", proxy_redirect_from="default", satisfy="all", proxy_body_size=" ", affinity="",
+    )  # fmt: skip
+    assert found.problems == ()
+    assert found.is_plain
 
 
 @pytest.mark.parametrize(
@@ -81,6 +119,12 @@ def test_what_is_not_known_is_told() -> None:
         ({"auth_tls_secret": "x"}, None, "auth-tls-secret is not done"),
         ({"whitelist_source_range": "x"}, None, "cannot be read"),
         ({"auth_type": "digest"}, None, "digest is not done"),
+        ({"auth_type": 'ba"sic'}, None, "is not done"),
+        ({"auth_url": 'http://"'}, None, "is no URL"),
+        ({"auth_url": ""}, None, "is no URL"),
+        ({"whitelist_source_range": ""}, None, "cannot be read"),
+        ({"enable_modsecurity": "true"}, None, "enable-modsecurity is not done"),
+        ({"auth_type": "basic", "auth_secret_type": "auth-map"}, None, "no Secret of the Ingress' namespace"),
         ({"auth_type": "basic"}, None, "no Secret of the Ingress"),
         ({"auth_type": "basic"}, [("tim", "{SHA}x")], "no user"),
     ],
@@ -110,6 +154,16 @@ def test_values_are_understood() -> None:
     assert (read(ssl_redirect="true").https, read(force_ssl_redirect="true").https) == ("tls", "always")
     assert read(server_alias="a.test, *.b.test").aliases == ("a.test", "*.b.test")
     assert read(proxy_read_timeout="2147483", proxy_body_size="1g").problems == ()
+    assert (read(ssl_redirect="True").https, read(force_ssl_redirect="F").https) == ("tls", "")
+    assert read(backend_protocol="https").protocol == "HTTPS"
+    assert read(proxy_next_upstream_tries="3").retries == Retries((), 2)
+    assert read(proxy_next_upstream_tries="0").retries.count == 10
+    assert read(proxy_next_upstream="error, timeout").retries.after == (
+        "conn-failure empty-response",
+        "response-timeout",
+    )
+    assert read(session_cookie_domain=".A.test", affinity="cookie").cookie == Cookie(domain="A.test")
+    assert read(proxy_ssl_name="x").server_name == ""
     users = [("tim", HASH), ("old", "{SHA}x")]
     found = read(users, auth_type="basic", auth_secret="s")
     assert (found.users, found.shut) == ((("tim", HASH),), "")
@@ -149,6 +203,34 @@ def annotated(*rules: Any, **given: str) -> Any:
         ({"rewrite_target": "/x"}, "http-request set-path '/x'"),
         ({"upstream_vhost": "x"}, "http-request set-header Host 'x'"),
         ({"x_forwarded_prefix": "/p"}, "http-request set-header X-Forwarded-Prefix '/p'"),
+        (
+            {"upstream_vhost": "$service_name.${namespace}.svc.cluster.local"},
+            "http-request set-header Host 'a.default.svc.cluster.local'",
+        ),
+        ({"x_forwarded_prefix": "/$ingress_name/$http_x_a$arg_b"},
+         "http-request set-header X-Forwarded-Prefix '/i/%[req.hdr(x-a)]%[url_param(b)]'"),
+        ({"enable_access_log": "false"}, "  http-request set-log-level silent\n"),
+        ({"upstream_hash_by": "$http_x_user-$cookie_sid"},
+         "http-request set-var-fmt(txn.hashed) '%[req.hdr(x-user)]-%[req.cook(sid)]'"),
+        ({"upstream_hash_by": "${http_x_user}-a%"}, "set-var-fmt(txn.hashed) '%[req.hdr(x-user)]-a%%'"),
+        ({"upstream_hash_by": "$remote_addr", "load_balance": "ewma"},
+         "  balance hash var(txn.hashed)\n  hash-type consistent\n"),
+        ({"proxy_next_upstream": "error http_502"}, "  retry-on conn-failure empty-response 502\n"),
+        ({"proxy_next_upstream": "off", "proxy_next_upstream_tries": "3"}, "  retry-on none\n  retries 0\n"),
+        ({"proxy_next_upstream_tries": "1"}, "  retries 0\n"),
+        ({"proxy_cookie_path": "/ /app/;"},
+         "replace-header Set-Cookie '^(?i:(.*;\\s*path=))(?:/)(.*)$' '\\1/app/\\2'"),
+        ({"proxy_cookie_domain": ".in.test out.test"},
+         "replace-header Set-Cookie '^(?i:(.*;\\s*domain=)\\.?)(?i:in\\.test)(\\s*(?:;.*)?)$' '\\1out.test\\2'"),
+        ({"proxy_redirect_from": "http://", "proxy_redirect_to": "$scheme://$host/"},
+         "replace-header Location '^(?i:())(?:http://)(.*)$' '\\1%[ssl_fc,iif(https,http)]://%[var(txn.host)]/\\2'"),
+        ({"proxy_redirect_from": "/a", "proxy_redirect_to": "/b"},
+         "replace-header Refresh '^(?i:(.*url=))(?:/a)(.*)$' '\\1/b\\2'"),
+        ({"backend_protocol": "HTTPS", "proxy_ssl_server_name": "on", "proxy_ssl_name": "x"},
+         "ssl verify none alpn http/1.1,h2 sni var(txn.server_name)"),
+        ({"proxy_ssl_server_name": "on"}, "http-request set-var-fmt(txn.server_name) '%[var(txn.host)]'"),
+        ({"limit_rps": "1", "limit_whitelist": "10.0.0.0/8"}, "  http-request track-sc0 src if !free\n"),
+        ({"affinity": "cookie", "session_cookie_domain": "x.test"}, "attr 'Domain=x.test'"),
         ({"upstream_hash_by": "$request_uri"}, "hash-type consistent"),
         ({"load_balance": "ewma"}, "balance leastconn"),
         ({"proxy_connect_timeout": "3"}, "timeout connect 3s"),
@@ -372,3 +454,110 @@ def test_a_canary_may_go_by_one_thing_alone(wanted: Canary, conditions: list[str
         line.partition(" if { var(txn.backend) -m str a } ")[2] for line in ingress_backends.canary(route)
     ]
     assert found == conditions
+
+
+BASIC = {"auth_type": "basic", "auth_secret": "s", "satisfy": "any"}
+USERS = {("default", "s"): [("tim", HASH)]}
+
+
+def test_who_comes_from_near_need_not_sign_in() -> None:
+    """As with nginx, what one guard refuses another may let pass: who is denied can sign in."""
+    near = {"whitelist_source_range": "10.0.0.0/8", "denylist_source_range": "10.1.0.0/16"}
+    text = rendered(annotated(**BASIC, **near), users=USERS)
+    assert "set-var(txn.near) bool(true) if allowed !denied\n" in text
+    assert "deny_status 403" not in text
+    assert "!{ var(txn.known) -m bool } !{ var(txn.near) -m bool }\n" in text
+    allowed = rendered(annotated(**BASIC, whitelist_source_range="10.0.0.0/8"), users=USERS)
+    assert "set-var(txn.near) bool(true) if allowed\n" in allowed
+    denied = rendered(annotated(**BASIC, denylist_source_range="10.0.0.0/8"), users=USERS)
+    assert "txn.near" not in denied
+    assert "deny_status 403" not in denied
+
+
+def test_without_signing_in_ranges_count_alone() -> None:
+    assert "deny_status 403" in rendered(annotated(satisfy="any", whitelist_source_range="10.0.0.0/8"))
+
+
+def test_one_of_two_ways_to_sign_in_is_not_enough() -> None:
+    found = read([("tim", HASH)], auth_url="http://$host/", **BASIC)
+    assert not found.any_guard
+    assert "all of them have to let pass" in found.problems[0][1]
+    asked = rendered(annotated(auth_url="http://$host/", satisfy="any", whitelist_source_range="10.0.0.0/8"))
+    assert "http-request lua.external-auth get http 127.0.0.1:80 '$host' '/' , if !{ var(txn.near)" in asked
+
+
+def test_users_may_be_the_keys_of_a_secret() -> None:
+    def held(**data: str) -> Any:
+        return {"data": {name: base64.b64encode(text.encode()).decode() for name, text in data.items()}}
+
+    one = annotated(auth_type="basic", auth_secret="s", auth_secret_type="auth-map")
+    lines = annotated(auth_type="basic", auth_secret="s")
+    secrets = {("default", "s"): held(tim=HASH, auth="x:y")}
+    assert ingress_secrets.users([one], secrets) == {("default", "s"): (("auth", "x:y"), ("tim", HASH))}
+    assert ingress_secrets.users([lines], secrets) == {("default", "s"): (("x", "y"),)}
+    assert ingress_secrets.users([one], {("default", "s"): held()}) == {}
+    assert ingress_secrets.users([one, make("plain")], {}) == {}
+
+
+def test_a_service_may_be_used_by_its_own_address() -> None:
+    found = ingress.routing(view(annotated(service_upstream="true"), services=[service("a", ip="10.96.0.9")]))
+    assert found.backends["default_a_80:i"].targets == (Target("10.96.0.9", 80),)
+    headless = service("a", ip="None")
+    found = ingress.routing(view(annotated(service_upstream="true"), services=[headless]))
+    assert found.backends["default_a_80:i"].targets == (Target("10.1.0.2", 8080),)
+
+
+def test_another_service_answers_while_there_is_no_endpoint() -> None:
+    one = annotated(default_backend="b", denylist_source_range="10.0.0.0/8", affinity="cookie")
+    found = ingress.routing(view(one))
+    assert found.reserves == {"default_a_80:i": "default_a_80:i.reserve"}
+    slots = {name: haproxy.assign((), each.targets) for name, each in found.backends.items()}
+    text = ingress_haproxy.configuration(found, slots, ingress_haproxy.Place())
+    here = "{ var(txn.backend) -m str default_a_80:i } { nbsrv(default_a_80:i) eq 0 }"
+    assert f"http-request set-var(txn.backend) str(default_a_80:i.reserve) if {here}\n" in text
+    own = text.split("backend default_a_80:i.reserve\n")[1].split("backend ")[0]
+    assert "deny_status 403" in own
+    assert "10.1.0.3:8080" in own
+    assert "cookie " not in own
+    for line in ("X-Code 503", "X-Namespace 'default'", "X-Ingress-Name 'i'", "X-Service-Name 'a'",
+                 "X-Service-Port '80'", "X-Format %[req.hdr(accept)]"):  # fmt: skip
+        assert f"http-request set-header {line}\n" in own
+    for services in ([service("a")], [service("a"), {**service("b"), "spec": {"type": "ClusterIP"}}]):
+        found = ingress.routing(view(one, services=services))
+        assert (found.reserves, [each.reason for each in found.problems]) == ({}, ["InvalidAnnotation"])
+
+
+def test_a_canary_has_the_same_reserve() -> None:
+    beside = make(
+        "c", rule("h", path("/", "c")), annotations={PREFIX + "canary": "true", PREFIX + "canary-weight": "5"}
+    )
+    found = ingress.routing(view(annotated(default_backend="b"), beside))
+    assert len(found.reserves) == 3
+    assert {found.backends[own].targets for own in found.reserves.values()} == {(Target("10.1.0.3", 8080),)}
+
+
+def external(host: str, **port: Any) -> Any:
+    spec = {"type": "ExternalName", "externalName": host, "ports": [{"port": 80, **port}] if port else []}
+    return {"metadata": {"namespace": "default", "name": "a"}, "spec": spec}
+
+
+@pytest.mark.parametrize(
+    ("one", "targets", "reason"),
+    [
+        (external("b.default.svc.cluster.local"), (Target("10.96.0.9", 80),), ""),
+        (external("B.default.svc."), (Target("10.96.0.9", 80),), ""),
+        (external("b.default", targetPort=80), (Target("10.96.0.9", 80),), ""),
+        (external("b.default", name="x", targetPort="web"), (Target("10.96.0.9", 80),), ""),
+        (external("c.default"), (Target("10.1.0.4", 8080),), ""),
+        (external("b.default", targetPort=81), (), "PortNotFound"),
+        (external("b.other"), (), "UnsupportedBackend"),
+        (external("a.default"), (), "UnsupportedBackend"),
+        (external("example.com"), (), "UnsupportedBackend"),
+        (external("www.example.com"), (), "UnsupportedBackend"),
+    ],
+)
+def test_an_external_name_leads_to_services_of_the_cluster(one: Any, targets: Any, reason: str) -> None:
+    services = [one, service("b", ip="10.96.0.9"), service("c", ip="None")]
+    found = ingress.routing(view(make("i", rule("h", path("/", "a"))), services=services))
+    assert found.backends["default_a_80"].targets == targets
+    assert [each.reason for each in found.problems] == ([reason] if reason else [])

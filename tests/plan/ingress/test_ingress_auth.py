@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from minikctl.plan import haproxy, ingress, ingress_haproxy
-from minikctl.plan.ingress_annotations import PREFIX
 from minikctl.plan.ingress_routes import Routing
+from minikctl.plan.ingress_values import PREFIX
 from tests.plan.ingress.cases import make, path, rule, view
 from tests.plan.proxy.cases import service
 
@@ -62,7 +62,7 @@ def test_who_is_asked(url: str, words: str) -> None:
             "auth-method: it is one of GET, HEAD, POST",
         ),
         (
-            {"auth_url": "http://$host", "auth_signin": "http://$cookie_x/"},
+            {"auth_url": "http://$host", "auth_signin": "http://$hostname/"},
             "variables of nginx that mean nothing",
         ),
         ({"auth_url": "http://$host", "auth_signin": "nowhere"}, "is no URL"),
@@ -104,6 +104,10 @@ def test_a_host_of_any_ingress_is_none_that_is_asked_by_name() -> None:
             "/start?x=%%20&to=%[ssl_fc,iif(https,http)]://%[req.hdr(host)]%[pathq,url_enc]",
         ),
         ({"auth_signin": "/start?rd=$request_uri"}, "/start?rd=%[pathq]"),
+        (
+            {"auth_signin": "https://auth.test?rm=$request_method&rd=${http_x_back}"},
+            "https://auth.test?rm=%[method]&rd=%[req.hdr(x-back)]",
+        ),
     ],
 )
 def test_who_is_not_known_is_sent_to_sign_in(given: dict[str, str], location: str) -> None:
@@ -118,6 +122,12 @@ def test_headers_of_the_answer_are_passed_on() -> None:
     assert "external-auth post http 127.0.0.1:8000 '$host' '/auth' X-User,X-Mail\n" in text
     wrong = routes(auth_url="http://$host/auth", auth_response_headers="X User")
     assert [one.reason for one in wrong.problems] == ["InvalidAnnotation"]
+
+
+def test_where_to_go_afterwards_may_be_said() -> None:
+    text = configured(routes(auth_url="http://$host/auth", auth_request_redirect="https://$host$uri"))
+    line = "http-request set-var-fmt(txn.auth_redirect) 'https://%[var(txn.host)]%[path]'\n"
+    assert text.index(line) < text.index("http-request lua.external-auth ")
 
 
 def test_browsers_ask_before_without_credentials() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from minikctl.plan import haproxy, ingress, ingress_haproxy
 from minikctl.plan.haproxy import Rendered
-from minikctl.plan.ingress_annotations import PREFIX
+from minikctl.plan.ingress_values import PREFIX
 from minikctl.plan.proxy_view import Target
 from tests.plan.ingress.cases import certificate, make, path, rule, view
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from minikctl.plan import ingress, ingress_haproxy, ingress_users
-from minikctl.plan.ingress_annotations import PREFIX
+from minikctl.plan.ingress_values import PREFIX
 from tests.plan.ingress.cases import make, path, rule, view
 
 CRYPT, APACHE = ("tim", "$5$salt$x"), ("ann", "$apr1$salt$yz/.1")

@@ -570,14 +570,27 @@ def test_a_broken_link_of_an_ingress_is_named() -> None:
 
 def test_what_an_ingress_can_do_without_is_a_note() -> None:
     """The broken link is what keeps requests away, and is not hidden by an annotation that is not done."""
-    notes = {"nginx.ingress.kubernetes.io/proxy-buffers-number": "8"}
+    notes = {"nginx.ingress.kubernetes.io/mirror-target": "http://x"}
     obj = {**SHOWN, "metadata": {**SHOWN["metadata"], "annotations": notes}}
     view = replace(HTTP, ingresses=[obj])
     walked = ingress.walk(obj, view, SEEN)
     assert [link.words for link in walked if link.state is State.NOTE] == [
-        "nginx.ingress.kubernetes.io/proxy-buffers-number is not supported: it is not done"
+        "nginx.ingress.kubernetes.io/mirror-target is not supported: it is not done"
     ]
     assert verdict(walked) == ("", "")
+    assert verdict(ingress.walk(obj, replace(view, slices=[]), SEEN))[0] == "readiness"
+
+
+def test_behind_a_service_of_another_name_the_walk_goes_on() -> None:
+    """Annotations of other controllers are no reason why it does not work, either."""
+    spec = {"type": "ExternalName", "externalName": "web.default.svc.cluster.local"}
+    alias = {"metadata": {"namespace": "default", "name": "alias"}, "spec": spec}
+    obj = shown(routes.rule("web.localhost", routes.path("/", "alias")))
+    obj["metadata"]["annotations"] = {"haproxy.org/cors-enable": "true"}
+    view = replace(HTTP, ingresses=[obj], services=[*HTTP.services, alias])
+    walked = ingress.walk(obj, view, SEEN)
+    assert verdict(walked) == ("", "")
+    assert "which is web.default.svc.cluster.local" in [link.words for link in walked]
     assert verdict(ingress.walk(obj, replace(view, slices=[]), SEEN))[0] == "readiness"
 
 
