@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import operator
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from minikctl import errors
 from minikctl.drivers.bind import NameServers
 from minikctl.model import kinds, objects
-from minikctl.model.objects import Object
+from minikctl.model.objects import Key, Object
 from minikctl.network.settings import NetworkSettings
 from minikctl.network.tools import Tools
-from minikctl.plan import dns_records, dns_zones
+from minikctl.plan import dns_records, dns_zones, proxy_view
 from minikctl.plan.dns_records import Records
 from minikctl.runtime import clock as clocks
 from minikctl.runtime import tasks
@@ -59,6 +61,14 @@ class PodNames:
             self.records.pop(key, None)
 
 
+@dataclass(frozen=True)
+class _Part:
+    """The records of a Service by zone, and the objects that they were made of."""
+
+    of: Sequence[Object]
+    records: Mapping[str, Records]
+
+
 class RecordBook:
     """The records by what the API says now, made at most once for each state of it."""
 
@@ -66,9 +76,11 @@ class RecordBook:
         self._services = tools.informers.of(kinds.SERVICE)
         self._slices = tools.informers.of(kinds.ENDPOINT_SLICE)
         self._pods = tools.informers.of(kinds.POD)
+        self._namespaces = tools.informers.of(kinds.NAMESPACE)
         self._domain = settings.cluster.domain
         self.zones = zones(settings)
         self._names = PodNames(self._domain)
+        self._parts: dict[Key, _Part] = {}
         self._made: Mapping[str, Records] | None = None
         self._monotonic = tools.clock.monotonic
         self.cost = 0.0
@@ -76,7 +88,7 @@ class RecordBook:
 
     async def ready(self) -> None:
         """Return once the caches are filled."""
-        for source in (self._services, self._slices, self._pods):
+        for source in (self._services, self._slices, self._pods, self._namespaces):
             await source.synced()
 
     def subscribe(self, changed: Callable[[], None]) -> None:
@@ -92,6 +104,11 @@ class RecordBook:
                 self._names.follow(old, new)
                 expire(old, new)
 
+        def namespace(old: Object | None, new: Object | None) -> None:
+            if old is None or new is None:
+                expire(old, new)
+
+        self._namespaces.subscribe(namespace)
         self._services.subscribe(expire)
         self._slices.subscribe(expire)
         self._pods.subscribe(pod)
@@ -100,12 +117,28 @@ class RecordBook:
         """Return the records of each zone; the same object again while nothing changed."""
         if self._made is None:
             began = self._monotonic()
-            services, slices = self._services.items(), self._slices.items()
-            view = dns_records.View(tuple(services), tuple(slices), (), self._domain)
-            made = dns_records.by_zone(dns_records.desired(view), self.zones)
+            spaces = [objects.name(one) for one in self._namespaces.items()]
+            common = dns_records.by_zone(dns_records.of_all(spaces, self._domain), self.zones)
+            parts = [common, *self._of_services()]
+            made = {zone: dns_records.joined(part[zone] for part in parts) for zone in self.zones}
             self._made = {**made, self._domain: {**made[self._domain], **self._names.records}}
             self.cost = self._monotonic() - began
         return self._made
+
+    def _of_services(self) -> Iterable[Mapping[str, Records]]:
+        """Return the records of each Service by zone; only those of what has changed are made."""
+        pieces = proxy_view.slices_by_service(self._slices.items())
+        parts: dict[Key, _Part] = {}
+        for service in self._services.items():
+            key = objects.key(service)
+            of = [service, *pieces.get(key, ())]
+            part = self._parts.get(key)
+            if part is None or len(part.of) != len(of) or any(map(operator.is_not, part.of, of)):
+                records = dns_records.of_service(service, of[1:], self._domain)
+                part = _Part(of, dns_records.by_zone(records, self.zones))
+            parts[key] = part
+        self._parts = parts
+        return [part.records for part in parts.values()]
 
     def servers(self) -> dict[str, str]:
         """Return the address of each name server pod, by its uid."""

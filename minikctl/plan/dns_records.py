@@ -1,4 +1,8 @@
-"""The cluster's DNS records, as the DNS-based service discovery specification 1.1.0 has them."""
+"""The cluster's DNS records: those of the DNS-based service discovery specification 1.1.0, and CoreDNS' own.
+
+These are SRV records of all ports at the names of Services and endpoints, addresses at the names of ports,
+and names of endpoints of Services that have an address.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,7 @@ from typing import Any
 
 from minikctl.model import objects
 from minikctl.plan import proxy_view
-from minikctl.plan.dns_zones import reverse_name
+from minikctl.plan.dns_zones import MARKER, reverse_name
 
 SPECIFICATION = "1.1.0"
 LABEL_LIMIT = 63
@@ -33,6 +37,17 @@ class View:
     slices: tuple[objects.Object, ...]
     pods: tuple[objects.Object, ...]
     domain: str
+    namespaces: tuple[str, ...] = ()
+    """Those that there are: their names exist, without data of any type, whatever is in them."""
+
+
+@dataclass(frozen=True)
+class _Way:
+    """One port at one address, and the name to ask for it, without the domain."""
+
+    port: Mapping[str, Any]
+    host: str
+    address: str
 
 
 class _Found:
@@ -48,28 +63,69 @@ class _Found:
         if fits(owner):
             self.sets[owner, type].add(data)
 
+    def records(self) -> Records:
+        """Return what was collected."""
+        return {key: frozenset(data) for key, data in self.sets.items()}
+
     def pointer(self, address: str, name: str) -> None:
         self.sets[reverse_name(address), "PTR"].add(f"{name.lower()}.{self.domain}.")
 
-    def service_record(self, port: Mapping[str, Any], number: int, owner: str, target: str) -> None:
-        """Add the SRV record of a port that has a name."""
-        if port.get("name"):
-            protocol = str(port.get("protocol") or "TCP").lower()
-            data = f"0 100 {number} {target.lower()}.{self.domain}."
-            self.add(f"_{port['name']}._{protocol}.{owner}", "SRV", data)
+    def ports(self, name: str, ways: Sequence[_Way]) -> None:
+        """Add the SRV records of a Service: all at its name, and those of each named port at the port's."""
+        self.services(name, ways)
+        named: defaultdict[str, list[_Way]] = defaultdict(list)
+        for way in ways:
+            if way.port.get("name"):
+                protocol = str(way.port.get("protocol") or "TCP").lower()
+                named[f"_{way.port['name']}._{protocol}.{name}"].append(way)
+        for owner, some in named.items():
+            self.services(owner, some)
+            for way in some:
+                self.add(owner, "A", way.address)
+
+    def services(self, owner: str, ways: Sequence[_Way]) -> None:
+        """Add SRV records that share the weight of 100."""
+        for way in ways:
+            if number := int(way.port.get("port") or 0):
+                weight = max(1, 100 // len(ways))
+                self.add(owner, "SRV", f"0 {weight} {number} {way.host.lower()}.{self.domain}.")
 
 
 def desired(view: View) -> Records:
     """Return all records that cluster DNS has to hold, besides the zones' own SOA and NS."""
-    found = _Found(view.domain)
-    found.add("dns-version", "TXT", f'"{SPECIFICATION}"')
     pieces = proxy_view.slices_by_service(view.slices)
-    for service in view.services:
-        _service(found, service, pieces.get(objects.key(service), ()))
-    for pod in view.pods:
-        if record := of_pod(pod, view.domain):
-            found.sets[record[0]].add(record[1])
-    return {key: frozenset(data) for key, data in found.sets.items()}
+    parts = [of_all(view.namespaces, view.domain)]
+    parts += [of_service(one, pieces.get(objects.key(one), ()), view.domain) for one in view.services]
+    pods = [of_pod(one, view.domain) for one in view.pods]
+    parts += [{one[0]: frozenset({one[1]})} for one in pods if one]
+    return joined(parts)
+
+
+def of_all(namespaces: Iterable[str], domain: str) -> Records:
+    """Return what is no Service's and no pod's."""
+    found = _Found(domain)
+    found.add("dns-version", "TXT", f'"{SPECIFICATION}"')
+    for namespace in namespaces:
+        for kind in ("svc", "pod"):
+            found.add(f"{MARKER}.{namespace}.{kind}", "TXT", '"namespace"')
+    return found.records()
+
+
+def of_service(service: objects.Object, slices: Sequence[objects.Object], domain: str) -> Records:
+    """Return the records of a Service with these slices."""
+    found = _Found(domain)
+    _service(found, service, slices)
+    return found.records()
+
+
+def joined(parts: Iterable[Records]) -> Records:
+    """Return the records of all parts together; an address may have names by several Services."""
+    found: dict[RecordKey, frozenset[str]] = {}
+    for part in parts:
+        for key, data in part.items():
+            held = found.get(key)
+            found[key] = data if held is None else held | data
+    return found
 
 
 def _service(found: _Found, service: objects.Object, slices: Sequence[objects.Object]) -> None:
@@ -84,25 +140,35 @@ def _service(found: _Found, service: objects.Object, slices: Sequence[objects.Ob
     for address in addresses:
         found.add(name, "A", address)
         found.pointer(address, name)
-    if addresses:
-        for port in spec.get("ports") or ():
-            found.service_record(port, int(port.get("port") or 0), name, name)
-    elif spec.get("clusterIP") == "None":
-        _headless(found, name, slices)
+    ways = [_Way(port, name, address) for port in spec.get("ports") or () for address in addresses]
+    if addresses or spec.get("clusterIP") == "None":
+        behind = _endpoints(found, name, slices, headless=not addresses)
+        found.ports(name, ways if addresses else behind)
 
 
-def _headless(found: _Found, name: str, slices: Sequence[objects.Object]) -> None:
+def _endpoints(
+    found: _Found, name: str, slices: Sequence[objects.Object], *, headless: bool
+) -> Sequence[_Way]:
+    """Add the names of the ready endpoints of a Service; return the ways there."""
+    ways: list[_Way] = []
+    hosts: defaultdict[str, list[_Way]] = defaultdict(list)
     for piece in slices:
+        ports = piece.get("ports") or ()
         for entry in piece.get("endpoints") or ():
             if (entry.get("conditions") or {}).get("ready") is False:
                 continue
             for address in entry.get("addresses") or ():
                 host = f"{entry.get('hostname') or dashed(address)}.{name}"
-                found.add(name, "A", address)
+                if headless:
+                    found.add(name, "A", address)
                 found.add(host, "A", address)
                 found.pointer(address, host)
-                for port in piece.get("ports") or ():
-                    found.service_record(port, int(port.get("port") or 0), name, host)
+                own = [_Way(port, host, address) for port in ports]
+                hosts[host] += own
+                ways += own
+    for host, some in hosts.items():
+        found.services(host, some)
+    return ways
 
 
 def of_pod(pod: objects.Object, domain: str) -> tuple[RecordKey, str] | None:

@@ -13,6 +13,8 @@ KEY_ALGORITHM = "hmac-sha256"
 TTL = 5
 MARKER = "_minikctl"
 """Below each zone's name: a TXT record that says which run of the control plane filled the zone."""
+SERVICE = "kube-dns.kube-system.svc"
+"""The name server's name in the cluster's domain."""
 OVERRIDES = "overrides.invalid"
 """The zone of names that are answered before anything else; nobody may ask for it by its name."""
 LIMITS_FILE = "limits.conf"
@@ -116,13 +118,13 @@ def zone_file(zone: str) -> str:
 
 def zone_text(zone: str, config: ServerConfig) -> str:
     """Return what a zone holds before any record is in it; its SOA tells the TTL of records to come."""
-    ttl, server = config.ttl, f"ns.dns.{config.domain}."
+    ttl, server, origin = config.ttl, f"{SERVICE}.{config.domain}.", f"ns.dns.{config.domain}."
     lines = [
-        f"{zone}. {ttl} IN SOA {server} hostmaster.{config.domain}. 1 7200 1800 86400 {ttl}",
+        f"{zone}. {ttl} IN SOA {origin} hostmaster.{config.domain}. 1 7200 1800 86400 {ttl}",
         f"{zone}. {ttl} IN NS {server}",
     ]
     if zone == config.domain:
-        lines.append(f"{server} {ttl} IN A {config.address}")
+        lines += [f"{name} {ttl} IN A {config.address}" for name in (origin, server)]
     return "".join(line + "\n" for line in lines)
 
 
@@ -137,9 +139,10 @@ def named_conf(config: ServerConfig) -> str:
         " category default { out; }; category lame-servers { null; }; };",
     ]
     for zone in config.zones:
+        # Names of ports have addresses, too: what begins with "_" is no host name to a server that checks.
         blocks.append(
             f'zone "{zone}" {{ type primary; file "{zone_file(zone)}"; '
-            f'allow-update {{ key "{KEY_NAME}"; }}; max-journal-size 1m; }};'
+            f'check-names ignore; allow-update {{ key "{KEY_NAME}"; }}; max-journal-size 1m; }};'
         )
     if config.overrides:
         kept = "allow-query { none; }; check-names ignore;"

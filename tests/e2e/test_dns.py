@@ -94,6 +94,7 @@ OWN = {
 }
 OBJECTS = [
     {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}},
+    {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "vacant"}},
     service("web", "db", ports=PORTS),
     service("nameless", "db", ports=[{"port": 80}]),
     service("db", "db", clusterIP="None", ports=PORTS),
@@ -158,7 +159,7 @@ def test_a_headless_service_has_its_ready_pods(names: Names) -> None:
     assert names.ask(hosts[1]).data("A") == [two]
     # A headless Service translates nothing: what it has is the port that the pods listen at.
     assert names.ask(f"_http._tcp.db.{ZONE}", "SRV").data("SRV") == sorted(
-        f"0 100 8080 {host}" for host in hosts
+        f"0 50 8080 {host}" for host in hosts
     )
     assert names.ask(f"portless.{ZONE}").data("A") == sorted([one, two])
     assert names.ask(f"early.{ZONE}").data("A") == [names.address["late"]]
@@ -188,17 +189,40 @@ def test_pods_have_names_by_address(names: Names) -> None:
     assert names.ask(f"192-0-2-1.{NAMESPACE}.pod.cluster.local").denies("NXDOMAIN")
 
 
+def test_what_coredns_has_beside_the_specification(names: Names) -> None:
+    web, one = names.address["web"], names.address["one"]
+    host = f"{names.dashed('one')}.web.{ZONE}."  # a host name is one below the pod's subdomain only
+    assert names.ask(f"web.{ZONE}", "SRV").data("SRV") == [f"0 50 {port} web.{ZONE}." for port in (53, 80)]
+    assert names.ask(f"nameless.{ZONE}", "SRV").data("SRV") == [f"0 100 80 nameless.{ZONE}."]
+    assert names.ask(f"_http._tcp.web.{ZONE}").data("A") == [web]
+    assert names.ask(host).data("A") == [one]
+    assert host in names.ask(ipaddress.ip_address(one).reverse_pointer, "PTR").data("PTR")
+    assert names.ask(f"one.db.{ZONE}", "SRV").data("SRV") == [
+        f"0 50 {port} one.db.{ZONE}." for port in (53, 8080)
+    ]
+    assert names.ask("cluster.local", "NS").data("NS") == ["kube-dns.kube-system.svc.cluster.local."]
+    assert names.ask("ns.dns.cluster.local").data("A") == [SERVER]
+    assert len(names.ask("cluster.local", "SOA").data("SOA")) == 1
+
+
 @pytest.mark.parametrize(
     ("name", "type"),
     [
         (f"web.{ZONE}", "AAAA"),
         (f"db.{ZONE}", "AAAA"),
         (f"web.{ZONE}", "MX"),
-        (f"web.{ZONE}", "SRV"),
-        (f"_http._tcp.web.{ZONE}", "A"),
+        (f"web.{ZONE}", "SOA"),
+        (f"web.{ZONE}", "TYPE64999"),
+        (f"_http._tcp.web.{ZONE}", "AAAA"),
         (f"_tcp.web.{ZONE}", "A"),
         (ZONE, "A"),
+        ("vacant.svc.cluster.local", "A"),
+        ("vacant.svc.cluster.local", "TXT"),
+        ("vacant.pod.cluster.local", "A"),
+        ("cluster.local", "A"),
         ("svc.cluster.local", "A"),
+        ("svc.cluster.local", "NS"),
+        ("pod.cluster.local", "A"),
         ("dns-version.cluster.local", "A"),
     ],
 )
@@ -216,6 +240,12 @@ def test_names_that_exist_have_no_data_of_other_types(names: Names, name: str, t
         (f"_http._udp.web.{ZONE}", "SRV"),
         (f"_tcp.nameless.{ZONE}", "SRV"),
         (f"missing.db.{ZONE}", "A"),
+        (f"any.{ZONE}", "A"),
+        (f"*.{ZONE}", "A"),
+        (f"a.b.web.{ZONE}", "A"),
+        (f"one.outer.{ZONE}", "A"),
+        ("absent.svc.cluster.local", "NS"),
+        ("absent.pod.cluster.local", "A"),
         ("web.elsewhere.svc.cluster.local", "A"),
         ("missing.cluster.local", "A"),
     ],

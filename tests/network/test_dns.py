@@ -55,6 +55,37 @@ async def test_a_server_is_filled_as_soon_as_it_has_an_address() -> None:
         assert world.servers.lookup("10.1.0.53", "20.0.96.10.in-addr.arpa.", "PTR")
 
 
+async def test_a_namespace_has_a_name_for_as_long_as_it_is_there() -> None:
+    world = World()
+    world.client.put(server("dns-1"))
+    key = "_minikctl.shop.svc.cluster.local.", "TXT"
+    shop = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}}
+    async with world.running(world.dns.run()):
+        world.client.put(shop)
+        await world.turn()
+        assert world.servers.lookup("10.1.0.53", *key)
+        world.servers.updates.clear()
+        world.client.put({**shop, "status": {"phase": "Active"}})
+        await world.turn()
+        assert world.servers.updates == []
+        world.client.remove(kinds.NAMESPACE, "", "shop")
+        await world.turn()
+        assert not world.servers.lookup("10.1.0.53", *key)
+
+
+async def test_endpoints_have_names_while_they_are_ready() -> None:
+    world = World()
+    world.client.put(server("dns-1"))
+    host = "10-1-0-2.web.default.svc.cluster.local.", "A"
+    async with world.running(world.dns.run()):
+        for ready in (True, False, True):
+            piece = cases.endpoint_slice("web", cases.endpoint("10.1.0.2", ready=ready))
+            world.client.put({"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", **piece})
+            await world.turn()
+            assert bool(world.servers.lookup("10.1.0.53", *host)) == ready
+            assert world.web() == {"10.96.0.20"}
+
+
 async def test_only_what_differs_is_sent_and_changes_are_gathered() -> None:
     world = World()
     world.client.put(server("dns-1"))
@@ -65,7 +96,8 @@ async def test_only_what_differs_is_sent_and_changes_are_gathered() -> None:
         world.client.put(cases.service("web", "10.96.0.22"))
         await world.turn()
         forward = [changes for _, zone, changes in world.servers.updates if zone == ZONE]
-        assert [set(changes) for changes in forward] == [{WEB, ("new.default.svc.cluster.local.", "A")}]
+        new = "new.default.svc.cluster.local."
+        assert [set(changes) for changes in forward] == [{WEB, (new, "A"), (new, "SRV")}]
 
 
 async def test_what_is_gone_is_deleted() -> None:

@@ -19,7 +19,7 @@ def records(*services: Any, slices: Any = (), pods: Any = ()) -> dict[tuple[str,
     return found
 
 
-def test_a_service_has_an_address_a_pointer_and_its_named_ports() -> None:
+def test_a_service_has_an_address_a_pointer_and_its_ports() -> None:
     web = service(
         "web",
         ports=[{"name": "http", "port": 80}, {"name": "dns", "port": 53, "protocol": "UDP"}, {"port": 9}],
@@ -28,8 +28,11 @@ def test_a_service_has_an_address_a_pointer_and_its_named_ports() -> None:
     assert records(web) == {
         (name, "A"): {"10.96.0.20"},
         ("20.0.96.10.in-addr.arpa.", "PTR"): {name},
+        (name, "SRV"): {f"0 33 80 {name}", f"0 33 53 {name}", f"0 33 9 {name}"},
         (f"_http._tcp.{name}", "SRV"): {f"0 100 80 {name}"},
+        (f"_http._tcp.{name}", "A"): {"10.96.0.20"},
         (f"_dns._udp.{name}", "SRV"): {f"0 100 53 {name}"},
+        (f"_dns._udp.{name}", "A"): {"10.96.0.20"},
     }
 
 
@@ -39,25 +42,47 @@ def test_a_headless_service_has_the_names_of_its_ready_endpoints() -> None:
         endpoint("10.1.0.2", hostname="DB-0"),
         endpoint("10.1.0.3"),
         endpoint("10.1.0.4", ready=False),
-        ports=[{"name": "sql", "port": 5432, "protocol": "TCP"}, {"port": 1}],
+        ports=[{"name": "sql", "port": 5432, "protocol": "TCP"}, {"port": 1}, {"name": "all"}],
     )
     name = "db.default.svc.cluster.local."
+    first, second = f"db-0.{name}", f"10-1-0-3.{name}"
     assert records(service("db", "None"), slices=[piece]) == {
         (name, "A"): {"10.1.0.2", "10.1.0.3"},
-        (f"db-0.{name}", "A"): {"10.1.0.2"},
-        (f"10-1-0-3.{name}", "A"): {"10.1.0.3"},
-        ("2.0.1.10.in-addr.arpa.", "PTR"): {f"db-0.{name}"},
-        ("3.0.1.10.in-addr.arpa.", "PTR"): {f"10-1-0-3.{name}"},
-        (f"_sql._tcp.{name}", "SRV"): {f"0 100 5432 db-0.{name}", f"0 100 5432 10-1-0-3.{name}"},
+        (first, "A"): {"10.1.0.2"},
+        (second, "A"): {"10.1.0.3"},
+        ("2.0.1.10.in-addr.arpa.", "PTR"): {first},
+        ("3.0.1.10.in-addr.arpa.", "PTR"): {second},
+        (name, "SRV"): {f"0 16 {port} {host}" for port in (1, 5432) for host in (first, second)},
+        (first, "SRV"): {f"0 33 1 {first}", f"0 33 5432 {first}"},
+        (second, "SRV"): {f"0 33 1 {second}", f"0 33 5432 {second}"},
+        (f"_sql._tcp.{name}", "SRV"): {f"0 50 5432 {first}", f"0 50 5432 {second}"},
+        (f"_sql._tcp.{name}", "A"): {"10.1.0.2", "10.1.0.3"},
+        (f"_all._tcp.{name}", "A"): {"10.1.0.2", "10.1.0.3"},
+    }
+
+
+def test_of_many_endpoints_each_has_a_share() -> None:
+    piece = endpoint_slice("db", *(f"10.1.0.{last}" for last in range(150)))
+    found = records(service("db", "None"), slices=[piece])["db.default.svc.cluster.local.", "SRV"]
+    assert {data.split()[1] for data in found} == {"1"}
+
+
+def test_namespaces_exist_without_data() -> None:
+    view = dns_records.View((), (), (), "cluster.local", ("shop",))
+    assert {name for name, _ in dns_records.desired(view)} == {
+        "dns-version.cluster.local.",
+        "_minikctl.shop.svc.cluster.local.",
+        "_minikctl.shop.pod.cluster.local.",
     }
 
 
 def test_a_port_whose_name_has_no_room_in_a_label_has_no_record_and_harms_no_other() -> None:
     ports = [{"name": "p" * 63, "port": 80}, {"name": "q" * 62, "port": 81}]
     found = records(service("web", ports=ports))
-    assert [name[:5] for name, type in found if type == "SRV"] == ["_qqqq"]
+    assert [name[:5] for name, type in found if type == "SRV" and name[0] == "_"] == ["_qqqq"]
     piece = endpoint_slice("db", "10.1.0.2", ports=[{"name": "p" * 63, "port": 80, "protocol": "TCP"}])
-    assert not [name for name, type in records(service("db", "None"), slices=[piece]) if type == "SRV"]
+    found = records(service("db", "None"), slices=[piece])
+    assert not [name for name, type in found if type == "SRV" and name[0] == "_"]
 
 
 def test_a_headless_service_without_ready_endpoints_has_no_name() -> None:
@@ -65,9 +90,19 @@ def test_a_headless_service_without_ready_endpoints_has_no_name() -> None:
     assert records(service("db", "")) == {}
 
 
-def test_a_service_by_addresses_has_nothing_of_its_endpoints() -> None:
-    found = records(service("web"), slices=[endpoint_slice("web", endpoint("10.1.0.2", hostname="a"))])
-    assert not any("10.1.0.2" in data for data in found.values())
+def test_endpoints_of_a_service_with_an_address_have_names() -> None:
+    piece = endpoint_slice("web", endpoint("10.1.0.2", hostname="a"), endpoint("10.1.0.3", ready=False))
+    other = {**piece, "metadata": {**piece["metadata"], "labels": {"kubernetes.io/service-name": "api"}}}
+    both = [service("web"), service("api", "10.96.0.21")]
+    found = records(*both, slices=[piece, other])
+    for name in ("web", "api"):
+        host = f"a.{name}.default.svc.cluster.local."
+        assert found[host, "A"] == {"10.1.0.2"}
+        assert found[host, "SRV"] == {f"0 100 8080 {host}"}
+        assert "10.1.0.2" not in found[f"{name}.default.svc.cluster.local.", "A"]
+    names = {f"a.{name}.default.svc.cluster.local." for name in ("web", "api")}
+    assert found["2.0.1.10.in-addr.arpa.", "PTR"] == names
+    assert not any("10.1.0.3" in data for data in found.values())
 
 
 @pytest.mark.parametrize("name", ["db.example.com", "db.example.com."])
