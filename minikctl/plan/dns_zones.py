@@ -13,8 +13,6 @@ KEY_ALGORITHM = "hmac-sha256"
 TTL = 5
 MARKER = "_minikctl"
 """Below each zone's name: a TXT record that says which run of the control plane filled the zone."""
-SERVICE = "kube-dns.kube-system.svc"
-"""The name server's name in the cluster's domain."""
 OVERRIDES = "overrides.invalid"
 """The zone of names that are answered before anything else; nobody may ask for it by its name."""
 LIMITS_FILE = "limits.conf"
@@ -118,13 +116,13 @@ def zone_file(zone: str) -> str:
 
 def zone_text(zone: str, config: ServerConfig) -> str:
     """Return what a zone holds before any record is in it; its SOA tells the TTL of records to come."""
-    ttl, server, origin = config.ttl, f"{SERVICE}.{config.domain}.", f"ns.dns.{config.domain}."
+    ttl, server = config.ttl, f"ns.dns.{config.domain}."
     lines = [
-        f"{zone}. {ttl} IN SOA {origin} hostmaster.{config.domain}. 1 7200 1800 86400 {ttl}",
+        f"{zone}. {ttl} IN SOA {server} hostmaster.{config.domain}. 1 7200 1800 86400 {ttl}",
         f"{zone}. {ttl} IN NS {server}",
     ]
     if zone == config.domain:
-        lines += [f"{name} {ttl} IN A {config.address}" for name in (origin, server)]
+        lines.append(f"{server} {ttl} IN A {config.address}")
     return "".join(line + "\n" for line in lines)
 
 
@@ -177,7 +175,9 @@ def _options(config: ServerConfig) -> str:
     # Left unsaid, questions are told whenever there is a channel for them, at half of the server's time.
     lines.append(f"querylog {'yes' if config.log else 'no'};")
     if config.overrides:
-        lines.append(f'response-policy {{ zone "{OVERRIDES}"; }} qname-wait-recurse no add-soa no;')
+        lines.append(
+            f'response-policy {{ zone "{OVERRIDES}"; }} qname-wait-recurse no add-soa no recursive-only no;'
+        )
     if config.forwarders:
         lines.append(f"forwarders {{ {_listed(config.forwarders)} }};")
         lines.append("forward only;")

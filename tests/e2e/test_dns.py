@@ -200,7 +200,7 @@ def test_what_coredns_has_beside_the_specification(names: Names) -> None:
     assert names.ask(f"one.db.{ZONE}", "SRV").data("SRV") == [
         f"0 50 {port} one.db.{ZONE}." for port in (53, 8080)
     ]
-    assert names.ask("cluster.local", "NS").data("NS") == ["kube-dns.kube-system.svc.cluster.local."]
+    assert names.ask("cluster.local", "NS").data("NS") == ["ns.dns.cluster.local."]
     assert names.ask("ns.dns.cluster.local").data("A") == [SERVER]
     assert len(names.ask("cluster.local", "SOA").data("SOA")) == 1
 

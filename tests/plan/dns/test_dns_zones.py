@@ -47,9 +47,8 @@ def test_every_zone_begins_with_its_authority() -> None:
     files = dns_zones.files(CONFIG)
     assert files["cluster.local.zone"].splitlines() == [
         "cluster.local. 5 IN SOA ns.dns.cluster.local. hostmaster.cluster.local. 1 7200 1800 86400 5",
-        "cluster.local. 5 IN NS kube-dns.kube-system.svc.cluster.local.",
+        "cluster.local. 5 IN NS ns.dns.cluster.local.",
         "ns.dns.cluster.local. 5 IN A 10.96.0.10",
-        "kube-dns.kube-system.svc.cluster.local. 5 IN A 10.96.0.10",
     ]
     assert len(files["96.10.in-addr.arpa.zone"].splitlines()) == 2
 
@@ -95,5 +94,5 @@ def test_with_forwarders_other_names_are_asked_for_there_only() -> None:
 def test_zones_begin_with_the_ttl_that_records_are_to_have() -> None:
     files = dns_zones.files(replace(CONFIG, ttl=30))
     lines = files["cluster.local.zone"].splitlines()
-    assert [line.split()[1] for line in lines] == ["30"] * 4
+    assert [line.split()[1] for line in lines] == ["30"] * 3
     assert lines[0].endswith(" 86400 30")
