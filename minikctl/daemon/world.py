@@ -41,6 +41,10 @@ RETRY_SECONDS = 0.5
 RETRY_LIMIT_SECONDS = 2.0
 RESTART_LIMIT_SECONDS = 30.0
 UNANSWERED = "the container engine has not answered yet"
+ROOTLESS = (
+    "this Docker engine is rootless: its containers' addresses cannot be reached from this machine, "
+    "as probes, cluster DNS and webhooks need it; name one that is not, by DOCKER_HOST or docker context"
+)
 
 
 @dataclass(frozen=True)
@@ -205,6 +209,8 @@ class World:
         answered, self._answered = self._answered, False
         info = await engine.info()
         self._answered = True
+        if info.rootless:
+            raise errors.DriverError(ROOTLESS)
         if not answered:  # else it is known what preparing failed at
             self._fail(f"the container engine answers; {launcher.PREPARING}")
         home, routes = self._core.home, self._runtime.routes
@@ -259,9 +265,9 @@ class World:
 
 
 def shares_host(info: engines.EngineInfo) -> bool:
-    """Tell whether the engine's host is this machine itself, not a virtual one or a user's own network."""
+    """Tell whether the engine's host is this machine itself, not a virtual one."""
     here = platform.uname()
-    return not info.rootless and (info.kernel, info.name) == (here.release, here.node)
+    return (info.kernel, info.name) == (here.release, here.node)
 
 
 def _first(error: BaseException) -> BaseException:

@@ -176,9 +176,12 @@ class Namespace:
             self.ear = _listening(files, NETLINK_NETFILTER, GROUP_NFTABLES)
             self.roads = _listening(files, NETLINK_ROUTE, GROUP_IPV4_ROUTE)
             self.telling = (self.ear.fileno(), self.roads.fileno(), self.life)
-        except OSError as error:
+        except (FileNotFoundError, ProcessLookupError) as error:
             self._leave()
             raise commands.Refused(f"process {pid} no longer belongs to container {container}") from error
+        except OSError as error:
+            self._leave()
+            raise commands.Refused(f"the namespace of process {pid}: {error.strerror}") from error
         except commands.Refused:
             self._leave()
             raise

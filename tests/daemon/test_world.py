@@ -15,7 +15,7 @@ from minikctl.client.informer import Informers
 from minikctl.client.settings import ClusterSettings
 from minikctl.daemon.core import Core
 from minikctl.daemon.runtimes import Runtime
-from minikctl.daemon.world import UNANSWERED, World
+from minikctl.daemon.world import ROOTLESS, UNANSWERED, World
 from minikctl.drivers.engine import EngineInfo
 from minikctl.drivers.fake_engine import FakeEngine
 from minikctl.drivers.routes import NoRoutes
@@ -47,6 +47,33 @@ class Starting(FakeEngine):
         if self.down:
             raise errors.EngineUnavailable(self.down)
         return await super().info()
+
+
+class Rootless(FakeEngine):
+    """Runs in a network of its user's own."""
+
+    async def info(self) -> EngineInfo:
+        return dataclasses.replace(await super().info(), rootless=True)
+
+
+async def test_a_rootless_engine_is_not_begun_with_and_that_is_told(tmp_path: Path) -> None:
+    clock = FakeClock()
+
+    async def image() -> str:
+        raise AssertionError("nothing is to be made there")
+
+    core = core_of(settings=ClusterSettings(name="lab"), home=ClusterHome("lab", str(tmp_path)), clock=clock)
+    runtime: Any = SimpleNamespace(
+        engine=Rootless(clock), infra_image=image, routes=NoRoutes(), relay=lambda _: SimpleNamespace()
+    )
+    world = World(core, cast("Runtime", runtime))
+    work = asyncio.create_task(world.run())
+    try:
+        await settle()
+        assert world.problem == ROOTLESS
+    finally:
+        work.cancel()
+        await asyncio.wait([work])
 
 
 async def test_that_preparing_goes_on_is_told_also_after_the_engine_was_away(tmp_path: Path) -> None:
