@@ -18,6 +18,8 @@ class FakeProxy:
         self.certificates: list[str] = []
         self.refuses: Callable[[Mapping[str, str]], str] = lambda _: ""
         self.answers = True
+        self.room = True
+        self.doubted = False
 
     def held(self) -> Mapping[str, str]:
         """Return the files in use."""
@@ -25,7 +27,17 @@ class FakeProxy:
 
     def keep(self, files: Mapping[str, str]) -> None:
         """Keep the files for the next start."""
+        if not self.room:
+            raise errors.DriverError("the proxy's files cannot be written: No space left on device")
         self.files = dict(files)
+
+    def doubt(self) -> None:
+        """Note that what runs is about to be changed."""
+        self.doubted = True
+
+    def settle(self) -> None:
+        """Note that what runs is what is held."""
+        self.doubted = False
 
     async def load(self, container_id: str, files: Mapping[str, str], *, looked_at: bool = True) -> None:
         """Switch to these files."""

@@ -23,6 +23,7 @@ MOUNT = "/haproxy"
 """Where the container sees the directory."""
 CURRENT = "current"
 SOCKETS = "run"
+DOUBT = "doubted"
 TIMEOUT_SECONDS = 10.0
 RELOAD_SECONDS = 10.0
 LOOK_SECONDS = 1.0
@@ -45,6 +46,19 @@ class Proxy(Protocol):
 
     def keep(self, files: Mapping[str, str]) -> None:
         """Make these the files that the proxy starts with next time; a running one does not notice."""
+        ...
+
+    @property
+    def doubted(self) -> bool:
+        """Whether what runs may differ from what is held: whoever was changing it did not ``settle``."""
+        ...
+
+    def doubt(self) -> None:
+        """Note, for whoever comes next, that the running process is about to be changed."""
+        ...
+
+    def settle(self) -> None:
+        """Note that the running process has what is held."""
         ...
 
     async def load(self, container_id: str, files: Mapping[str, str], *, looked_at: bool = True) -> None:
@@ -89,6 +103,21 @@ class HaproxyContainer:
         with _written():
             self.prepare()
         self._switch(self._staged(files))
+
+    @property
+    def doubted(self) -> bool:
+        """Whether what runs may differ from what is held."""
+        return (self._directory / DOUBT).exists()
+
+    def doubt(self) -> None:
+        """Note that the running process is about to be changed; a full disk keeps nobody from that."""
+        with contextlib.suppress(OSError):
+            (self._directory / DOUBT).touch()
+
+    def settle(self) -> None:
+        """Note that the running process has what is held."""
+        with contextlib.suppress(OSError):
+            (self._directory / DOUBT).unlink()
 
     def _staged(self, files: Mapping[str, str]) -> str:
         with _written():

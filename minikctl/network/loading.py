@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import logging
+
+from minikctl import errors
 from minikctl.drivers.haproxy import Proxy
 from minikctl.plan import haproxy
 from minikctl.plan.haproxy import CONFIG, Rendered, Slots
+
+log = logging.getLogger(__name__)
 
 
 def readopt(proxy: Proxy, sockets: str) -> bool:
@@ -45,19 +50,38 @@ class LoadedProxy:
         self._loaded = None
 
     async def bring(self, rendered: Rendered) -> None:
-        """Have the met container serve this; ``Refused`` leaves it with what it had."""
-        loaded = self._loaded
-        unchanged, self._is_first = self._is_first and self._proxy.held() == rendered.files, False
-        if unchanged:
+        """Have the met container serve this; ``Refused`` leaves it with what it had.
+
+        Who is killed on the way leaves a doubt on disk, and whoever comes next loads everything.
+        """
+        loaded, proxy = self._loaded, self._proxy
+        is_known = self._is_first and not proxy.doubted and proxy.held() == rendered.files
+        self._is_first = False
+        if is_known:
             # The proxy has started with this, or was given it by an earlier control plane.
             self._loaded = rendered
             return
         if loaded is None or loaded.structure != rendered.structure:
-            await self._proxy.load(self._container, rendered.files, looked_at=self._looked_at)
+            proxy.doubt()
+            await proxy.load(self._container, rendered.files, looked_at=self._looked_at)
+            proxy.settle()
         elif loaded.files != rendered.files:
+            proxy.doubt()
             for file, pem in rendered.certificates.items():
                 if loaded.certificates[file] != pem:
-                    await self._proxy.certificate(file, pem)
-            await self._proxy.command(haproxy.commands(loaded.slots, rendered.slots))
-            self._proxy.keep(rendered.files)  # last: what is held is never ahead of what runs
+                    await proxy.certificate(file, pem)
+            await proxy.command(haproxy.commands(loaded.slots, rendered.slots))
+            self._keep(rendered)
         self._loaded = rendered
+
+    def _keep(self, rendered: Rendered) -> None:
+        """Have the next start begin with what runs, last: what is held is never ahead of that.
+
+        On a disk that is full endpoints go on following; a proxy that starts then is given everything anew.
+        """
+        try:
+            self._proxy.keep(rendered.files)
+        except errors.DriverError as error:
+            log.warning("%s; what runs is up to date", error)
+        else:
+            self._proxy.settle()
