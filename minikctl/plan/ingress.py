@@ -10,6 +10,8 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import re
+import string
+import urllib.parse
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -34,6 +36,10 @@ APP_PROTOCOLS = {
 }
 """The protocols that change how a Service is spoken to, by the appProtocol of its port."""
 _FOREIGN = re.compile(r"['\"\s]")
+_NEVER = re.compile(r"%(?![0-9A-Fa-f]{2})|/\.\.?(/|$)")
+"""What is in no path of a request that comes to be looked up: the proxy refuses or resolves it."""
+_ENCODED = re.compile(r"%([0-9A-Fa-f]{2})")
+_UNRESERVED = frozenset(string.ascii_letters + string.digits + "-._~")
 
 
 def routing(view: View) -> Routing:
@@ -150,6 +156,9 @@ def _path(draft: Draft, ingress: Object, host: str, entry: Mapping[str, Any]) ->
     pattern = _pattern(draft, ingress, path) if _is_regex(options, entry) else ""
     if pattern is None:
         return
+    if not pattern and _NEVER.search(path):
+        draft.problem(ingress, "InvalidPath", f"path {path!r} of host {host} can never match")
+        return
     name = _backend(draft, ingress, entry.get("backend") or {}, pattern)
     if not name:
         return
@@ -159,7 +168,7 @@ def _path(draft: Draft, ingress: Object, host: str, entry: Mapping[str, Any]) ->
         draft.regex_hosts[key] = host
         draft.lengths[key] = len(path)
         draft.regex_owners.setdefault(key, objects.key(ingress))
-    draft.paths.setdefault(name, set()).add("/" if pattern else path.rstrip("/") or "/")
+    draft.paths.setdefault(name, set()).add("/" if pattern else _spelt(path).rstrip("/") or "/")
     first = draft.rulers.setdefault((kind, key), objects.key(ingress))
     if draft.tables[kind].setdefault(key, name) != name:
         words = f"{host}{path} already leads elsewhere by Ingress {'/'.join(first)}"
@@ -185,9 +194,21 @@ def _pattern(draft: Draft, ingress: Object, path: str) -> str | None:
 def _places(host: str, path: str, entry: Mapping[str, Any]) -> tuple[Place, Place]:
     """Return where the path belongs as it stands, and where as an expression."""
     as_regex = "regexes", f"^{re.escape(host)}(?i){path}"
+    path = _spelt(path)
     if entry.get("pathType") == "Exact":
         return ("exact", f"{host}{path}"), as_regex
     return ("prefixes", f"{host}{path.rstrip('/')}/"), as_regex
+
+
+def _spelt(path: str) -> str:
+    """Return the path as requests have it when the proxy looks them up (``ingress_haproxy.NORMAL_FORM``)."""
+    encoded = urllib.parse.quote(path, safe=string.punctuation)
+
+    def shortest(found: re.Match[str]) -> str:
+        letter = chr(int(found[1], 16))
+        return letter if letter in _UNRESERVED else found[0].upper()
+
+    return re.sub("//+", "/", _ENCODED.sub(shortest, encoded))
 
 
 def _beside(

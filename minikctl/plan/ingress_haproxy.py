@@ -196,9 +196,14 @@ FORWARDING = (
     "http-request set-header X-Forwarded-Proto %[ssl_fc,iif(https,http)]",
 )
 NORMAL_FORM = (
+    # What follows a question mark is the application's, and a percent sign there need not encode anything.
+    "http-request set-var(txn.query) query if { path -m sub % }",
+    "http-request set-query aside if { var(txn.query) -m found }",
     # Another spelling of a path is not to lead around the rule for it, to an endpoint that reads both alike.
     # What encodes nothing is refused with 400 then.  (Not strict, HAProxy 2.6 does nothing on a condition.)
     "http-request normalize-uri percent-decode-unreserved strict if { path -m sub % }",
+    "http-request normalize-uri percent-to-uppercase strict if { path -m sub % }",
+    "http-request set-query %[var(txn.query)] if { var(txn.query) -m found }",
     "http-request normalize-uri path-strip-dot if { path -m sub /. }",
     "http-request normalize-uri path-strip-dotdot full if { path -m sub /.. }",
     "http-request set-var(txn.path) path",

@@ -233,6 +233,8 @@ ASKED = make("m", rule("q", path("/may", "b")))
         ((WEB,), "H:80", "/x", "a"),
         ((make("in", rule("h", path("/in", "a"))),), "h/in", "/out", "404"),
         ((make("in", rule("h", path("/in", "a", "Exact"))),), "h/in", "/out", "404"),
+        ((make("in", rule("h", path("/é", "a"))),), "h", "/%c3%a9/x", "a"),
+        ((make("in", rule("h", path("/%c3%a9", "a", "Exact"))),), "h", "/%C3%A9", "a"),
         ((EXPRESSION,), "r", "/in/x", "a"),
         ((EXPRESSION,), "r/in", "/out", "404"),
         ((EXPRESSION, ANY), "r/in", "/out", "404"),
@@ -252,6 +254,17 @@ async def test_a_host_leads_by_its_own_rules_and_is_no_part_of_the_path(
         if bench.real:
             status, said = await bench.answer(host, path)
             assert (said if status == 200 else str(status)) == word
+
+
+async def test_the_query_is_passed_on_as_it_came_whatever_the_path(bench: Bench) -> None:
+    app = serving("a")
+    async with app as port:
+        await started(bench, bench.rendered(WEB, ports={"default_a_80": port}))
+        if bench.real:
+            for target in ("/%c3%41?off=100%&sign=%7e%3a", "/%41?", "/%41", "/x?off=100%"):
+                assert await bench.answer("h", target) == (200, "a")
+            assert app.asked == ["/%C3A?off=100%&sign=%7e%3a", "/A?", "/A", "/x?off=100%"]
+            assert (await bench.answer("h", "/100%?x=1"))[0] == 400
 
 
 async def test_endpoints_change_in_the_running_process(bench: Bench) -> None:
@@ -310,13 +323,15 @@ class serving:
 
     def __init__(self, word: str) -> None:
         self.word = word
+        self.asked: list[str] = []
 
     async def __aenter__(self) -> int:
         self.server = await asyncio.start_server(self.answer, "127.0.0.1", 0)
         return int(self.server.sockets[0].getsockname()[1])
 
     async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
+        request = await reader.readuntil(b"\r\n\r\n")
+        self.asked.append(request.split()[1].decode())
         head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(self.word)}\r\nConnection: close\r\n\r\n"
         writer.write(head.encode() + self.word.encode())
         await writer.drain()

@@ -40,6 +40,10 @@ A, B, C = "default_a_80", "default_b_80", "default_c_80"
         ([path("/", "a"), path("/foo", "b"), path("/foo/bar", "c")], "/x", A),
         ([path("/foo", "a"), path("/foo", "b", "Exact")], "/foo", B),
         ([{"backend": backend("a")}], "/x", A),
+        ([path("/café", "a")], "/caf%C3%A9/x", A),
+        ([path("/caf%c3%a9", "a", "Exact")], "/caf%C3%A9", A),
+        ([path("/%7Ea%20b", "a", "ImplementationSpecific")], "/~a%20b", A),
+        ([path("//a//b", "a", "ImplementationSpecific")], "/a/b", A),
     ],
 )
 def test_paths(paths: list[Any], request_path: str, wanted: str) -> None:
@@ -139,6 +143,9 @@ def test_a_headless_service_can_be_routed_to() -> None:
         ({"path": "/", "backend": {"resource": {"kind": "Bucket"}}}, None, "UnsupportedBackend"),
         (path("no-slash", "a"), None, "InvalidPath"),
         (path("/with space", "a"), None, "InvalidPath"),
+        (path("/100%", "a"), None, "InvalidPath"),
+        (path("/x/../a", "a", "ImplementationSpecific"), None, "InvalidPath"),
+        (path("/x/.", "a", "ImplementationSpecific"), None, "InvalidPath"),
     ],
 )
 def test_what_does_not_work_is_told(entry: Any, services: Any, reason: str) -> None:
