@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import posixpath
 import shutil
@@ -137,13 +138,15 @@ class _Packer(threading.Thread):
         self._failure: Exception | None = None
 
     def run(self) -> None:
-        try:
-            with os.fdopen(self._in, "wb") as sink, tarfile.open(fileobj=sink, mode="w|") as archive:
-                archive.add(self._source, self._name)
-        except BrokenPipeError:
-            pass  # the container's tar has ended, and says why
-        except (OSError, tarfile.TarError) as error:
-            self._failure = error
+        # A container's tar that has ended says why.
+        with contextlib.suppress(BrokenPipeError), os.fdopen(self._in, "wb") as sink:
+            try:
+                with tarfile.open(fileobj=sink, mode="w|") as archive:
+                    archive.add(self._source, self._name)
+            except BrokenPipeError:
+                pass
+            except (OSError, tarfile.TarError) as error:
+                self._failure = error  # before the end is seen: else what there is would pass for all
 
     def read(self) -> bytes:
         """Return the next bytes, b"" at the end; raises what the files cannot be read for."""
