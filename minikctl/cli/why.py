@@ -311,12 +311,15 @@ def _lookup(host: str) -> tuple[str, ...]:
 
 def _visit(address: str, host: str, path: str) -> Visit:
     import http.client
+    import string
+    import urllib.parse
 
     from minikctl.plan.why.ingress import Visit
 
+    asked = urllib.parse.quote(path, safe=string.punctuation)
     connection = http.client.HTTPConnection(address, 80, timeout=VISIT_SECONDS)
     try:
-        connection.request("GET", path, headers={"Host": host, "User-Agent": "minikctl-why"})
+        connection.request("GET", asked, headers={"Host": host, "User-Agent": "minikctl-why"})
         return Visit(connection.getresponse().status)
     except (OSError, http.client.HTTPException) as error:
         return Visit(problem=f"no answer at {address}:80 ({error})")

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import socket
+from typing import Any
+
+import pytest
 
 from minikctl.cli import why
 from minikctl.client.settings import ClusterSettings
@@ -34,3 +38,15 @@ def test_ports_on_this_machine_are_tried() -> None:
         assert why.met(web, ClusterSettings("x")) == {("127.0.0.1", port): ""}
         assert why.met(web, ClusterSettings("x", runtime="sim")) == {}
     assert why.met(web, ClusterSettings("x")) == {("127.0.0.1", port): "Connection refused"}
+
+
+def test_a_path_that_no_request_has_as_it_stands_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[bytes] = []
+
+    def send(connection: Any, data: bytes) -> None:
+        asked.append(data.splitlines()[0])
+        raise OSError("enough")
+
+    monkeypatch.setattr(http.client.HTTPConnection, "send", send)
+    assert why._visit("127.0.0.1", "h", "/caf\u00e9/(a b)%20").problem == "no answer at 127.0.0.1:80 (enough)"
+    assert asked == [b"GET /caf%C3%A9/(a%20b)%20 HTTP/1.1"]

@@ -88,12 +88,23 @@ def _headless_name(service: Object, view: View, name: str, answer: Sequence[str]
         if (entry.get("conditions") or {}).get("ready") is not False
         for address in entry.get("addresses") or ()
     }
+    if set(answer) < ready and _fills_a_datagram(name, answer):
+        shown = f"{listed(sorted(answer))}; of {len(ready)} addresses an answer by UDP holds these"
+        return holds("name", f"headless: {name} is {shown}")
     if set(answer) != ready:
         known, should = listed(answer) or "nobody", listed(sorted(ready)) or "none"
         return broken("name", f"cluster DNS says that {name} is {known}, but ready are {should}")
     if not ready:
         return broken("name", f"{name} has no address, as no endpoint is ready")
     return holds("name", f"headless: {name} is {listed(sorted(answer))}")
+
+
+def _fills_a_datagram(name: str, answer: Sequence[str]) -> bool:
+    """Tell whether one address more would not go into the 512 bytes in which RFC 1035 (2.3.4) has answers.
+
+    The pod asks by programs that do not ask again by TCP: a header, the question, and 16 bytes an address.
+    """
+    return 12 + len(name) + 2 + 4 + 16 * (len(answer) + 1) > 512
 
 
 def _address(service: Object) -> Iterator[Link]:

@@ -323,6 +323,11 @@ def test_headless_external_and_udp_services_have_chains_of_their_own() -> None:
     several = replace(VIEW, slices=[cases.endpoint_slice("web", entry)])
     facts = replace(facts, names={NAME: ("10.1.0.2", "10.1.0.7")})
     assert service.walk(headless, replace(several, facts=facts))[0].state is State.HOLDS
+    ready = tuple(f"10.1.1.{number}" for number in range(1, 101))
+    many = replace(VIEW, slices=[cases.endpoint_slice("web", *ready)])
+    for count, state in ((30, State.HOLDS), (28, State.BROKEN)):
+        cut = replace(facts, names={NAME: ready[:count]})
+        assert service.walk(headless, replace(many, facts=cut))[0].state is state
     external = cases.service("web", "", type="ExternalName", externalName="x.example")
     assert service.walk(external, replace(VIEW, facts=Facts()))[0].state is State.NOTE
     assert service.walk(external, VIEW)[0].state is State.HOLDS
