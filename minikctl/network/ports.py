@@ -137,7 +137,7 @@ class PortProxy:
         settings = self._settings
         publish, slices = settings.cluster.publish, tuple(self._slices.items())
         wanted: tuple[Port, ...] = (
-            *publisher_haproxy.published(services, slices, publish, settings.fence, local),
+            *publisher_haproxy.published(services, slices, publish, settings.fence, local, settings.gateway),
             *publisher_haproxy.health_checks(services, slices, (publish, settings.gateway)),
         )
         container = system.running_container(self._pods.items(system.NAMESPACE), PART, CONTAINER)

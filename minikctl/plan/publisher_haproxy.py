@@ -7,7 +7,7 @@ leave while it runs.  What is not TCP is published by containers (see ``plan.pub
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from minikctl.model import objects
 from minikctl.model.actions import api
@@ -55,6 +55,8 @@ class Published:
     balancers: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
     """Who may connect to the load balancer addresses, everybody if empty; node ports are open to all."""
+    node: str = ""
+    """The node's address, if the node port is there too: it answers this machine alone."""
 
     @property
     def name(self) -> str:
@@ -107,10 +109,13 @@ def published(
     address: str,
     subnet: str = "",
     local: Collection[Key] = (),
+    node: str = "",
 ) -> tuple[Published, ...]:
     """Return the TCP ports to publish, node ports at ``address``; with ``subnet`` only targets within it.
 
-    The ports of the Services in ``local`` are published at 127.0.0.1.
+    The ports of the Services in ``local`` are published at 127.0.0.1.  Node ports are at the address
+    ``node``, too, as in Kubernetes (``NodeIP:NodePort``), but for this machine: who else may come is said
+    by ``address``.
     """
     pieces = proxy_view.slices_by_service(slices)
     found: list[Published] = []
@@ -121,8 +126,17 @@ def published(
         for port in proxy_view.ports_of(service, pieces.get(objects.key(service), ())) if binds else ():
             own = tuple((one.host_ip, one.host_port) for one in binds if one.container_port == port.port)
             if port.protocol == "tcp" and own:
-                found.append(_published(service, port, own, subnet))
+                one = _published(service, port, own, subnet)
+                found.append(_at_node(one, port.node_port, "" if address == ANY else node))
     return tuple(found)
+
+
+def _at_node(one: Published, number: int, node: str) -> Published:
+    """Return the port with its node port at the node's address, unless it is there anyway."""
+    hosts = {host for host, port in one.binds if port == number}
+    if not node or not hosts or node in hosts:
+        return one
+    return replace(one, binds=(*one.binds, (node, number)), node=node)
 
 
 def _numbers(service: Object) -> list[int]:
@@ -209,6 +223,9 @@ def frontend(one: Published, taken: Collection[Bind]) -> str:
     if one.sources and one.balancers:
         guards += haproxy.sources("allowed", one.sources)
         guards.append(f"tcp-request connection reject if {{ dst {' '.join(one.balancers)} }} !allowed")
+    if one.node:
+        # Not by the address: Docker's rules put another one of this machine in its place on the way.
+        guards.append(f"tcp-request connection reject if {{ dst {one.node} }} !{{ src_is_local }}")
     return section(f"frontend {one.name}", listeners, guards, f"default_backend {one.name}")
 
 

@@ -182,7 +182,7 @@ async def test_a_taken_port_holds_up_no_other() -> None:
     world.serve("10.1.0.2")
     async with world.running(world.controller.run()):
         await world.turn()
-        assert "30080" not in world.text
+        assert "bind 127.0.0.1:30080" not in world.text
         world.client.put(cases.service("api", type="NodePort", ports=[{"port": 80, "nodePort": 30081}]))
         await world.turn()
         assert "bind 127.0.0.1:30081" in world.text

@@ -199,3 +199,34 @@ def test_services_for_this_machine_listen_at_localhost_with_their_own_ports() ->
     (one,) = publisher_haproxy.published([WEB], slices, "127.0.0.7", local=[("default", "web")])
     assert one.binds == (("127.0.0.1", 80),)
     assert one.targets == (Target("10.1.0.2", 8080),)
+
+
+def test_node_ports_are_at_the_nodes_address_too_for_this_machine() -> None:
+    slices = [endpoint_slice("web", "10.1.0.2")]
+    (one,) = publisher_haproxy.published([BALANCED], slices, "127.0.0.1", node="10.1.0.1")
+    assert one.binds == (NODE_PORT, ("127.0.1.2", 80), ("10.1.0.1", 30080))
+    found = lines(publisher_haproxy.render([one], (), {}, PLACE))
+    assert "bind 10.1.0.1:30080" in found
+    assert "tcp-request connection reject if { dst 10.1.0.1 } !{ src_is_local }" in found
+
+
+@pytest.mark.parametrize(
+    ("address", "ports"),
+    [
+        ("0.0.0.0", [{"port": 80, "nodePort": 30080}]),
+        ("10.1.0.1", [{"port": 80, "nodePort": 30080}]),
+        ("127.0.0.1", [{"port": 80}]),
+    ],
+)
+def test_a_node_port_that_is_at_the_nodes_address_anyway_or_is_none_is_not_added(
+    address: str, ports: list[dict[str, Any]]
+) -> None:
+    slices = [endpoint_slice("web", "10.1.0.2")]
+    status = [{"ip": "127.0.1.2"}]
+    balanced = service("web", type="LoadBalancer", ports=ports, status=status)
+    (one,) = publisher_haproxy.published([balanced], slices, address, node="10.1.0.1")
+    assert one.node == ""
+    assert one.binds == publisher_haproxy.published([balanced], slices, address)[0].binds
+    assert not any(
+        "{ dst 10.1.0.1 }" in line for line in lines(publisher_haproxy.render([one], (), {}, PLACE))
+    )
