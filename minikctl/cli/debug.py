@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import secrets
 import time
 
 import yaml
@@ -21,8 +20,6 @@ if TYPE_CHECKING:
 
     from minikctl.cli.session import Session
 
-SUFFIX = "bcdfghjklmnpqrstvwxz2456789"
-"""The characters of generated names, which spell no words: those of apimachinery's rand."""
 START_SECONDS = 60.0
 POLL_SECONDS = 0.2
 LEGACY = (
@@ -165,10 +162,6 @@ def _targets(options: DebugOptions, session: Session) -> list[Target]:
     return found
 
 
-def _random() -> str:
-    return "".join(secrets.choice(SUFFIX) for _ in range(5))
-
-
 def _looking(options: DebugOptions, name: str, *, on_node: bool = False) -> dict[str, Any]:
     found = debugging.container(name, options)
     found = debugging.secured(found, options.profile, on_node=on_node)
@@ -197,7 +190,7 @@ def _custom(path: str) -> dict[str, Any]:
 def _name(options: DebugOptions, session: Session) -> str:
     if options.container:
         return options.container
-    name = f"debugger-{_random()}"
+    name = f"debugger-{generators.chance()}"
     if not options.quiet:
         session.io.warn(f"Defaulting debug container name to {name}.")
     return name
@@ -279,7 +272,7 @@ def _changed(options: DebugOptions, found: dict[str, Any]) -> dict[str, Any]:
 def _on_node(options: DebugOptions, target: Target, session: Session) -> tuple[dict[str, Any], str]:
     session.client.request("GET", target.path())
     name = options.container or "debugger"
-    pod_name = f"node-debugger-{target.name}-{_random()}"
+    pod_name = f"node-debugger-{target.name}-{generators.chance()}"
     if not options.quiet:
         session.io.say(f"Creating debugging pod {pod_name} with container {name} on node {target.name}.")
         session.io.out.flush()

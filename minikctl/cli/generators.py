@@ -6,6 +6,7 @@ import base64
 import json
 import os
 import re
+import secrets
 
 from minikctl import errors
 
@@ -178,13 +179,30 @@ def deployment(
 
 
 def _container(image: str, port: int, command: Sequence[str]) -> dict[str, Any]:
-    name = image.rpartition("/")[2].partition("@")[0].partition(":")[0]
-    found: dict[str, Any] = {"name": name, "image": image, "resources": {}}
+    found: dict[str, Any] = {"name": _container_name(image), "image": image, "resources": {}}
     if port > 0:
         found["ports"] = [{"containerPort": port}]
     if command:
         found["command"] = list(command)
     return found
+
+
+def _container_name(image: str) -> str:
+    """Return the image's own name; where that could be no container's, one made of it and letters by chance.
+
+    Source: ``sanitizeAndUniquify`` of kubectl's ``create deployment``.
+    """
+    name = image.rpartition("/")[2].partition("@")[0].partition(":")[0]
+    if "_" not in name and "." not in name:
+        return name
+    return f"{name.replace('_', '-').replace('.', '-')}-{chance()}"
+
+
+def chance() -> str:
+    """Return five letters and digits by chance that spell no word: what makes a name one of its own."""
+    from minikctl.model import names
+
+    return names.generated("", secrets.token_bytes(5))
 
 
 def service(name: str, kind: str, ports: Sequence[str], **spec: Any) -> dict[str, Any]:

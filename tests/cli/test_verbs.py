@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 from pathlib import Path
 
@@ -283,6 +284,14 @@ def test_plugins_are_completed_as_kubectl_completes_them(
         "lab ": "got:\nalpha\nbeta\n",
     }
     assert call("__complete", "--descriptions", "--", "lab", "a").out == "alpha\tthe first\n"
+
+
+@pytest.mark.parametrize("image", ["registry.k8s.io/serve_hostname", "serve.hostname:1.0"])
+def test_a_container_is_named_after_an_image_whose_name_could_be_none(world: World, image: str) -> None:
+    args = ("create", "deployment", "hostnames", f"--image={image}", "--dry-run=client", "-o", "json")
+    (container,) = json.loads(world.run(*args).out)["spec"]["template"]["spec"]["containers"]
+    assert re.fullmatch("serve-hostname-[b-z2-9]{5}", container["name"])
+    assert world.run("create", "deployment", "hostnames", f"--image={image}").code == 0
 
 
 def test_what_a_drain_could_not_move_in_time_is_told_as_kubectl_tells_it(world: World) -> None:
