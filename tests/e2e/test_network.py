@@ -239,7 +239,7 @@ def test_an_endpoint_that_refuses_costs_connections_unless_a_proxy_tries_another
     assert codes == {0: 12} if world.mode == "userspace" else set(codes) == {0, 7}
 
 
-def test_a_node_port_answers_on_the_host_and_on_the_nodes_address_here_and_in_pods(world: World) -> None:
+def test_a_node_port_answers_on_the_host_and_on_the_nodes_address_in_pods(world: World) -> None:
     number = world.field("service", "port")["spec"]["ports"][0]["nodePort"]
     assert "says: hello" in curl(f"http://127.0.0.1:{number}/")
     node = world.cluster.json("nodes")["items"][0]["status"]["addresses"][0]["address"]
