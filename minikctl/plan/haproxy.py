@@ -128,12 +128,25 @@ def backend(name: str, slots: Sequence[Target | None], *settings: str, server: s
     return section(f"backend {name}", settings, lines)
 
 
+MEMORY = "clients"
+LOCAL_PEER = "localpeer proxy"
+"""The name under which the processes before and after a reload know each other."""
+
+
 def remembered(seconds: int) -> tuple[str, ...]:
     """Return the settings by which clients keep their endpoint for so long after their last connection.
 
-    They need a section ``peers clients``, through which a reload hands on what is remembered.
+    They need the section ``memory``.
     """
-    return (f"stick-table type ip size {CLIENTS} expire {seconds}s peers clients", "stick on src")
+    return (f"stick-table type ip size {CLIENTS} expire {seconds}s peers {MEMORY}", "stick on src")
+
+
+def memory(address: str, port: int) -> str:
+    """Return the section through which a reload hands on what is known of clients, at this place.
+
+    The process has to have ``LOCAL_PEER`` among its settings.
+    """
+    return section(f"peers {MEMORY}", f"peer proxy {address}:{port}")
 
 
 def sources(name: str, ranges: Sequence[str]) -> list[str]:

@@ -107,7 +107,8 @@ def _guards(one: Backend) -> Iterator[str]:
     yield from _near(options) if options.any_guard else _far(options)
     if options.rate or options.connections:
         stored = f"http_req_rate({options.rate_seconds or 1}s),conn_cur"
-        yield f"stick-table type ip size 100k expire {max(options.rate_seconds, 10)}s store {stored}"
+        kept = f"{max(options.rate_seconds, 10)}s store {stored} peers {haproxy.MEMORY}"
+        yield f"stick-table type ip size 100k expire {kept}"
         yield f"http-request track-sc0 src{' if !free' if options.free else ''}"
     if options.rate:
         yield f"http-request deny deny_status 503 if {{ sc_http_req_rate(0) gt {options.rate} }}"

@@ -20,11 +20,15 @@ NOT_FOUND = "not-found"
 
 @dataclass(frozen=True)
 class Place:
-    """Where the proxy listens, the directory of its sockets as it sees it, and how many threads it has."""
+    """Where the proxy listens, the directory of its sockets as it sees it, and how many threads it has.
+
+    At ``memory_port`` of its own loopback a reload hands on how often clients have asked.
+    """
 
     http_port: int = 80
     https_port: int = 443
     metrics_port: int = 10254
+    memory_port: int = 10255
     sockets: str = haproxy.SOCKETS
     threads: int = 1
 
@@ -113,11 +117,18 @@ def configuration(routing: Routing, slots: Slots, place: Place) -> str:
     parts = [
         haproxy.process(place.sockets, place.threads, *PROCESS, *needed),
         section("defaults", DEFAULTS),
+        *_memory(routing, place),
         frontend(place, routing),
         metrics(place),
     ]
     parts += [ingress_backends.render(routing.backends[name], slots[name], own) for name in sorted(slots)]
     return "\n".join(parts)
+
+
+def _memory(routing: Routing, place: Place) -> list[str]:
+    """Return what hands on how often clients have asked, if an Ingress limits that."""
+    limited = any(one.options.rate or one.options.connections for one in routing.backends.values())
+    return [haproxy.memory("127.0.0.1", place.memory_port)] if limited else []
 
 
 def _buffers(routing: Routing) -> list[str]:
@@ -140,6 +151,7 @@ def scripts(routing: Routing) -> dict[str, str]:
 
 
 PROCESS = (
+    haproxy.LOCAL_PEER,
     "expose-experimental-directives",  # normalize-uri
     "hard-stop-after 1h",
     # Connections outlive reloads in the processes that have them (10 MB each): so many may be left at once.

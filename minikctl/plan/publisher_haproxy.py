@@ -175,12 +175,12 @@ def configuration(ports: Sequence[Port], taken: Collection[Bind], slots: Slots, 
     """Return haproxy.cfg; a process without any listener would not start, so it has one on a socket."""
     parts = [
         # Connections outlive reloads in the processes that have them; so many of those may be left at once.
-        haproxy.process(place.sockets, place.threads, "mworker-max-reloads 30", "localpeer proxy"),
+        haproxy.process(place.sockets, place.threads, "mworker-max-reloads 30", haproxy.LOCAL_PEER),
         section("defaults", DEFAULTS, f"source {place.source}"),
         section("frontend idle", f"bind unix@{place.sockets}/idle.sock", "tcp-request connection reject"),
     ]
     if any(isinstance(one, Published) and one.affinity_seconds for one in ports):
-        parts.append(section("peers clients", f"peer proxy {place.memory}:{MEMORY_PORT}"))
+        parts.append(haproxy.memory(place.memory, MEMORY_PORT))
     for one in ports:
         if isinstance(one, Published):
             parts += [frontend(one, taken), backend(one, slots[one.name])]

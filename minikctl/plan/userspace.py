@@ -120,9 +120,9 @@ def configuration(found: Sequence[Listener], ports: Mapping[str, int], slots: Sl
     """Return haproxy.cfg."""
     parts = [
         # Connections outlive reloads in the processes that have them; so many of those may be left at once.
-        haproxy.process(place.sockets, place.threads, "mworker-max-reloads 30", "localpeer proxy"),
+        haproxy.process(place.sockets, place.threads, "mworker-max-reloads 30", haproxy.LOCAL_PEER),
         section("defaults", DEFAULTS),
-        section("peers clients", f"peer proxy 127.0.0.1:{MEMORY_PORT}"),
+        haproxy.memory("127.0.0.1", MEMORY_PORT),
         *state(),
     ]
     for one in found:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
+import re
 import shutil
 import socket
 import ssl
@@ -100,7 +102,8 @@ class Bench:
 
 @pytest.fixture(params=["fake", "haproxy"])
 def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
-    place = ingress_haproxy.Place(free_port(), free_port(), free_port(), str(tmp_path / "run"))
+    ports = [free_port() for _ in range(4)]
+    place = ingress_haproxy.Place(ports[0], ports[1], ports[2], ports[3], str(tmp_path / "run"))
     if request.param == "fake":
         yield Bench(FakeProxy(), place, lambda: None, real=False)
         return
@@ -160,6 +163,37 @@ async def test_a_loaded_configuration_is_held_and_serves(bench: Bench) -> None:
     if bench.real:
         assert (await bench.answer("h"))[0] == 503
         assert await bench.answer("other") == (404, "no rule of any Ingress matches\n")
+
+
+@pytest.mark.timeout(60)
+async def test_a_reload_does_not_forget_how_often_a_client_has_asked(bench: Bench) -> None:
+    notes = {"limit-rpm": "2", "limit-burst-multiplier": "1", "permanent-redirect": "/there"}
+    annotations = {f"nginx.ingress.kubernetes.io/{key}": text for key, text in notes.items()}
+    limited = make("few", rule("few", path("/", "a")), annotations=annotations)
+    await started(bench, bench.rendered(limited))
+    if not bench.real:
+        return
+    assert [(await bench.answer("few"))[0] for _ in range(3)] == [301, 301, 503]
+    for other in (WEB, make("other", rule("o", path("/", "a")))):
+        await in_sync(bench)  # a process hands nothing on as long as it waits for what one before it knew
+        await bench.proxy.load("c", bench.rendered(limited, other).files)
+        await in_sync(bench)
+        assert (await bench.answer("few"))[0] == 503
+
+
+async def in_sync(bench: Bench) -> None:
+    """Return once the proxy has what a process before it knew of clients: after five seconds it waits no more."""
+    async with asyncio.timeout(15):
+        while True:
+            with contextlib.suppress(OSError):
+                reader, writer = await asyncio.open_unix_connection(f"{bench.place.sockets}/admin.sock")
+                writer.write(b"show peers\n")
+                said = (await reader.read()).decode()
+                writer.close()
+                state = re.search(r"id=clients \S+ flags=0x([0-9a-f]+)", said)
+                if state is not None and int(state[1], 16) & 3 == 3:
+                    return
+            await asyncio.sleep(0.05)
 
 
 async def test_a_proxy_that_is_still_to_be_given_routes_says_so(bench: Bench) -> None:
