@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 from websockets.frames import Frame, Opcode
 from websockets.http11 import Request
@@ -37,6 +40,24 @@ def test_a_server_reads_what_is_sent(size: int) -> None:
     (event,) = server.events_received()
     assert isinstance(event, Frame)
     assert (event.opcode, bytes(event.data)) == (Opcode.BINARY, payload)
+
+
+@pytest.mark.parametrize("size", [*SIZES, 1 << 14, (1 << 14) + 1])
+def test_a_mask_is_the_same_with_and_without_the_library(monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+    payload, key = bytes(number % 251 for number in range(size)), b"\1\xfe\x80\7"
+    wanted = bytes(byte ^ key[at % 4] for at, byte in enumerate(payload))
+    assert websocket.masked(payload, key) == wanted
+    monkeypatch.setattr(websocket, "_quick", [None])
+    assert websocket.masked(payload, key) == wanted
+
+
+def test_a_large_frame_does_not_load_the_library() -> None:
+    script = (
+        "import sys; from minikctl.client import websocket as w\n"
+        "w.frame(w.BINARY, bytes(99999)); assert w._quick[0] is not None; print('websockets' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
 
 
 def test_what_is_sent_is_masked_anew_each_time() -> None:
