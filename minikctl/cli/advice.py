@@ -73,6 +73,13 @@ def _wrong_type(given: str, field: str, wanted: str) -> Iterator[str]:
 
 
 def _served_as(kind: str, given: str) -> Iterator[str]:
+    group = _group_version(given)[0]
+    if "." in group and group not in {one.group for one in kinds.ALL}:
+        words = (
+            "is no API of Kubernetes itself: what brings it (CustomResourceDefinitions) is installed first"
+        )
+        yield f"{group} {words}"
+        return
     alike = [one for one in kinds.ALL if one.kind.lower() == kind.lower()]
     versions = [one.api_version for one in alike if one.kind == kind and one.api_version != given]
     if versions:

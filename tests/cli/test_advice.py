@@ -61,6 +61,15 @@ def config(text: str) -> str:
         (DEPLOYMENT.replace("kind: D", "kind: De"), ["did you mean `kind: Deployment`?"]),
         (DEPLOYMENT.replace("kind: Deployment", "kind: Widget"), []),
         (
+            DEPLOYMENT.replace("apps/v1", "serving.knative.dev/v1").replace(
+                "kind: Deployment", "kind: Service"
+            ),
+            [
+                "serving.knative.dev is no API of Kubernetes itself:"
+                " what brings it (CustomResourceDefinitions) is installed first"
+            ],
+        ),
+        (
             DEPLOYMENT.replace("labels: {app: front}", "labels: {app: fornt}"),
             ["spec.selector.matchLabels has app: front, spec.template.metadata.labels has app: fornt"],
         ),

@@ -11,13 +11,13 @@ from minikctl.apiserver.admission.limit_ranger import LimitRanger
 from minikctl.apiserver.admission.mutating import MutatingPolicies
 from minikctl.apiserver.admission.namespaces import NamespaceLifecycle
 from minikctl.apiserver.admission.node_restriction import NodeRestriction
+from minikctl.apiserver.admission.object_warnings import ObjectWarnings
 from minikctl.apiserver.admission.pod_security import PodSecurity
 from minikctl.apiserver.admission.policies import PolicyNotices, ValidatingPolicies
 from minikctl.apiserver.admission.priority import Priority
 from minikctl.apiserver.admission.quota import ResourceQuota
 from minikctl.apiserver.admission.runtime_class import RuntimeClass
 from minikctl.apiserver.admission.service_account import ServiceAccount
-from minikctl.apiserver.admission.service_warnings import ServiceWarnings
 from minikctl.apiserver.admission.storage_class import DefaultStorageClass
 from minikctl.apiserver.admission.tolerations import DefaultTolerationSeconds
 from minikctl.apiserver.admission.webhooks import MutatingWebhooks, ValidatingWebhooks
@@ -44,7 +44,7 @@ def build(world: World, roles: Rbac, client: WebhookClient) -> list[Plugin]:
         BindingEscalation(roles),
         MutatingPolicies(world, roles),
         MutatingWebhooks(world, roles, client),
-        ServiceWarnings(),
+        ObjectWarnings(),
         FinalizerWarnings(),
         PolicyNotices(),
         ValidatingPolicies(world, roles),

@@ -161,6 +161,8 @@ def fields(node: Node | None, found: Any, faults: list[str], path: tuple[str, ..
             faults.append(f"{fieldsets.text(here)}: {misfit}")
         if misfit or not is_branch(below, inner):
             set_of[step] = _LEAF
+            if not misfit:
+                _judge(below, inner, faults, here)
             continue
         inside = fields(below, inner, faults, here)
         if not named or (isinstance(inner, dict) and not inner):
@@ -169,6 +171,26 @@ def fields(node: Node | None, found: Any, faults: list[str], path: tuple[str, ..
             continue
         set_of[step] = inside
     return set_of
+
+
+def _judge(node: Node | None, found: Any, faults: list[str], path: tuple[str, ...]) -> None:
+    """Add what is wrong inside of what is owned as a whole, or not at all."""
+    if node is None:
+        return
+    if isinstance(found, list):
+        inside = [(f"i:{index}", node.items, inner) for index, inner in enumerate(found)]
+    elif isinstance(found, dict):
+        inside = [(f"f:{name}", node.child(name), inner) for name, inner in found.items()]
+    else:
+        return
+    for step, below, inner in inside:
+        here = (*path, step)
+        if below is None and isinstance(found, dict) and not node.keeps_unknown and not node.values:
+            faults.append(f"{fieldsets.text(here)}: field not declared in schema")
+        elif misfit := _misfits(below, inner):
+            faults.append(f"{fieldsets.text(here)}: {misfit}")
+        else:
+            _judge(below, inner, faults, here)
 
 
 def _stated(
