@@ -12,7 +12,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from minikctl import errors
-from minikctl.model import kinds, objects, schema
+from minikctl.model import kinds, objects, schema, structure
 from minikctl.model.apply import fieldsets, managers, migration, ownership, walks
 from minikctl.model.apply.ownership import Write
 from minikctl.model.custom import definition
@@ -488,3 +488,15 @@ def test_a_version_that_a_custom_kind_has_no_more_owns_nothing() -> None:
     assert owners(put(kind, live, "two", {"struct": {"n": 2}})) == {
         "two": {"f:spec": {"f:struct": {"f:n": {}}}}
     }
+
+
+def test_what_may_have_anything_in_it_is_not_judged() -> None:
+    anything = {
+        "type": "object",
+        "x-kubernetes-map-type": "atomic",
+        "x-kubernetes-preserve-unknown-fields": True,
+    }
+    node = structure.Node({"type": "object", "properties": {"raw": anything}}, "", "")
+    faults: list[str] = []
+    assert walks.fields(node, {"raw": {"any": {"thing": [1]}}}, faults) == {"f:raw": {}}
+    assert faults == []
