@@ -67,7 +67,11 @@ OLDER = {
     "secure-backends": 'it is backend-protocol: "HTTPS" now',
     "session-cookie-hash": "ingress-nginx itself knows it no more",
     "websocket-services": "it is not needed: WebSockets are passed on to every Service",
-    "proxy-protocol": "it is not of ingress-nginx",
+    "client-max-body-size": "ingress-nginx does not know it, either: it is proxy-body-size",
+    "rate-limit": "ingress-nginx does not know it, either: it is limit-rps or limit-rpm",
+    "rate-limit-window": "ingress-nginx does not know it, either: it is limit-rps or limit-rpm",
+    "hsts": "ingress-nginx has it for all Ingresses alone, and this proxy not at all",
+    "ssl-protocols": "ingress-nginx has it for all Ingresses alone, and here it is TLS 1.2 and later",
 }
 """What is asked for, and why it is not done, where that can be said better."""
 
@@ -142,7 +146,7 @@ def read(annotations: Mapping[str, str], users: Sequence[tuple[str, str]] | None
 def _undone(found: Reader) -> str:
     """Return why nobody is let in; take note of what is so anyway."""
     for name, word in ALREADY.items():
-        found.read(name, values.one_of(word), "")
+        found.read(name, values.only(word), "")
     for name, usual in ALREADY_FLAGS.items():
         if found.flag(name, default=usual) != usual and name not in GUARD_FLAGS:
             found.problems.append(("UnsupportedAnnotation", f"{PREFIX}{name} is not supported: {_why(name)}"))

@@ -211,6 +211,17 @@ def one_of(*known: str) -> Callable[[str], str]:
     return parse
 
 
+def only(word: str) -> Callable[[str], str]:
+    """Return a reader of the one value that there is here."""
+
+    def parse(text: str) -> str:
+        if text != word:
+            raise Bad(f"it is {word} here")
+        return text
+
+    return parse
+
+
 def upper(*known: str) -> Callable[[str], str]:
     """Return a reader of one of these words, which may be written in small letters."""
     parse = one_of(*known)

@@ -88,6 +88,8 @@ def test_what_is_not_known_is_told() -> None:
     assert "no such buffers" in found.problems[1][1]
     assert found.shut == ""
     assert "WebSockets are passed on" in read(websocket_services="a").problems[0][1]
+    assert "it is proxy-body-size" in read(client_max_body_size="8m").problems[0][1]
+    assert "'30': it is 0 here; it is not done" in read(proxy_next_upstream_timeout="30").problems[0][1]
     on = read(ssl_passthrough="true", mirror_target="http://x", proxy_ssl_verify="on")
     assert len(on.problems) == 3
 
