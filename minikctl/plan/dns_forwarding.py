@@ -37,7 +37,6 @@ _DONE_OTHERWISE = frozenset(
         "loadbalance",
         "loop",
         "minimal",
-        "prometheus",
         "ready",
         "reload",
         "root",

@@ -31,8 +31,7 @@ def _endpoints(service: Object, view: View) -> Iterator[Link]:
         yield broken("endpoints", _nobody(service, view))
         return
     if not found:
-        said = "it has no selector, and no EndpointSlice labelled kubernetes.io/service-name"
-        yield broken("endpoints", f"{said}={objects.name(service)} has an endpoint")
+        yield broken("endpoints", _by_hand(service, view))
         return
     if service_ports.selects_pods(service):
         selector = ",".join(f"{key}={value}" for key, value in spec["selector"].items())
@@ -56,6 +55,24 @@ def _endpoints(service: Object, view: View) -> Iterator[Link]:
 
 def _count(number: int, word: str, plural: str = "s") -> str:
     return f"{number} {word}{'' if number == 1 else plural}"
+
+
+def _by_hand(service: Object, view: View) -> str:
+    """Say what EndpointSlices that somebody wrote lack: endpoints, or the names of the Service's ports."""
+    names: set[str] = set()
+    for one in view.slices_of(objects.key(service)):
+        if one.get("endpoints"):
+            names |= {str(port.get("name") or "") for port in one.get("ports") or ()}
+    label = f"kubernetes.io/service-name={objects.name(service)}"
+    if not names:
+        return f"it has no selector, and no EndpointSlice labelled {label} has an endpoint"
+    wanted = sorted({str(port.get("name") or "") for port in objects.spec(service).get("ports") or ()})
+    words = f"the EndpointSlices labelled {label} have ports named {_quoted(sorted(names))}, the Service"
+    return f"{words} {_quoted(wanted)}: ports belong together by their names"
+
+
+def _quoted(names: Sequence[str]) -> str:
+    return listed([f'"{name}"' for name in names])
 
 
 def _nobody(service: Object, view: View) -> str:

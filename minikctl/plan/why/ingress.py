@@ -76,12 +76,12 @@ def _class(ingress: Object, view: View) -> Link:
     ]
     if not wanted:
         return broken("class", "it names no class, and this cluster's class is not the default one")
+    ours = f"spec.controller {routes.CONTROLLER}"
     if any(objects.name(one) == wanted for one in view.classes):
-        return broken(
-            "class", f"class {wanted} belongs to another controller; ours is {listed(known) or 'missing'}"
-        )
-    ours = f"an IngressClass {wanted} with spec.controller {routes.CONTROLLER}"
-    way = f"leave ingressClassName out, or add {ours}"
+        way = f"leave ingressClassName out, or make IngressClass {wanted} anew with {ours}"
+        said = f"class {wanted} belongs to another controller; ours is {listed(known) or 'missing'}"
+        return broken("class", f"{said}; hint: {way}")
+    way = f"leave ingressClassName out, or add an IngressClass {wanted} with {ours}"
     return broken(
         "class", f"there is no class {wanted}; this cluster's is {listed(known) or 'missing'}; hint: {way}"
     )

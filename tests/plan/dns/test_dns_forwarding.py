@@ -42,7 +42,7 @@ def read(text: str, **custom: str) -> Forwarding:
 
 def test_without_a_corefile_and_with_the_usual_one_the_host_is_asked() -> None:
     assert dns_forwarding.read({}, {}, HOST, OWN) == Forwarding(HOST)
-    assert read(DEFAULT) == Forwarding(HOST, ignored=("kubernetes pods insecure",), ttl=30)
+    assert read(DEFAULT) == Forwarding(HOST, ignored=("kubernetes pods insecure", "prometheus"), ttl=30)
 
 
 def test_upstreams_and_stub_domains() -> None:
@@ -79,7 +79,7 @@ def test_further_files_are_read_as_in_k3s() -> None:
         more_override="log\ntemplate IN A a {\n}",
         notes_txt="}",
     )
-    ignored = ("kubernetes pods insecure", "template")
+    ignored = ("kubernetes pods insecure", "prometheus", "template")
     stubs = (("corp.example", ("192.0.2.1",)),)
     assert found == Forwarding(HOST, stubs, log=True, ignored=ignored, ttl=30)
 

@@ -538,6 +538,17 @@ HTTP = replace(VIEW, ingresses=[SHOWN], classes=[routes.OURS, routes.OTHER], pod
 SEEN = Outside({"web.localhost": ("127.0.0.1",)}, {("web.localhost", "/"): Visit(200)})
 
 
+def test_endpoints_by_hand_have_to_name_their_ports_as_the_service_does() -> None:
+    plain = cases.service("web", selector=None, ports=[{"port": 80}])
+    named = {**SLICE, "ports": [{"name": "http", "port": 9376, "protocol": "TCP"}]}
+    view = replace(VIEW, services=[plain], slices=[named], facts=replace(GOOD, rules="chain x"))
+    link, words = verdict(service.walk(plain, view))
+    assert link == "endpoints"
+    assert 'have ports named "http", the Service "": ports belong together by their names' in words
+    _, words = verdict(service.walk(plain, replace(view, slices=[{**named, "endpoints": []}])))
+    assert words.endswith("no EndpointSlice labelled kubernetes.io/service-name=web has an endpoint")
+
+
 def test_an_ingress_that_works_has_no_broken_link() -> None:
     assert {link.state for link in ingress.walk(SHOWN, HTTP, SEEN)} == {State.HOLDS}
 
@@ -550,7 +561,10 @@ def test_a_broken_link_of_an_ingress_is_named() -> None:
     def found(obj: Any, view: View = HTTP, outside: Outside = SEEN) -> tuple[str, str]:
         return verdict(ingress.walk(obj, replace(view, ingresses=[obj]), outside))
 
-    assert "belongs to another controller; ours is minikctl" in found(shown(ingressClassName="nginx"))[1]
+    told = found(shown(ingressClassName="nginx"))[1]
+    assert (
+        "belongs to another controller; ours is minikctl; hint: leave ingressClassName out, or make" in told
+    )
     told = found(shown(ingressClassName="x"))[1]
     assert "there is no class x" in told
     assert told.endswith(
