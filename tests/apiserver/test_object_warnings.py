@@ -38,7 +38,7 @@ async def test_who_creates_something_is_warned(registry: Registry) -> None:
     one = {**SELECTED, "template": TEMPLATE}
     inside = f"spec.template.spec.{SELECTOR}"
     assert await told(registry, kinds.DEPLOYMENT, made(kinds.DEPLOYMENT, "web.1", one)) == [NAMES, inside]
-    assert await told(registry, kinds.REPLICA_SET, made(kinds.REPLICA_SET, "web.1", one)) == [NAMES]
+    assert await told(registry, kinds.REPLICA_SET, made(kinds.REPLICA_SET, "web.1", one)) == [NAMES, inside]
     daemon_set, stateful_set = (kinds.by_gvk("apps", "v1", kind) for kind in ("DaemonSet", "StatefulSet"))
     assert daemon_set
     assert stateful_set
@@ -75,12 +75,12 @@ async def test_the_older_annotation_of_an_ingress_class_is_told_at_creation(regi
 
 
 async def test_who_changes_nothing_of_what_is_asked_for_is_not_warned_again(registry: Registry) -> None:
-    one = made(kinds.DEPLOYMENT, "web", {**SELECTED, "template": TEMPLATE})
-    assert len(await told(registry, kinds.DEPLOYMENT, one)) == 1
+    one = made(kinds.DEPLOYMENT, "web.1", {**SELECTED, "template": TEMPLATE})
+    assert len(await told(registry, kinds.DEPLOYMENT, one)) == 2
     for change, count in (({"labels": {"a": "b"}}, 0), ({}, 1)):
         caller = Caller()
-        stored = copy.deepcopy(registry.get(kinds.DEPLOYMENT, "default", "web"))
+        stored = copy.deepcopy(registry.get(kinds.DEPLOYMENT, "default", "web.1"))
         stored["metadata"].update(change)
         stored["spec"]["replicas"] = 1 if change else 2
-        await registry.update(kinds.DEPLOYMENT, "default", "web", stored, WriteOptions(caller=caller))
+        await registry.update(kinds.DEPLOYMENT, "default", "web.1", stored, WriteOptions(caller=caller))
         assert len(caller.warnings) == count

@@ -14,20 +14,6 @@ INGRESS_CLASS = "kubernetes.io/ingress.class"
 _SURPRISE = "which can result in surprising behavior; a DNS label is recommended"
 
 
-def _pod(pod: Object) -> Iterator[str]:
-    yield from _name(pod, "the Pod's hostname")
-    yield from pod_warnings.warnings(pod)
-
-
-def _named(found: Object) -> Iterator[str]:
-    yield from _name(found, "Pod names and hostnames")
-
-
-def _workload(found: Object) -> Iterator[str]:
-    yield from _named(found)
-    yield from _template(found)
-
-
 def _template(found: Object) -> Iterator[str]:
     yield from pod_warnings.warnings(objects.spec(found).get("template") or {}, "spec.template")
 
@@ -39,7 +25,6 @@ def _stateful_set(found: Object) -> Iterator[str]:
 
 
 def _cron_job(found: Object) -> Iterator[str]:
-    yield from _named(found)
     job = (objects.spec(found).get("jobTemplate") or {}).get("spec") or {}
     yield from pod_warnings.warnings(job.get("template") or {}, "spec.jobTemplate.spec.template")
 
@@ -55,28 +40,38 @@ def _ingress(found: Object) -> Iterator[str]:
 
 def _name(found: Object, use: str) -> Iterator[str]:
     faults = names.dns_label(objects.name(found))
-    if faults:
+    if use and faults:
         # A name that is stored is a subdomain at least: what is wrong with it but its length are dots.
         told = ["must not contain dots" if "RFC 1123" in one else one for one in faults]
         yield f"metadata.name: this is used in {use}, {_SURPRISE}: [{' '.join(told)}]"
 
 
+_PODS = "Pod names and hostnames"
+_NAMED = {
+    "pods": "the Pod's hostname",
+    "deployments.apps": _PODS,
+    "replicasets.apps": _PODS,
+    "replicationcontrollers": _PODS,
+    "jobs.batch": _PODS,
+    "cronjobs.batch": _PODS,
+}
+"""What names are used in; they are told of at creation."""
 _CREATED: dict[str, Callable[[Object], Iterator[str]]] = {
-    "pods": _pod,
-    "replicasets.apps": _named,
-    "replicationcontrollers": _named,
+    "pods": pod_warnings.warnings,
     "ingresses.networking.k8s.io": _ingress,
 }
 """Who is warned of these at creation only."""
 _SPECIFIED: dict[str, Callable[[Object], Iterator[str]]] = {
-    "deployments.apps": _workload,
+    "deployments.apps": _template,
+    "replicasets.apps": _template,
+    "replicationcontrollers": _template,
     "daemonsets.apps": _template,
     "statefulsets.apps": _stateful_set,
-    "jobs.batch": _workload,
+    "jobs.batch": _template,
     "cronjobs.batch": _cron_job,
     "podtemplates": _pod_template,
 }
-"""And of these whenever they ask for something else; names do not change."""
+"""And of these whenever they ask for something else."""
 _ALWAYS: dict[str, Callable[[Object], Iterator[str]]] = {
     "services": service_warnings.warnings,
     "persistentvolumes": storage_warnings.of_volume,
@@ -94,12 +89,12 @@ class ObjectWarnings(Plugin):
 
     async def validate(self, request: Request) -> None:
         """Add the warnings, once each."""
-        of = _ALWAYS.get(request.resource)
+        told, of = request.warnings, _ALWAYS.get(request.resource)
         if request.operation == "CREATE":
             of = of or _CREATED.get(request.resource) or _SPECIFIED.get(request.resource)
+            told.extend(_name(request.new, _NAMED.get(request.resource, "")))
         elif of is None and request.old is not None and _asks(request.new) != _asks(request.old):
             of = _SPECIFIED.get(request.resource)
-        told = request.warnings
         told.extend(each for each in (of(request.new) if of else ()) if each not in told)
 
 
