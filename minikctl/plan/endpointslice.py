@@ -76,10 +76,7 @@ def _family(view: View, family: str, changes: _Changes) -> None:
     existing = [each for each in view.slices if each.get("addressType") == family]
     groups = _groups(view, family, existing, found)
     for group in groups.values():
-        if group.wanted:
-            _fill(view, family, group, found)
-        else:
-            found.delete += group.slices
+        _fill(view, family, group, found)
     if len(found.delete) + len(found.foreign) == len(existing) and not found.create:
         # A Service without endpoints keeps one empty slice, which tells that it was looked at.
         found.create.append(_new_slice(view.object, family, []))
@@ -180,7 +177,6 @@ def _fill(view: View, family: str, group: _Group, found: _Changes) -> None:
     while rest:
         roomy = _roomiest_fit(untouched, len(rest))
         if roomy is not None:
-            untouched.remove(roomy)
             touched.append(_topped_up(roomy, rest))
         else:
             found.create.append(_topped_up(_new_slice(view.object, family, group.ports), rest))
