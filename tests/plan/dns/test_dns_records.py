@@ -136,6 +136,20 @@ def test_records_are_sorted_into_their_zones() -> None:
     }
 
 
+def test_a_name_is_in_the_innermost_of_its_zones() -> None:
+    inner = {("x.b.a.", "A"): frozenset({"1"}), ("b.a.", "A"): frozenset({"2"})}
+    outer = {("x.bb.a.", "A"): frozenset({"3"})}
+    for zones in (("a", "b.a"), ("b.a", "a")):
+        assert dns_records.by_zone({**inner, **outer}, zones) == {"a": outer, "b.a": inner}
+
+
+def test_a_name_is_254_characters_long_at_most() -> None:
+    for length, fits in ((253, True), (254, False)):
+        target = ".".join(["a" * 62] * 5)[: length - 1] + "b"
+        external = service("alias", "", type="ExternalName", externalName=target)
+        assert bool(records(external)) is fits
+
+
 def test_a_difference_deletes_replaces_and_adds() -> None:
     one, two = frozenset({"1"}), frozenset({"2"})
     held = {("same", "A"): one, ("other", "A"): one, ("gone", "A"): one}
@@ -157,6 +171,7 @@ def test_batches_keep_names_whole_and_delete_first() -> None:
     parts = [list(part) for part in dns_records.batches(changes, 90)]
     assert parts == [[("a", "A"), ("a", "CNAME")], [("b", "A")], [("c", "A")]]
     assert [list(part) for part in dns_records.batches({}, 90)] == []
+    assert [len(part) for part in dns_records.batches(changes, 10)] == [2, 1, 1], "a name is never cut"
     assert len(list(dns_records.batches(changes, 9000))) == 1
 
 

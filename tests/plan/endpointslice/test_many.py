@@ -3,6 +3,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -68,6 +69,23 @@ def test_full_slices_make_a_new_one() -> None:
     view = ENDPOINT_SLICE.view(world, {})
     (action,) = endpointslice.desired(view, NOW).actions
     assert isinstance(action, Create)
+    assert objects.name(action.object) not in {objects.name(each) for each in view.slices}
+
+
+@pytest.mark.parametrize(("kept", "chosen"), [((95, 60), 60), ((90, 50), 90)])
+def test_new_pods_join_the_fullest_slice_that_has_room_for_all(kept: tuple[int, int], chosen: int) -> None:
+    world = world_of(200)
+    plan(world)
+    for number, names in enumerate(sorted(addresses(world))):
+        for address in names[kept[number] :]:
+            _, _, high, low = map(int, address.split("."))
+            world.remove(kinds.POD, "default", f"p{high * 250 + low:04}")
+    plan(world)
+    assert sorted(map(len, addresses(world))) == sorted(kept)
+    for number in range(200, 210):
+        world.put(pod(number))
+    assert plan(world) == 1
+    assert sorted(map(len, addresses(world))) == sorted([chosen + 10, sum(kept) - chosen])
 
 
 @settings(max_examples=8, deadline=None)
