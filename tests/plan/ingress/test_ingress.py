@@ -81,6 +81,12 @@ def test_a_default_backend_takes_what_no_rule_matches() -> None:
     assert routed(found, "other", "/") == B
     with_root = make("root", rule("h", path("/", "c")), created="3")
     assert routed(ingress.routing(view(one, with_root)), "h", "/y") == C
+    younger = make("own", rule("i", path("/x", "a")), defaultBackend=backend("c"), created="2")
+    assert routed(ingress.routing(view(one, younger)), "i", "/y") == C, "its own hosts have its own default"
+    note = {"nginx.ingress.kubernetes.io/canary": "true"}
+    beside = make("beside", rule("h", path("/x", "c")), defaultBackend=backend("c"), annotations=note)
+    only = make("only", rule("h", path("/x", "a")), created="2")
+    assert routed(ingress.routing(view(beside, only)), "h", "/y") == "404", "a canary has no default"
 
 
 def test_of_equal_rules_the_oldest_wins_and_the_others_are_told() -> None:
