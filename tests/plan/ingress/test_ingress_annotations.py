@@ -251,6 +251,25 @@ def test_what_is_asked_for_is_said_in_the_backend(given: dict[str, str], line: s
     assert line in text.split("backend default_a_80:i\n")[1]
 
 
+@pytest.mark.parametrize(
+    ("given", "lines"),
+    [
+        ({"upstream_vhost": "x"}, ["http-request set-header Host 'x'"]),
+        ({"load_balance": "round_robin"}, ["balance roundrobin"]),
+        ({"load_balance": "ewma"}, ["balance leastconn"]),
+        ({"upstream_vhost": "x", "ssl_redirect": "true"}, ["http-request set-header Host 'x'"]),
+        ({"proxy_read_timeout": "3600"}, ["timeout server 3600s"]),
+        ({"affinity": "cookie", "session_cookie_path": "/"},
+         ["dynamic-cookie-key 'minikctl'",
+          "cookie 'INGRESSCOOKIE' insert indirect nocache httponly dynamic attr 'Path=/'"]),
+    ],
+)  # fmt: skip
+def test_nothing_else_is_said_in_the_backend(given: dict[str, str], lines: list[str]) -> None:
+    text = rendered(annotated(**given)).split("backend default_a_80:i\n")[1].partition("\n\n")[0]
+    said = [line.strip() for line in text.splitlines()]
+    assert [line for line in said if line and not line.startswith("server ")] == lines
+
+
 def test_a_cookie_is_for_the_path_that_leads_to_its_endpoints() -> None:
     """Elsewhere a browser would be given another, or change it at each request to another Service."""
     sticky = {PREFIX + "affinity": "cookie"}

@@ -11,7 +11,7 @@ from minikctl.plan import netpol, netpol_nft, netpol_ports
 from minikctl.plan.netpol_ports import EVERYTHING
 from tests.plan.netpol.grid import Grid, Traced, policy
 
-A = {"podSelector": {"matchLabels": {"pod": "a"}}}
+A: dict[str, Any] = {"podSelector": {"matchLabels": {"pod": "a"}}}
 EVERYBODY = [{"namespaceSelector": {}}]
 EVERY_ADDRESS = [{"ipBlock": {"cidr": "10.1.0.0/24"}}]
 
@@ -26,7 +26,8 @@ def renamed(grid: Grid, name: str, **ports: int) -> None:
 @pytest.mark.parametrize(("direction", "side"), [("ingress", "from"), ("egress", "to")])
 def test_a_name_is_a_port_of_the_pod_that_is_connected_to(direction: str, side: str, peers: Any) -> None:
     rule = {side: peers, "ports": [{"port": "web"}]}
-    listed = [policy(**A, policyTypes=[direction.capitalize()], **{direction: [rule]})]
+    spec: dict[str, Any] = {**A, "policyTypes": [direction.capitalize()], direction: [rule]}
+    listed = [policy(**spec)]
     grid = Grid(policies=listed)
     renamed(grid, "x/a", web=80)
     renamed(grid, "x/b", web=81)
