@@ -188,13 +188,7 @@ class Registry:
         refuse(kind, obj, rules.prepare(stored, obj, None))
         await self.admission.validate(request)
         strategy.set_owners(obj, owners)
-        return await services.whole(stored, self._store_new(request, options))
-
-    async def _store_new(self, request: chain.Request, options: WriteOptions) -> Object:
-        try:
-            return await self._insert(request, options)
-        finally:
-            self.admission.finished(request)
+        return await services.whole(request, self._insert(request, options), self.admission.finished)
 
     async def _insert(self, request: chain.Request, options: WriteOptions) -> Object:
         kind, stored, obj = request.requested, request.kind, request.new
@@ -341,10 +335,11 @@ class Registry:
             request.old = present if kind.is_custom else entry.object
             try:
                 new = await self._prepare(request, new)
-                is_stored = await services.whole(request.kind, self._put(request, entry, new, options))
-            finally:
+            except BaseException:
                 self.admission.finished(request)
-            if is_stored:
+                raise
+            storing = self._put(request, entry, new, options)
+            if await services.whole(request, storing, self.admission.finished):
                 return await show(kind, request.new)
 
     async def _put(

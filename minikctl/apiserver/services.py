@@ -12,8 +12,8 @@ from typing import Any, TypeVar
 
 from minikctl import errors
 from minikctl.apiserver import cache, pools
+from minikctl.apiserver.admission import chain
 from minikctl.model import causes, kinds, objects, service_families
-from minikctl.model.kind import Kind
 from minikctl.model.objects import Object
 from minikctl.model.validation import service as service_rules
 from minikctl.plan import service_addresses, service_cidr
@@ -104,13 +104,23 @@ class Addresses:
         return gains.undo
 
 
-async def whole(kind: Kind, storing: Coroutine[Any, Any, T]) -> T:
-    """Return what storing an object returns.
+async def whole(
+    request: chain.Request, storing: Coroutine[Any, Any, T], finished: Callable[[chain.Request], None]
+) -> T:
+    """Return what storing an object returns; the request is finished then.
 
-    A Service is stored to the end though its caller is cancelled, so that what it was given is its own or
-    given back.
+    A Service, and what counts against a quota, is stored to the end though its caller is cancelled, so that
+    what it was given is its own or given back.
     """
-    return await (tasks.whole(storing) if kind is kinds.SERVICE else storing)
+
+    async def all_of_it() -> T:
+        try:
+            return await storing
+        finally:
+            finished(request)
+
+    to_the_end = request.kind is kinds.SERVICE or request.is_counted
+    return await (tasks.whole(all_of_it()) if to_the_end else all_of_it())
 
 
 class _Gains:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from minikctl import errors
 from minikctl.drivers import engine as engines
 from minikctl.model.containers import ContainerSpec, Mount
+from minikctl.node import files
 from minikctl.node.files import Gift, Missing
 from minikctl.plan.pod import names
 from minikctl.runtime import clock as clocks
@@ -46,20 +47,24 @@ class ByRoot:
         """
         for one in wanted:
             if isinstance(one, Missing):
-                await self._make(one.path)
+                await (self._look(one) if one.type else self._make(one.path))
         gifts = [one for one in wanted if isinstance(one, Gift)]
         if gifts:
             await self._give(directory, gifts)
 
     async def _make(self, path: str) -> None:
         """Make a directory of the host, with those above it."""
-        above = os.path.dirname(path)
-        while not os.path.isdir(above):
-            above = os.path.dirname(above)
-        command = ("/bin/mkdir", "-p", os.path.join(PLACE, os.path.relpath(path, above)))
-        code = await self._run(_short(path), Mount(above, PLACE), command)
+        above, inside = _seen(path)
+        code = await self._run(_short(path), Mount(above, PLACE), ("/bin/mkdir", "-p", inside))
         if code:
             raise errors.DriverError(f"{path} cannot be made: mkdir ended with exit code {code}")
+
+    async def _look(self, one: Missing) -> None:
+        """Make sure that something that this process cannot see is what it is to be."""
+        above, inside = _seen(one.path)
+        test = f"test {files.HIDDEN_TESTS[one.type]} {shlex.quote(inside)}"
+        if await self._run(_short(one.path), Mount(above, PLACE), ("/bin/sh", "-c", test)):
+            raise errors.DriverError(files.mistyped(one.path, one.type))
 
     async def _give(self, directory: str, gifts: Sequence[Gift]) -> None:
         script = " && ".join(["cd " + PLACE, *(_words(gift, directory) for gift in gifts)])
@@ -90,6 +95,14 @@ class ByRoot:
         finally:
             await self.engine.remove(made)
         return found.exit_code if found is not None else None
+
+
+def _seen(path: str) -> tuple[str, str]:
+    """Return the nearest directory above that is seen from here, and where the container has the path."""
+    above = os.path.dirname(path)
+    while not os.path.isdir(above):
+        above = os.path.dirname(above)
+    return above, os.path.join(PLACE, os.path.relpath(path, above))
 
 
 def _short(path: str) -> str:

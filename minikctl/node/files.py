@@ -51,9 +51,10 @@ class Gift:
 
 @dataclass(frozen=True)
 class Missing:
-    """A directory of the host that only root may make."""
+    """A directory of the host that only root may make; with a ``type``, what only root can see."""
 
     path: str
+    type: str = ""
 
 
 def write_volume(volume: Volume) -> list[Gift | Missing]:
@@ -225,7 +226,7 @@ def _chown(path: str, uid: int, gid: int) -> bool:
 def check_host_path(path: str, type_: str) -> list[Missing]:
     """Make sure that the path is of the hostPath type; what the OrCreate types name is made.
 
-    Return the directory if only root may make it.
+    Return the directory if only root may make it, and what only root can look at.
     """
     try:
         if type_ == "DirectoryOrCreate" and not os.path.exists(path):
@@ -237,16 +238,33 @@ def check_host_path(path: str, type_: str) -> list[Missing]:
         return [Missing(path)]
     if type_ == "":
         return []
+    if type_ in HIDDEN_TESTS and _is_hidden(path):
+        return [Missing(path, type_)]
     if type_ == "FileOrCreate" and not os.path.exists(path):
         with open(path, "ab"):
             os.chmod(path, 0o644)
     wanted = _HOST_PATH_TYPES.get(type_)
     if wanted is None:
         raise _mount_failure(f"{type_} is an invalid volume type")
-    word, test = wanted
-    if not os.path.exists(path) or not test(os.stat(path).st_mode):
-        raise _mount_failure(f"hostPath type check failed: {path} is not {word}")
+    if not os.path.exists(path) or not wanted[1](os.stat(path).st_mode):
+        raise _mount_failure(mistyped(path, type_))
     return []
+
+
+def mistyped(path: str, type_: str) -> str:
+    """Return a kubelet's words for a path that is not of its hostPath type."""
+    return f"hostPath type check failed: {path} is not {_HOST_PATH_TYPES[type_][0]}"
+
+
+def _is_hidden(path: str) -> bool:
+    """Tell whether it cannot be seen from here that there is nothing."""
+    try:
+        os.stat(path)
+    except PermissionError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 _HOST_PATH_TYPES = {
@@ -258,6 +276,10 @@ _HOST_PATH_TYPES = {
     "CharDevice": ("a character device", stat.S_ISCHR),
     "BlockDevice": ("a block device", stat.S_ISBLK),
 }
+
+
+HIDDEN_TESTS = {"Directory": "-d", "File": "-f", "Socket": "-S", "CharDevice": "-c", "BlockDevice": "-b"}
+"""What the shell's ``test`` calls the types of what is there already."""
 
 
 def _mount_failure(message: str) -> NodeFailure:

@@ -127,6 +127,37 @@ async def test_a_cancelled_create_keeps_no_address_that_no_service_has(
     assert made["spec"]["clusterIP"] == "10.96.7.7"
 
 
+async def test_a_cancelled_create_counts_against_the_quota_until_it_is_stored(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "few"}}
+    hard = {"count/configmaps": str(len(registry.list(kinds.CONFIG_MAP, "default").entries) + 1)}
+    await registry.create(kinds.RESOURCE_QUOTA, "default", {**quota, "spec": {"hard": hard}})
+    begun, go_on = asyncio.Event(), asyncio.Event()
+    store_create = registry.store.create
+
+    async def slow(key: str, value: bytes) -> Row:
+        begun.set()
+        await go_on.wait()
+        return await store_create(key, value)
+
+    def settings(name: str) -> Object:
+        return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}}
+
+    monkeypatch.setattr(registry.store, "create", slow)
+    creating = asyncio.create_task(registry.create(kinds.CONFIG_MAP, "default", settings("one")))
+    await begun.wait()
+    creating.cancel()
+    await asyncio.gather(creating, return_exceptions=True)
+    monkeypatch.setattr(registry.store, "create", store_create)
+    with pytest.raises(StatusError, match="exceeded quota"):
+        await registry.create(kinds.CONFIG_MAP, "default", settings("two"))
+    go_on.set()
+    async with asyncio.timeout(20):
+        while not any(each.key[1] == "one" for each in registry.list(kinds.CONFIG_MAP, "default").entries):
+            await asyncio.sleep(0.001)
+
+
 async def test_both_protocols_share_a_node_port(registry: Registry) -> None:
     ports = [{"name": f"dns-{p.lower()}", "port": 53, "protocol": p} for p in ("TCP", "UDP")]
     made = await create(registry, "dns", type="NodePort", ports=ports)

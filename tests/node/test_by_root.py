@@ -102,6 +102,37 @@ async def test_a_directory_of_the_host_that_only_root_may_make_is_made_below_wha
     await engine.close()
 
 
+class Kept(FakeEngine):
+    """Keeps what containers were made of."""
+
+    made: ContainerSpec
+
+    async def create(self, spec: ContainerSpec) -> str:
+        self.made = spec
+        return await super().create(spec)
+
+
+async def test_what_only_root_can_see_is_looked_at_by_root(tmp_path: Path) -> None:
+    clock = FakeClock()
+    engine = Kept(clock)
+    path = str(tmp_path / "closed" / "in it")
+    work = asyncio.create_task(by(engine, clock).settle(path, [Missing(path, "Directory")]))
+    await settle()
+    await clock.advance(1)
+    await work
+    assert [(one.source, one.target) for one in engine.made.mounts] == [(str(tmp_path), by_root.PLACE)]
+    assert engine.made.entrypoint == ("/bin/sh", "-c", f"test -d '{by_root.PLACE}/closed/in it'")
+    await engine.close()
+
+
+async def test_what_root_finds_to_be_something_else_is_told_as_a_kubelet_does() -> None:
+    engine = Stubborn(FakeClock())
+    words = "hostPath type check failed: /state/v is not a socket file"
+    with pytest.raises(errors.DriverError, match=words):
+        await by(engine, FakeClock()).settle("/state/v", [Missing("/state/v", "Socket")])
+    await engine.close()
+
+
 async def test_what_cannot_be_given_is_told() -> None:
     engine = Stubborn(FakeClock())
     with pytest.raises(errors.DriverError, match="/state/v cannot be given"):

@@ -111,6 +111,20 @@ def test_host_paths_are_checked(tmp_path: Path, type_: str, word: str) -> None:
     assert caught.value.message == f"hostPath type check failed: {path} is not {word}"
 
 
+def test_host_paths_that_only_root_can_see_are_left_to_root(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = str(tmp_path / "closed" / "a")
+
+    def denied(*_: object, **__: object) -> os.stat_result:
+        raise PermissionError(13, "Permission denied", path)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "stat", denied)
+        found = files.check_host_path(path, "Directory")
+    assert found == [files.Missing(path, "Directory")]
+
+
 def test_host_paths_of_their_type_pass(tmp_path: Path) -> None:
     path = str(tmp_path / "s")
     with socket.socket(socket.AF_UNIX) as listener:

@@ -64,6 +64,8 @@ class Request:
     shown: Kind | None = None
     again: bool = False
     is_second: bool = False
+    is_counted: bool = False
+    """Whether what it is to store counts as used until it is over: then it is stored to the end."""
     memory: dict[str, Any] = field(default_factory=dict)
     """What plugins keep, under their names, from the first time for the second."""
 

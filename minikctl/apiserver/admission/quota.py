@@ -59,6 +59,7 @@ class ResourceQuota(Plugin):
         if asked and not request.dry_run:
             under_way = self._pending.setdefault(request.namespace, {})
             under_way[id(request)] = _Pending(request.kind, request.new, asked)
+            request.is_counted = True
 
     def finished(self, request: Request) -> None:
         """Forget the request: what it stored is counted by now."""
