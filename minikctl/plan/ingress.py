@@ -35,6 +35,10 @@ APP_PROTOCOLS = {
     "kubernetes.io/wss": "HTTPS",
 }
 """The protocols that change how a Service is spoken to, by the appProtocol of its port."""
+_NOT_KEPT = (
+    f"{PREFIX}canary-weight: with affinity: cookie, who began at the canary is not kept there;"
+    " affinity-canary-behavior: legacy asks for just that"
+)
 _FOREIGN = re.compile(r"['\"\s]")
 _NEVER = re.compile(r"%(?![0-9A-Fa-f]{2})|/\.\.?(/|$)")
 """What is in no path of a request that comes to be looked up: the proxy refuses or resolves it."""
@@ -233,6 +237,8 @@ def _beside(
         return
     kind, key = found[0]
     primary, suffix = draft.backends[draft.tables[kind][key]], f".{_short(key)}"
+    if canary.weight and canary.keeps and (primary.options.cookie or made.options.cookie):
+        draft.problem(ingress, "UnsupportedAnnotation", _NOT_KEPT)
     own = primary.name if primary.name.endswith(suffix) else primary.name + suffix
     draft.backends[own] = dataclasses.replace(primary, name=own)
     draft.paths[own] = draft.paths.get(primary.name, set())

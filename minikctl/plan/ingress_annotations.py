@@ -341,5 +341,6 @@ def _canary(found: Reader) -> Canary | None:
         value=found.read("canary-by-header-value", values.operand, ""),
         pattern=found.read("canary-by-header-pattern", values.expression, ""),
         cookie=found.read("canary-by-cookie", values.token, ""),
+        keeps=found.read("affinity-canary-behavior", values.one_of("sticky", "legacy"), "") != "legacy",
     )
     return canary if wanted else None

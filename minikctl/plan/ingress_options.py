@@ -34,7 +34,10 @@ class Cookie:
 
 @dataclass(frozen=True)
 class Canary:
-    """Who is sent to the other backend: by header, else by cookie, else so many of ``total`` requests."""
+    """Who is sent to the other backend: by header, else by cookie, else so many of ``total`` requests.
+
+    ``keeps``: who has a cookie of affinity is to stay where that was given.
+    """
 
     weight: int = 0
     total: int = 100
@@ -42,6 +45,7 @@ class Canary:
     value: str = ""
     pattern: str = ""
     cookie: str = ""
+    keeps: bool = True
 
 
 @dataclass(frozen=True)

@@ -582,3 +582,13 @@ def test_an_external_name_leads_to_services_of_the_cluster(one: Any, targets: An
     found = ingress.routing(view(make("i", rule("h", path("/", "a"))), services=services))
     assert found.backends["default_a_80"].targets == targets
     assert [each.reason for each in found.problems] == ([reason] if reason else [])
+
+
+@pytest.mark.parametrize(("more", "count"), [({}, 1), ({"affinity-canary-behavior": "legacy"}, 0)])
+def test_who_is_not_kept_at_a_canary_is_told(more: dict[str, str], count: int) -> None:
+    notes = {"canary": "true", "canary-weight": "5", **more}
+    beside = make(
+        "c", rule("h", path("/", "c")), annotations={PREFIX + key: text for key, text in notes.items()}
+    )
+    found = ingress.routing(view(annotated(affinity="cookie"), beside))
+    assert ["not kept there" in one.message for one in found.problems] == [True] * count
