@@ -149,7 +149,7 @@ def _dispatch(
         code = _run(path, command, commands.options_of(command, parsed), chosen)
         return 1 if code == 0 and settings.strict_warnings and _warned(chosen) else code
     except flags.BadArguments as error:
-        raise parsing.BadCommandLine(f"{error}\n{_see(path)}") from error
+        raise parsing.BadCommandLine(f"{error}\n{_chosen_by_flag(path, parsed)}{_see(path)}") from error
     except errors.StatusError as error:
         if error.code == NOT_FOUND:
             from minikctl.cli import elsewhere
@@ -158,6 +158,13 @@ def _dispatch(
         raise
     finally:
         chosen.close()
+
+
+def _chosen_by_flag(path: list[str], parsed: parsing.Parsed) -> str:
+    """Return the hint for who names a cluster as with k3d, behind the verb; "" for all other lines."""
+    if path[1] != "cluster" or len(parsed.arguments) != 1:
+        return ""
+    return f"hint: a cluster is chosen by a flag: `{' '.join(path)} --cluster {parsed.arguments[0]}`\n"
 
 
 def _see(path: list[str]) -> str:

@@ -286,6 +286,14 @@ def test_plugins_are_completed_as_kubectl_completes_them(
     assert call("__complete", "--descriptions", "--", "lab", "a").out == "alpha\tthe first\n"
 
 
+def test_who_names_a_cluster_behind_the_verb_is_told_the_flag() -> None:
+    done = call("cluster", "delete", "lab")
+    assert done.code == 1
+    hint = "hint: a cluster is chosen by a flag: `minikctl cluster delete --cluster lab`\n"
+    assert done.err.startswith(f"error: unexpected arguments: [lab]\n{hint}See 'minikctl cluster delete -h'")
+    assert "hint" not in call("cluster", "delete", "a", "b").err
+
+
 @pytest.mark.parametrize("image", ["registry.k8s.io/serve_hostname", "serve.hostname:1.0"])
 def test_a_container_is_named_after_an_image_whose_name_could_be_none(world: World, image: str) -> None:
     args = ("create", "deployment", "hostnames", f"--image={image}", "--dry-run=client", "-o", "json")
