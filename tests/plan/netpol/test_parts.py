@@ -124,3 +124,15 @@ def test_flows_of_many_peers_are_forgotten_at_once() -> None:
     ranged = netpol.Compiler(Grid(policies=[policy(**A, ingress=[{"from": EVERY_ADDRESS}])]).state())
     (command,) = netpol_nft.purge_commands(ranged.table(("x", "a")), after, "10.1.0.11")
     assert "--orig-src" not in command[2], "anybody may have lost something"
+
+
+def test_what_selectors_allow_adds_to_what_the_ranges_at_the_pods_own_address_do() -> None:
+    beside = {"from": [{"ipBlock": {"cidr": "0.0.0.0/0", "except": ["10.1.0.12/30"]}}]}
+    named = {"from": [{"podSelector": {"matchLabels": {"pod": "b"}}}], "ports": [{"port": 80}]}
+    traced = Traced(Grid(policies=[policy(**A, ingress=[beside, named])]))
+    assert [port for port in (80, 81) if traced.allowed("x/b", "x/a", port)] == [80], "10.1.0.12"
+    assert [port for port in (80, 81) if traced.allowed("y/c", "x/a", port)] == [80, 81]
+    within = {"from": [{"ipBlock": {"cidr": "10.1.0.12/30"}}], "ports": [{"port": 81}]}
+    traced = Traced(Grid(policies=[policy(**A, ingress=[within, named])]))
+    assert [port for port in (80, 81) if traced.allowed("x/b", "x/a", port)] == [80, 81]
+    assert [port for port in (80, 81) if traced.allowed("x/c", "x/a", port)] == [81], "10.1.0.13"
