@@ -120,13 +120,18 @@ class _Reading:
         return name
 
     def version(self, found: Json) -> str:
-        """Return the version of the specification that the list is written for."""
-        version = found.get("cniVersion")
-        if version not in VERSIONS:
-            raise self.refuse(
-                "cniVersion", f"{_shown(version)} is not supported: it is {', '.join(VERSIONS)}"
-            )
-        return str(version)
+        """Return the highest version that we know of those that the list is written for.
+
+        ``cniVersions`` names further ones; which is taken is specification 1.1.0's and libcni's rule.
+        """
+        version, others = found.get("cniVersion"), found.get("cniVersions", [])
+        if not isinstance(others, list) or not all(isinstance(one, str) for one in others):
+            raise self.refuse("cniVersions", f"{_shown(others)} is not a list of versions")
+        known = [one for one in VERSIONS if one == version or one in others]
+        if not known:
+            field, wrong = ("cniVersions", others) if others else ("cniVersion", version)
+            raise self.refuse(field, f"{_shown(wrong)} is not supported: it is {', '.join(VERSIONS)}")
+        return known[-1]
 
     def truth(self, found: Json, field: str) -> bool:
         """Return a yes or no, which older writers put into quotes."""

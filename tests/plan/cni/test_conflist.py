@@ -34,6 +34,20 @@ def test_a_single_plugin_is_a_list_of_one() -> None:
     assert not found.checks
 
 
+@pytest.mark.parametrize(
+    ("given", "wanted"),
+    [
+        ({"cniVersions": ["0.4.0", "1.1.0"]}, "1.1.0"),
+        ({"cniVersions": ["0.4.0", "9.9.9"]}, "1.0.0"),
+        ({"cniVersion": "9.9.9", "cniVersions": ["0.3.1", "0.4.0"]}, "0.4.0"),
+        ({"cniVersion": None, "cniVersions": ["0.4.0"]}, "0.4.0"),
+        ({"cniVersions": []}, "1.0.0"),
+    ],
+)
+def test_of_several_versions_the_highest_that_is_known_is_taken(given: dict[str, Any], wanted: str) -> None:
+    assert conflist.parse(json.dumps({**GOOD, **given}), "x").version == wanted
+
+
 def test_checks_can_be_turned_off_in_quotes() -> None:
     found = conflist.parse(json.dumps({**GOOD, "cniVersion": "1.1.0", "disableCheck": "true"}), "x")
     assert not found.checks
@@ -58,6 +72,9 @@ def test_a_node_keeps_what_it_lent_by_itself_unless_all_lend_of_one_range() -> N
         ({"name": "a b"}, '4: name: "a b" is no name of a network'),
         ({"name": None}, "4: name: nothing is no name"),
         ({"cniVersion": "9.9.9"}, '3: cniVersion: "9.9.9" is not supported'),
+        ({"cniVersion": "9.9.9", "cniVersions": ["8.0.0"]}, '17: cniVersions: ["8.0.0"] is not supported'),
+        ({"cniVersions": "1.0.0"}, '17: cniVersions: "1.0.0" is not a list of versions'),
+        ({"cniVersions": [1]}, "17: cniVersions: [1] is not a list of versions"),
         ({"plugins": []}, "5: plugins: a list of at least one plugin"),
         ({"plugins": ["x"]}, '1: plugins[0]: "x" is not an object'),
         ({"plugins": [{"type": "a"}, {"type": "b/c"}]}, '10: plugins[1].type: "b/c" is no name'),
