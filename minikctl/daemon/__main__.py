@@ -28,6 +28,7 @@ def main() -> int:
     parser.add_argument("--log-level", default="INFO", choices=("DEBUG", "INFO", "WARNING", "ERROR"))
     given = parser.parse_args()
     os.umask(0o077)
+    process.allow_open_files()
     os.chdir("/")  # whatever directory we were started in may go
     try:
         home = ClusterHome(given.cluster)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import faulthandler
 import fcntl
 import logging
 import os
+import resource
 import signal
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 from minikctl import errors
 from minikctl.client.home import ClusterHome
@@ -21,7 +22,7 @@ LOCK_PATIENCE_SECONDS = 0.5
 STATE_CHECK_SECONDS = 5.0
 
 
-@contextmanager
+@contextlib.contextmanager
 def only_one(home: ClusterHome) -> Iterator[None]:
     """Hold the cluster's lock during the block; ``UsageError`` names the process that has it already."""
     os.makedirs(home.path, mode=0o700, exist_ok=True)
@@ -50,6 +51,16 @@ def _take(handle: int, home: ClusterHome) -> None:
         raise errors.UsageError(
             f'cluster "{home.name}" already has a control plane on {home.path}: process {pid}'
         )
+
+
+def allow_open_files() -> None:
+    """Have this process open as many files as it may: each client and each call of the engine is one.
+
+    As programs in Go do, kubelets and API servers among them: shells hand down a limit for ``select``.
+    """
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    with contextlib.suppress(OSError, ValueError):  # some systems say more than they grant
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 async def state_is_gone(home: ClusterHome, clock: Clock) -> None:

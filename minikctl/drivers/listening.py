@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
+from minikctl import errors
+
 ANY = "0.0.0.0"
 LISTEN = "0A"
 _TABLES = (Path("/proc/net/tcp"), Path("/proc/net/tcp6"))
@@ -24,8 +26,14 @@ class Listening(Protocol):
 
 
 def of_this_machine() -> frozenset[tuple[str, int]]:
-    """Fits ``Listening``: from the kernel's tables, empty where there are none."""
-    return frozenset(one for table in _TABLES if table.exists() for one in listeners(table.read_text()))
+    """Fits ``Listening``: from the kernel's tables, empty where there are none.
+
+    ``DriverError`` when they cannot be read, as when this process may open no more files.
+    """
+    try:
+        return frozenset(one for table in _TABLES if table.exists() for one in listeners(table.read_text()))
+    except OSError as error:
+        raise errors.DriverError(f"cannot see who listens on this machine: {error}", str(error)) from error
 
 
 def is_held(port: int) -> bool:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -141,3 +142,13 @@ def test_a_control_plane_that_hears_nothing_is_killed(
     assert held.wait(20) == -9
     assert told == [f"The control plane (pid {held.pid}) did not stop within 0 s: it is killed."]
     assert not launcher.stop(home)
+
+
+def test_a_control_plane_may_open_as_many_files_as_the_system_lets_it() -> None:
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(256, before[1]), before[1]))
+    try:
+        process.allow_open_files()
+        assert resource.getrlimit(resource.RLIMIT_NOFILE) == (before[1], before[1])
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)

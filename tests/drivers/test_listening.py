@@ -6,6 +6,9 @@ import os
 import socket
 from pathlib import Path
 
+import pytest
+
+from minikctl import errors
 from minikctl.drivers import listening
 
 TABLE = """  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
@@ -70,3 +73,12 @@ def test_sctp_is_known_by_the_kernels_table_of_protocols(tmp_path: Path) -> None
     ):
         table.write_text(text)
         assert listening.has_sctp(table) is known
+
+
+def test_tables_that_cannot_be_read_are_a_failure_of_the_driver(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A directory in the table's place: it is there, and reading it fails, as when no more files may be opened.
+    monkeypatch.setattr(listening, "_TABLES", (tmp_path,))
+    with pytest.raises(errors.DriverError, match="cannot see who listens on this machine"):
+        listening.of_this_machine()
