@@ -228,6 +228,7 @@ def test_no_question_fails_while_names_come_and_go(world: World) -> None:
             world.cluster.run("apply", "-f", "-", stdin=json.dumps(more))
             world.cluster.run("wait", "--for=condition=Ready", f"pod/more-{number}", "-n", NAMESPACE)
             world.cluster.run("delete", "pod", f"more-{number}", "-n", NAMESPACE)
+        eventually(lambda: rounds > 2, 60)
         over.set()
         changing.join()
         asked, failed = watch.end()
