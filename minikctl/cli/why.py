@@ -222,7 +222,7 @@ def met(service: dict[str, Any], settings: ClusterSettings) -> dict[tuple[str, i
     """Return what this machine meets where it has the Service's TCP ports: "" is somebody who listens."""
     from minikctl.plan import publisher
 
-    met: dict[tuple[str, int], str] = {}
+    found: dict[tuple[str, int], str] = {}
     binds = (
         publisher.bindings(service, settings.publish, publisher.TCP) if settings.runtime == "docker" else ()
     )
@@ -230,10 +230,10 @@ def met(service: dict[str, Any], settings: ClusterSettings) -> dict[tuple[str, i
         where = bind.host_ip, bind.host_port
         try:
             socket.create_connection(where, VISIT_SECONDS).close()
-            met[where] = ""
+            found[where] = ""
         except OSError as error:
-            met[where] = error.strerror or str(error)
-    return met
+            found[where] = error.strerror or str(error)
+    return found
 
 
 def _secrets(ingress: dict[str, Any], session: Session) -> Iterator[dict[str, Any]]:

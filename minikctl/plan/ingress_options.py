@@ -103,8 +103,7 @@ class Options:
     rate nor connections are limited.  ``any_guard``: who comes from ``allow`` need not sign in, and who
     signs in may come from anywhere.  ``hashed`` is what endpoints are chosen by, ``virtual``: the Service's
     own address is used, not its endpoints'.  ``server_name`` is what servers are told by SNI.  ``reserve``
-    is the Service that answers while there is no endpoint, and instead of answers with a status of
-    ``errors``.
+    is the Service that answers while there is no endpoint.
     """
 
     shut: str = ""
@@ -141,7 +140,6 @@ class Options:
     retries: Retries = Retries()
     answers: Answers = Answers()
     reserve: str = ""
-    errors: tuple[int, ...] = ()
     aliases: tuple[str, ...] = ()
     www: bool = False
     canary: Canary | None = None
