@@ -34,11 +34,14 @@ COMMAND_SECONDS = 10.0
 # own when the namespace was opened, too, so a reused number never leads into a stranger's namespace.
 OWNED = """
 owned() {
-    { while read -r line; do case $line in *"$1"*) return 0 ;; esac; done < "/proc/$2/cgroup"; } 2>/dev/null
+    told "$1" "/proc/$2/cgroup" || told "/containers/$1/hostname /etc/hostname " "/proc/$2/mountinfo"
+}
+told() {
+    { while read -r line; do case $line in *"$1"*) return 0 ;; esac; done < "$2"; } 2>/dev/null
     return 1
 }
 """
-"""The shell function that tells whether process $2 belongs to container $1."""
+"""The shell function that tells whether process $2 belongs to container $1, as ``netns_program.belongs``."""
 
 _PRELUDE = f"""{OWNED}
 enter() {{

@@ -147,6 +147,18 @@ class Nft:
         self._lib.nft_ctx_free(self._context)
 
 
+def belongs(pid: int, container: str, proc: str = "/proc") -> bool:
+    """Tell whether a process is the container's: by its control group, else by its host name's file.
+
+    A rootless engine has no control groups where nobody delegated them to it.  ``OSError`` when it is over.
+    """
+    with open(f"{proc}/{pid}/cgroup", encoding="utf-8") as source:
+        if container in source.read():
+            return True
+    with open(f"{proc}/{pid}/mountinfo", encoding="utf-8") as source:
+        return f"/containers/{container}/hostname /etc/hostname " in source.read()
+
+
 class Namespace:
     """A container's network namespace: entered for changes, listened to until its process ends.
 
@@ -168,9 +180,7 @@ class Namespace:
         self.life = -1
         try:
             self.life = files.up(os.pidfd_open(pid))
-            with open(f"/proc/{pid}/cgroup", encoding="utf-8") as source:
-                owned = container in source.read()
-            if not owned:
+            if not belongs(pid, container):
                 raise commands.Refused(f"process {pid} no longer belongs to container {container}")
             kernel.enter(self.door)
             self.ear = _listening(files, NETLINK_NETFILTER, GROUP_NFTABLES)
@@ -295,10 +305,18 @@ def _opened(path: str) -> int:
 def _listening(files: Files, family: int, group: int) -> socket.socket:
     ear = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, family)
     ear.setblocking(False)
-    ear.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, HEARD_BYTES)
+    widen(ear)
     ear.bind((0, 0))
     ear.setsockopt(SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, group)
     return socket.socket(fileno=files.up(ear.detach()))
+
+
+def widen(ear: socket.socket) -> None:
+    """Have room for what a large cluster tells, within the machine's limit in a rootless engine."""
+    try:
+        ear.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, HEARD_BYTES)
+    except PermissionError:
+        ear.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, HEARD_BYTES)
 
 
 class Program:

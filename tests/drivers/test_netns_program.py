@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import os
+import pathlib
 import resource
+import signal
 import socket
 import struct
+import subprocess
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from minikctl.drivers import agent, resident
 from minikctl.drivers import netns_messages as messages
 from minikctl.drivers import netns_program as program
-from minikctl.drivers import resident
 from minikctl.drivers.netns import NetnsChange, Writing
+from tests.waiting import eventually
 
 
 def message(kind: int, *attributes: tuple[int, bytes]) -> bytes:
@@ -40,6 +44,55 @@ def test_a_generation_names_its_author() -> None:
     generation = message(messages.NEWGEN, (1, struct.pack(">I", 7)), (2, struct.pack(">I", 9)), (3, b"nft\0"))
     assert messages.HEADER.unpack_from(generation)[1] == messages.NEWGEN
     assert messages.attribute(generation, messages.GEN_PROC_NAME) == b"nft"
+
+
+@pytest.mark.parametrize(
+    ("group", "mounts", "is_owned"),
+    [
+        ("0::/docker/abc\n", "", True),
+        ("0::/\n", "9 1 8:1 /data/containers/abc/hostname /etc/hostname rw - ext4 x rw\n", True),
+        ("0::/\n", "9 1 8:1 /data/containers/other/hostname /etc/hostname rw - ext4 x rw\n", False),
+        ("0::/\n", "9 1 8:1 /data/containers/abc/hostname /mnt rw - ext4 x rw\n", False),
+    ],
+)
+def test_whose_a_process_is_show_its_control_group_or_without_one_its_host_name(
+    group: str, mounts: str, is_owned: bool, tmp_path: pathlib.Path
+) -> None:
+    place = tmp_path / "7"
+    place.mkdir()
+    (place / "cgroup").write_text(group)
+    (place / "mountinfo").write_text(mounts)
+    assert program.belongs(7, "abc", str(tmp_path)) is is_owned
+    asked = agent.OWNED.replace("/proc/", f"{tmp_path}/") + "owned abc 7"
+    assert (subprocess.run(["sh", "-c", asked], check=False).returncode == 0) is is_owned
+
+
+def test_who_may_not_have_more_room_than_the_machine_allows_takes_what_there_is() -> None:
+    asked: list[int] = []
+
+    class Small:
+        """May not be forced."""
+
+        def setsockopt(self, level: int, option: int, value: int) -> None:
+            """Take note of what was asked for."""
+            if option == program.SO_RCVBUFFORCE:
+                raise PermissionError
+            asked.append(option)
+
+    program.widen(Small())  # type: ignore[arg-type]
+    assert asked == [socket.SO_RCVBUF]
+
+
+def test_a_pause_in_the_process_namespace_of_the_machine_is_one_process_that_ends_at_once() -> None:
+    pause = pathlib.Path(program.__file__).parents[1] / "images" / "infra" / "pause"
+    process = subprocess.Popen(["sh", str(pause)])
+    try:
+        comm = pathlib.Path(f"/proc/{process.pid}/comm")
+        eventually(lambda: comm.read_text() == "sleep\n", 5, 0.01)
+        assert not pathlib.Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text()
+    finally:
+        process.terminate()
+    assert process.wait(5) == -signal.SIGTERM
 
 
 class Ear:
