@@ -40,6 +40,8 @@ _NOT_KEPT = (
     " affinity-canary-behavior: legacy asks for just that"
 )
 _FOREIGN = re.compile(r"['\"\s]")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+"""What no request may have in its path as it is, and would end a line of the proxy's maps."""
 _NEVER = re.compile(r"%(?![0-9A-Fa-f]{2})|/\.\.?(/|$)")
 """What is in no path of a request that comes to be looked up: the proxy refuses or resolves it."""
 _ENCODED = re.compile(r"%([0-9A-Fa-f]{2})")
@@ -150,7 +152,7 @@ def _twin(host: str) -> str:
 
 def _path(draft: Draft, ingress: Object, host: str, entry: Mapping[str, Any]) -> None:
     path = str(entry.get("path") or "/")
-    if not path.startswith("/") or len(path.split()) != 1:
+    if not path.startswith("/") or len(path.split()) != 1 or _CONTROL.search(path):
         draft.problem(ingress, "InvalidPath", f"path {path!r} of host {host} can never match")
         return
     options = draft.options[objects.key(ingress)]

@@ -44,6 +44,7 @@ end)
 """
 """A filter for HAProxy, in Lua."""
 _CAPTURE = re.compile(r"\$(\d)")
+_QUOTED = re.compile(r"'[^']*'")
 
 
 def quoted(text: str) -> str:
@@ -94,7 +95,8 @@ def _asked(options: Options, lines: Iterator[str]) -> Iterator[str]:
     """Have nobody sign in who comes from where that is not asked for."""
     for line in lines:
         if options.any_guard and options.allow and line.startswith("http-request "):
-            yield f"{line}{'' if ' if ' in line else ' if'} !{{ var(txn.near) -m bool }}"
+            joint = "" if " if " in _QUOTED.sub("", line) else " if"
+            yield f"{line}{joint} !{{ var(txn.near) -m bool }}"
         else:
             yield line
 
