@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Any
 
+from minikctl import errors
 from minikctl.daemon.core import Core
 from minikctl.daemon.runtimes import Runtime
 from minikctl.drivers import engine as engines
@@ -114,20 +115,20 @@ def _proxy_work(
 
 
 def agent_finder(engine: engines.Engine, cluster: str) -> FindAgent:
-    """Return what finds the running agent of the cluster."""
+    """Return what finds the running agent of the cluster; ``DriverError`` while that is paused."""
 
     async def find_agent() -> str | None:
-        return await running(engine, {names.CLUSTER: cluster, **AGENT_LABELS})
+        found = await engine.list({names.CLUSTER: cluster, **AGENT_LABELS})
+        for container in found:
+            if container.status == "running":
+                return container.id
+        for container in found:
+            if container.status == "paused":
+                way = f"`docker unpause {container.name}` lets it go on"
+                raise errors.DriverError(f"the network agent is paused: {way}")
+        return None
 
     return find_agent
-
-
-async def running(engine: engines.Engine, labels: Mapping[str, str]) -> str | None:
-    """Return the id of a running container with these labels."""
-    for container in await engine.list(labels):
-        if container.status == "running":
-            return container.id
-    return None
 
 
 async def install(core: Core, settings: NetworkSettings) -> None:

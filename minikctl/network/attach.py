@@ -74,7 +74,7 @@ async def members(engine: Engine, cluster: str) -> list[Member]:
 
 def member_of(container: Container) -> Member | None:
     """Return the namespace that the container owns, None when it owns none that gets rules."""
-    if container.status != "running" or not container.pid or not container.ip:
+    if container.status not in ("running", "paused") or not container.pid or not container.ip:
         return None
     match container.labels.get(settings.ROLE):
         case settings.PAUSE_ROLE:

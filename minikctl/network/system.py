@@ -63,6 +63,7 @@ def write_dns_files(home: homes.ClusterHome, settings: NetworkSettings, forwardi
         log=forwarding.log,
         overrides=forwarding.overrides,
         ttl=forwarding.ttl,
+        asks=settings.gateway,
     )
     found = dns_zones.files(config)
     home.share("dns")  # the name server gives up root's right to read whatever there is
@@ -79,6 +80,7 @@ def manifests(settings: NetworkSettings, values: dict[str, str]) -> list[Object]
         "dns_ip": settings.cluster.dns_ip,
         "domain": settings.cluster.domain,
         "ingress_ip": settings.cluster.ingress_ip,
+        "last_loopback": settings.cluster.last_loopback,
         "api_server": settings.api_server,
         "relay_directory": settings.relay_directory,
         **values,

@@ -11,7 +11,7 @@ from minikctl.model import objects
 from minikctl.model.actions.node import RESIZE, ActionKey, Volume
 from minikctl.model.containers import Container
 from minikctl.model.objects import Object
-from minikctl.plan.pod import names, references
+from minikctl.plan.pod import names, pausing, references
 from minikctl.plan.pod.view import Failure, ImageState, MadeAhead, NodeInfo, PodView, ProbeState
 
 
@@ -81,7 +81,10 @@ class PodRecord:
         self.pod = pod
 
     def set_container(self, container: Container) -> None:
-        """Take a container as the engine has it now."""
+        """Take a container as the engine has it now; each time that it is paused is told."""
+        known = self.containers.get(container.id)
+        if pausing.is_paused(container) and not (known and pausing.is_paused(known)):
+            self.reported.difference_update(pausing.tokens(container.id))
         self.containers[container.id] = container
 
     def drop_container(self, container_id: str) -> None:

@@ -20,6 +20,7 @@ LIMITS_FILE = "limits.conf"
 
 BIND has one of 100 since it can be set; before, a setting of that name was an error (manifests/dns.yaml).
 """
+STATUS_PORT = 8053
 ROOT_FILE = "root.zone"
 ROOT_TEXT = """. 5 IN SOA localhost. localhost. 1 7200 1800 86400 5
 . 5 IN NS localhost.
@@ -48,6 +49,8 @@ class ServerConfig:
     """(name, type, data) of what is answered before anything else."""
     ttl: int = TTL
     """So many seconds records of the cluster may be remembered, and that there is none."""
+    asks: str = ""
+    """The address from which the node asks at ``STATUS_PORT`` how the server is; "" for nobody."""
 
 
 def zones(domain: str, cidrs: Sequence[str]) -> tuple[str, ...]:
@@ -132,6 +135,7 @@ def named_conf(config: ServerConfig) -> str:
         f'key "{KEY_NAME}" {{ algorithm {KEY_ALGORITHM}; secret "{config.secret}"; }};',
         _options(config),
         "controls { };",
+        *_status(config),
         "logging { channel out { stderr; severity notice; print-category yes; };"
         " channel asked { stderr; severity info; }; category queries { asked; };"
         " category default { out; }; category lame-servers { null; }; };",
@@ -152,6 +156,15 @@ def named_conf(config: ServerConfig) -> str:
         # With the root of our own, an outside name is refused at once instead of looked for in vain.
         blocks.append(f'zone "." {{ type primary; file "{ROOT_FILE}"; }};')
     return "".join(block + "\n" for block in blocks)
+
+
+def _status(config: ServerConfig) -> list[str]:
+    """Return what tells the node, and nobody else, how the server is: said by the thread that answers."""
+    return (
+        [f"statistics-channels {{ inet * port {STATUS_PORT} allow {{ {config.asks}; }}; }};"]
+        if config.asks
+        else []
+    )
 
 
 def _options(config: ServerConfig) -> str:

@@ -46,6 +46,9 @@ LASTING = (
 )
 """How TCP connections of any length are carried: as long as both peers are there."""
 
+HEALTHY = "http-request return status 200 content-type text/plain string ok if { path /healthz /livez }"
+"""The process' own answer to probes: the kernel accepts connections for one that is paused, too."""
+
 Slots = Mapping[str, tuple[Target | None, ...]]
 """For each backend which target is in which of its slots."""
 

@@ -243,10 +243,11 @@ def frontend(place: Place, routing: Routing) -> str:
 
 
 def metrics(place: Place) -> str:
-    """Return what Prometheus reads, beside the traffic."""
+    """Return what Prometheus and the node's probes read, beside the traffic."""
     lines = (
         f"bind :{place.metrics_port}",
         "no log",
+        haproxy.HEALTHY,
         "http-request use-service prometheus-exporter if { path /metrics }",
     )
     return section("frontend metrics", lines, "http-request return status 404")

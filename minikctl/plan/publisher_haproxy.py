@@ -20,8 +20,8 @@ from minikctl.plan.proxy_view import ServicePort, Target
 ANY = "0.0.0.0"
 LOCALHOST = "127.0.0.1"
 LOOPBACK = "127."
-MEMORY_PORT = 1
-"""One that hardly any program asks for: nobody else may have it."""
+MEMORY_PORT, HEALTH_PORT = 1, 2
+"""Such as hardly any program asks for: nobody else may have them."""
 DISCARD = 9
 """The port of servers that are only counted."""
 Bind = tuple[str, int]
@@ -33,7 +33,8 @@ class Place:
     """Which address the process shows to pods, where it sees its sockets' directory, and its threads.
 
     The source is an address of the cluster's own network: once that network is gone, nothing can be sent.
-    ``memory`` is an address of this machine at which a reload hands on who is whose client.
+    ``memory`` is an address of this machine at which a reload hands on who is whose client, and probes are
+    answered.
     """
 
     source: str
@@ -164,6 +165,8 @@ def render(ports: Sequence[Port], taken: Collection[Bind], slots: Slots, place: 
     return Rendered({CONFIG: configuration(ports, taken, assigned, place)}, assigned, structure, {}, owners)
 
 
+NOT_FOUND = "http-request return status 404"
+_PROBED = ("mode http", "timeout client 10s")
 DEFAULTS = (
     "mode tcp",
     "timeout connect 3s",
@@ -172,12 +175,14 @@ DEFAULTS = (
 
 
 def configuration(ports: Sequence[Port], taken: Collection[Bind], slots: Slots, place: Place) -> str:
-    """Return haproxy.cfg; a process without any listener would not start, so it has one on a socket."""
+    """Return haproxy.cfg."""
     parts = [
         # Connections outlive reloads in the processes that have them; so many of those may be left at once.
         haproxy.process(place.sockets, place.threads, "mworker-max-reloads 30", haproxy.LOCAL_PEER),
         section("defaults", DEFAULTS, f"source {place.source}"),
-        section("frontend idle", f"bind unix@{place.sockets}/idle.sock", "tcp-request connection reject"),
+        section(
+            "frontend healthz", _PROBED, f"bind {place.memory}:{HEALTH_PORT}", haproxy.HEALTHY, NOT_FOUND
+        ),
     ]
     if any(isinstance(one, Published) and one.affinity_seconds for one in ports):
         parts.append(haproxy.memory(place.memory, MEMORY_PORT))
@@ -207,7 +212,7 @@ def health(one: HealthCheck, taken: Collection[Bind]) -> str:
     )
     return section(
         f"frontend {one.name}",
-        ("mode http", "timeout client 10s"),
+        _PROBED,
         listeners,
         f"http-request return status 200 {answer} if {{ {count} gt 0 }}",
         f"http-request return status 503 {answer}",

@@ -136,9 +136,8 @@ def configuration(found: Sequence[Listener], ports: Mapping[str, int], slots: Sl
 def state() -> Iterator[str]:
     """Yield what tells how the proxy is, where kube-proxy does: its health, its mode and its metrics."""
     text = "http-request return status 200 content-type text/plain string"
-    healthy = f"{text} ok if {{ path /healthz /livez }}"
     missing = "http-request return status 404"
-    yield section("frontend healthz", "mode http", f"bind :{HEALTH_PORT}", healthy, missing)
+    yield section("frontend healthz", "mode http", f"bind :{HEALTH_PORT}", haproxy.HEALTHY, missing)
     mode = f"{text} {MODE} if {{ path /proxyMode }}"
     metrics = "http-request use-service prometheus-exporter if { path /metrics }"
     yield section("frontend status", "mode http", f"bind 127.0.0.1:{STATUS_PORT}", mode, metrics, missing)

@@ -105,6 +105,28 @@ def test_a_pod_that_is_taken_off_its_network_comes_back_at_once(cluster: Cluster
     recovered(cluster, before)
 
 
+def test_what_is_paused_or_stopped_by_hand_is_told_and_not_ready(cluster: Cluster) -> None:
+    def said(part: str) -> str:
+        return str(cluster.status()["systemPods"][part])
+
+    def found(name: str) -> str:
+        words = f"label=minikctl.dev/cluster={cluster.name}", f"name={name}"
+        return docker("ps", "-q", *(part for word in words for part in ("--filter", word)))
+
+    server, relay = found("_named_"), found("api-relay.*_haproxy_")
+    docker("kill", "-s", "STOP", relay)
+    docker("pause", server)
+    try:
+        eventually(lambda: "Container named is paused in the engine" in said("dns"))
+        # A stopped process still has its connections accepted: only its own answer tells.
+        eventually(lambda: "Readiness probe failed" in said("api-relay"), 40)
+    finally:
+        docker("unpause", server)
+        docker("kill", "-s", "CONT", relay)
+    eventually(lambda: said("dns") == said("api-relay") == "ready", 40)
+    eventually(lambda: serves(cluster))
+
+
 def test_a_container_that_is_removed_behind_our_back_is_made_anew(cluster: Cluster) -> None:
     before = pods(cluster)
     docker("rm", "-f", lost := container(cluster, "db-0", "app"))

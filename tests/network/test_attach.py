@@ -28,6 +28,7 @@ def container(role: str, status: Any = "running", pid: int = 7, ip: str = "10.1.
     ("found", "wanted"),
     [
         (container("pause"), Member("c1", 7, "10.1.0.9", pod=("net", "web-1"))),
+        (container("pause", status="paused"), Member("c1", 7, "10.1.0.9", pod=("net", "web-1"))),
         (container("publisher"), Member("c1", 7, "10.1.0.9", ("default", "web"))),
         (container("app"), None),
         (container("pause", status="exited"), None),

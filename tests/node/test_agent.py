@@ -296,6 +296,23 @@ async def test_a_sandbox_that_is_back_on_its_network_gets_its_rules_again(bench:
         assert bench.container("web")["restartCount"] == 0
 
 
+async def test_each_time_that_a_container_is_paused_is_told(bench: Bench) -> None:
+    async with bench.running():
+        put(bench, pod("web"))
+        await bench.until(lambda: bench.ready("web"))
+        (app,) = await bench.containers(names.APP_ROLE)
+        box = bench.engine._boxes[app.id]
+        for times in (1, 2):
+            box.status = "paused"
+            bench.engine._tell("pause", box)
+            await bench.until(lambda: not bench.ready("web"))
+            box.status = "running"
+            bench.engine._tell("unpause", box)
+            await bench.until(lambda: bench.ready("web"))
+            assert [len(bench.events.texts(reason)) for reason in ("Paused", "Resumed")] == [times, times]
+        assert bench.container("web")["restartCount"] == 0
+
+
 async def test_containers_that_somebody_removed_come_back(bench: Bench) -> None:
     async with bench.running():
         put(bench, pod("web"))

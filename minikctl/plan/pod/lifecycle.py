@@ -15,7 +15,18 @@ from minikctl.model.actions.node import (
     WriteVolume,
 )
 from minikctl.model.containers import Container
-from minikctl.plan.pod import checks, deadline, ending, events, fidelity, resizing, sandbox, starting, volumes
+from minikctl.plan.pod import (
+    checks,
+    deadline,
+    ending,
+    events,
+    fidelity,
+    pausing,
+    resizing,
+    sandbox,
+    starting,
+    volumes,
+)
 from minikctl.plan.pod.draft import Draft
 from minikctl.plan.pod.state import ContainerState, PodState, runs
 
@@ -32,6 +43,7 @@ def plan(state: PodState, draft: Draft) -> None:
         return
     fidelity.report(state, draft)
     resizing.report(state, draft)
+    pausing.report(state, draft)
     volumes_ready = _volumes(state, draft)
     if state.sandbox is None:
         _new_sandbox(state, draft, volumes_ready is not None)

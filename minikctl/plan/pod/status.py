@@ -6,7 +6,7 @@ from typing import Any
 
 from minikctl.model import objects, quality
 from minikctl.model.containers import Container
-from minikctl.plan.pod import admission, conditions, deadline, ending, resizing, security, state
+from minikctl.plan.pod import admission, conditions, deadline, ending, pausing, resizing, security, state
 from minikctl.plan.pod.draft import Draft, Waiting
 
 START_ERROR = "StartError"
@@ -218,7 +218,7 @@ def is_ready(pod: state.PodState, draft: Draft, container: state.ContainerState)
     if container.role == "ephemeral":
         return False
     running = container.running
-    if running is None or not container.started or not pod.here(running):
+    if running is None or not container.started or not pod.here(running) or pausing.is_paused(running):
         return False
     if not container.spec.get("readinessProbe"):
         return True

@@ -8,11 +8,13 @@ from typing import Any
 from minikctl.model import objects
 from minikctl.model.objects import Object
 from minikctl.plan import readiness
+from minikctl.plan.pod import pausing
 from minikctl.plan.why.links import View
 
 BEFORE_CONTAINERS = ("ContainerCreating", "PodInitializing")
 OBSTACLES = ("FailedMount", "FailedAttachVolume", "FailedCreatePodSandBox")
 """Reasons of events on what keeps a pod from getting to its containers."""
+AGENT = "minikctl-agent"
 NEVER_STARTED = ("StartError", "ContainerCannotRun")
 
 
@@ -49,8 +51,17 @@ def _containers(pod: Object, view: View) -> Iterator[str]:
         if "running" not in state:
             yield f"has a container that does not run, {one['name']}: {_state(pod, one, view)}"
         elif not one.get("ready"):
-            said = next(iter(view.said_of(pod, "Unhealthy").splitlines()), "")
+            said = _paused(pod, one["name"], view) or next(
+                iter(view.said_of(pod, "Unhealthy").splitlines()), ""
+            )
             yield f"has a container that is not ready, {one['name']}: {said or _unready(one)}"
+
+
+def _paused(pod: Object, container: str, view: View) -> str:
+    """Return what was told of a container that is paused, "" of one that is not."""
+    last = view.last_of(pod, pausing.PAUSED, pausing.RESUMED, "Started") or {}
+    about = f"{{{container}}}" in str((last.get("involvedObject") or {}).get("fieldPath"))
+    return str(last.get("message")) if last.get("reason") == pausing.PAUSED and about else ""
 
 
 def _unready(status: Mapping[str, Any]) -> str:
@@ -69,11 +80,24 @@ def _state(pod: Object, status: Mapping[str, Any], view: View) -> str:
             return f"{reason} ({how}){hint}{way}"
         told = state["waiting"].get("message")
         if not told and reason in BEFORE_CONTAINERS:
-            told = view.said_of(pod, *OBSTACLES)
+            told = view.said_of(pod, *OBSTACLES) or _agent(pod, view)
         return f"{reason}: {of_image(status, told)}" if told else str(reason)
     if "terminated" in state:
         return ended(pod, status["name"], state["terminated"])
     return "it is still running" if "running" in state else "it has not been started"
+
+
+def _agent(pod: Object, view: View) -> str:
+    """Return what is wrong with the agent that makes pods' networks, "" if nothing is."""
+    found = [
+        one
+        for one in view.pods
+        if objects.namespace(one) == "kube-system" and objects.labels(one).get("k8s-app") == AGENT
+    ]
+    if not found or any(readiness.is_ready(one) for one in found) or pod in found:
+        return ""
+    name = f"pod kube-system/{objects.name(found[0])}"
+    return f"it waits for the network agent, {name}, which {trouble(found[0], view)}"
 
 
 def of_image(status: Mapping[str, Any], told: str) -> str:

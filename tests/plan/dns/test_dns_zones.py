@@ -53,6 +53,12 @@ def test_every_zone_begins_with_its_authority() -> None:
     assert len(files["96.10.in-addr.arpa.zone"].splitlines()) == 2
 
 
+def test_only_the_node_may_ask_how_the_server_is() -> None:
+    assert "statistics-channels" not in dns_zones.named_conf(CONFIG)
+    made = dns_zones.named_conf(replace(CONFIG, asks="10.201.0.1"))
+    assert "statistics-channels { inet * port 8053 allow { 10.201.0.1; }; };" in made
+
+
 def test_without_overrides_there_is_no_policy() -> None:
     assert "response-policy" not in dns_zones.named_conf(CONFIG)
     made = replace(CONFIG, overrides=(("a.example", "A", "192.0.2.1"),))

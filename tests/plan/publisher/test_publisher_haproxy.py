@@ -15,6 +15,7 @@ from tests.plan.proxy.cases import endpoint, endpoint_slice, service
 PLACE = Place("10.1.0.1")
 WEB = service("web", type="NodePort", ports=[{"port": 80, "nodePort": 30080}])
 NODE_PORT = ("127.0.0.1", 30080)
+HEALTH = ("127.0.0.1", publisher_haproxy.HEALTH_PORT)
 BALANCED = service(
     "web", type="LoadBalancer", ports=[{"port": 80, "nodePort": 30080}], status=[{"ip": "127.0.1.2"}]
 )
@@ -106,7 +107,7 @@ def test_what_others_listen_on_is_left_out_and_told() -> None:
     taken = publisher_haproxy.taken(ports, {everywhere}, {NODE_PORT})
     assert taken == {("127.0.1.2", 80)}
     found = rendered(BALANCED, taken=taken)
-    assert publisher_haproxy.listens_at(found.files[CONFIG]) == {NODE_PORT}
+    assert publisher_haproxy.listens_at(found.files[CONFIG]) == {HEALTH, NODE_PORT}
     (event,) = publisher_haproxy.refusals(ports, taken, {("default", "web"): BALANCED})
     assert (event.reason, event.type) == ("PublishFailed", "Warning")
     assert event.message.endswith("127.0.1.2:80 is in use by another process of this machine")
@@ -115,7 +116,7 @@ def test_what_others_listen_on_is_left_out_and_told() -> None:
 def test_a_port_that_can_listen_nowhere_has_no_frontend() -> None:
     found = rendered(WEB, taken={NODE_PORT})
     assert "frontend default_web_80" not in found.files[CONFIG]
-    assert publisher_haproxy.listens_at(found.files[CONFIG]) == frozenset()
+    assert publisher_haproxy.listens_at(found.files[CONFIG]) == {HEALTH}
 
 
 def test_what_is_not_enforced_is_said() -> None:
@@ -171,7 +172,7 @@ def test_a_health_check_counts_the_ready_endpoints_of_the_nodes() -> None:
     assert [target.ip for target in one.targets] == ["10.1.0.2", "10.1.0.3"]
     found = lines(publisher_haproxy.render(checks, (), {}, PLACE))
     assert "bind 10.1.0.1:31000" in found
-    assert [line.split(" content-type")[0] for line in found if "return status" in line] == [
+    assert [line.split(" content-type")[0] for line in found if "application/json" in line] == [
         "http-request return status 200",
         "http-request return status 503",
     ]

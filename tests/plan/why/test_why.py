@@ -474,6 +474,35 @@ TROUBLES = [
 ]
 
 
+def told(about: Any, reason: str, message: str, second: int) -> Any:
+    regarding = {"uid": about["metadata"]["uid"], "fieldPath": "spec.containers{c}"}
+    when = f"2026-05-01T12:00:{second:02}Z"
+    return {"involvedObject": regarding, "reason": reason, "message": message, "lastTimestamp": when}
+
+
+def test_a_paused_container_is_told_until_it_goes_on() -> None:
+    troubled = pod(ready=False)
+    paused = told(troubled, "Paused", "Container c is paused", 1)
+    unhealthy = told(troubled, "Unhealthy", "Readiness probe failed: late", 2)
+    view = replace(VIEW, facts=replace(GOOD, client="default/web-1"), events=[paused, unhealthy])
+    assert verdict(pods.walk(troubled, view))[1].endswith("not ready, c: Container c is paused")
+    view = replace(view, events=[*view.events, told(troubled, "Resumed", "Container c goes on", 3)])
+    assert verdict(pods.walk(troubled, view))[1].endswith("not ready, c: Readiness probe failed: late")
+
+
+def test_a_pod_that_waits_for_the_agent_says_what_ails_that() -> None:
+    troubled = pod("web-2", ready=False, state={"waiting": {"reason": "ContainerCreating"}})
+    agent = system("minikctl-agent", ready=False)
+    paused = told(agent, "Paused", "Container c is paused", 1)
+    view = replace(VIEW, pods=[troubled, agent], events=[paused])
+    assert verdict(pods.walk(troubled, view))[1].endswith(
+        "ContainerCreating: it waits for the network agent, pod kube-system/minikctl-agent, which has a container"
+        " that is not ready, c: Container c is paused"
+    )
+    view = replace(view, pods=[troubled, system("minikctl-agent")])
+    assert verdict(pods.walk(troubled, view))[1].endswith("c: ContainerCreating")
+
+
 @pytest.mark.parametrize(("troubled", "words"), TROUBLES, ids=[words for _, words in TROUBLES])
 def test_what_ails_a_pod_is_told(troubled: Any, words: str) -> None:
     view = replace(VIEW, facts=replace(GOOD, client="default/web-1"), events=[MOUNT])
