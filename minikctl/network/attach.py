@@ -61,6 +61,11 @@ class PodNetwork:
         pod = (sandbox.namespace, sandbox.pod)
         await self._rules.attach(Member(sandbox.container_id, sandbox.pid, sandbox.ip, pod=pod))
 
+    async def withdraw(self, sandbox: Sandbox) -> None:
+        """Return once no new connection is led to the pod, which is being deleted, while others serve."""
+        if not sandbox.host_network and sandbox.ip:
+            await self._rules.withdrawn(sandbox.ip)
+
     async def detach(self, sandbox: Sandbox) -> None:
         """Forget the sandbox; harmless when it is unknown."""
         self._rules.forget(sandbox.container_id)

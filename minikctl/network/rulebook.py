@@ -36,6 +36,7 @@ class RuleBook:
         self._compiled: dict[Key | Spot, proxy.Compiled] = {}
         self._current: set[Key | Spot] = set()
         self._spots_matter: bool | None = None
+        self._lasting: dict[str, bool] | None = None
         self._changed: list[Callable[[], None]] = []
 
     def subscribe(self, changed: Callable[[], None]) -> None:
@@ -49,6 +50,7 @@ class RuleBook:
             changed()
 
         def piece(old: Object | None, new: Object | None) -> None:
+            self._lasting = None
             for obj in (old, new):
                 name = objects.labels(obj).get(proxy_view.SERVICE_NAME) if obj else None
                 if obj and name:
@@ -108,6 +110,12 @@ class RuleBook:
             self._current.add(place)
             self._compiled[place] = fresh
         return fresh
+
+    def lasts(self, address: str) -> bool | None:
+        """Tell whether an EndpointSlice does not know yet that the pod ends; None if it is no endpoint."""
+        if self._lasting is None:
+            self._lasting = proxy_view.lasting(self._slices.items())
+        return self._lasting.get(address)
 
     def _spot(self, pod: Key | None) -> Spot:
         """Return where the pod is, as far as that matters to any Service."""

@@ -115,6 +115,8 @@ class RuleSync:
         self._left: dict[str, Member] = {}
         """Those that failed, until it is known whether they are still there."""
         self._failing = asyncio.Event()
+        self._over = asyncio.Event()
+        """Set when the present round is over."""
         self._rested = 0.0
         self._unswept: set[str] = set()
         self._purges: list[NetnsChange] = []
@@ -143,6 +145,25 @@ class RuleSync:
             waiter.cancel()
             raise errors.DriverError("the network agent did not answer in time")
         waiter.result()
+
+    async def withdrawn(self, address: str) -> None:
+        """Return once all rules are made in the knowledge that the pod with this address ends."""
+        while self._misleads(address):
+            await self._over.wait()
+
+    def _misleads(self, address: str) -> bool:
+        """Tell whether rules somewhere may lead to the address that are not the newest."""
+        lasts, current = self._books.services.lasts(address), self._books.services.current
+        if lasts is not False:
+            return lasts is not None
+        return any(
+            state.compiled is None
+            or (
+                address in state.compiled.targets
+                and state.compiled is not current(state.member.profile, state.member.pod)
+            )
+            for state in self._states.values()
+        )
 
     def _enter(self, member: Member) -> _State:
         if member.pod is not None:
@@ -278,6 +299,8 @@ class RuleSync:
             started = self._clock.monotonic()
             try:
                 await self._round()
+                self._over.set()
+                self._over = asyncio.Event()
             except errors.DriverError as error:
                 log.info("rules wait: %s", error)
                 self._all = True

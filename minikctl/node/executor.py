@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import math
 from collections.abc import Callable, Sequence
 from typing import assert_never
 
 from minikctl import errors
 from minikctl.client import base
 from minikctl.drivers import engine as engines
-from minikctl.model import kinds
+from minikctl.model import kinds, objects
 from minikctl.model.actions import api
 from minikctl.model.actions import node as actions
 from minikctl.model.containers import ContainerSpec
@@ -30,7 +31,7 @@ from minikctl.node import (
 from minikctl.node.failures import NodeFailure
 from minikctl.node.record import PodRecord
 from minikctl.node.sandbox import Sandbox, SandboxNetwork
-from minikctl.plan.pod import events
+from minikctl.plan.pod import events, names
 from minikctl.plan.pod.view import MadeAhead, NodeInfo, ProbeState
 from minikctl.runtime import clock as clocks
 from minikctl.runtime import tasks as background
@@ -38,6 +39,9 @@ from minikctl.runtime import tasks as background
 Record = Callable[[api.RecordEvent], None]
 MIN_STOP_SECONDS = 2
 """A container whose preStop hook used up the grace period still gets so long after SIGTERM."""
+WITHDRAWAL_SECONDS, WITHDRAWAL_SHARE = 10.0, 3
+"""So long a deleted pod goes on serving at most, and for what part of its grace period, while rules somewhere
+still lead to it: usually it is some hundredths of a second."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -296,13 +300,32 @@ class NodeExecutor:
         if first and action.message:
             tell("Normal", "Killing", action.message)
         grace = action.grace_seconds
-        if first and action.pre_stop is not None and grace > 0:
-            await self._pre_stop(action.pre_stop, action.container_id, grace, tell)
-            left = grace - (self._drivers.clock.monotonic() - began)
-            grace = max(int(left), MIN_STOP_SECONDS)
+        if first and grace > 0:
+            least = 1
+            if action.pre_stop is not None:
+                await self._pre_stop(action.pre_stop, action.container_id, grace, tell)
+                least = MIN_STOP_SECONDS
+            await self._withdraw(record, (grace - self._since(began)) / WITHDRAWAL_SHARE)
+            grace = max(math.ceil(grace - self._since(began)), least)
         with contextlib.suppress(errors.NoSuchContainer):
             await self._engine.stop(action.container_id, grace)
         await self._drivers.watch.refresh(action.container_id)
+
+    def _since(self, began: float) -> float:
+        return self._drivers.clock.monotonic() - began
+
+    async def _withdraw(self, record: PodRecord, seconds: float) -> None:
+        """Have a pod that is being deleted serve until nobody is led to it, for so many seconds at most.
+
+        A kubelet does not wait: there clients are refused that still have the rules of before.
+        """
+        pauses = [one for one in record.containers.values() if one.labels.get(names.ROLE) == names.PAUSE_ROLE]
+        pause = next((one for one in pauses if one.ip), None)
+        if record.pod is None or pause is None or not objects.is_deleting(record.pod):
+            return
+        sandbox = self._sandbox(record, pause.id, pause.pid, pause.ip, False)
+        withdrawn = self._drivers.network.withdraw(sandbox)
+        await background.first(withdrawn, self._drivers.clock.sleep(min(seconds, WITHDRAWAL_SECONDS)))
 
     async def _run_pre_stop(self, record: PodRecord, action: actions.RunPreStop) -> None:
         record.stopping.add(action.container_id)

@@ -29,6 +29,13 @@ class SandboxNetwork(Protocol):
         """
         ...
 
+    async def withdraw(self, sandbox: Sandbox) -> None:
+        """Return once no new connection is led to the pod, which is being deleted, while others serve.
+
+        It may take for as long as nothing can be written: the caller sets a limit.
+        """
+        ...
+
     async def detach(self, sandbox: Sandbox) -> None:
         """Forget the sandbox, whose container is gone or about to go; never fails for an unknown one."""
         ...

@@ -99,12 +99,14 @@ Answers = Mapping[tuple[str, int], frozenset[Target]]
 class Compiled:
     """The rules, for each UDP frontend the endpoints that may answer on its behalf, and the ranges to route.
 
-    A frontend is (address, port); with the address "" it is that port of whatever address.
+    A frontend is (address, port); with the address "" it is that port of whatever address.  ``targets`` are
+    the addresses that the rules lead to.
     """
 
     ruleset: Ruleset
     udp: Answers = field(default_factory=dict)
     ranges: tuple[str, ...] = ()
+    targets: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -162,7 +164,12 @@ def compile_pods(
         clients=clients,
         chains=chains | base_chains(facts),
     )
-    return Compiled(ruleset, udp, facts.ranges)
+    return Compiled(ruleset, udp, facts.ranges, targets_of(frontends))
+
+
+def targets_of(frontends: Iterable[Frontend]) -> frozenset[str]:
+    """Return the addresses that the frontends lead to."""
+    return frozenset(target.ip for frontend in frontends for target in frontend.targets)
 
 
 def frontends_of(port: ServicePort, facts: Facts) -> list[Frontend]:

@@ -281,6 +281,18 @@ def _before(
     return next(iter(old)) if len(old) == len(new) == 1 else None
 
 
+def lasting(slices: Iterable[objects.Object]) -> dict[str, bool]:
+    """Return the addresses of pods that are endpoints; of each whether a slice does not know that it ends."""
+    found: dict[str, bool] = {}
+    for piece in slices:
+        for entry in piece.get("endpoints") or ():
+            if (entry.get("targetRef") or {}).get("kind") == "Pod":
+                lasts = not (entry.get("conditions") or {}).get("terminating")
+                for address in entry.get("addresses") or ():
+                    found[address] = lasts or found.get(address, False)
+    return found
+
+
 def endpoint_of(entry: Mapping[str, Any], port: int) -> Endpoint:
     """Return one endpoint; an unknown condition counts as ready, serving and not terminating."""
     conditions, hints = entry.get("conditions") or {}, entry.get("hints") or {}

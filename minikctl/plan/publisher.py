@@ -90,7 +90,7 @@ def compile_rules(
         clients=clients,
         chains=chains | _base_chains(),
     )
-    return Compiled(ruleset, udp)
+    return Compiled(ruleset, udp, targets=proxy.targets_of(frontends))
 
 
 def _base_chains() -> dict[str, Chain]:

@@ -166,6 +166,35 @@ async def test_a_change_reaches_every_namespace_within_milliseconds_and_once(wor
     assert all("delete table" not in change.ruleset for change in world.netns.batches[0])
 
 
+async def test_a_pod_that_ends_is_withdrawn_once_no_rules_lead_to_it(world: World) -> None:
+    def ends(address: str, *, terminating: bool) -> Any:
+        found = cases.endpoint(address, ready=not terminating, serving=True, terminating=terminating)
+        return {**found, "targetRef": {"kind": "Pod"}}
+
+    async def withdrawn(address: str) -> bool:
+        await settle()
+        await world.clock.advance(2)
+        return waits[address].done()
+
+    world.serve("web", "10.1.0.2", ends("10.1.0.3", terminating=False))
+    await attached(world, POD)
+    waits = {one: asyncio.create_task(world.sync.withdrawn(one)) for one in ("10.1.0.3", "10.1.0.77")}
+    assert await withdrawn("10.1.0.77"), "it is nobody's endpoint"
+    assert not await withdrawn("10.1.0.3"), "its slice does not know yet that it ends"
+    world.netns.available = False
+    world.serve("web", "10.1.0.2", ends("10.1.0.3", terminating=True))
+    assert not await withdrawn("10.1.0.3"), "the rules could not be written"
+    world.sync.suspect_all()
+    assert not await withdrawn("10.1.0.3"), "what rules there are is not known"
+    world.netns.available = True
+    assert await withdrawn("10.1.0.3")
+    assert world.fate() == "10.1.0.2"
+    world.serve("web", ends("10.1.0.3", terminating=True))
+    waits["10.1.0.3"] = asyncio.create_task(world.sync.withdrawn("10.1.0.3"))
+    assert await withdrawn("10.1.0.3"), "as the last one it serves to its end"
+    assert world.fate() == "10.1.0.3"
+
+
 async def test_a_change_without_effect_writes_nothing(world: World) -> None:
     await attached(world, POD)
     world.netns.batches.clear()

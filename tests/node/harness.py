@@ -51,11 +51,16 @@ class RecordingNetwork:
         self.attached: list[Sandbox] = []
         self.detached: list[Sandbox] = []
         self.failures: list[errors.DriverError] = []
+        self.withdrawn = asyncio.Event()
+        self.withdrawn.set()
 
     async def attach(self, sandbox: Sandbox) -> None:
         if self.failures:
             raise self.failures.pop(0)
         self.attached.append(sandbox)
+
+    async def withdraw(self, sandbox: Sandbox) -> None:
+        await self.withdrawn.wait()
 
     async def detach(self, sandbox: Sandbox) -> None:
         self.detached.append(sandbox)

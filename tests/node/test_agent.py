@@ -17,7 +17,7 @@ from minikctl.client.base import DeleteOptions
 from minikctl.drivers.engine import ContainerSpec
 from minikctl.model import kinds, objects
 from minikctl.model.actions.node import ExecCheck, Sleep
-from minikctl.node import by_root, lost_files, record
+from minikctl.node import by_root, executor, lost_files, record
 from minikctl.plan.pod import names
 from minikctl.plan.pod.view import Failure
 from tests.node.harness import Bench, container, pod
@@ -154,6 +154,30 @@ async def test_a_deleted_pod_leaves_nothing(bench: Bench) -> None:
         assert await bench.containers() == []
         assert not directory.exists()
         assert bench.events.texts("Killing") == ["Stopping container app"]
+
+
+async def test_a_deleted_pod_serves_until_nobody_is_led_to_it(bench: Bench) -> None:
+    async with bench.running():
+        put(bench, pod("web", container("app", *FOREVER)))
+        await bench.until(lambda: bench.ready("web"))
+        (app,) = await bench.containers(names.APP_ROLE)
+        bench.network.withdrawn.clear()
+        await bench.client.delete(kinds.POD, "web", "default")
+        await bench.clock.advance(executor.WITHDRAWAL_SECONDS / 2)
+        assert bench.engine._boxes[app.id].status == "running"
+        bench.network.withdrawn.set()
+        await bench.until(lambda: bench.phase("web") == "")
+
+
+async def test_a_deleted_pod_does_not_wait_for_long_for_those_who_are_led_to_it(bench: Bench) -> None:
+    async with bench.running():
+        put(bench, pod("web", container("app", *FOREVER)))
+        await bench.until(lambda: bench.ready("web"))
+        bench.network.withdrawn.clear()
+        began = bench.clock.monotonic()
+        await bench.client.delete(kinds.POD, "web", "default", DeleteOptions(grace_seconds=6))
+        await bench.until(lambda: bench.phase("web") == "")
+        assert 1.5 <= bench.clock.monotonic() - began < 4
 
 
 async def test_a_pod_that_ignores_the_stop_signal_is_killed_when_its_time_is_over(bench: Bench) -> None:
