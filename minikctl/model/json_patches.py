@@ -86,17 +86,21 @@ def _growth(holder: dict[str, Any], operation: Any, copied: int) -> int:
 
 
 def _operate(holder: dict[str, Any], operation: Any) -> None:
-    """Apply one operation to the document, which is the value under the key "" of ``holder``."""
+    """Apply one operation to the document, which is the value under the key "" of ``holder``.
+
+    An operation without its ``value`` means null, as to the library that Kubernetes takes: Go programs leave
+    an empty value out (``omitempty``) when they add a label without text.
+    """
     if not isinstance(operation, dict):
         raise PatchError("each operation of a JSON patch is an object")
     name, path = operation.get("op"), _steps(operation, "path")
     match name:
         case "add":
-            _add(holder, path, _value(operation))
+            _add(holder, path, copy.deepcopy(operation.get("value")))
         case "remove":
             _remove(holder, path)
         case "replace":
-            value = _value(operation)
+            value = copy.deepcopy(operation.get("value"))
             _get(holder, path)
             _put(holder, path, value)
         case "move" | "copy":
@@ -106,7 +110,7 @@ def _operate(holder: dict[str, Any], operation: Any) -> None:
             value = _remove(holder, source) if name == "move" else copy.deepcopy(_get(holder, source))
             _add(holder, path, value)
         case "test":
-            if not _equal(_get(holder, path), _value(operation)):
+            if not _equal(_get(holder, path), operation.get("value")):
                 raise TestFailed(f"testing value {_pointer(path)} failed")
         case _:
             raise PatchError(f"unexpected kind: {name}")
@@ -119,12 +123,6 @@ def _equal(left: Any, right: Any) -> bool:
     if isinstance(left, list) and isinstance(right, list):
         return len(left) == len(right) and all(map(_equal, left, right))
     return isinstance(left, bool) == isinstance(right, bool) and bool(left == right)
-
-
-def _value(operation: dict[str, Any]) -> Any:
-    if "value" not in operation:
-        raise PatchError(f"operation {operation['op']} at {operation['path']} has no value")
-    return copy.deepcopy(operation["value"])
 
 
 def _steps(operation: dict[str, Any], name: str) -> list[str]:
