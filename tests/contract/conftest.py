@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import uuid
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -10,8 +11,9 @@ from typing import Any
 
 import pytest
 
+from minikctl import errors
 from minikctl.drivers import docker, fake_engine, images
-from minikctl.drivers.engine import Container, ContainerSpec, Engine
+from minikctl.drivers.engine import Container, ContainerSpec, Engine, Network
 from minikctl.runtime import clock
 
 IMAGE = "minikctl-infra:latest"
@@ -56,6 +58,14 @@ class Bench:
             await self.engine.remove(container.id)
         for network in await self.engine.networks(self.labels):
             await self.engine.remove_network(network.name)
+
+
+async def make_network(bench: Bench, name: str) -> Network:
+    """Make a network on a subnet that is free: others of this machine may be in the same range."""
+    for third in range(1, 255):
+        with contextlib.suppress(errors.DriverError):
+            return await bench.engine.create_network(name, SUBNETS.format(third), bench.labels)
+    raise AssertionError("no free subnet")
 
 
 @pytest.fixture(params=["fake", pytest.param("docker", marks=pytest.mark.e2e)])

@@ -17,7 +17,7 @@ import pytest
 
 from minikctl import errors
 from minikctl.drivers import engine
-from tests.contract.conftest import IMAGE, SUBNETS, Bench
+from tests.contract.conftest import IMAGE, Bench, make_network
 from tests.fakes.ports import free_port
 
 ALL_LOGS = engine.LogOptions()
@@ -216,8 +216,8 @@ async def test_events_tell_what_happens_from_the_call_on(bench: Bench) -> None:
 
 async def test_who_leaves_a_network_is_told(bench: Bench) -> None:
     first, second = f"{bench.name}-n", f"{bench.name}-n2"
-    for number, name in enumerate((first, second)):
-        await bench.engine.create_network(name, SUBNETS.format(60 + number), bench.labels)
+    for name in (first, second):
+        await make_network(bench, name)
     left = bench.engine.departures(first)
     other = await bench.start("other", network=second)
     made = await bench.start("a", network=first)
@@ -360,16 +360,8 @@ async def test_archives_go_in_and_come_out(bench: Bench) -> None:
     assert not isinstance(caught.value, errors.NoSuchContainer)
 
 
-async def make_network(bench: Bench) -> engine.Network:
-    """Make a network on a subnet that is free."""
-    for third in range(1, 255):
-        with contextlib.suppress(errors.DriverError):
-            return await bench.engine.create_network(bench.name, SUBNETS.format(third), bench.labels)
-    raise AssertionError("no free subnet")
-
-
 async def test_networks_lend_addresses(bench: Bench) -> None:
-    network = await make_network(bench)
+    network = await make_network(bench, bench.name)
     assert await bench.engine.networks(bench.labels) == [network]
     prefix = network.subnet.removesuffix("0/24")
     assert network.gateway == f"{prefix}1"

@@ -26,8 +26,6 @@ from minikctl.plan import dns_records, dns_zones
 from minikctl.plan.dns_records import Records
 from tests.fakes.ports import free_port
 
-pytestmark = pytest.mark.timeout(20)
-
 SECRET = base64.b64encode(b"not much of a secret").decode()
 ADDRESS = "127.0.0.1"
 ZONE = "cluster.local"
@@ -77,11 +75,11 @@ def bind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BindServers]:
 
 async def answering(servers: BindServers, zone: str = ZONE) -> Records:
     """Return what the server holds, once it answers."""
-    for _ in range(100):
-        with contextlib.suppress(errors.DriverError):
-            return await servers.records(ADDRESS, zone)
-        await asyncio.sleep(0.05)
-    raise AssertionError("it does not answer")
+    async with asyncio.timeout(30):
+        while True:
+            with contextlib.suppress(errors.DriverError):
+                return await servers.records(ADDRESS, zone)
+            await asyncio.sleep(0.05)
 
 
 @pytest_asyncio.fixture(params=["fake", "bind"])
@@ -176,7 +174,7 @@ async def test_stub_domains_are_asked_of_their_own_servers(
             await answering(BindServers(SECRET, port=ours))
             for name, wanted in (("www.corp.example.", ["192.0.2.80"]), ("no.corp.example.", [])):
                 query = dns.message.make_query(name, "A")
-                answer = await dns.asyncquery.udp(query, ADDRESS, port=ours, timeout=5)
+                answer = await dns.asyncquery.udp(query, ADDRESS, port=ours, timeout=20)
                 assert [rdata.address for rrset in answer.answer for rdata in rrset] == wanted
                 assert answer.rcode() == (dns.rcode.NOERROR if wanted else dns.rcode.NXDOMAIN)
 
@@ -200,11 +198,11 @@ async def test_overrides_are_answered_before_other_servers_are_asked(
 
         async def asked(name: str, type: str = "A") -> tuple[dns.rcode.Rcode, list[str]]:
             query = dns.message.make_query(name, type)
-            answer = await dns.asyncquery.udp(query, ADDRESS, port=port, timeout=5)
+            answer = await dns.asyncquery.udp(query, ADDRESS, port=port, timeout=20)
             assert not answer.additional, "the zone of overrides is nobody's business"
             return answer.rcode(), [str(rdata) for rrset in answer.answer for rdata in rrset]
 
-        async with asyncio.timeout(10):  # it answers before it has read this zone
+        async with asyncio.timeout(30):  # it answers before it has read this zone
             while await asked("printer.example.") != (dns.rcode.NOERROR, ["192.0.2.7"]):
                 await asyncio.sleep(0.05)
         assert await asked("PRINTER.example.", "AAAA") == (dns.rcode.NOERROR, [])
@@ -225,7 +223,7 @@ async def test_questions_are_told_only_on_request(tmp_path: Path, told: bool) ->
         await answering(BindServers(SECRET, port=port))
         for way in (dns.asyncquery.udp, dns.asyncquery.tcp):
             query = dns.message.make_query("asked-for.cluster.local.", "A")
-            assert (await way(query, ADDRESS, port=port, timeout=5)).rcode() == dns.rcode.NXDOMAIN
+            assert (await way(query, ADDRESS, port=port, timeout=20)).rcode() == dns.rcode.NXDOMAIN
     lines = [line for line in (tmp_path / "log").read_text().splitlines() if "asked-for" in line]
     assert len(lines) == (2 if told else 0)
 
@@ -238,7 +236,7 @@ async def test_records_have_the_ttl_of_the_zone(tmp_path: Path, ttl: int) -> Non
         await servers.update(ADDRESS, ZONE, {WEB: frozenset({"10.0.0.1"})})
         for name, section in ((WEB[0], "answer"), ("missing.cluster.local.", "authority")):
             answer = await dns.asyncquery.udp(
-                dns.message.make_query(name, "A"), ADDRESS, port=port, timeout=5
+                dns.message.make_query(name, "A"), ADDRESS, port=port, timeout=20
             )
             assert [one.ttl for one in getattr(answer, section)][:1] == [ttl]
 

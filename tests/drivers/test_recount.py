@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import uuid
 from collections.abc import AsyncIterator
@@ -13,6 +14,7 @@ import pytest
 
 from minikctl import errors
 from minikctl.drivers import docker, images, recount
+from minikctl.drivers.engine import Network
 
 
 class Daemon:
@@ -168,10 +170,18 @@ async def test_a_real_engine_that_has_lost_count(monkeypatch: pytest.MonkeyPatch
         await driver.close()
 
 
+async def made(driver: docker.DockerEngine, name: str, labels: dict[str, str]) -> Network:
+    """Make the network on a subnet that is free: others of this machine may be in the same range."""
+    for third in range(1, 255):
+        with contextlib.suppress(errors.DriverError):
+            return await driver.create_network(name, f"10.197.{third}.0/24", labels)
+    raise AssertionError("no free subnet")
+
+
 async def _spoiled(driver: docker.DockerEngine, name: str, labels: dict[str, str]) -> bool:
     """Make the network and have the engine count too much: some leave at once while others get new names."""
     helpers = recount.Helpers(driver._call, name, labels)
-    await driver.create_network(name, "10.199.7.0/24", labels)
+    subnet = (await made(driver, name, labels)).subnet
     try:
         await helpers.start()
         for _ in range(20):
@@ -180,7 +190,7 @@ async def _spoiled(driver: docker.DockerEngine, name: str, labels: dict[str, str
             await helpers.turn("disconnect", *helpers.renamed)
             if await recount._refusal(driver._call, name):
                 return True
-            await driver.create_network(name, "10.199.7.0/24", labels)
+            await driver.create_network(name, subnet, labels)
         return False
     finally:
         await helpers.remove()

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import pathlib
-import random
 import shutil
 import socket
 import subprocess
@@ -98,7 +98,7 @@ class Cluster:
         return dict(json.loads(self.run("cluster", "status", "-o", "json", code=None).stdout))
 
     def ready(self, selector: str, namespace: str = "default", seconds: int = 60) -> None:
-        """Return once all pods with the labels are Ready."""
+        """Return once all pods with the labels are Ready, of which there is one already: see ``rolled_out``."""
         words = [
             "wait",
             "--for=condition=Ready",
@@ -110,6 +110,10 @@ class Cluster:
             f"--timeout={seconds}s",
         ]
         self.run(*words)
+
+    def rolled_out(self, name: str, namespace: str = "default", seconds: int = 90) -> None:
+        """Return once all pods of a workload (``deploy/web``) are Ready; those that are still to be made count, too."""
+        self.run("rollout", "status", name, "-n", namespace, f"--timeout={seconds}s")
 
     def log_tail(self) -> str:
         """Return the end of the control plane's log."""
@@ -138,12 +142,20 @@ def docker(*words: str) -> str:
     return done.stdout.strip()
 
 
-def spare_port(first: int = 30100, last: int = 32700) -> int:
-    """Return a port on which nothing of this machine listens: the same tests may run beside these."""
-    while True:
-        port = random.randint(first, last)
+STATIC_NODE_PORTS = range(30002, 30086)
+"""The low band of node ports, of which no cluster gives any to a Service that asks for none; 30001 is the demo's."""
+_WORKERS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+_own_node_ports = itertools.cycle(
+    STATIC_NODE_PORTS[int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]) % _WORKERS :: _WORKERS]
+)
+
+
+def spare_node_port() -> int:
+    """Return a node port on which nothing of this machine listens, and that nobody takes before it is asked for."""
+    for port in itertools.islice(_own_node_ports, len(STATIC_NODE_PORTS)):
         with contextlib.suppress(OSError), socket.create_server(("0.0.0.0", port)):
             return port
+    raise AssertionError("all node ports are taken")
 
 
 def curl(url: str, *words: str, seconds: float = 15) -> str:

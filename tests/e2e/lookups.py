@@ -24,10 +24,12 @@ print(json.dumps([dns.rcode.to_text(answer.rcode()), lines(answer.answer), lines
 _WATCH = """
 import dns.message, dns.query, dns.rcode, itertools, json, select, sys
 server, timeout, *names = sys.argv[1:]
-asked, failed = 0, []
+asked, failed, last = 0, [], None
 print("asking", flush=True)
 for name in itertools.cycle(names):
-    if select.select([sys.stdin], [], [], 0.002)[0]:
+    if last is None and select.select([sys.stdin], [], [], 0.002)[0]:
+        last = asked + int(sys.stdin.readline())
+    if asked == last:
         break
     asked += 1
     try:
@@ -112,8 +114,8 @@ class Watch:
         self._process.kill()
         self._process.communicate()
 
-    def end(self) -> tuple[int, list[list[Any]]]:
-        """Return how many questions were asked, and number, name and outcome of those without an answer."""
-        said, _ = self._process.communicate("\n", timeout=30)
+    def end(self, more: int = 0) -> tuple[int, list[list[Any]]]:
+        """Ask so many ``more``; return how many were asked, and number, name and outcome of those without an answer."""
+        said, _ = self._process.communicate(f"{more}\n", timeout=60)
         asked, failed = json.loads(said)
         return asked, failed

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 
 SECONDS = 0.4
+"""How long packets are waited for once all of them are sent."""
 _SEND = """
 import json, socket, struct, sys
 
@@ -35,10 +36,13 @@ _SEE = """
 import json, select, socket, struct, sys, time
 seeing = socket.socket(socket.AF_INET, socket.SOCK_RAW, 132)
 print("seeing", flush=True)
-end, seen = time.monotonic() + float(sys.argv[1]), set()
-while select.select([seeing], [], [], max(0, end - time.monotonic()))[0]:
-    packet = seeing.recv(2048)
-    seen.add(struct.unpack_from(">H", packet, 4 * (packet[0] & 15) + 2)[0])
+end, seen, heard = float("inf"), set(), [seeing, sys.stdin]
+while ready := select.select(heard, [], [], None if len(heard) > 1 else max(0, end - time.monotonic()))[0]:
+    if sys.stdin in ready:  # all is sent
+        end, heard = time.monotonic() + float(sys.argv[1]), [seeing]
+    if seeing in ready:
+        packet = seeing.recv(2048)
+        seen.add(struct.unpack_from(">H", packet, 4 * (packet[0] & 15) + 2)[0])
 print(json.dumps(sorted(seen)))
 """
 
@@ -49,7 +53,9 @@ def arriving(source: int, target: int, address: str, ports: Sequence[int]) -> li
     ``source`` and ``target`` are processes whose networks are meant.
     """
     inside = [["nsenter", "-t", str(pid), "-n", sys.executable, "-c"] for pid in (source, target)]
-    seeing = subprocess.Popen([*inside[1], _SEE, str(SECONDS)], stdout=subprocess.PIPE, text=True)
+    seeing = subprocess.Popen(
+        [*inside[1], _SEE, str(SECONDS)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
     try:
         assert seeing.stdout is not None
         assert seeing.stdout.readline() == "seeing\n"

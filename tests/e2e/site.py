@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.e2e import echo
-from tests.e2e.conftest import Cluster
+from tests.e2e.conftest import Cluster, eventually
 from tests.e2e.test_network import NAMESPACE, World, idle, meta, self_signed, service
 
 NGINX = "nginx.ingress.kubernetes.io/"
@@ -70,7 +70,7 @@ class Site(World):
         return str(said["pod"]) if isinstance(said, dict) else str(status)
 
     def settled(self, name: str) -> None:
-        """Return once the routes of an Ingress are served."""
+        """Return once the routes of an Ingress are served; endpoints of new Services may come later."""
         self.address = self.balancer("ingress", name)
 
 
@@ -89,12 +89,15 @@ def opened(cluster: Cluster, *ingresses: Any) -> Iterator[Site]:
         *(idle(name) for name in BACKENDS),
         *(service(name, name, ports=ports) for name in BACKENDS),
         *ingresses,
+        ingress("each", *(rule(f"{name}.each.test", path("/", name)) for name in BACKENDS)),
     )
     for name in BACKENDS:
         cluster.ready(f"app={name}", NAMESPACE, 90)
     servers = _echoing(made)
-    made.settled(ingresses[-1]["metadata"]["name"])
     try:
+        made.settled(ingresses[-1]["metadata"]["name"])
+        for name in BACKENDS:
+            eventually(lambda: made.to(f"{name}.each.test") == name)  # noqa: B023
         yield made
     finally:
         for server in servers:

@@ -116,23 +116,25 @@ def test_the_parts_of_a_job_know_which_they_are(three: Cluster) -> None:
 def test_a_node_is_drained_as_its_budget_allows(three: Cluster) -> None:
     nodes = [f"minikctl-{three.name}{suffix}" for suffix in ("", "-2", "-3")]
     three.kubectl("apply", "-f", "-", stdin=WEB)
-    three.ready("app=web")
+    three.rolled_out("deploy/web")
     assert places(three) == nodes, "one on each"
 
     flags = ("--delete-emptydir-data", "--timeout=60s")
     drained = three.kubectl("drain", nodes[2], *flags)
     assert f"node/{nodes[2]} drained" in drained.stdout
     assert nodes[2] not in places(three)
-    three.ready("app=web")
+    three.rolled_out("deploy/web")
     ours = three.run("drain", nodes[1], *flags)
     assert f"node/{nodes[1]} drained" in ours.stdout
     assert eventually(lambda: places(three) == [nodes[0]] * 3)
     three.run("uncordon", nodes[1], nodes[2])
 
-    three.ready("app=web")
+    three.rolled_out("deploy/web")
     used = ("top", "pods", "-l", "app=web", "--no-headers")
-    eventually(lambda: len(three.kubectl(*used, code=None).stdout.splitlines()) == 3, 60)
-    assert three.kubectl("top", "nodes", "--no-headers").stdout.count("minikctl-") == 3
+    eventually(lambda: len(three.kubectl(*used, code=None).stdout.splitlines()) == 3)
+    eventually(
+        lambda: three.kubectl("top", "nodes", "--no-headers", code=None).stdout.count("minikctl-") == 3
+    )
 
 
 @pytest.mark.timeout(240)
@@ -148,7 +150,7 @@ def test_busy_pods_get_company_that_leaves_once_all_are_calm_for_long_enough(thr
 
     eventually(lambda: autoscaler().get("desiredReplicas") == 3, 90)
     above = "New size: 3; reason: cpu resource utilization (percentage of request) above target"
-    assert above in eventually(told)
+    eventually(lambda: above in told())
     eventually(lambda: three.json("deployment", "busy")["status"].get("readyReplicas") == 3, 60)
     used = autoscaler()["currentMetrics"][0]["resource"]["current"]["averageUtilization"]
     assert used > 60
@@ -157,6 +159,6 @@ def test_busy_pods_get_company_that_leaves_once_all_are_calm_for_long_enough(thr
     calm = time.monotonic()
     eventually(lambda: autoscaler()["desiredReplicas"] == 1, 90)
     assert time.monotonic() - calm >= 20, "what was wanted last counts on for as long"
-    assert "New size: 1; reason: All metrics below target" in eventually(told)
+    eventually(lambda: "New size: 1; reason: All metrics below target" in told())
     eventually(lambda: len(three.json("pods", "-l", "app=busy")["items"]) == 1)
     three.kubectl("delete", "hpa/busy", "deployment/busy", "configmap/calm")

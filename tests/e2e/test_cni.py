@@ -76,6 +76,11 @@ def pod(name: str, node: str = "", annotations: dict[str, str] | None = None, **
     spec: dict[str, Any] = {"containers": [{"name": "web", "image": IMAGE, "imagePullPolicy": "Never"}]}
     spec["terminationGracePeriodSeconds"] = 1
     spec["containers"][0]["ports"] = [{"containerPort": 8080, **port}]
+    spec["containers"][0]["readinessProbe"] = {
+        "httpGet": {"port": 8080},
+        "periodSeconds": 1,
+        "timeoutSeconds": 10,
+    }
     if node:
         spec["nodeName"] = node
     metadata = {"name": name, "labels": {"app": name}, "annotations": annotations or {}}
@@ -299,8 +304,8 @@ def test_a_pod_whose_interface_somebody_removed_gets_a_new_sandbox_by_check(cni:
             ).stdout
         )
     )
-    events = cni.json("events", "--field-selector=involvedObject.name=cut")["items"]
-    assert "SandboxChanged" in {event["reason"] for event in events}
+    changed = "--field-selector=involvedObject.name=cut,reason=SandboxChanged"
+    eventually(lambda: cni.json("events", changed)["items"])
     now = [running(cni, f"pod-name={name}") for name in ("one", "two")]
     assert now == kept, "whose network is whole is left alone, with limits and without"
     cni.run("delete", "pod", "cut")
@@ -392,7 +397,7 @@ def test_users_bring_their_own_configuration(kind: str, programs: str, tmp_path:
         if kind == "ptp":
             apply(made, pod("stuck"))
             hung = 'plugin type="slow" failed (add): it did not end within 10 s'
-            eventually(lambda: hung in refusals(made, "stuck"), 30)
+            eventually(lambda: hung in refusals(made, "stuck"))
     finally:
         made.run("cluster", "delete", code=None)
     after = host_state()

@@ -124,7 +124,12 @@ def names(cluster: Cluster) -> Names:
         cluster.ready(f"app={app}", NAMESPACE, 90)
     eventually(lambda: cluster.json("pod", "late", "-n", NAMESPACE)["status"].get("podIP"))
     made = Names(cluster)
-    eventually(lambda: len(made.ask(f"db.{ZONE}").lines) == 2, 10)
+    for name, pods in {"db": ("one", "two"), "portless": ("one", "two"), "early": ("late",)}.items():
+        wanted = sorted(made.address[pod] for pod in pods)
+        eventually(lambda: made.ask(f"{name}.{ZONE}").addresses() == wanted)  # noqa: B023
+    for pod in ("one", "two"):
+        eventually(lambda: made.ask(f"{made.dashed(pod)}.web.{ZONE}").lines)  # noqa: B023
+        eventually(lambda: made.ask(f"{made.dashed(pod)}.{NAMESPACE}.pod.cluster.local").lines)  # noqa: B023
     return made
 
 
@@ -282,8 +287,8 @@ def test_resolvers_by_policy(names: Names) -> None:
 
 def test_a_service_that_changes_its_type_changes_its_records(names: Names) -> None:
     names.cluster.run("delete", "service", "alias", "-n", NAMESPACE)
-    eventually(lambda: names.ask(f"alias.{ZONE}").rcode == "NXDOMAIN", 5)
+    eventually(lambda: names.ask(f"alias.{ZONE}").rcode == "NXDOMAIN")
     head = json.dumps(service("alias", "db", ports=PORTS))
     names.cluster.run("apply", "-f", "-", stdin=head)
     address = names.cluster.json("service", "alias", "-n", NAMESPACE)["spec"]["clusterIP"]
-    eventually(lambda: [line[3] for line in names.ask(f"alias.{ZONE}").lines] == [address], 5)
+    eventually(lambda: [line[3] for line in names.ask(f"alias.{ZONE}").lines] == [address])

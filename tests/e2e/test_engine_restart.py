@@ -124,7 +124,7 @@ def test_all_goes_on_on_each_node_when_the_engine_is_back(
     assert where.items() <= places(cluster).items(), "on the same nodes"
     assert all(after[uid] == count + 1 for uid, count in before.items())
     eventually(lambda: serves(cluster))
-    assert "NotReady" not in cluster.out("get", "nodes")
+    eventually(lambda: "NotReady" not in cluster.out("get", "nodes"))
     assert cluster.out("exec", "db-0", "--", "cat", "/data/log").split() == ["start"] * (
         1 + after[cluster.json("pod", "db-0")["metadata"]["uid"]]
     )

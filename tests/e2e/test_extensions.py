@@ -140,12 +140,21 @@ def apply(cluster: Cluster, *found: dict[str, Any]) -> None:
     cluster.kubectl("apply", "-f", "-", stdin=text)
 
 
+def ready(cluster: Cluster) -> None:
+    """Return once the pod is Ready and its Service leads there, by which the API server finds it."""
+    cluster.kubectl("wait", "pod/hook", "--for=condition=Ready", "--timeout=60s")
+    address = "jsonpath={.items[*].endpoints[?(@.conditions.ready)].addresses[0]}"
+    words = ("get", "endpointslices", "-l", "kubernetes.io/service-name=hook", "-o", address)
+    own = cluster.json("pod", "hook")["status"]["podIP"]
+    eventually(lambda: cluster.kubectl(*words).stdout == own)
+
+
 def test_a_pod_is_asked_before_something_is_stored_and_answers_for_a_group(
     cluster: Cluster, tmp_path: pathlib.Path
 ) -> None:
     path, bundle = certificate(tmp_path, "hook.default.svc")
     apply(cluster, *workload(pathlib.Path(path).read_text()))
-    cluster.kubectl("wait", "pod/hook", "--for=condition=Ready", "--timeout=60s")
+    ready(cluster)
     apply(cluster, hook("Mutating", "/mutate", bundle), hook("Validating", "/validate", bundle))
 
     made = cluster.kubectl("create", "configmap", "good")
@@ -186,7 +195,7 @@ def test_a_pod_is_asked_before_something_is_stored_and_answers_for_a_group(
             "(MissingEndpoints)"
         ]
 
-    eventually(unavailable, 20)
+    eventually(unavailable)
     gone = cluster.kubectl("get", "flunders", code=1).stderr
     assert "the server is currently unable to handle the request" in gone
 
@@ -234,6 +243,7 @@ def answer(client):
     client.sendall(b"content-length: %d\\r\\n\\r\\n" % len(data) + data)
 
 server = socket.create_server(("127.0.0.1", 8080))
+open("/tmp/listens", "w").close()
 while True:
     client, _ = server.accept()
     with client:
@@ -245,8 +255,9 @@ def converter(pem: str) -> list[dict[str, Any]]:
     config, secret, pod, service = workload(pem)
     config["data"] = {"haproxy.cfg": TLS, "converter.py": CONVERTER}
     [proxy] = pod["spec"]["containers"]
-    python = {key: value for key, value in proxy.items() if key != "readinessProbe"}
-    python |= {"name": "python", "command": ["python3", "-u", "/etc/hook/converter.py"]}
+    probe = {"exec": {"command": ["test", "-e", "/tmp/listens"]}, "periodSeconds": 1, "timeoutSeconds": 10}
+    python = {**proxy, "name": "python", "command": ["python3", "-u", "/etc/hook/converter.py"]}
+    python["readinessProbe"] = probe  # it listens to its neighbour alone
     pod["spec"]["containers"].append(python)
     return [config, secret, pod, service]
 
@@ -277,7 +288,7 @@ def endpoints(bundle: str) -> dict[str, Any]:
 def test_a_pod_converts_between_versions(cluster: Cluster, tmp_path: pathlib.Path) -> None:
     path, bundle = certificate(tmp_path, "hook.default.svc")
     apply(cluster, *converter(pathlib.Path(path).read_text()))
-    cluster.kubectl("wait", "pod/hook", "--for=condition=Ready", "--timeout=60s")
+    ready(cluster)
     apply(cluster, endpoints(bundle))
     cluster.kubectl("wait", "crd/sites.example.com", "--for=condition=Established", "--timeout=30s")
 

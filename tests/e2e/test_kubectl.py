@@ -25,6 +25,7 @@ spec:
         imagePullPolicy: IfNotPresent
         env: [{name: MESSAGE, value: by kubectl}]
         ports: [{containerPort: 8080}]
+        readinessProbe: {httpGet: {port: 8080}, periodSeconds: 1, timeoutSeconds: 10}
 ---
 apiVersion: v1
 kind: Service
@@ -46,7 +47,8 @@ def test_a_day_with_kubectl(cluster: Cluster) -> None:
     done = cluster.kubectl("exec", pod, "--", "sh", "-c", "echo out; echo err >&2; exit 7", code=7)
     assert (done.stdout, "err" in done.stderr) == ("out\n", True)
     assert cluster.kubectl("exec", "-i", pod, "--", "cat", stdin="through\n").stdout == "through\n"
-    cluster.kubectl("exec", pod, "--", "wget", "-qO-", "http://web/")
+    asked = ("exec", pod, "--", "wget", "-qO-", "http://web/")
+    eventually(lambda: cluster.kubectl(*asked, code=None).returncode == 0)
     cluster.kubectl("logs", pod)
     cluster.kubectl("scale", "deployment/web", "--replicas=1")
     eventually(lambda: len(cluster.json("pods", "-l", "app=web")["items"]) == 1)

@@ -10,11 +10,11 @@ import time
 
 import pytest
 
-from tests.e2e.conftest import PROGRAM, ROOT, Cluster, curl, docker, eventually, spare_port
+from tests.e2e.conftest import PROGRAM, ROOT, Cluster, curl, docker, eventually, spare_node_port
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 
-NODE_PORT = str(spare_port())
+NODE_PORT = str(spare_node_port())
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +86,8 @@ def test_path_types_and_a_wildcard_host(cluster: Cluster, tour: pathlib.Path) ->
             ["curl", "-s", "-m", "5", *words], capture_output=True, text=True, check=False
         ).stdout
 
-    eventually(lambda: status("x.pod.hey", "/a") == "200")
+    for target in ("/a", "/only-b"):  # of two Services
+        eventually(lambda: status("x.pod.hey", target) == "200")  # noqa: B023
     assert status("x.pod.hey", "/a/deeper") == "200"
     assert status("x.pod.hey", "/ab") == "404"
     assert status("x.pod.hey", "/only-b") == "200"
@@ -106,6 +107,10 @@ def test_node_port_and_load_balancer(cluster: Cluster, tour: pathlib.Path) -> No
 
 
 def test_a_pod_reaches_services_by_name(cluster: Cluster, tour: pathlib.Path) -> None:
+    asking = ("exec", "-n", "tour", "client", "--", "wget", "-qO-", "http://whale-svc-a/")
+    eventually(
+        lambda: "whale A" in cluster.run(*asking, code=None).stdout
+    )  # it is Available, its slice follows
     for name in ("whale-svc-a", "whale-svc-a.tour", "whale-svc-a.tour.svc.cluster.local"):
         said = cluster.out("exec", "-n", "tour", "client", "--", "wget", "-qO-", f"http://{name}/")
         assert "whale A" in said

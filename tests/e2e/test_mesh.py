@@ -114,13 +114,31 @@ def mesh(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> World:
         pod("visitor", proxied_by="node-proxy"),
     )
     for name in ("shop-a", "shop-b", "client", "visitor", "node-proxy"):
+        if name == "node-proxy":
+            cluster.rolled_out("ds/node-proxy", NAMESPACE)
         cluster.ready(f"app={name}", NAMESPACE, 90)
+    # Apps are Ready once they run, and Services lead there a moment later.
+    for client in ("client", "visitor"):
+        eventually(lambda: serve(made, client))  # noqa: B023
     return made
+
+
+def serve(mesh: World, pod: str) -> bool:
+    """Tell whether both shops answer the pod, and nobody else does."""
+    said = [answer(mesh, pod) for _ in range(8)]
+    return all(sum(f"this is {shop}" in one for one in said) for shop in ("shop-a", "shop-b")) and all(
+        "this is shop-" in one for one in said
+    )
+
+
+def answer(mesh: World, pod: str) -> str:
+    """Return what the pod's app is answered by the shop."""
+    return mesh.exec("curl", "-sS", "-m", "10", "-i", "http://shop/", pod=pod, code=None).stdout
 
 
 def ask(mesh: World, pod: str) -> tuple[str, str]:
     """Return which shop answered the pod's app, and as whom that knows the proxy that asked."""
-    said = mesh.exec("curl", "-sS", "-m", "10", "-i", "http://shop/", pod=pod).stdout
+    said = answer(mesh, pod)
     (peer,) = [line.split()[1] for line in said.splitlines() if line.lower().startswith("x-peer:")]
     (shop,) = [name for name in ("shop-a", "shop-b") if f"this is {name}" in said]
     return shop, peer

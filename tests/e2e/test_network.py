@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.conftest import Cluster, curl, docker, eventually, spare_port
+from tests.e2e.conftest import Cluster, curl, docker, eventually, spare_node_port
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
@@ -96,6 +96,13 @@ class World:
 
     def get(self, url: str, pod: str = "client") -> str:
         return self.exec("curl", "-sS", "-m", "5", url, pod=pod).stdout
+
+    def answerers(self, url: str, times: int = 40, pod: str = "client") -> set[str]:
+        """Return which pods answer; by chance one of two is left out once in 10^12 times of forty."""
+        done = self.exec(
+            "curl", "-sS", "-m", "5", "-H", "Connection: close", *[url] * times, pod=pod, code=None
+        )
+        return {line.split()[0] for line in done.stdout.splitlines() if " says: " in line}
 
     def dig(self, name: str, type: str = "A") -> str:
         """Return what the name server says; a name without an answer is no error here."""
@@ -184,9 +191,18 @@ def world(cluster: Cluster) -> World:
         service("balancer", type="LoadBalancer"),
         ingress("main", "web.hey", "web"),
     )
-    for app in ("web", "other", "client"):
-        cluster.ready(f"app={app}", NAMESPACE, 90)
+    settled(made)
     return made
+
+
+def settled(world: World) -> None:
+    """Return once the pods are Ready and the Services lead to them: endpoints, rules and names follow a moment later."""
+    for name in ("web", "other"):
+        world.cluster.rolled_out(f"deploy/{name}", NAMESPACE)
+    world.cluster.ready("app=client", NAMESPACE, 90)
+    wanted = set(world.pods())
+    eventually(lambda: world.answerers("http://web/") == wanted)
+    eventually(lambda: len(world.answerers("http://sticky/", 4)) == 1)
 
 
 # Services
@@ -194,8 +210,7 @@ def world(cluster: Cluster) -> World:
 
 def test_a_service_is_spread_over_its_pods_which_see_the_client_or_its_proxy(world: World) -> None:
     client = world.seen_of("client")
-    answers = Counter(world.get("http://web/").split()[0] for _ in range(12))
-    assert set(answers) == set(world.pods())
+    assert world.answerers("http://web/") == set(world.pods())
     assert f"you are {client}" in world.get("http://web/")
 
 
@@ -217,7 +232,7 @@ def test_what_leads_nowhere_is_refused_at_once(world: World, target: str) -> Non
 
 
 def test_a_client_keeps_its_endpoint(world: World) -> None:
-    assert len({world.get("http://sticky/").split()[0] for _ in range(6)}) == 1
+    assert len(world.answerers("http://sticky/")) == 1
 
 
 def test_an_endpoint_that_refuses_costs_connections_unless_a_proxy_tries_another(world: World) -> None:
@@ -235,8 +250,9 @@ def test_an_endpoint_that_refuses_costs_connections_unless_a_proxy_tries_another
     world.apply(service("half", ""), piece)
     url = f"http://{world.cluster_ip('half')}/"
     eventually(lambda: world.exec("curl", "-sS", "-m", "5", url, code=None).returncode == 0)
-    codes = Counter(world.exec("curl", "-sS", "-m", "5", url, code=None).returncode for _ in range(12))
-    assert codes == {0: 12} if world.mode == "userspace" else set(codes) == {0, 7}
+    words = ("curl", "-s", "-m", "5", "-w", "%{exitcode} ", "-H", "Connection: close")
+    codes = set(world.exec(*words, *["-o", "/dev/null", url] * 40, code=None).stdout.split())
+    assert codes == ({"0"} if world.mode == "userspace" else {"0", "7"})
 
 
 def test_a_node_port_answers_on_the_host_and_on_the_nodes_address_in_pods(world: World) -> None:
@@ -259,13 +275,13 @@ def test_published_ports_come_and_go_with_the_service(world: World) -> None:
     ports = [{"name": "http", "port": 8081, "targetPort": "http"}]
     world.apply(service("balancer", type="LoadBalancer", ports=ports))
     assert "says: hello" in curl(f"http://{address}:8081/", seconds=30)
-    assert not listens(address, 80)
+    eventually(lambda: not listens(address, 80))
     world.apply(service("balancer", type="LoadBalancer"))
     assert "says: hello" in curl(f"http://{address}/", seconds=30)
 
 
 def test_a_taken_host_port_is_told_and_used_once_it_is_free(world: World) -> None:
-    port = spare_port()
+    port = spare_node_port()
     ports = [{"name": "http", "port": 80, "targetPort": "http", "nodePort": port}]
     with socket.create_server(("127.0.0.1", port)):
         world.apply(service("taken", type="NodePort", ports=ports))
@@ -336,8 +352,8 @@ def test_rules_that_are_changed_by_hand_are_back_at_once(world: World, how: str)
     before = [listed(each) for each in chains]
     assert all(before)
     subprocess.run([*inside, *how.format(chain=led[1], key=key).split()], check=True)
-    eventually(lambda: [listed(each) for each in chains] == before, 10)
-    eventually(lambda: led[0] in listed("map inet minikctl services"), 10)
+    eventually(lambda: [listed(each) for each in chains] == before, 30)
+    eventually(lambda: led[0] in listed("map inet minikctl services"), 30)
     assert "says: hello" in world.get(f"http://{world.cluster_ip('web')}/")
 
 
@@ -354,7 +370,7 @@ def test_routes_that_are_taken_away_by_hand_are_back_at_once(world: World, how: 
     if "down" in how:
         assert subprocess.check_output(routes) == b""
         subprocess.run([*inside, "ip", "link", "set", "eth0", "up"], check=True)
-    eventually(lambda: subprocess.check_output(routes) == before, 10)
+    eventually(lambda: subprocess.check_output(routes) == before, 30)
 
 
 ASK = """
@@ -380,13 +396,14 @@ def test_a_udp_client_that_keeps_its_port_follows_to_the_new_endpoint(world: Wor
     asking = world.inside(ASK, "10.96.0.10", NAME)
     try:
         assert asking.stdout is not None
-        assert asking.stdout.readline().strip() == "0"
+        while asking.stdout.readline().strip() != "0":
+            pass
         (before,) = (pod["metadata"]["name"] for pod in dns_pods(world))
         world.cluster.run("delete", "pod", "-n", "kube-system", before)
         world.cluster.run(
             "wait", "--for=condition=Available", "deploy/dns", "-n", "kube-system", "--timeout=60s"
         )
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         answers: list[str] = []
         while time.monotonic() < deadline and answers[-2:] != ["0", "0"]:
             answers.append(asking.stdout.readline().strip())
@@ -408,8 +425,7 @@ def test_names_of_services_and_pods(world: World) -> None:
     assert f"web.{zone}" in world.dig(".".join(reversed(vip.split("."))) + ".in-addr.arpa", "PTR")
     assert f"web.{zone}" in world.dig(f"_http._tcp.web.{zone}", "SRV")
     assert vip in world.dig(f"alias.{zone}")
-    headless = world.dig(f"db.{zone}")
-    assert all(ip in headless for ip in world.pods().values())
+    eventually(lambda: all(ip in (said := world.dig(f"db.{zone}")) for ip in world.pods().values()) and said)
     own = world.pods("client")["client"]
     assert own in world.dig(f"{own.replace('.', '-')}.{NAMESPACE}.pod.cluster.local")
     assert "NXDOMAIN" in world.dig(f"missing.{zone}")
@@ -420,9 +436,9 @@ def test_names_survive_a_new_name_server(world: World) -> None:
     before = {pod["metadata"]["name"] for pod in dns_pods(world)}
     world.cluster.run("delete", "pod", "-n", "kube-system", *before)
     eventually(
-        lambda: any(is_ready(pod) and pod["metadata"]["name"] not in before for pod in dns_pods(world)), 60
+        lambda: any(is_ready(pod) and pod["metadata"]["name"] not in before for pod in dns_pods(world))
     )
-    eventually(lambda: world.cluster_ip("web") in world.dig(f"web.{NAMESPACE}.svc.cluster.local"), 10)
+    eventually(lambda: world.cluster_ip("web") in world.dig(f"web.{NAMESPACE}.svc.cluster.local"))
 
 
 def dns_pods(world: World) -> list[Any]:

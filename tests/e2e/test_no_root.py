@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import START, Cluster, curl, eventually, spare_port
+from tests.e2e.conftest import START, Cluster, curl, eventually, spare_node_port
 
 pytestmark = [
     pytest.mark.e2e,
@@ -46,6 +46,7 @@ spec:
     image: minikctl-demo:latest
     imagePullPolicy: IfNotPresent
     ports: [{containerPort: 8080}]
+    readinessProbe: {httpGet: {port: 8080}, periodSeconds: 1, timeoutSeconds: 10}
     volumeMounts:
     - {name: settings, mountPath: /settings}
     - {name: scratch, mountPath: /scratch}
@@ -105,7 +106,7 @@ def _nobody() -> list[str]:
 
 
 def test_who_is_not_root_has_apps_with_volumes_names_and_addresses(cluster: Cluster, tmp_path: Path) -> None:
-    port = spare_port()
+    port = spare_node_port()
     values = {"user": USER, "group": GROUP, "port": port, "closed": tmp_path}
     cluster.out("apply", "-f", "-", stdin=MANIFEST % values)
     cluster.ready("app=web")
@@ -119,12 +120,17 @@ def test_who_is_not_root_has_apps_with_volumes_names_and_addresses(cluster: Clus
         [f"{USER} {GROUP}"] * 2
     )
     assert (tmp_path / "a" / "b").is_dir()
-    assert run("stat -c '%g' /kept/a") == str(GROUP)
-    assert "web says" in run("wget -qO- http://web.default.svc.cluster.local/")
+    assert run("until [ -e /kept/a/b ]; do sleep 0.1; done; stat -c '%g' /kept/a") == str(GROUP)
+    asking = ("exec", "web", "-c", "app", "--", "wget", "-qO-", "http://web.default.svc.cluster.local/")
+    eventually(lambda: "web says" in cluster.run(*asking, code=None).stdout)
     assert "web says" in curl(f"http://127.0.0.1:{port}/")
-    service = cluster.json("service", "web")
-    assert "web says" in curl(f"http://{service['status']['loadBalancer']['ingress'][0]['ip']}/")
-    address = cluster.json("ingress", "web")["status"]["loadBalancer"]["ingress"][0]["ip"]
+
+    def balancer(kind: str) -> str:
+        found = eventually(lambda: cluster.json(kind, "web")["status"].get("loadBalancer", {}).get("ingress"))
+        return str(found[0]["ip"])
+
+    assert "web says" in curl(f"http://{balancer('service')}/")
+    address = balancer("ingress")
     assert "web says" in curl("http://web.localhost/", "--resolve", f"web.localhost:80:{address}")
 
 
@@ -133,6 +139,6 @@ def test_what_root_wrote_in_its_volumes_goes_with_the_pod_and_with_the_cluster(c
     volumes = f"{cluster.home}/clusters/{cluster.name}/pods/{uid}"
     assert os.path.isdir(volumes)
     cluster.run("delete", "pod", "web")
-    eventually(lambda: not os.path.exists(volumes), 15)
+    eventually(lambda: not os.path.exists(volumes))
     cluster.run("cluster", "delete")
     assert os.listdir(f"{cluster.home}/clusters") in ([], [".lock"])

@@ -119,10 +119,9 @@ def test_last_words_come_from_a_file_or_the_log(cluster: Cluster) -> None:
 
 def test_volumes_are_made_named_and_owned(cluster: Cluster) -> None:
     running(cluster, "with-volumes")
-    asked = (
-        "cat /all/logs/with-volumes/out /claim/file; stat -c %g /claim /all; stat -Lc '%g %a' /token/token"
-    )
-    said = eventually(lambda: cluster.run("exec", "with-volumes", "--", "sh", "-c", asked, code=None).stdout)
+    asked = "cat /all/logs/with-volumes/out /claim/file && stat -c %g /claim /all && stat -Lc '%g %a' /token/token"
+    words = ("exec", "with-volumes", "--", "sh", "-c", asked)
+    said = eventually(lambda: (done := cluster.run(*words, code=None)).returncode == 0 and done.stdout)
     assert said.split() == ["x", "y", "4321", "4321", "4321", "640"]
     claim = cluster.json("pvc", "with-volumes-claim")
     assert (claim["status"]["phase"], claim["metadata"]["labels"]) == ("Bound", {"of": "with-volumes"})
@@ -165,15 +164,18 @@ def test_a_readiness_gate_is_opened_by_somebody_else(cluster: Cluster) -> None:
 
 def test_hooks_run_before_the_signal_and_after_the_start(cluster: Cluster) -> None:
     running(cluster, "hooked")
-    assert cluster.out("exec", "hooked", "--", "cat", "/tmp/hook") == "started\n"
+    eventually(
+        lambda: cluster.run("exec", "hooked", "--", "cat", "/tmp/hook", code=None).stdout == "started\n"
+    )
     words = f"label=minikctl.dev/cluster={cluster.name}", "label=minikctl.dev/pod-name=hooked"
     (container,) = docker(
         "ps", "-q", "--filter", words[0], "--filter", words[1], "--filter", "label=minikctl.dev/container=app"
     ).split()
-    started = time.monotonic()
-    cluster.run("delete", "pod", "hooked", "--wait=false")
-    follow = subprocess.run(["docker", "logs", "-f", container], capture_output=True, text=True, check=True)
-    assert follow.stdout == "term\n"
+    # Followed from before: its log goes with it.
+    with subprocess.Popen(["docker", "logs", "-f", container], stdout=subprocess.PIPE, text=True) as follow:
+        started = time.monotonic()
+        cluster.run("delete", "pod", "hooked", "--wait=false")
+        assert follow.communicate(timeout=60)[0] == "term\n"
     assert time.monotonic() - started >= 2.9, "three seconds of sleep come before the signal"
     eventually(lambda: cluster.run("get", "pod", "hooked", code=None).returncode == 1)
 

@@ -24,7 +24,11 @@ metadata: {name: web}
 spec:
   terminationGracePeriodSeconds: 0
   containers:
-  - {name: app, image: "minikctl-demo:latest", imagePullPolicy: IfNotPresent, ports: [{containerPort: 8080}]}
+  - name: app
+    image: minikctl-demo:latest
+    imagePullPolicy: IfNotPresent
+    ports: [{containerPort: 8080}]
+    readinessProbe: {httpGet: {port: 8080}, periodSeconds: 1, timeoutSeconds: 10}
   - name: reader
     image: minikctl-demo:latest
     imagePullPolicy: IfNotPresent

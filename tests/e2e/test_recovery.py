@@ -62,8 +62,12 @@ def kill_control_plane(cluster: Cluster) -> None:
 
 def recovered(cluster: Cluster, before: dict[str, tuple[int, str]]) -> dict[str, tuple[int, str]]:
     """Return the pods once all of them are ready again and reach one another."""
-    eventually(lambda: len(pods(cluster)) == len(before) and serves(cluster), 60)
-    return pods(cluster)
+
+    def whole() -> dict[str, tuple[int, str]] | None:
+        found = pods(cluster)
+        return found if len(found) == len(before) and serves(cluster) else None
+
+    return dict(eventually(whole))
 
 
 def test_a_killed_control_plane_takes_up_what_happened_without_it(cluster: Cluster) -> None:
@@ -101,7 +105,7 @@ def test_a_pod_that_is_taken_off_its_network_comes_back_at_once(cluster: Cluster
     pod = webs(cluster)[0]
     pause = container(cluster, pod, "POD")
     docker("network", "disconnect", f"minikctl-{cluster.name}", pause)
-    eventually(lambda: container(cluster, pod, "POD") not in ("", pause), 15)
+    eventually(lambda: container(cluster, pod, "POD") not in ("", pause), 30)
     recovered(cluster, before)
 
 
@@ -157,7 +161,7 @@ def test_an_image_that_is_deleted_is_missed_at_the_next_start_only(cluster: Clus
 
     eventually(lambda: reason() == "ErrImageNeverPull")
     docker("tag", "minikctl-infra:latest", image)
-    eventually(lambda: "imaged" in pods(cluster), 60)
+    eventually(lambda: "imaged" in pods(cluster))
     cluster.run("delete", "pod", "imaged")
     docker("rmi", image)
 
@@ -172,7 +176,8 @@ def test_a_machine_that_was_rebooted(cluster: Cluster, how: str) -> None:
         running = docker("ps", "-q", "--filter", f"label=minikctl.dev/cluster={cluster.name}").split()
         subprocess.run(["docker", "kill", *running], capture_output=True, check=False)
     else:
-        docker("rm", "-f", *everything(cluster))
+        for each in everything(cluster):  # one by one: of many at a time the engine may lose count
+            docker("rm", "-f", each)
         docker("network", "rm", f"minikctl-{cluster.name}")
     cluster.run("cluster", "start")
     after = recovered(cluster, before)

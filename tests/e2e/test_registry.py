@@ -46,8 +46,11 @@ def messages(cluster: Cluster, name: str, reason: str) -> list[str]:
 
 def test_a_login_is_asked_for_and_taken_from_the_pull_secret(cluster: Cluster, image: str) -> None:
     cluster.run("apply", "-f", "-", stdin=pod("stranger", image))
-    eventually(lambda: waiting(cluster, "stranger").get("reason") == "ImagePullBackOff")
-    assert waiting(cluster, "stranger")["message"].startswith(f'Back-off pulling image "{image}"')
+    state = eventually(
+        lambda: (found := waiting(cluster, "stranger")).get("reason") == "ImagePullBackOff" and found
+    )
+    assert state["message"].startswith(f'Back-off pulling image "{image}"')
+    eventually(lambda: "Error: ErrImagePull" in messages(cluster, "stranger", "Failed"))
     assert messages(cluster, "stranger", "Pulling")[0] == f'Pulling image "{image}"'
     failed = messages(cluster, "stranger", "Failed")
     assert any(text.startswith(f'Failed to pull image "{image}"') and "auth" in text for text in failed)
@@ -58,8 +61,8 @@ def test_a_login_is_asked_for_and_taken_from_the_pull_secret(cluster: Cluster, i
     cluster.run("create", "secret", *words, *login)
     secrets = [{"name": "login"}]
     cluster.run("apply", "-f", "-", stdin=pod("guest", image, imagePullSecrets=secrets))
-    cluster.run("wait", "--for=condition=Ready", "pod/guest", "--timeout=60s")
-    (told,) = messages(cluster, "guest", "Pulled")
+    cluster.run("wait", "--for=condition=Ready", "pod/guest", "--timeout=90s")
+    (told,) = eventually(lambda: messages(cluster, "guest", "Pulled"))
     pattern = rf'Successfully pulled image "{re.escape(image)}" in \S+ \(\S+ including waiting\)\. Image size: \d+ bytes\.'
     assert re.fullmatch(pattern, told), told
     how_far = [text for text in messages(cluster, "guest", "Pulling") if " layers" in text]

@@ -120,7 +120,7 @@ def test_kubectl_forwards_to_ports_that_only_the_pod_itself_reaches(web: Cluster
 
 def test_our_own_forwarding_survives_its_pod(web: Cluster) -> None:
     with forwarding(web, [PROGRAM, "port-forward", "deployment/web", ":8080", ":9999"], 2) as (port, inner):
-        assert size(port) > 0
+        eventually(lambda: size(port) > 0)
         eventually(lambda: size(inner, "/big") == 3_000_000)
         web.run("delete", "pod", pod(web))
         assert size(port) > 0  # waits for the next pod
@@ -161,7 +161,8 @@ def test_the_api_leads_to_pods_and_services(web: Cluster) -> None:
         "services/web:http/proxy/",
         "services/web:80/proxy/",
     ):
-        assert "says: hello" in web.kubectl("get", "--raw", f"{base}/{path}").stdout
+        asked = ("get", "--raw", f"{base}/{path}")
+        eventually(lambda: "says: hello" in web.kubectl(*asked, code=None).stdout)  # noqa: B023 - it may be new
     refused = web.kubectl("get", "--raw", f"{base}/pods/{pod(web)}:1/proxy/", code=1).stderr
     assert "connect: connection refused" in refused
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.conftest import Cluster, eventually, spare_port
+from tests.e2e.conftest import Cluster, eventually, spare_node_port
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
 
@@ -92,7 +92,7 @@ def test_bad_input_gets_a_clear_message_and_changes_nothing(
 
 def test_an_immutable_field_and_a_duplicate_node_port(cluster: Cluster) -> None:
     service = "apiVersion: v1\nkind: Service\nmetadata: {name: %s}\nspec: {type: NodePort, ports: [{port: 80, nodePort: %d}]}\n"
-    port = spare_port()
+    port = spare_node_port()
     cluster.run("apply", "-f", "-", stdin=service % ("one", port))
     done = cluster.run("apply", "-f", "-", stdin=service % ("two", port), code=1)
     assert "provided port is already allocated" in done.stderr
@@ -106,11 +106,15 @@ def test_an_immutable_field_and_a_duplicate_node_port(cluster: Cluster) -> None:
 def test_a_missing_image_is_told_and_heals(cluster: Cluster) -> None:
     cluster.run("apply", "-f", "-", stdin=pod("noimage", "localhost:1/nobody/nothing:1"))
     eventually(lambda: waiting(cluster, "noimage") in ("ErrImagePull", "ImagePullBackOff"))
-    assert any(
-        event["reason"] == "Failed" and "nothing:1" in event["message"]
-        for event in events(cluster, "noimage")
+    eventually(
+        lambda: any(
+            event["reason"] == "Failed" and "nothing:1" in event["message"]
+            for event in events(cluster, "noimage")
+        )
     )
-    assert "ErrImagePull" in (said := cluster.out("get", "pod", "noimage")) or "ImagePullBackOff" in said
+    eventually(
+        lambda: "ErrImagePull" in (said := cluster.out("get", "pod", "noimage")) or "ImagePullBackOff" in said
+    )
     cluster.run(
         "patch",
         "pod",
@@ -144,8 +148,8 @@ def test_a_crashing_container_backs_off(cluster: Cluster) -> None:
     status = cluster.json("pod", "crasher")["status"]["containerStatuses"][0]
     assert status["lastState"]["terminated"]["exitCode"] == 3
     assert "going down" in cluster.out("logs", "crasher", "--previous")
-    assert "CrashLoopBackOff" in cluster.out("get", "pods", "crasher")
-    assert "Back-off restarting failed container" in cluster.out("describe", "pod", "crasher")
+    eventually(lambda: "CrashLoopBackOff" in cluster.out("get", "pods", "crasher"))
+    eventually(lambda: "Back-off restarting failed container" in cluster.out("describe", "pod", "crasher"))
     cluster.run("delete", "pod", "crasher", "--now")
 
 

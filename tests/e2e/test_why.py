@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.conftest import Cluster, docker, eventually, spare_port
+from tests.e2e.conftest import Cluster, docker, eventually, spare_node_port
 from tests.e2e.test_network import NAMESPACE, World, container, deployment, idle, ingress, meta, service
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
@@ -30,8 +30,14 @@ def world(cluster: Cluster) -> World:
         ingress("typo", "typo.localhost", "typo"),
         ingress("foreign", "x.localhost", "web", ingressClassName="nginx"),
     )
-    for app in ("web", "client"):
-        cluster.ready(f"app={app}", NAMESPACE, 90)
+    cluster.rolled_out("deploy/web", NAMESPACE)
+    cluster.ready("app=client", NAMESPACE, 90)
+    made.balancer("ingress", "main")
+    for words in (
+        ("svc/web", "--from", "client"),
+        ("ingress/main",),
+    ):  # endpoints and rules come a moment later
+        eventually(lambda: cluster.run("why", *words, "-n", NAMESPACE, code=None).returncode == 0)  # noqa: B023
     return made
 
 
@@ -42,7 +48,6 @@ def asked(world: World, *words: str, code: int) -> str:
 def test_what_works_is_proved_by_a_connection(world: World) -> None:
     said = asked(world, "svc/web", "--from", "client", code=0)
     assert f"from {NAMESPACE}/client to {world.cluster_ip('web')}:80: connected" in said
-    world.balancer("ingress", "main")
     assert "GET http://web.localhost/ -> 200" in asked(world, "ingress/main", code=0)
     (pod,) = world.pods()
     assert "it gets traffic of Service web: ready" in asked(world, f"pod/{pod}", code=0)
@@ -66,7 +71,7 @@ def test_the_broken_link_is_named(world: World, subject: str, words: str) -> Non
 
 
 def test_a_port_that_another_process_has_is_named_until_it_is_free(world: World) -> None:
-    port = spare_port()
+    port = spare_node_port()
     with socket.create_server(("127.0.0.1", port)):
         ports = [{"name": "http", "port": 80, "targetPort": "http", "nodePort": port}]
         world.apply(service("outer", type="NodePort", ports=ports))
@@ -75,7 +80,7 @@ def test_a_port_that_another_process_has_is_named_until_it_is_free(world: World)
         assert "connected" in asked(world, "svc/outer", "--from", "client", code=0)
         world.cluster.run("cluster", "stop")
     world.cluster.run("cluster", "start")  # it got free while nobody looked
-    eventually(lambda: world.cluster.run("why", "outer", "-n", NAMESPACE, code=None).returncode == 0, 30, 1)
+    eventually(lambda: world.cluster.run("why", "outer", "-n", NAMESPACE, code=None).returncode == 0, pause=1)
 
 
 @pytest.mark.parametrize(
@@ -105,8 +110,12 @@ def test_the_sentence_says_the_cause(world: World, subject: str, words: str) -> 
         },
     )
     world.cluster.ready("app=mute", NAMESPACE, 60)
-    eventually(lambda: words in world.cluster.run("why", subject, "-n", NAMESPACE, code=None).stdout, 20)
-    assert words in asked(world, subject, code=1).partition("\n  ")[0]
+
+    def is_the_answer() -> bool:
+        said = world.cluster.run("why", subject, "-n", NAMESPACE, code=None)
+        return said.returncode == 1 and words in said.stdout.partition("\n  ")[0]
+
+    eventually(is_the_answer)
 
 
 def test_rules_that_are_missing_are_seen_and_come_back(world: World) -> None:
@@ -130,7 +139,7 @@ def test_rules_that_are_missing_are_seen_and_come_back(world: World) -> None:
         words = ("why", "web", "--from=client", "-n", NAMESPACE)
         return "connected" in world.cluster.run(*words, code=None).stdout
 
-    eventually(connects, 20, 0.5)
+    eventually(connects, pause=0.5)
 
 
 def test_a_policy_in_the_way_is_named(world: World) -> None:

@@ -76,7 +76,8 @@ def test_a_stateful_set_keeps_its_data(cluster: Cluster) -> None:
     cluster.kubectl("rollout", "status", "sts/db", "--timeout=60s")
     for name in ("db-0", "db-1"):
         cluster.run("exec", name, "--", "sh", "-c", f"echo of {name} > /data/file")
-    assert cluster.out("exec", "db-0", "--", "wget", "-qO-", "http://db-1.db:8080/").startswith("db-1 says")
+    asked = ("exec", "db-0", "--", "wget", "-qO-", "http://db-1.db:8080/")
+    eventually(lambda: cluster.run(*asked, code=None).stdout.startswith("db-1 says"))
     assert cluster.out("exec", "db-0", "--", "stat", "-c", "%g", "/data/file").strip() == "3000"
 
     cluster.kubectl("set", "env", "sts/db", "GENERATION=2")
@@ -93,7 +94,7 @@ def test_a_stateful_set_keeps_its_data(cluster: Cluster) -> None:
     cluster.run("cluster", "stop")
     cluster.run("cluster", "start", "--egress=false")
     read = ("exec", "db-0", "--", "cat", "/data/file")
-    eventually(lambda: cluster.run(*read, code=None).stdout == "of db-0\n", 10)
+    eventually(lambda: cluster.run(*read, code=None).stdout == "of db-0\n")
 
     cluster.kubectl("scale", "sts/db", "--replicas=1")
     eventually(lambda: cluster.run("get", "pod", "db-1", code=None).returncode == 1)
@@ -118,7 +119,7 @@ def test_the_directory_of_a_deleted_claim_goes_once_nobody_uses_it(cluster: Clus
 def test_daemons_read_a_volume_that_was_there_before(cluster: Cluster, tmp_path: pathlib.Path) -> None:
     (tmp_path / "book").write_text("once upon a time")
     cluster.kubectl("apply", "-f", "-", stdin=STATIC % tmp_path)
-    cluster.kubectl("rollout", "status", "ds/reader", "--timeout=30s")
+    cluster.kubectl("rollout", "status", "ds/reader", "--timeout=60s")
     cluster.ready("app=reader")
     assert cluster.out("exec", "ds/reader", "--", "cat", "/shelf/book") == "once upon a time"
     assert cluster.run("exec", "ds/reader", "--", "touch", "/shelf/new", code=None).returncode != 0
@@ -144,7 +145,7 @@ LARGER = '{"spec":{"containers":[{"name":"main","resources":{"limits":{"memory":
 
 def test_a_running_container_gets_other_limits(cluster: Cluster) -> None:
     cluster.kubectl("apply", "-f", "-", stdin=SIZED)
-    cluster.kubectl("wait", "--for=condition=Ready", "pod/sized", "--timeout=30s")
+    cluster.kubectl("wait", "--for=condition=Ready", "pod/sized", "--timeout=60s")
     before = cluster.json("pod", "sized")["status"]["containerStatuses"][0]
     cluster.kubectl("patch", "pod", "sized", "--subresource=resize", "-p", LARGER)
 
@@ -157,8 +158,12 @@ def test_a_running_container_gets_other_limits(cluster: Cluster) -> None:
     assert int(limit) == 96 << 20
     seen = "cd /sys/fs/cgroup; cat memory.max 2>/dev/null || cat memory/memory.limit_in_bytes"
     assert int(cluster.out("exec", "sized", "--", "sh", "-c", seen)) == 96 << 20
-    told = cluster.json("events", "--field-selector=involvedObject.name=sized")["items"]
-    said = {event["reason"]: event["message"] for event in told if event["reason"].startswith("Resize")}
+
+    def told() -> dict[str, str]:
+        found = cluster.json("events", "--field-selector=involvedObject.name=sized")["items"]
+        return {event["reason"]: event["message"] for event in found if event["reason"].startswith("Resize")}
+
+    said = eventually(lambda: "ResizeCompleted" in (found := told()) and found)
     assert said["ResizeStarted"].startswith('Pod resize started: {"containers":[{"name":"main","resources":')
     assert said["ResizeCompleted"].startswith("Pod resize completed: ")
     cluster.run("delete", "pod", "sized")
@@ -177,7 +182,7 @@ spec:
 
 def test_a_running_pod_gets_other_limits_as_a_whole(cluster: Cluster) -> None:
     cluster.kubectl("apply", "-f", "-", stdin=WHOLE)
-    cluster.kubectl("wait", "--for=condition=Ready", "pod/whole", "--timeout=30s")
+    cluster.kubectl("wait", "--for=condition=Ready", "pod/whole", "--timeout=60s")
     larger = '{"spec":{"resources":{"requests":{"cpu":"150m"},"limits":{"memory":"96Mi"}}}}'
     cluster.kubectl("patch", "pod", "whole", "--subresource=resize", "-p", larger)
 
