@@ -125,7 +125,7 @@ def upgrade(path: str, protocol: str) -> str:
 
 async def settled(server: Served) -> None:
     """Wait until no connection is left, and the loop has run what was due."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while server.server.transports() or server.server.tasks():
             await asyncio.sleep(0.01)
 

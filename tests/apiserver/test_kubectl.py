@@ -63,7 +63,7 @@ async def ok(server: Served, *arguments: str, stdin: str | None = None) -> str:
 
 async def watched(registry: Registry) -> None:
     """Return when somebody watches ConfigMaps."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not registry.feed.collection(kinds.CONFIG_MAP).watchers:
             await asyncio.sleep(0.02)
 
@@ -230,7 +230,7 @@ async def test_watching_prints_changes(server: Served, registry: Registry) -> No
     process = await server.start("get", "configmaps", "-w", "--no-headers")
     assert process.stdout is not None
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             await watched(registry)
             await registry.create(kinds.CONFIG_MAP, "default", samples.config_map("first", a="1"))
             assert (await process.stdout.readline()).split()[:2] == [b"first", b"1"]
@@ -243,7 +243,7 @@ async def test_watching_prints_changes(server: Served, registry: Registry) -> No
 
 async def test_waiting_sees_the_deletion(server: Served, registry: Registry) -> None:
     await registry.create(kinds.CONFIG_MAP, "default", samples.config_map())
-    waiting = asyncio.create_task(ok(server, "wait", "--for=delete", "configmap/settings", "--timeout=10s"))
+    waiting = asyncio.create_task(ok(server, "wait", "--for=delete", "configmap/settings", "--timeout=30s"))
     await watched(registry)
     await registry.delete(kinds.CONFIG_MAP, "default", "settings")
     assert await waiting == "configmap/settings condition met\n"

@@ -131,7 +131,7 @@ async def ask(world: World, request: str, body: bytes = b"") -> tuple[int, dict[
     """Return the answer to a request whose head is given."""
     reader, writer = await asyncio.open_connection("127.0.0.1", world.port)
     writer.write(f"{request}\r\nHost: front\r\nConnection: close\r\n\r\n".encode() + body)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         answer = await reader.read(-1)
     writer.close()
     head, _, content = answer.partition(b"\r\n\r\n")

@@ -151,6 +151,10 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         assert started.code == 0, started.err
         for name in ("dev", "shop"):
             assert call("create", "namespace", name).code == 0
+        for node in ("minikctl-default", "minikctl-default-2"):
+            for what in ("create", "condition=Ready"):
+                met = call("wait", f"--for={what}", f"node/{node}", "--timeout=60s")
+                assert met.code == 0, met.err
         yield
     finally:
         call("cluster", "delete")
@@ -167,6 +171,8 @@ def test_an_example_works(
     monkeypatch.setenv("MINIKCTL_NAMESPACE", f"run-{number}")
     if "tour" in line and "create" not in line:
         call("create", "namespace", "tour")
+    if line.endswith("NoSchedule-"):
+        call("taint", "nodes", "minikctl-default-2", "dedicated=x:NoSchedule")
     manifests = presupposed(line)
     made = call("apply", "-f", "-", stdin=manifests) if manifests else None
     assert made is None or made.code == 0, made
@@ -182,4 +188,5 @@ def test_an_example_works(
         code, said = found.code, found.err
     call("delete", "namespace", f"run-{number}", "--wait=false")
     call("uncordon", "minikctl-default", "minikctl-default-2")
+    call("taint", "nodes", "minikctl-default-2", "dedicated-")
     assert code == (1 if re.search(r" diff | can-i list secrets", line) else 0), said

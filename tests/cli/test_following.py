@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import threading
-import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
 from typing import Any, cast
@@ -53,7 +52,7 @@ class Reluctant(Server):
         if name == "whole":
             self.wfile.write(b"0\r\n\r\n")
         elif name != "broken":
-            time.sleep(2)
+            self.rfile.read(1)  # until the client goes
 
 
 LATE = "context deadline exceeded (Client.Timeout or context cancellation while reading body)"
@@ -86,7 +85,7 @@ def test_a_log_that_breaks_off_is_a_failure(
             "session.Session",
             SimpleNamespace(
                 endpoint=Endpoint(f"http://127.0.0.1:{server.server_port}"),
-                timeout=0.3,
+                timeout=2.0,  # what breaks off does so before
                 io=session.Io(out, io.StringIO(), io.StringIO()),
                 discovery=SimpleNamespace(find=lambda _: creating.RESOURCES["Pod"]),
             ),

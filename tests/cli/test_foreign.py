@@ -124,9 +124,9 @@ def test_a_server_that_hears_neither_of_selectors_nor_of_time_is_waited_for_no_l
     begun = time.monotonic()
     late = foreign.run("wait", "--for=jsonpath={.data.x}=z", "cm/one", "--timeout=1s")
     assert (late.code, late.err) == (1, "error: timed out waiting for the condition on configmaps/one\n")
-    assert time.monotonic() - begun < 10
+    assert time.monotonic() - begun < 30
     assert foreign.run("wait", "--for=jsonpath={.data.x}=y", "cm/one", "--timeout=1s").code == 0
-    watched = foreign.run("get", "cm", "one", "-w", "-o", "name", "--request-timeout=1s")
+    watched = foreign.run("get", "cm", "one", "-w", "-o", "name", "--request-timeout=3s")
     assert set(watched.out.splitlines()) == {"configmap/one"}
 
 
@@ -142,9 +142,9 @@ def test_more_of_a_days_work_goes_well_on_a_foreign_server(
         ("annotate cm one k=v", "configmap/one annotated\n"),
         ("edit cm one", "configmap/one edited\n"),
         ("get cm one -o jsonpath={.data.x}", "edited"),
-        ("wait --for=jsonpath={.data.x}=edited cm/one --timeout=2s", "configmap/one condition met\n"),
+        ("wait --for=jsonpath={.data.x}=edited cm/one --timeout=20s", "configmap/one condition met\n"),
         ("api-versions", "v1\n"),
-        ("delete secret keys --timeout=5s", 'secret "keys" deleted from default namespace\n'),
+        ("delete secret keys --timeout=20s", 'secret "keys" deleted from default namespace\n'),
     ):
         done = foreign.run(*line.split())
         assert (done.out, done.code) == (wanted, 0), (line, done.err)

@@ -441,7 +441,7 @@ def normal(text: str) -> str:
     text = re.sub(r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", "UID", text)
     text = re.sub(r"\b\d+(?:ms|s|m|h|d)(?:\d+s)?(?: \(x\d+ over \d+\w+\))?\b *", "AGE ", text)
     # A column is as wide as the longest age in it: one program may be asked at 9s, the next at 10s.
-    text = re.sub(r"\b(AGE|LAST SEEN|DURATION) +", r"\1 ", text)
+    text = re.sub(r"\b(AGE|Age|LAST SEEN|DURATION) +", r"\1 ", text)
     text = re.sub(r"(RenewTime|Renew Time|LastHeartbeatTime):.*", r"\1", text)
     text = re.sub(r"\w{3}, \d\d \w{3} \d{4} [\d:]+ \+0000", "TIME", text)
     text = re.sub(r"\d{4}-\d\d-\d\dT[\d:.]+Z", "TIME", text)

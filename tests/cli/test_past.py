@@ -16,6 +16,7 @@ from minikctl.cli import past as asking
 from minikctl.cli.output import changes
 from minikctl.client.http import HttpClient
 from tests.cli.conftest import Outcome, World
+from tests.waiting import eventually
 
 
 @pytest.fixture
@@ -32,11 +33,28 @@ def past(world: World) -> str:
 def test_objects_are_shown_as_they_were(world: World, past: str) -> None:
     path = "jsonpath={.data.a}"
     assert world.run("get", "cm", "was", "-o", path, "--at", past).out == "first"
-    assert world.run("get", "cm", "was", "-o", path, "--at", "1s").out == "first"
     assert world.run("get", "cm", "was", "-o", path).out == "second"
     assert "was" in world.run("get", "cm", "--at", past).out
     assert "was" not in world.run("get", "cm", "--at", str(int(past) - 1)).out
     world.run("delete", "cm", "was")
+
+
+def test_a_moment_is_told_by_how_long_ago_it_was(world: World) -> None:
+    text = "{apiVersion: v1, kind: ConfigMap, metadata: {name: since}, data: {a: %s}}"
+    assert world.run("apply", "-f", "-", stdin=text % "first").code == 0
+    time.sleep(3.1)  # the log's clock tells seconds apart
+    changed = time.monotonic()
+    assert world.run("apply", "-f", "-", stdin=text % "second").code == 0
+
+    def before() -> str | None:
+        """Return what there was two seconds before the change; None if it took too long to ask for that."""
+        begun = time.monotonic()
+        age = f"{begun - changed + 2:.3f}s"
+        said = world.run("get", "cm", "since", "-o", "jsonpath={.data.a}", "--at", age).out
+        return said if time.monotonic() - begun < 0.9 else None
+
+    assert eventually(before) == "first"
+    world.run("delete", "cm", "since")
 
 
 def test_before_the_first_write_there_was_nothing(world: World, past: str) -> None:

@@ -57,8 +57,7 @@ class Handler(BaseHTTPRequestHandler):
                 self.answer(200, b"old", length=False)
                 self.close_connection = True
             case "/slow":
-                time.sleep(0.5)
-                self.answer(200, b"")
+                self.rfile.read(1)  # until the client goes
             case _:
                 seen = {
                     "method": self.command,

@@ -137,7 +137,7 @@ def complete(patch, userinfo, **_):
 @pytest.fixture
 def defined(cluster: Cluster) -> Iterator[None]:
     cluster.kubectl("apply", "-f", "-", stdin=CRD)
-    cluster.kubectl("wait", "crd/sites.web.example", "--for=condition=Established", "--timeout=20s")
+    cluster.kubectl("wait", "crd/sites.web.example", "--for=condition=Established", "--timeout=60s")
     yield
     # What an operator that failed has left keeps neither its objects nor the next test from going on.
     for kind in ("mutating", "validating"):
@@ -145,8 +145,10 @@ def defined(cluster: Cluster) -> Iterator[None]:
     free = ("--type=merge", "-p", '{"metadata":{"finalizers":null}}')
     places = "{range .items[*]}{.metadata.namespace} {.metadata.name}{'\\n'}{end}"
     for line in cluster.kubectl("get", "sites", "-A", "-o", f"jsonpath={places}").splitlines():
-        cluster.kubectl("patch", "site", "-n", *line.split(), *free)
-    cluster.kubectl("delete", "crd", "sites.web.example", "--timeout=20s")
+        cluster.run(
+            programs.KUBECTLS["1.37"], "patch", "site", "-n", *line.split(), *free
+        )  # or gone meanwhile
+    cluster.kubectl("delete", "crd", "sites.web.example", "--timeout=60s")
 
 
 @pytest.mark.usefixtures("defined")

@@ -85,7 +85,7 @@ def kubectl(request: pytest.FixtureRequest, cluster: Cluster, namespace: str) ->
 def web(kubectl: Kubectl) -> Kubectl:
     """Return kubectl with a Deployment that runs."""
     kubectl("create deployment web --image=$IMAGE --replicas=2 --port=8080")
-    kubectl("rollout status deploy/web --timeout=30s")
+    kubectl("rollout status deploy/web --timeout=60s")
     return kubectl
 
 
@@ -114,8 +114,8 @@ def test_create_of_every_sort(kubectl: Kubectl) -> None:
         create configmap c => configmaps "c" already exists
         create deployment d --image=$IMAGE --dry-run=server -o name => ^deployment.apps/d$
         run p --image=$IMAGE --labels=a=b --env=A=B --restart=Never --command -- true => pod/p created
-        wait job/j --for=condition=complete --timeout=30s => condition met
-        wait pod/p --for=jsonpath={.status.phase}=Succeeded --timeout=30s => condition met
+        wait job/j --for=condition=complete --timeout=60s => condition met
+        wait pod/p --for=jsonpath={.status.phase}=Succeeded --timeout=60s => condition met
         delete clusterrole,clusterrolebinding cr-$V => deleted
         delete priorityclass pc-$V => deleted
         delete job,cronjob,pod --all => deleted
@@ -144,17 +144,17 @@ def test_changes_of_every_sort(web: Kubectl) -> None:
         patch deploy web --type=merge -p '{"spec":{"paused":null}}' => patched
         patch deploy web --type=json -p '[{"op":"replace","path":"/spec/replicas","value":1}]' => patched
         patch deploy web --subresource=scale --type=merge -p '{"spec":{"replicas":2}}' => patched
-        rollout status deploy/web --timeout=30s => successfully rolled out
+        rollout status deploy/web --timeout=60s => successfully rolled out
         rollout restart deploy/web => restarted
-        rollout status deploy/web --timeout=30s => successfully rolled out
+        rollout status deploy/web --timeout=60s => successfully rolled out
         rollout history deploy/web => REVISION
         rollout history deploy/web --revision=1 => Image:\\s+minikctl-demo:latest
         rollout undo deploy/web --to-revision=1 => rolled back
         rollout pause deploy/web => paused
         rollout resume deploy/web => resumed
-        rollout status deploy/web --timeout=30s => successfully rolled out
-        wait deploy/web --for=condition=Available --timeout=30s => condition met
-        delete deploy web --cascade=foreground --timeout=30s => deleted
+        rollout status deploy/web --timeout=60s => successfully rolled out
+        wait deploy/web --for=condition=Available --timeout=60s => condition met
+        delete deploy web --cascade=foreground --timeout=60s => deleted
         get pods -l app=web => No resources found
     """)
 
@@ -211,12 +211,12 @@ def test_nodes(web: Kubectl) -> None:
             get pods -l app=web --no-headers => Running
             cordon $NODE => cordoned
             get node $NODE => Ready,SchedulingDisabled
-            drain $NODE --ignore-daemonsets --force --pod-selector=app=web --timeout=30s => drained
+            drain $NODE --ignore-daemonsets --force --pod-selector=app=web --timeout=60s => drained
             get pods -l app=web --no-headers => Pending
         """)
     finally:
         web("uncordon $NODE")
-    web("rollout status deploy/web --timeout=30s")
+    web("rollout status deploy/web --timeout=60s")
 
 
 APPLIED = """
@@ -264,7 +264,7 @@ def test_apply_of_both_sorts(kubectl: Kubectl, tmp_path: Path) -> None:
 
 def test_streams_of_every_sort(kubectl: Kubectl) -> None:
     kubectl("run web --image=$IMAGE --command -- sh -c 'echo said; sleep 1000'")
-    kubectl("wait pod/web --for=condition=Ready --timeout=30s")
+    kubectl("wait pod/web --for=condition=Ready --timeout=60s")
     kubectl.script("""
         logs web => ^said$
         logs web --timestamps --tail=1 => ^20..-..-..T.* said$
@@ -288,15 +288,15 @@ def test_watching_and_following(kubectl: Kubectl) -> None:
     finally:
         watching.kill()
         watching.communicate()
-    waiting = kubectl.start("wait cm/later --for=delete --timeout=30s -v=7")
+    waiting = kubectl.start("wait cm/later --for=delete --timeout=60s -v=7")
     assert waiting.stdout is not None
     while "watch=true" not in (said := waiting.stdout.readline()):
         assert said, "it ended without a watch"
     kubectl("delete cm later")
-    assert "condition met" in waiting.communicate(timeout=30)[0]
+    assert "condition met" in waiting.communicate(timeout=60)[0]
     kubectl("run web --image=$IMAGE --restart=Never --command -- sh -c 'echo one; sleep 1; echo two'")
-    kubectl("wait pod/web --for=jsonpath={.status.phase}=Running --timeout=30s")
-    assert kubectl("logs -f web").split() == ["one", "two"]
+    # It is not waited for: it may have run already when it is looked at.
+    eventually(lambda: kubectl.run("logs -f web").out.split() == ["one", "two"])
 
 
 def test_proxy(kubectl: Kubectl) -> None:
@@ -305,10 +305,13 @@ def test_proxy(kubectl: Kubectl) -> None:
         assert proxy.stdout is not None
         address = proxy.stdout.readline().split()[-1]
         url = f"http://{address}/api/v1/namespaces/{kubectl.namespace}"
-        done = eventually(
-            lambda: subprocess.run(["curl", "-s", url], capture_output=True, text=True, check=False)
+        asked = ["curl", "-s", url]
+        eventually(
+            lambda: (
+                '"kind":"Namespace"'
+                in subprocess.run(asked, capture_output=True, text=True, check=False).stdout
+            )
         )
-        assert '"kind":"Namespace"' in done.stdout
     finally:
         proxy.kill()
         proxy.communicate()
@@ -332,7 +335,7 @@ spec:
     kubectl.script(f"""
         get csr {name} => Pending
         certificate approve {name} => approved
-        wait csr/{name} --for=jsonpath={{.status.certificate}} --timeout=20s => condition met
+        wait csr/{name} --for=jsonpath={{.status.certificate}} --timeout=60s => condition met
         get csr {name} => Approved,Issued
         delete csr {name} => deleted
     """)

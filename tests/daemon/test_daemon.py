@@ -50,7 +50,7 @@ def connect(home: ClusterHome) -> Iterator[Connect]:
 
         def make() -> HttpClient:
             endpoint = kubeconfig.resolve(kubeconfig.load(home.kubeconfig))
-            return opened.enter_context(HttpClient(endpoint, timeout_seconds=5))
+            return opened.enter_context(HttpClient(endpoint, timeout_seconds=20))
 
         yield make
 
@@ -67,7 +67,7 @@ def config_names(http: HttpClient) -> list[str]:
     )
 
 
-def until(condition: Callable[[], Any], seconds: float = 10.0) -> Any:
+def until(condition: Callable[[], Any], seconds: float = 30.0) -> Any:
     deadline = time.monotonic() + seconds
     while not (found := condition()):
         assert time.monotonic() < deadline, "it did not come to that"

@@ -85,7 +85,7 @@ async def test_an_engine_that_goes_away_and_comes_back(door: Door) -> None:
         waits = [asyncio.ensure_future(anext(one, None)) for one in (events, logs, session.output())]
         await asyncio.wait(waits, timeout=0.3)
         await door.shut()
-        results = await asyncio.wait_for(asyncio.gather(*waits, return_exceptions=True), 10)
+        results = await asyncio.wait_for(asyncio.gather(*waits, return_exceptions=True), 30)
         assert isinstance(results[0], errors.EngineUnavailable)
         assert results[2] is None
         for call in (driver.list(labels), driver.inspect(made), driver.info(), session.exit_code()):

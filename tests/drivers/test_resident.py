@@ -107,12 +107,12 @@ async def test_what_is_no_answer_ends_it(session: Session) -> None:
 async def test_one_that_does_not_answer_is_not_waited_for_without_end(
     session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(resident, "SILENT_SECONDS", 0.05)
+    monkeypatch.setattr(resident, "SILENT_SECONDS", 0.5)
     program = resident.Resident(session)
     begun = time.monotonic()
     with pytest.raises(errors.DriverError, match="in time"):
         await program.apply(CHANGES * 100)
-    assert time.monotonic() - begun < 4
+    assert time.monotonic() - begun < 25  # not as long for each of them
     session.said.put_nowait((1, b'{"id":1}\n'))
     await program.close()
 
@@ -120,10 +120,10 @@ async def test_one_that_does_not_answer_is_not_waited_for_without_end(
 async def test_one_that_says_that_it_goes_on_is_waited_for(
     session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(resident, "SILENT_SECONDS", 1.0)
+    monkeypatch.setattr(resident, "SILENT_SECONDS", 2.0)
     program = resident.Resident(session)
     asked = asyncio.ensure_future(program.apply(CHANGES))
-    for _ in range(12):
+    for _ in range(24):
         await asyncio.sleep(0.1)
         session.said.put_nowait((1, b'{"id":1}\n'))
     session.said.put_nowait((1, b'{"id":1,"failed":{}}\n'))

@@ -72,9 +72,9 @@ class Api:
 
 
 async def eventually(holds: Any, what: str = "") -> None:
-    """Fail unless it holds within a few seconds."""
+    """Fail unless it comes to hold."""
     try:
-        async with asyncio.timeout(8):
+        async with asyncio.timeout(30):
             while not await holds():
                 await asyncio.sleep(0.01)
     except TimeoutError:

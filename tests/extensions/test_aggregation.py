@@ -413,7 +413,7 @@ async def test_other_protocols_go_through_too(api: Api, home: ClusterHome, tmp_p
         trusting = ssl.create_default_context(cadata=keys.ca_pem.decode())
         url = server.address.replace("https", "wss") + f"{FLUNDERS}/one/talk"
         headers = {"Authorization": f"Bearer {keys.token}"}
-        async with asyncio.timeout(8), connect(url, ssl=trusting, additional_headers=headers) as connection:
+        async with asyncio.timeout(30), connect(url, ssl=trusting, additional_headers=headers) as connection:
             await connection.send("hello")
             assert await connection.recv() == "kubernetes-admin: hello"
     server.stop()

@@ -174,12 +174,12 @@ async def test_what_webhooks_do_is_counted(api: Api, server: Webhook) -> None:
 
 async def test_a_webhook_that_takes_too_long_has_failed(api: Api, server: Webhook) -> None:
     async def slow(_: Json) -> Json:
-        await asyncio.sleep(30)
+        await asyncio.sleep(3600)
         return {"allowed": True}
 
     server.answer = slow
     await configure(api, "Mutating", hook(server, timeoutSeconds=1))
-    async with asyncio.timeout(8):
+    async with asyncio.timeout(30):
         refused = await api("POST", MAPS, named("a"))
     late = f'Post "https://127.0.0.1:{server.port}/ask?timeout=1s": context deadline exceeded'
     assert refused.json()["message"] == failure(f"failed to call webhook: {late}")

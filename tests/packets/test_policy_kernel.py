@@ -98,12 +98,12 @@ def test_known_connections_stay_and_udp_flows_are_forgotten(real: Lab) -> None:
     program(real, open_)
     script = (
         "import socket, sys, time\n"
-        "udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); udp.settimeout(0.3)\n"
+        "udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); udp.settimeout(20)\n"
         "udp.connect((sys.argv[1], 80))\n"
         "for _ in range(2):\n"
         "    udp.send(b'?')\n"
         "    try:\n"
-        "        udp.recv(9); print('answered', flush=True)\n"
+        "        udp.recv(9); print('answered', flush=True); udp.settimeout(0.3)\n"
         "    except OSError:\n"
         "        print('silent', flush=True)\n"
         "    sys.stdin.readline()\n"
