@@ -249,7 +249,7 @@ def test_another_server_says_who_may_pass(site: Site) -> None:
             eventually(
                 lambda: site.ask("guarded.test", "/x")[0] not in (500, 503)
             )  # once there are endpoints
-            eventually(lambda: site.ask("login.test", "/oauth2/x", "-b", "who=tim")[0] == 202)
+            eventually(lambda: site.ask("login.test", "/x")[0] not in (500, 503))
             status, _, head = site.ask("guarded.test", "/x")
             assert (status, "www-authenticate: bearer" in head.lower()) == (401, True)
             status, _, head = site.ask("login.test", "/x?a=b")
