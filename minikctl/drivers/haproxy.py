@@ -27,6 +27,8 @@ DOUBT = "doubted"
 TIMEOUT_SECONDS = 10.0
 RELOAD_SECONDS = 10.0
 LOOK_SECONDS = 1.0
+AGAIN_SECONDS = 4.0
+"""After so long without a sign of a reload the master is told once more: it may not have heard it."""
 """A question that meets the master as it begins anew may never be answered."""
 _UNSEEN = "Cannot open configuration file/directory"
 """How the program words that there is nothing where it is to read."""
@@ -75,6 +77,10 @@ class Proxy(Protocol):
     async def certificate(self, file: str, pem: str) -> None:
         """Replace a certificate in the running process."""
         ...
+
+
+class _Silent(errors.DriverError):
+    """The process takes the connection and does not answer."""
 
 
 class HaproxyContainer:
@@ -199,20 +205,34 @@ class HaproxyContainer:
         return False
 
     async def _reload(self) -> None:
-        """Return once a new worker serves; the old one finishes what it has begun."""
-        before = parse_processes(await self._ask("master.sock", "show proc"))
-        await self._ask("master.sock", "reload")
-        deadline = asyncio.get_running_loop().time() + RELOAD_SECONDS
-        while asyncio.get_running_loop().time() < deadline:
-            await asyncio.sleep(0.02)
-            now = before
-            with contextlib.suppress(errors.DriverError):
-                now = parse_processes(await self._ask("master.sock", "show proc", LOOK_SECONDS))
-            if now.failed > before.failed:
+        """Return once a new worker serves; the old one finishes what it has begun.
+
+        A master that begins anew, as for the reload before, ends a connection without an answer or leaves it
+        waiting: nothing is taken from that, and it is asked and told again.
+        """
+        time = asyncio.get_running_loop().time
+        deadline, due = time() + RELOAD_SECONDS, 0.0
+        before: Processes | None = None
+        while time() < deadline:
+            now = await self._processes()
+            if before is None or now is None:
+                before = before or now
+            elif now.failed > before.failed:
                 raise Refused("the proxy could not load its configuration", "")
-            if now.reloads > before.reloads and now.workers - before.workers:
+            elif now.reloads > before.reloads and now.workers - before.workers:
                 return
+            if before is not None and time() >= due:
+                with contextlib.suppress(_Silent):
+                    await self._ask("master.sock", "reload", LOOK_SECONDS)
+                due = time() + AGAIN_SECONDS
+            await asyncio.sleep(0.02)
         raise errors.DriverError("the proxy did not finish reloading in time")
+
+    async def _processes(self) -> Processes | None:
+        """Return what the master says of its processes, None if it does not answer at present."""
+        with contextlib.suppress(_Silent):
+            return parse_processes(await self._ask("master.sock", "show proc", LOOK_SECONDS))
+        return None
 
     async def command(self, lines: Sequence[str]) -> None:
         """Give the running process these commands, in order."""
@@ -234,7 +254,9 @@ class HaproxyContainer:
         try:
             async with asyncio.timeout(seconds):
                 return await self._exchange(socket, command)
-        except (OSError, TimeoutError) as error:
+        except TimeoutError as error:
+            raise _Silent("the proxy does not answer in time") from error
+        except OSError as error:
             raise errors.DriverError(f"the proxy does not answer: {error}", str(error)) from error
 
     async def _exchange(self, socket: str, command: str) -> str:
@@ -275,9 +297,9 @@ class Processes:
         self.workers = workers
 
 
-def parse_processes(text: str) -> Processes:
-    """Return what the master says of its processes."""
-    reloads = failed = 0
+def parse_processes(text: str) -> Processes | None:
+    """Return what the master says of its processes, None if it says nothing of itself."""
+    reloads = failed = -1
     workers: set[str] = set()
     for line in text.splitlines():
         words = line.replace("[failed:", "").replace("]", "").split()
@@ -285,7 +307,7 @@ def parse_processes(text: str) -> Processes:
             reloads, failed = int(words[2]), int(words[3])
         elif len(words) > 2 and words[1] == "worker":
             workers.add(words[0])
-    return Processes(reloads, failed, frozenset(workers))
+    return Processes(reloads, failed, frozenset(workers)) if reloads >= 0 else None
 
 
 def _first_alert(words: str) -> str:

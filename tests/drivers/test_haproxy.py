@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from minikctl import errors
+from minikctl.drivers import haproxy
 from minikctl.drivers.fake_engine import FakeEngine
 from minikctl.drivers.haproxy import HaproxyContainer, Refused
 from tests.fakes.clock import FakeClock
@@ -41,4 +43,50 @@ async def test_files_that_cannot_be_written_are_a_failure_of_the_driver(tmp_path
         proxy.keep({"haproxy.cfg": ""})
     with pytest.raises(errors.DriverError, match="the proxy's files cannot be written"):
         await proxy.load("container", {"haproxy.cfg": ""})
+    await engine.close()
+
+
+class Master:
+    """A master process: ``moods`` are how it takes the first connections, "ends" or "waits"."""
+
+    def __init__(self, *moods: str) -> None:
+        self.moods = list(moods)
+        self.reloads = 1
+        self.told = 0
+        self.over = asyncio.Event()
+        self.busy: set[asyncio.Task[None] | None] = set()
+
+    async def take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.busy.add(asyncio.current_task())
+        command = (await reader.read()).decode().strip()
+        mood = self.moods.pop(0) if self.moods else ""
+        if mood == "waits":
+            await self.over.wait()
+        elif not mood and command == "reload":
+            self.told += 1
+            self.reloads += 1
+        elif not mood:
+            writer.write(f"#<PID> <type> <reloads>\n1 master {self.reloads} [failed: 0] 0d\n".encode())
+            writer.write(f"{100 + self.reloads} worker 0 0d\n".encode())
+        writer.close()
+        await writer.wait_closed()
+        self.busy.discard(asyncio.current_task())
+
+
+@pytest.mark.parametrize("moods", [("ends",), ("waits",), ("", "ends"), ("", "waits"), ("", "", "ends")])
+async def test_a_master_that_begins_anew_is_told_again(
+    moods: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(haproxy, "LOOK_SECONDS", 0.1)
+    monkeypatch.setattr(haproxy, "AGAIN_SECONDS", 0.2)
+    engine, master = FakeEngine(FakeClock()), Master(*moods)
+    proxy = HaproxyContainer(engine, str(tmp_path))
+    proxy.prepare()
+    async with await asyncio.start_unix_server(master.take, str(tmp_path / haproxy.SOCKETS / "master.sock")):
+        async with asyncio.timeout(3):
+            await proxy.load("container", {"haproxy.cfg": ""}, looked_at=False)
+        master.over.set()
+        while master.busy:
+            await asyncio.sleep(0)
+    assert master.told == 1
     await engine.close()
