@@ -207,14 +207,14 @@ class HaproxyContainer:
     async def _reload(self) -> None:
         """Return once a new worker serves; the old one finishes what it has begun.
 
-        A master that begins anew, as for the reload before, ends a connection without an answer or leaves it
-        waiting: nothing is taken from that, and it is asked and told again.
+        A master that begins anew, as for the reload before, refuses connections, ends them unanswered or
+        leaves them waiting: nothing is taken from that, and it is asked and told again.
         """
         time = asyncio.get_running_loop().time
-        deadline, due = time() + RELOAD_SECONDS, 0.0
+        began, due = time(), 0.0
         before: Processes | None = None
-        while time() < deadline:
-            now = await self._processes()
+        while time() < began + RELOAD_SECONDS:
+            now = await self._processes(patient=before is not None or time() < began + LOOK_SECONDS)
             if before is None or now is None:
                 before = before or now
             elif now.failed > before.failed:
@@ -222,17 +222,25 @@ class HaproxyContainer:
             elif now.reloads > before.reloads and now.workers - before.workers:
                 return
             if before is not None and time() >= due:
-                with contextlib.suppress(_Silent):
+                with contextlib.suppress(errors.DriverError):
                     await self._ask("master.sock", "reload", LOOK_SECONDS)
                 due = time() + AGAIN_SECONDS
             await asyncio.sleep(0.02)
         raise errors.DriverError("the proxy did not finish reloading in time")
 
-    async def _processes(self) -> Processes | None:
-        """Return what the master says of its processes, None if it does not answer at present."""
-        with contextlib.suppress(_Silent):
+    async def _processes(self, *, patient: bool) -> Processes | None:
+        """Return what the master says of its processes, None if it does not answer at present.
+
+        Unless the caller is patient a refused connection is an error: there is no such process.
+        """
+        try:
             return parse_processes(await self._ask("master.sock", "show proc", LOOK_SECONDS))
-        return None
+        except _Silent:
+            return None
+        except errors.DriverError:
+            if not patient:
+                raise
+            return None
 
     async def command(self, lines: Sequence[str]) -> None:
         """Give the running process these commands, in order."""
