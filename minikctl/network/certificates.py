@@ -14,7 +14,7 @@ from cryptography.x509.oid import NameOID
 
 from minikctl.model import objects
 from minikctl.model.objects import Object
-from minikctl.plan.ingress_routes import Certificate
+from minikctl.plan.ingress_routes import Certificate, Credentials
 from minikctl.runtime.clock import Clock
 
 VALID_DAYS = 3650
@@ -36,6 +36,30 @@ def from_secret(secret: Object) -> Certificate:
     if problem:
         return Certificate(key, "", f'Secret "{key[1]}": {problem}')
     return Certificate(key, (chain.rstrip() + b"\n" + private.rstrip() + b"\n").decode())
+
+
+def credentials(secret: Object) -> Credentials:
+    """Return whom a Secret says to believe, and the certificate with its key if it has one."""
+    name, data = objects.name(secret), secret.get("data") or {}
+    try:
+        texts = {key: base64.b64decode(data.get(key) or "", validate=True) for key in ("ca.crt", "ca.crl")}
+    except binascii.Error:
+        return Credentials(problem=f'Secret "{name}" is not base64')
+    try:
+        authorities = x509.load_pem_x509_certificates(texts["ca.crt"]) if texts["ca.crt"] else []
+        if texts["ca.crl"]:
+            x509.load_pem_x509_crl(texts["ca.crl"])
+    except ValueError:
+        return Credentials(problem=f'Secret "{name}": ca.crt or ca.crl is not PEM')
+    own = from_secret(secret) if data.get("tls.crt") or data.get("tls.key") else None
+    if own is not None and own.problem:
+        return Credentials(problem=own.problem)
+    pem = serialization.Encoding.PEM
+    return Credentials(
+        "".join(one.public_bytes(pem).decode() for one in authorities),
+        texts["ca.crl"].decode(errors="replace"),
+        own.pem if own else "",
+    )
 
 
 def _mismatch(chain: bytes, private: bytes) -> str:

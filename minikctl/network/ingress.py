@@ -20,7 +20,7 @@ from minikctl.network.tools import Tools
 from minikctl.plan import haproxy, ingress, ingress_haproxy, ingress_secrets, ingress_status, proxy_view
 from minikctl.plan.haproxy import Rendered
 from minikctl.plan.ingress_haproxy import DEFAULT_CERTIFICATE, certificate_file
-from minikctl.plan.ingress_routes import Certificate, Routing, View
+from minikctl.plan.ingress_routes import Certificate, Credentials, Routing, View
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +45,7 @@ class IngressBook:
         self._secrets = of(kinds.SECRET)
         self._pods = of(kinds.POD)
         self._certificates: dict[Key, tuple[str, Certificate]] = {}
+        self._credentials: dict[Key, tuple[str, Credentials]] = {}
         self._spoilt: dict[str, str] = {}
 
     async def ready(self) -> None:
@@ -69,6 +70,7 @@ class IngressBook:
         def secret(old: Object | None, new: Object | None) -> None:
             found = self._ingresses.items()
             wanted = ingress_secrets.secrets_of(found) | ingress_secrets.user_secrets_of(found)
+            wanted |= ingress_secrets.credentials_of(found)
             if objects.key(new or old or {}) in wanted:
                 wake.set()
 
@@ -92,7 +94,21 @@ class IngressBook:
             certificates=dict(self._usable(found)) | self._issued(found),
             refused=refused,
             users=self._users(found),
+            credentials=dict(self._trusted(found)),
         )
+
+    def _trusted(self, found: tuple[Object, ...]) -> Iterator[tuple[Key, Credentials]]:
+        wanted = ingress_secrets.credentials_of(found)
+        self._credentials = {key: held for key, held in self._credentials.items() if key in wanted}
+        for key in wanted:
+            secret = self._secrets.get(*key)
+            if secret is None:
+                continue
+            revision = objects.resource_version(secret)
+            held = self._credentials.get(key)
+            if held is None or held[0] != revision:  # checking them costs
+                held = self._credentials[key] = revision, certificates.credentials(secret)
+            yield key, held[1]
 
     def _issued(self, found: tuple[Object, ...]) -> dict[Key, Certificate]:
         return self._authority.certificates(ingress_secrets.local_hosts(found), self._clock.now())

@@ -17,7 +17,15 @@ from typing import Any
 
 from minikctl.model import objects
 from minikctl.model.objects import Key, Object
-from minikctl.plan import ingress_annotations, ingress_auth, ingress_routes, ingress_secrets, proxy_view
+from minikctl.plan import (
+    ingress_annotations,
+    ingress_auth,
+    ingress_clients,
+    ingress_routes,
+    ingress_secrets,
+    ingress_servers,
+    proxy_view,
+)
 from minikctl.plan.ingress_options import Canary, Options
 from minikctl.plan.ingress_routes import ANY_HOST, Backend, CanaryRoute, Draft, Place, Routing, View
 from minikctl.plan.ingress_values import PREFIX
@@ -57,6 +65,7 @@ def routing(view: View) -> Routing:
     known = {host for ingress in taken for host in _hosts(ingress)}
     for ingress in taken:
         draft.options[objects.key(ingress)] = _options(draft, ingress, known)
+        _guard(draft, ingress)
     # A canary needs what it stands beside.
     for ingress in sorted(taken, key=lambda one: draft.options[objects.key(one)].canary is not None):
         _rules(draft, ingress)
@@ -117,6 +126,10 @@ def _options(draft: Draft, ingress: Object, hosts: Collection[str]) -> Options:
         where, problem = ingress_auth.address(options.auth, draft.view.services, hosts)
         asked = dataclasses.replace(options.auth, address=where)
         options = dataclasses.replace(options, auth=asked, shut=options.shut or problem)
+    if options.server is not None:
+        server = ingress_secrets.own(options.server.secret, ingress)
+        problem = ingress_servers.problem(options.server, server, draft.view.credentials.get(server))
+        options = dataclasses.replace(options, shut=options.shut or problem)
     others = ingress_annotations.foreign(found)
     if others:
         draft.problem(ingress, "ForeignAnnotation", others)
@@ -125,6 +138,28 @@ def _options(draft: Draft, ingress: Object, hosts: Collection[str]) -> Options:
     if options.shut:
         draft.problem(ingress, "Shut", f"every request is refused with 503: {options.shut}")
     return options
+
+
+def _guard(draft: Draft, ingress: Object) -> None:
+    """Ask for clients' certificates on the hosts of the Ingress, unless an older one says how."""
+    wanted, own = draft.options[objects.key(ingress)].clients, objects.key(ingress)
+    if wanted is None:
+        return
+    secret = ingress_secrets.own(wanted.secret, ingress)
+    shut = draft.options[own].shut
+    made = ingress_clients.guard(wanted, secret, draft.view.credentials.get(secret), own, shut)
+    if made.problem and made.problem != shut:
+        words = f"every request for its hosts is refused with 503: {PREFIX}auth-tls-secret: {made.problem}"
+        draft.problem(ingress, "Shut", words)
+    aliases = [alias.lower() for alias in draft.options[own].aliases]
+    if objects.spec(ingress).get("defaultBackend") and not draft.default_guard:
+        draft.default_guard = made.name
+    hosts = {*_hosts(ingress), *aliases} if objects.spec(ingress).get("rules") else {ANY_HOST}
+    for host in sorted(hosts):
+        first = draft.guards.setdefault(host, made)
+        if first.name != made.name:
+            words = f"{host} asks for certificates as Ingress {'/'.join(first.owner)} says, which is older"
+            draft.problem(ingress, "Conflict", words)
 
 
 def _rules(draft: Draft, ingress: Object) -> None:
@@ -245,12 +280,8 @@ def _beside(
     draft.backends[own] = dataclasses.replace(primary, name=own)
     draft.paths[own] = draft.paths.get(primary.name, set())
     draft.tables[kind][key] = own
-    options = dataclasses.replace(
-        primary.options,
-        balance=made.options.balance,
-        hashed=made.options.hashed,
-        cookie=made.options.cookie,
-    )
+    chosen = {name: getattr(made.options, name) for name in ("balance", "hashed", "cookie")}
+    options = dataclasses.replace(primary.options, **chosen)
     if options.is_plain:
         name = _backend(draft, ingress, wanted)
         draft.canaries.append(CanaryRoute(own, name, canary))
@@ -263,6 +294,7 @@ def _beside(
         pattern=primary.pattern,
         has_tls=primary.has_tls,
         reserve=primary.reserve,
+        files=primary.files,
     )
     draft.backends[beside.name] = beside
     draft.paths[beside.name] = draft.paths[own]
@@ -303,7 +335,16 @@ def _made(draft: Draft, ingress: Object, backend: Mapping[str, Any], pattern: st
     if options.is_plain:
         return made
     has_tls, reserve = bool(objects.spec(ingress).get("tls")), _reserve(draft, ingress, options)
-    return dataclasses.replace(made, options=options, has_tls=has_tls, reserve=reserve)
+    files = _trusted(draft, ingress, options)
+    return dataclasses.replace(made, options=options, has_tls=has_tls, reserve=reserve, files=files)
+
+
+def _trusted(draft: Draft, ingress: Object, options: Options) -> dict[str, str]:
+    """Return the files by which endpoints that speak TLS are believed."""
+    if options.server is None or options.shut:
+        return {}
+    key = ingress_secrets.own(options.server.secret, ingress)
+    return ingress_servers.files(options.server, key, draft.view.credentials[key])
 
 
 def _reserve(draft: Draft, ingress: Object, options: Options) -> tuple[Target, ...] | None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 
-from minikctl.plan import ingress_auth, ingress_users
+from minikctl.plan import ingress_auth, ingress_clients, ingress_servers, ingress_users
 from minikctl.plan import ingress_values as values
 from minikctl.plan.ingress_options import (
     PLAIN,
@@ -32,9 +32,8 @@ ALREADY = {
     "proxy-request-buffering": "off",
     "proxy-http-version": "1.1",
     "proxy-next-upstream-timeout": "0",
-    "proxy-ssl-verify": "off",
 }
-"""What is so anyway: the proxy passes on what comes as it comes, and believes endpoints."""
+"""What is so anyway: the proxy passes on what comes as it comes."""
 ALREADY_FLAGS = {
     "auth-always-set-cookie": True,
     "preserve-trailing-slash": True,
@@ -51,10 +50,8 @@ ALREADY_FLAGS = {
     "use-port-in-redirects": False,
     "relative-redirects": False,
 }
-GUARDS = ("auth-tls-secret",)
-"""What is not done, and would let in whom it is to keep out."""
 GUARD_FLAGS = ("enable-modsecurity",)
-"""Likewise, unless it is said to be off."""
+"""What is not done, and would let in whom it is to keep out, unless it is said to be off."""
 SOURCES = ("allowlist-source-range", "whitelist-source-range", "denylist-source-range")
 BUFFERS = (
     "client-body-buffer-size",
@@ -113,8 +110,12 @@ def read(annotations: Mapping[str, str], users: Sequence[tuple[str, str]] | None
     realm, listed, no_users = _auth(found, users)
     external, no_server = _external(found)
     location, code = _redirect(found)
+    clients, no_clients = ingress_clients.read(found)
+    server, no_trust = ingress_servers.read(found)
     options = Options(
-        shut=unreadable or shut or no_users or no_server,
+        shut=unreadable or shut or no_users or no_server or no_clients or no_trust,
+        clients=clients,
+        server=server,
         https=_https(found),
         location=location,
         code=code,
@@ -150,7 +151,7 @@ def _undone(found: Reader) -> str:
     for name, usual in ALREADY_FLAGS.items():
         if found.flag(name, default=usual) != usual and name not in GUARD_FLAGS:
             found.problems.append(("UnsupportedAnnotation", f"{PREFIX}{name} is not supported: {_why(name)}"))
-    shut = [name for name in GUARDS if found.has(name)] + [name for name in GUARD_FLAGS if found.flag(name)]
+    shut = [name for name in GUARD_FLAGS if found.flag(name)]
     return f"{PREFIX}{shut[0]} is not done" if shut else ""
 
 

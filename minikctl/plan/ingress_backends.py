@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from minikctl.plan import haproxy, ingress_auth, ingress_users, ingress_variables
+from minikctl.plan import haproxy, ingress_auth, ingress_servers, ingress_users, ingress_variables
 from minikctl.plan.ingress_options import Answers, Cookie, Cors, Options, Retries
 from minikctl.plan.ingress_routes import Backend, CanaryRoute
 from minikctl.plan.proxy_view import Target
@@ -61,6 +61,9 @@ def render(one: Backend, slots: Sequence[Target | None], own: Mapping[str, int])
     """Return the backend, behind its list of users if it has one; ``own`` are the proxy's ports by scheme."""
     settings = list(_lines(one, own))
     server = SERVERS.get(one.options.protocol or one.protocol, "")
+    if one.options.server is not None:
+        given = {name.partition("-")[0]: name for name in one.files}
+        server = server.replace("verify none", ingress_servers.words(one.options.server, given))
     if one.options.server_name and " ssl " in f" {server} ":
         server += " sni var(txn.server_name)"
     users = ""

@@ -9,7 +9,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from minikctl.model.objects import Key
-from minikctl.plan import haproxy, ingress_auth, ingress_backends, ingress_expressions, ingress_users
+from minikctl.plan import (
+    haproxy,
+    ingress_auth,
+    ingress_backends,
+    ingress_clients,
+    ingress_expressions,
+    ingress_users,
+)
 from minikctl.plan.haproxy import CONFIG, Rendered, Slots, section
 from minikctl.plan.ingress_routes import ANY_HOST, Certificate, Routing
 
@@ -46,7 +53,8 @@ def render(
     }
     pems = {certificate_file(key): certificates[key].pem for key in routing.secrets}
     text = {
-        CERTIFICATE_LIST: certificate_list(routing.secrets),
+        CERTIFICATE_LIST: certificate_list(routing),
+        **trust(routing),
         **maps(routing),
         **user_maps(routing),
         **scripts(routing),
@@ -56,6 +64,8 @@ def render(
     owners = {certificate_file(key): owners for key, owners in routing.owners.items()}
     owners |= {key: (owner,) for key, owner in routing.regex_owners.items()}
     owners |= {name: one.owners for name, one in routing.backends.items()}
+    owners |= {name: (one.owner,) for one in routing.guards.values() for name in (*one.files, one.name)}
+    owners |= {name: one.owners for one in routing.backends.values() for name in one.files}
     files = {
         CONFIG: configuration(routing, assigned, place),
         DEFAULT_CERTIFICATE: default_pem,
@@ -97,14 +107,34 @@ def certificate_file(secret: Key) -> str:
     return f"certs/{secret[0]}_{secret[1].replace('*', '_')}.pem"
 
 
-def certificate_list(secrets: Mapping[Key, tuple[str, ...]]) -> str:
+def trust(routing: Routing) -> dict[str, str]:
+    """Return the files that say whom the proxy believes: clients by the guards of hosts, and endpoints."""
+    of_servers = {name: text for one in routing.backends.values() for name, text in one.files.items()}
+    return {**of_servers, **ingress_clients.texts(routing)}
+
+
+def certificate_list(routing: Routing) -> str:
     """Return the list of certificates with the names that select them; the first is for all other names.
 
-    Those that are for the names in them come last, as the first one for a name is shown.
+    Those that are for the names in them come last, as the first one for a name is shown.  Each guarded host
+    has a line, which says whose certificates clients are asked for.
     """
-    lines = [DEFAULT_CERTIFICATE]
-    ordered = sorted(secrets.items(), key=lambda item: (not item[1], item[0]))
-    lines += [" ".join([certificate_file(key), *hosts]) for key, hosts in ordered]
+    lines = [f"{DEFAULT_CERTIFICATE} {ingress_clients.bind_options(routing.guards.get(ANY_HOST))}".rstrip()]
+    ordered = sorted(routing.secrets.items(), key=lambda item: (not item[1], item[0]))
+    shown = {host: certificate_file(key) for key, hosts in ordered for host in hosts}
+    for host in sorted(set(routing.guards) - set(shown) - {ANY_HOST}):
+        file = shown.get("*." + host.partition(".")[2], DEFAULT_CERTIFICATE)
+        lines.append(f"{file} {ingress_clients.bind_options(routing.guards[host])}{host}")
+    for key, hosts in ordered:
+        asked: dict[str, list[str]] = {}
+        for host in hosts:
+            options = ingress_clients.bind_options(ingress_clients.of_name(routing, host))
+            asked.setdefault(options, []).append(host)
+        if not hosts:
+            asked[ingress_clients.bind_options(routing.guards.get(ANY_HOST))] = []
+        lines += [
+            f"{certificate_file(key)} {options}{' '.join(names)}".rstrip() for options, names in asked.items()
+        ]
     return "".join(line + "\n" for line in lines)
 
 
@@ -118,8 +148,10 @@ def configuration(routing: Routing, slots: Slots, place: Place) -> str:
         haproxy.process(place.sockets, place.threads, *PROCESS, *needed),
         section("defaults", DEFAULTS),
         *_memory(routing, place),
+        *ingress_clients.memory(routing),
         frontend(place, routing),
         metrics(place),
+        *_keys(routing, place),
     ]
     parts += [ingress_backends.render(routing.backends[name], slots[name], own) for name in sorted(slots)]
     return "\n".join(parts)
@@ -129,6 +161,19 @@ def _memory(routing: Routing, place: Place) -> list[str]:
     """Return what hands on how often clients have asked, if an Ingress limits that."""
     limited = any(one.options.rate or one.options.connections for one in routing.backends.values())
     return [haproxy.memory("127.0.0.1", place.memory_port)] if limited else []
+
+
+def _keys(routing: Routing, place: Place) -> list[str]:
+    """Return what has the proxy's own certificates read from beside the configuration.
+
+    Those of servers it looks for elsewhere, unless a listener has them already; nobody comes to this one.
+    """
+    found = {name for one in routing.backends.values() for name in one.files if name.startswith("key-")}
+    if not found:
+        return []
+    listener = " ".join(f"crt {name}" for name in sorted(found))
+    line = f"bind unix@{place.sockets}/keys.sock mode 600 ssl {listener}"
+    return [section("frontend keys", line, "no log", "http-request deny")]
 
 
 def _buffers(routing: Routing) -> list[str]:
@@ -145,6 +190,7 @@ def scripts(routing: Routing) -> dict[str, str]:
         found[ingress_backends.BODY_LIMIT_FILE] = ingress_backends.BODY_LIMIT
     if any(one.auth for one in options):
         found[ingress_auth.SCRIPT_FILE] = ingress_auth.SCRIPT
+    found |= ingress_clients.scripts(routing.guards)
     if any(ingress_users.need_script(one.users) for one in options):
         found[ingress_users.SCRIPT_FILE] = ingress_users.SCRIPT
     return found
@@ -236,6 +282,7 @@ def waiting(files: Mapping[str, str]) -> dict[str, str]:
 def frontend(place: Place, routing: Routing) -> str:
     """Return the frontend, and where goes what no rule matches."""
     tls = f"bind :{place.https_port} ssl crt-list {CERTIFICATE_LIST} alpn h2,http/1.1"
+    tls += f" {ingress_clients.BIND}" if routing.guards else ""
     listeners = (f"bind :{place.http_port}", tls)
     fallback = f"default_backend {routing.default or NOT_FOUND}"
     found = section("frontend web", listeners, SAMPLING, FORWARDING, lookups(routing), fallback)
@@ -277,6 +324,7 @@ def lookups(routing: Routing) -> list[str]:
     for route in routing.canaries:
         found += ingress_backends.canary(route)
     found += [ingress_backends.reserve(name, own) for name, own in routing.reserves.items()]
+    found += ingress_clients.lookups(routing, rule)
     # What has no backend goes to the default one.
     return [*found, "use_backend %[var(txn.backend)]"]
 

@@ -69,6 +69,38 @@ class ExternalAuth:
 
 
 @dataclass(frozen=True)
+class ClientCertificates:
+    """What is asked of clients' certificates: a Secret, (namespace or "", name), has those who may sign them.
+
+    ``mode`` is on, optional or optional_no_ca; at most ``depth`` certificates may stand between one and its
+    authority.  ``error_page`` is where those are sent who have no good one, ``passed``: the application gets
+    it, ``match`` is an expression for its subject.
+    """
+
+    secret: tuple[str, str]
+    mode: str = "on"
+    depth: int = 1
+    error_page: str = ""
+    passed: bool = False
+    match: str = ""
+
+
+@dataclass(frozen=True)
+class ServerTls:
+    """How an endpoint that speaks TLS is believed: by the authorities of a Secret, (namespace or "", name).
+
+    ``name`` is what its certificate has to be for, "" the name that it is told by SNI.  ``protocols`` are the
+    oldest and the newest that may be spoken, ``ciphers`` as OpenSSL writes them; "" any.
+    """
+
+    secret: tuple[str, str]
+    verify: bool = False
+    name: str = ""
+    protocols: tuple[str, str] = ("", "")
+    ciphers: str = ""
+
+
+@dataclass(frozen=True)
 class Exchange:
     """What is put in the place of what."""
 
@@ -143,13 +175,15 @@ class Options:
     aliases: tuple[str, ...] = ()
     www: bool = False
     canary: Canary | None = None
+    clients: ClientCertificates | None = None
+    server: ServerTls | None = None
     problems: tuple[tuple[str, str], ...] = field(default=(), compare=False)
 
     @property
     def is_plain(self) -> bool:
         """Tell whether requests are passed on as they are."""
         return self is PLAIN or self == Options(
-            regex=self.regex, aliases=self.aliases, www=self.www, canary=self.canary
+            regex=self.regex, aliases=self.aliases, www=self.www, canary=self.canary, clients=self.clients
         )
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from minikctl.model import objects
 from minikctl.model.objects import Key, Object
 from minikctl.plan import ingress_options
-from minikctl.plan.ingress_options import Canary, Options
+from minikctl.plan.ingress_options import Canary, ClientCertificates, Options
 from minikctl.plan.proxy_view import Target
 
 ANY_HOST = "*"
@@ -29,12 +29,40 @@ class Certificate:
 
 
 @dataclass(frozen=True)
+class Credentials:
+    """Of a Secret: the authorities in its ca.crt, what its ca.crl revokes, and its certificate with the key.
+
+    What is not there is ""; ``problem`` says why it cannot be used.
+    """
+
+    authorities: str = ""
+    revoked: str = ""
+    pem: str = ""
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class Guard:
+    """What is asked of clients' certificates on a host; a ``problem`` says why nobody may pass.
+
+    ``name`` is that of all that ask the same, ``files`` are those that the proxy needs.
+    """
+
+    name: str
+    clients: ClientCertificates
+    secret: Key
+    owner: Key
+    files: Mapping[str, str] = field(default_factory=dict)
+    problem: str = ""
+
+
+@dataclass(frozen=True)
 class View:
     """What routing is made from; ``certificates`` are by the key of their Secret.
 
     Those of our own authority are under ("", host), as no Secret has them.  ``users`` are (name, hash) by
-    the key of their Secret.  ``refused`` are keys of Ingresses that are left out because the proxy does not
-    take them.
+    the key of their Secret, and so are ``credentials``.  ``refused`` are keys of Ingresses that are left out
+    because the proxy does not take them.
     """
 
     ingresses: tuple[Object, ...]
@@ -44,6 +72,7 @@ class View:
     certificates: Mapping[Key, Certificate]
     refused: frozenset[Key] = frozenset()
     users: Mapping[Key, Sequence[tuple[str, str]]] = field(default_factory=dict)
+    credentials: Mapping[Key, Credentials] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -53,7 +82,7 @@ class Backend:
     What an Ingress asks for is done in backends of its own; ``pattern`` is the regular expression of the
     path that leads there, and ``protocol`` what the Service says that it speaks.  ``reserve`` are the
     endpoints that answer while there are no ``targets``, None without such a Service; ``stands_in`` for the
-    backend that has them as its own.
+    backend that has them as its own.  ``files`` are those by which its endpoints are believed.
     """
 
     name: str
@@ -65,6 +94,7 @@ class Backend:
     has_tls: bool = False
     reserve: tuple[Target, ...] | None = None
     stands_in: bool = False
+    files: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -93,7 +123,8 @@ class Routing:
     ``regexes`` are expressions for both; the first that matches counts, and ``regex_hosts`` are the host
     patterns in them.  ``reserves`` are backends that stand in for others while these have no endpoint.
     ``secrets`` are the certificates by Secret with the hosts that they are for (none:
-    those that they name themselves).
+    those that they name themselves).  ``guards`` are by host pattern, ``default_guard`` is the name of that
+    for what no rule matches.
     """
 
     hosts: frozenset[str] = frozenset()
@@ -108,6 +139,8 @@ class Routing:
     reserves: Mapping[str, str] = field(default_factory=dict)
     secrets: Mapping[Key, tuple[str, ...]] = field(default_factory=dict)
     owners: Mapping[Key, tuple[Key, ...]] = field(default_factory=dict)
+    guards: Mapping[str, Guard] = field(default_factory=dict)
+    default_guard: str = ""
     served: tuple[Key, ...] = ()
     problems: tuple[Problem, ...] = ()
 
@@ -136,6 +169,8 @@ class Draft:
         self.twins: dict[str, tuple[str, Key]] = {}
         """Hosts that others are to lead to, by those others."""
         self.default = ""
+        self.guards: dict[str, Guard] = {}
+        self.default_guard = ""
         self.backends: dict[str, Backend] = {}
         self.secrets: dict[Key, list[str]] = {}
         self.certified: dict[str, Key] = {}
@@ -175,6 +210,8 @@ class Draft:
             backends={name: self._pathed(one) for name, one in self.backends.items()},
             secrets={key: tuple(dict.fromkeys(hosts)) for key, hosts in self.secrets.items()},
             owners={key: tuple(dict.fromkeys(owners)) for key, owners in self.owners.items()},
+            guards=self.guards,
+            default_guard=self.default_guard,
             served=served,
             problems=tuple(self.problems),
         )

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from minikctl.model import objects
 from minikctl.model.objects import Key, Object
-from minikctl.plan import ingress_annotations
+from minikctl.plan import ingress_annotations, ingress_values
 
 LOCAL = ".localhost"
 
@@ -36,6 +36,29 @@ def local_hosts(ingresses: Iterable[Object]) -> frozenset[str]:
             else:
                 found |= hosts
         found |= {host for host in of_rules - named if host.endswith(LOCAL)}
+    return frozenset(found)
+
+
+def own(named: tuple[str, str], ingress: Object) -> Key:
+    """Return the key of a Secret that an annotation names; no Secret has that of another namespace.
+
+    Reading a Secret there for this Ingress would give it away.
+    """
+    space, name = named
+    return (
+        objects.namespace(ingress),
+        name if space in ("", objects.namespace(ingress)) else "/".join(named),
+    )
+
+
+def credentials_of(ingresses: Iterable[Object]) -> frozenset[Key]:
+    """Return the Secrets that say whom the Ingresses believe."""
+    found: set[Key] = set()
+    for ingress in ingresses:
+        reader = ingress_values.Reader(objects.annotations(ingress))
+        for name in ("auth-tls-secret", "proxy-ssl-secret"):
+            named = reader.read(name, ingress_values.reference, ("", ""))
+            found |= {own(named, ingress)} if named[1] else set()
     return frozenset(found)
 
 

@@ -160,6 +160,28 @@ def location(text: str) -> str:
     return template(text)
 
 
+def web_page(text: str) -> str:
+    """Return the URL of a page, with variables of requests."""
+    if not re.match("https?://", text):
+        raise Bad("it is a URL that begins with https:// or http://")
+    return location(text)
+
+
+def common_name(text: str) -> str:
+    """Return a regular expression for the subject of a certificate."""
+    if "CN=" not in text:
+        raise Bad("it is a regular expression that has CN= in it")
+    return expression(text)
+
+
+def reference(text: str) -> tuple[str, str]:
+    """Return the namespace, "" if none is named, and the name of an object."""
+    space, _, name = text.rpartition("/")
+    if not re.fullmatch(r"[a-z0-9.-]+", name) or not re.fullmatch(r"[a-z0-9-]*", space):
+        raise Bad("it is a name, or namespace/name")
+    return space, name
+
+
 def template(text: str) -> str:
     """Return a text with variables of requests."""
     return _known(text, ingress_variables.foreign(text))

@@ -16,6 +16,7 @@ import pytest
 
 from minikctl.network import certificates
 from minikctl.plan import ingress, ingress_haproxy, publisher_haproxy
+from minikctl.plan.ingress_routes import Credentials
 from minikctl.plan.ingress_values import PREFIX
 from minikctl.runtime.clock import SystemClock
 from tests.plan.ingress.cases import make, path, rule, view
@@ -45,10 +46,15 @@ temporal-redirect upstream-hash-by upstream-vhost use-regex whitelist-source-ran
 auth-request-redirect default-backend enable-access-log limit-whitelist proxy-cookie-domain proxy-cookie-path
 proxy-next-upstream proxy-next-upstream-tries proxy-redirect-from proxy-redirect-to proxy-ssl-name proxy-ssl-server-name
 satisfy service-upstream session-cookie-domain
+auth-tls-verify-client auth-tls-verify-depth auth-tls-error-page auth-tls-match-cn auth-tls-pass-certificate-to-upstream
+proxy-ssl-verify proxy-ssl-ciphers proxy-ssl-protocols
 """
 NAMES = _NAMES.split()
 CANARY = ("by-header", "by-header-value", "by-header-pattern", "by-cookie", "weight")
 ALWAYS = {"enable-cors": "true", "affinity": "cookie", "auth-type": "basic", "auth-secret": "s"}
+TRUSTED = {"auth-tls-secret": "default/s", "proxy-ssl-secret": "s"}
+PEM = certificates.self_signed(SystemClock())
+CREDENTIALS = {("default", "s"): Credentials(PEM.partition("-----BEGIN PRIVATE")[0], "", PEM)}
 USERS = {("default", "s"): [("tim", "$5$salt$x"), ("ann", "$apr1$s$x")]}
 
 
@@ -65,7 +71,7 @@ def some(chance: random.Random) -> list[Any]:
         text = chance.choice(["/", "/a(.*)", "/b[0-9]+/?(.*)", "/" + chance.choice(VALUES)])
         one = path(text, "a", chance.choice(["ImplementationSpecific", "Prefix", "Exact"]))
         notes = {name: chance.choice(VALUES) for name in chance.sample(NAMES, 4)}
-        notes |= {name: text for name, text in ALWAYS.items() if chance.random() < 0.4}
+        notes |= {name: text for name, text in {**ALWAYS, **TRUSTED}.items() if chance.random() < 0.4}
         beside = {f"canary-{name}": chance.choice(VALUES) for name in CANARY if chance.random() < 0.6}
         found.append(noted(f"i{number}", host, notes, one, "1"))
         found.append(noted(f"c{number}", host, {"canary": "true", **beside}, one, "2"))
@@ -86,10 +92,10 @@ def assert_taken(files: Mapping[str, str], directory: Path) -> None:
 @pytest.mark.filterwarnings("ignore:Possible nested set:FutureWarning")
 @pytest.mark.parametrize("seed", range(6))
 def test_what_is_accepted_is_taken_by_the_proxy(seed: int, tmp_path: Path) -> None:
-    routes = ingress.routing(view(*some(random.Random(seed)), users=USERS))
+    routes = ingress.routing(view(*some(random.Random(seed)), users=USERS, credentials=CREDENTIALS))
     assert len(routes.canaries) > 10
     place = ingress_haproxy.Place(sockets=str(tmp_path))
-    files = ingress_haproxy.render(routes, {}, certificates.self_signed(SystemClock()), {}, place).files
+    files = ingress_haproxy.render(routes, {}, PEM, {}, place).files
     assert_taken(files, tmp_path)
 
 
@@ -101,7 +107,7 @@ def test_lists_of_any_length_are_taken_by_the_proxy(tmp_path: Path) -> None:
         "i", "h.test", {**notes, "enable-cors": "true", "cors-allow-origin": hosts}, path("/", "a"), "1"
     )
     place = ingress_haproxy.Place(sockets=str(tmp_path))
-    routes, default = ingress.routing(view(one)), certificates.self_signed(SystemClock())
+    routes, default = ingress.routing(view(one)), PEM
     assert_taken(ingress_haproxy.render(routes, {}, default, {}, place).files, tmp_path)
     ports = [{"port": 80, "nodePort": 30080}]
     balanced = service(

@@ -15,6 +15,7 @@ from minikctl.plan import (
     ingress_status,
     ingress_values,
 )
+from minikctl.plan.ingress_routes import Routing
 from tests.plan.ingress.cases import OURS, backend, certificate, make, path, routed, rule, view
 from tests.plan.proxy.cases import service
 
@@ -117,9 +118,9 @@ def test_only_ingresses_of_our_class_count(spec: Any, annotations: Any, classes:
 def test_an_ingress_under_deletion_or_refused_does_not_count() -> None:
     ending = make("i", rule("h", path("/", "a")))
     ending["metadata"]["deletionTimestamp"] = "x"
-    assert ingress.routing(view(ending)) == ingress_routes.Routing()
+    assert ingress.routing(view(ending)) == Routing()
     refused = make("j", rule("h", path("/", "a")))
-    assert ingress.routing(view(refused, refused=frozenset({("default", "j")}))) == ingress_routes.Routing()
+    assert ingress.routing(view(refused, refused=frozenset({("default", "j")}))) == Routing()
 
 
 def test_ports_are_found_by_name_or_number() -> None:
@@ -232,7 +233,7 @@ def test_a_host_shows_the_certificate_of_the_oldest_ingress() -> None:
     named = secured("named", "0", "other")
     named["spec"]["rules"] = [rule("", path("/", "a"))]
     secrets = ingress.routing(view(older, named, certificates=held)).secrets
-    lines = ingress_haproxy.certificate_list(secrets).splitlines()
+    lines = ingress_haproxy.certificate_list(Routing(secrets=secrets)).splitlines()
     assert lines[1:] == ["certs/default_zz.pem h i", "certs/default_other.pem"]
 
 

@@ -118,7 +118,14 @@ def test_what_is_so_anyway_is_not_told() -> None:
 @pytest.mark.parametrize(
     ("given", "users", "why"),
     [
-        ({"auth_tls_secret": "x"}, None, "auth-tls-secret is not done"),
+        ({"auth_tls_secret": "/"}, None, "auth-tls-secret names no Secret"),
+        ({"auth_tls_secret": "x", "auth_tls_match_cn": "ann"}, None, "auth-tls-match-cn cannot be read"),
+        ({"proxy_ssl_secret": "A"}, None, "proxy-ssl-secret names no Secret"),
+        (
+            {"proxy_ssl_secret": "x", "proxy_ssl_verify": "on", "proxy_ssl_name": "$host"},
+            None,
+            "has variables",
+        ),
         ({"whitelist_source_range": "x"}, None, "cannot be read"),
         ({"auth_type": "digest"}, None, "digest is not done"),
         ({"auth_type": 'ba"sic'}, None, "is not done"),
