@@ -19,6 +19,8 @@ _WRONG_TYPE = re.compile(r"cannot unmarshal (number|bool|string) into Go struct 
 _INDEX = re.compile(r"\[\d+\]")
 _NUMBERS = ("int", "uint", "float")
 _LIKENESS = 0.7
+_REVIEWS = ("authentication.k8s.io", "authorization.k8s.io")
+"""Groups of requests: nothing of theirs is stored, so their kinds are not among ``kinds.ALL``."""
 _UNLIKE = "`selector` does not match template `labels`"
 
 
@@ -74,6 +76,10 @@ def _wrong_type(given: str, field: str, wanted: str) -> Iterator[str]:
 
 def _served_as(kind: str, given: str) -> Iterator[str]:
     group = _group_version(given)[0]
+    if group in _REVIEWS:
+        if given != f"{group}/v1":
+            yield f"{kind} is of another version: write `apiVersion: {group}/v1`"
+        return
     if "." in group and group not in {one.group for one in kinds.ALL}:
         words = (
             "is no API of Kubernetes itself: what brings it (CustomResourceDefinitions) is installed first"

@@ -70,6 +70,12 @@ def config(text: str) -> str:
             ],
         ),
         (
+            DEPLOYMENT.replace("apps/v1", "authorization.k8s.io/v1beta1").replace(
+                "kind: Deployment", "kind: SubjectAccessReview"
+            ),
+            ["SubjectAccessReview is of another version: write `apiVersion: authorization.k8s.io/v1`"],
+        ),
+        (
             DEPLOYMENT.replace("labels: {app: front}", "labels: {app: fornt}"),
             ["spec.selector.matchLabels has app: front, spec.template.metadata.labels has app: fornt"],
         ),
