@@ -175,5 +175,13 @@ class NoSctp(DriverError):
     """A port of SCTP is to be published by an engine on whose machine nothing can listen on one."""
 
 
+class PrivilegedPort(DriverError):
+    """A rootless engine may not publish a port as low as that; ``lowest`` is the first that it may."""
+
+    def __init__(self, message: str, output: str = "", lowest: int = 1024) -> None:
+        super().__init__(message, output)
+        self.lowest = lowest
+
+
 class NoSuchContainer(DriverError):
     """The container is gone."""

@@ -41,11 +41,13 @@ show minikctl get pods,services,ingress -n tour
 echo
 
 ingress="$(address ingress whale-ingress)"
+port="$(minikctl get ingress whale-ingress -n tour -o 'jsonpath={.status.loadBalancer.ingress[0].ports[0].port}')"
+port="${port:-80}" # a rootless engine may have to take another
 balancer="$(address service whale-lb)"
 
 say "Ingress: one address, two hosts, two Services"
-expect "whale A" curl -sf -m 5 --resolve "a.whale.hey:80:$ingress" http://a.whale.hey/
-expect "whale B" curl -sf -m 5 --resolve "b.whale.hey:80:$ingress" http://b.whale.hey/
+expect "whale A" curl -sf -m 5 --resolve "a.whale.hey:$port:$ingress" "http://a.whale.hey:$port/"
+expect "whale B" curl -sf -m 5 --resolve "b.whale.hey:$port:$ingress" "http://b.whale.hey:$port/"
 say "NodePort: a port of this machine"
 expect "whale A" curl -sf -m 5 http://127.0.0.1:30001/
 say "LoadBalancer: an address of its own, at once"

@@ -13,6 +13,7 @@ PACKAGES=.
 if [ "${1:-}" = dev ]; then
   NEEDED+=(git=git wrk=wrk dnsperf=dnsperf zsh=zsh fish=fish /usr/lib/cni/bridge=containernetworking-plugins)
   NEEDED+=(/usr/lib/usrsctp/client=libusrsctp-examples certutil=libnss3-tools)
+  NEEDED+=(rootlesskit=rootlesskit slirp4netns=slirp4netns newuidmap=uidmap)
   PACKAGES='.[dev]'
 fi
 

@@ -147,6 +147,7 @@ class Aggregation:
             str(spec.get("caBundle") or ""),
             bool(spec.get("insecureSkipTLSVerify")),
             self._identity,
+            self._registry.settings.dialer,
         )
 
     # --- following --------------------------------------------------------------------------------------

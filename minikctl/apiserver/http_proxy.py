@@ -18,6 +18,7 @@ from minikctl.apiserver.http_paths import Target, proxied_tail
 from minikctl.apiserver.links import Rewriter
 from minikctl.apiserver.registry import Registry
 from minikctl.client.multiplex import Pipe
+from minikctl.drivers import dialing
 from minikctl.model import kinds
 
 CONNECT_SECONDS = 30.0
@@ -61,7 +62,7 @@ async def serve(
         return
     tail = tail or "/"
     hosts = (location.authority, exchange.headers.get("host", ""))
-    backend = await (connect or Backend.connect)(location)
+    backend = await (connect(location) if connect else Backend.connect(location, registry.settings.dialer))
     try:
         await Passage(exchange, backend, Rewriter(prefix, hosts), prefix + tail).run(tail + query)
     finally:
@@ -89,12 +90,12 @@ class Backend:
         self._writer = writer
 
     @classmethod
-    async def connect(cls, location: proxied.Location) -> Backend:
+    async def connect(cls, location: proxied.Location, dialer: dialing.Dialer = dialing.DIRECT) -> Backend:
         """Connect; 503 in upstream's words when nothing answers."""
         try:
             async with asyncio.timeout(CONNECT_SECONDS):
                 secure = _unchecked() if location.scheme == "https" else None
-                return cls(*await asyncio.open_connection(location.host, location.port, ssl=secure))
+                return cls(*await dialer.open(location.host, location.port, ssl=secure))
         except TimeoutError as error:
             raise _unreachable(f"dial tcp {location.host}:{location.port}: i/o timeout") from error
         except OSError as error:

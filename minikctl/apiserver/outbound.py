@@ -16,6 +16,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from minikctl.drivers import dialing
+
 if TYPE_CHECKING:
     import h11
 
@@ -48,6 +50,8 @@ class Server:
     bundle: str = ""
     insecure: bool = False
     identity: tuple[str, str] | None = None
+    dialer: dialing.Dialer = dialing.DIRECT
+    """What connects."""
 
 
 @dataclass(frozen=True)
@@ -95,9 +99,7 @@ async def _opened(
     server: Server, secure: ssl.SSLContext
 ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     try:
-        return await asyncio.open_connection(
-            server.host, server.port, ssl=secure, server_hostname=server.name
-        )
+        return await server.dialer.open(server.host, server.port, ssl=secure, server_hostname=server.name)
     except ssl.SSLCertVerificationError as error:
         raise CallFailed(f"tls: failed to verify certificate: {_distrust(error, server)}") from error
     except ssl.SSLError as error:

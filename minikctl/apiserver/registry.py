@@ -36,6 +36,7 @@ from minikctl.apiserver.admission import chain, plugins
 from minikctl.apiserver.admission.world import World
 from minikctl.apiserver.options import DeleteOptions, ListOptions, PatchOptions, WatchOptions, WriteOptions
 from minikctl.apiserver.versions import keep, serve, show, take
+from minikctl.drivers import dialing
 from minikctl.model import admission as rules
 from minikctl.model import kinds, names, objects, schema
 from minikctl.model.apply import ownership
@@ -54,13 +55,17 @@ NAME_ATTEMPTS = 8
 
 @dataclass(frozen=True)
 class Settings:
-    """What the cluster was set up with, the sources of chance; ``busy`` tells of ports that others have."""
+    """What the cluster was set up with, the sources of chance.
+
+    ``busy`` tells of ports that others have, ``dialer`` connects to Services and pods.
+    """
 
     service_cidr: str = "10.96.0.0/16"
     node_ports: tuple[int, int] = (30000, 32767)
     clock: clocks.Clock = field(default_factory=clocks.SystemClock)
     choose: Callable[[int, int], int] = random.randrange
     busy: pools.Busy = pools.nobody
+    dialer: dialing.Dialer = dialing.DIRECT
     new_uid: Callable[[], str] = lambda: str(uuid.uuid4())
 
 
@@ -76,7 +81,7 @@ class Registry:
         """For reading what was; all writes go through the registry."""
         choose = self.settings.choose
         self.roles = rbac.Rbac(self.feed)
-        self.webhooks = webhook_client.WebhookClient(self.feed)
+        self.webhooks = webhook_client.WebhookClient(self.feed, self.settings.dialer)
         world = World(self.feed, self.clock, choose, self.served)
         self.admission = chain.Chain(plugins.build(world, self.roles, self.webhooks), world.measured)
         self.services = services.Addresses(

@@ -10,6 +10,7 @@ import orjson
 
 from minikctl.apiserver import feed, outbound, resolving
 from minikctl.apiserver.outbound import CallFailed
+from minikctl.drivers import dialing
 from minikctl.model.objects import Object
 
 DEFAULT_PORT = 443
@@ -34,8 +35,10 @@ _SERVER_SAID = {
 class WebhookClient:
     """Calls what clientConfigs of webhooks name: Services of the cluster, or URLs."""
 
-    def __init__(self, source: feed.Feed) -> None:
+    def __init__(self, source: feed.Feed, dialer: dialing.Dialer = dialing.DIRECT) -> None:
+        """``dialer`` connects to Services; a URL is asked from this machine."""
         self._feed = source
+        self._dialer = dialer
         self._lines = outbound.Lines()
 
     def close(self) -> None:
@@ -66,7 +69,7 @@ class WebhookClient:
             address, number = resolving.endpoint(self._feed, namespace, name, port)
         except resolving.Unresolved as error:
             raise CallFailed(f'Post "https://{host}:{port}{path}": {error}') from None
-        return outbound.Server(address, number, f"{host}:{port}", host, bundle), path
+        return outbound.Server(address, number, f"{host}:{port}", host, bundle, dialer=self._dialer), path
 
 
 def _by_url(url: str, bundle: str, query: str) -> tuple[outbound.Server, str]:

@@ -100,6 +100,11 @@ def start(options: StartOptions, session: Session) -> int:
         if options.wait:
             _await_system(session, progress, timespan.seconds(options.timeout))
     session.io.say(f'Cluster "{session.home.name}" is running ({time.monotonic() - begun:.1f} s).')
+    if options.wait and (places := starting.ingress_places(session)):
+        session.io.say(
+            f"Ingress answers at {' and '.join(places)}: this rootless engine may not publish ports 80 and 443. "
+            "`sudo sysctl net.ipv4.ip_unprivileged_port_start=80` and `minikctl cluster stop` and `start` let it."
+        )
     return 0
 
 
@@ -240,7 +245,7 @@ def _told(session: Session) -> dict[str, Any]:
         )
         found["node"] += starting.collision(node)
     found["systemPods"] = starting.states(session)
-    found["ingress"] = settings.ingress_ip
+    found["ingress"] = ", ".join(starting.ingress_places(session)) or settings.ingress_ip
     found["serviceProxy"] = {"tcp": settings.proxy_mode, "udp": "nftables", "sctp": "nftables"}
     return found
 

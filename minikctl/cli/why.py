@@ -253,7 +253,7 @@ def _outside(ingress: dict[str, Any]) -> Outside:
     from minikctl.plan.why import ingress as walks
 
     names, visits = {}, {}
-    address = walks.address_of(ingress)
+    address, (http, https) = walks.address_of(ingress), walks.ports_of(ingress)
     for rule in ingress["spec"].get("rules") or ():
         host = str(rule.get("host") or "")
         if host.startswith("*."):
@@ -262,17 +262,17 @@ def _outside(ingress: dict[str, Any]) -> Outside:
             names[host] = _lookup(host)
         for path in (rule.get("http") or {}).get("paths") or () if address else ():
             where = host or address, str(path.get("path") or "/")
-            visits[where] = _visit(address, *where)
+            visits[where] = _visit((address, http), *where)
     secured = [
         host
         for entry in (ingress["spec"].get("tls") or () if address else ())
         if entry.get("secretName")
         for host in walks.tls_hosts(ingress, entry)
     ]
-    return walks.Outside(names, visits, {host: _handshake(address, host) for host in secured})
+    return walks.Outside(names, visits, {host: _handshake((address, https), host) for host in secured})
 
 
-def _handshake(address: str, host: str) -> Handshake:
+def _handshake(address: tuple[str, int], host: str) -> Handshake:
     """Return the certificate that is shown for a host, and what is wrong with it but for who has signed it."""
     import ssl
 
@@ -290,13 +290,13 @@ def _handshake(address: str, host: str) -> Handshake:
     except ssl.SSLCertVerificationError as error:
         return Handshake(shown, error.verify_message)
     except OSError as error:
-        return Handshake(shown, f"no answer at {address}:443 ({error})")
+        return Handshake(shown, f"no answer at {address[0]}:{address[1]} ({error})")
     return Handshake(shown)
 
 
-def _shown(address: str, name: str, context: SSLContext) -> bytes:
+def _shown(address: tuple[str, int], name: str, context: SSLContext) -> bytes:
     with (
-        socket.create_connection((address, 443), VISIT_SECONDS) as raw,
+        socket.create_connection(address, VISIT_SECONDS) as raw,
         context.wrap_socket(raw, server_hostname=name) as secured,
     ):
         return secured.getpeercert(binary_form=True) or b""
@@ -309,7 +309,7 @@ def _lookup(host: str) -> tuple[str, ...]:
         return ()
 
 
-def _visit(address: str, host: str, path: str) -> Visit:
+def _visit(address: tuple[str, int], host: str, path: str) -> Visit:
     import http.client
     import string
     import urllib.parse
@@ -317,12 +317,12 @@ def _visit(address: str, host: str, path: str) -> Visit:
     from minikctl.plan.why.ingress import Visit
 
     asked = urllib.parse.quote(path, safe=string.punctuation)
-    connection = http.client.HTTPConnection(address, 80, timeout=VISIT_SECONDS)
+    connection = http.client.HTTPConnection(*address, timeout=VISIT_SECONDS)
     try:
         connection.request("GET", asked, headers={"Host": host, "User-Agent": "minikctl-why"})
         return Visit(connection.getresponse().status)
     except (OSError, http.client.HTTPException) as error:
-        return Visit(problem=f"no answer at {address}:80 ({error})")
+        return Visit(problem=f"no answer at {address[0]}:{address[1]} ({error})")
     finally:
         connection.close()
 

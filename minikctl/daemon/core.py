@@ -10,6 +10,7 @@ from minikctl.apiserver.registry import Registry
 from minikctl.client.home import ClusterHome
 from minikctl.client.informer import Informers
 from minikctl.client.settings import ClusterSettings
+from minikctl.drivers import dialing
 from minikctl.runtime import clock as clocks
 from minikctl.runtime.executor import ApiExecutor
 from minikctl.runtime.recorder import Recorder
@@ -28,6 +29,8 @@ class Core:
     recorder: Recorder
     executor: ApiExecutor
     issuer: Issuer
+    ways: dialing.Ways
+    """How pods are connected to, once their network is known."""
 
     @property
     def node(self) -> str:

@@ -68,7 +68,7 @@ def build(core: Core, runtime: Runtime, settings: NetworkSettings) -> Networking
     outcome = outcomes.Outcomes(core.client, core.recorder, parts)
     publishing = publishers.Publishers(tools, rules, settings, outcome, has_sctp)
     balancing = publishers.LoadBalancers(tools, settings)
-    servers = runtime.name_servers(system.update_secret(core.home))
+    servers = runtime.name_servers(system.update_secret(core.home), core.ways)
     naming = dns.ClusterDns(tools, servers, settings)
     routing = ingress.IngressController(tools, runtime.proxy(core.home.file("ingress")), settings)
     routing.prepare()

@@ -38,7 +38,7 @@ from minikctl.client.settings import ClusterSettings
 from minikctl.daemon import process, relay, server
 from minikctl.daemon.core import Core
 from minikctl.daemon.late import LateStreams
-from minikctl.drivers import listening
+from minikctl.drivers import dialing, listening
 from minikctl.model import objects
 from minikctl.runtime import clock as clocks
 from minikctl.runtime import tasks
@@ -152,7 +152,8 @@ async def opened(
     _refuse_a_loss(home)
     store = await Store.open(Path(home.store))
     try:
-        asked = RegistrySettings(settings.service_cidr, clock=clock)
+        ways = dialing.Ways()
+        asked = RegistrySettings(settings.service_cidr, clock=clock, dialer=ways)
         if settings.runtime == "docker":
             asked = replace(asked, busy=listening.is_held)
         registry = Registry(store, asked)
@@ -165,7 +166,7 @@ async def opened(
             issuer = Issuer(
                 registry, jws.SigningKey(keys.accounts), f"https://kubernetes.default.svc.{settings.domain}"
             )
-            parts = (registry, client, informers, recorder, executor, issuer)
+            parts = (registry, client, informers, recorder, executor, issuer, ways)
             yield store, Core(home, settings, clock, *parts)
         finally:
             await registry.close()

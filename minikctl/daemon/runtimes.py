@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from minikctl import errors
 from minikctl.client.settings import ClusterSettings
 from minikctl.controllers import node as node_controller
-from minikctl.drivers import bind, haproxy, listening, routes
+from minikctl.drivers import bind, dialing, haproxy, listening, routes, switchboard
 from minikctl.drivers import engine as engines
 from minikctl.drivers import netns as netnses
 from minikctl.drivers import relay as relays
@@ -34,10 +34,11 @@ class Runtime:
     engine: engines.Engine
     netns: Callable[[FindAgent], netnses.Netns]
     relay: Callable[[FindAgent], relays.Relay]
+    dialer: Callable[[FindAgent], switchboard.AgentDialer]
     infra_image: Callable[[], Awaitable[str]]
     facts: Callable[[str], node_controller.FactsSource]
     known: node_plan.Facts | None
-    name_servers: Callable[[str], bind.NameServers]
+    name_servers: Callable[[str, dialing.Dialer], bind.NameServers]
     proxy: Callable[[str], haproxy.Proxy]
     listening: listening.Listening
     routes: routes.Routes
@@ -67,10 +68,11 @@ def docker(settings: ClusterSettings) -> Runtime:
         engine,
         netns=lambda find: agent.AgentNetns(engine, find),
         relay=lambda find: relays.AgentRelay(engine, find),
+        dialer=lambda find: switchboard.AgentDialer(engine, find),
         infra_image=lambda: images.ensure_infra(engine),
         facts=lambda address: node_controller.engine_facts(engine, address),
         known=node_controller.machine("docker://unknown"),
-        name_servers=bind.BindServers,
+        name_servers=lambda secret, dialer: bind.BindServers(secret, dialer=dialer),
         proxy=lambda directory: haproxy.HaproxyContainer(engine, directory),
         listening=listening.of_this_machine,
         routes=routes.KernelRoutes(),
@@ -102,10 +104,11 @@ def simulated(clock: clocks.Clock) -> Runtime:
         engine,
         netns=lambda _: FakeNetns(engine, checking=False),
         relay=lambda _: FakeRelay(),
+        dialer=lambda find: switchboard.AgentDialer(engine, find),
         infra_image=infra_image,
         facts=simulated_facts,
         known=None,
-        name_servers=lambda _: FakeNameServers(),
+        name_servers=lambda *_: FakeNameServers(),
         proxy=lambda _: FakeProxy(),
         listening=listening.nobody,
         routes=routes.NoRoutes(),

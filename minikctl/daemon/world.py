@@ -17,12 +17,13 @@ from dataclasses import dataclass, replace
 from minikctl import errors
 from minikctl.client import launcher, running
 from minikctl.controllers import node as node_controller
-from minikctl.daemon import hostdns, networking, plugging, relay, runtimes, subnets
+from minikctl.daemon import hostdns, networking, plugging, publishing, relay, runtimes, subnets
 from minikctl.daemon.core import Core
+from minikctl.drivers import dialing
 from minikctl.drivers import engine as engines
-from minikctl.model import capacities, quantity
+from minikctl.model import capacities, containers, quantity
 from minikctl.network.settings import NetworkSettings
-from minikctl.node import static_pods
+from minikctl.node import checks, static_pods
 from minikctl.node.agent import NodeAgent, NodeDrivers
 from minikctl.node.eviction import Evictor
 from minikctl.node.meter import Meter
@@ -41,10 +42,6 @@ RETRY_SECONDS = 0.5
 RETRY_LIMIT_SECONDS = 2.0
 RESTART_LIMIT_SECONDS = 30.0
 UNANSWERED = "the container engine has not answered yet"
-ROOTLESS = (
-    "this Docker engine is rootless: its containers' addresses cannot be reached from this machine, "
-    "as probes, cluster DNS and webhooks need it; name one that is not, by DOCKER_HOST or docker context"
-)
 
 
 @dataclass(frozen=True)
@@ -54,6 +51,10 @@ class Place:
     network: engines.Network
     infra_image: str
     info: engines.EngineInfo
+    is_here: bool
+    """This machine reaches the network's addresses: the bridge is in the namespace that we are in."""
+    lowest_port: int = 0
+    """The first port that the engine can publish, 0 if it can publish all."""
 
 
 class World:
@@ -67,6 +68,7 @@ class World:
         self._plugged: plugging.Plugged | None = None
         cluster = core.settings.name
         relay = runtime.relay(networking.agent_finder(runtime.engine, cluster))
+        self._dialer = runtime.dialer(networking.agent_finder(runtime.engine, cluster))
         self.streams = EngineStreams(runtime.engine, cluster, relay)
         """Logs, commands and ports of pods, straight from the engine."""
         self._problem = UNANSWERED
@@ -138,6 +140,7 @@ class World:
 
     async def _run(self, core: Core) -> None:
         self._place = place = await self._prepared()
+        core.ways.lead(place.network.subnet, None if place.is_here else self._dialer)
         settings = self._network_settings(place)
         await networking.install(core, settings)
         subnet, image = place.network.subnet, place.infra_image
@@ -155,7 +158,7 @@ class World:
             core.recorder,
             core.clock,
             core.issuer,
-            self._runtime.prober,
+            self._runtime.prober or checks.RealProber(runtime.engine, core.clock, core.ways),
             self._runtime.files,
             self._tell,
         )
@@ -190,6 +193,7 @@ class World:
 
     async def close(self) -> None:
         """Let go of the engine."""
+        await self._dialer.close()
         await self._runtime.engine.close()
 
     async def _prepared(self) -> Place:
@@ -209,8 +213,6 @@ class World:
         answered, self._answered = self._answered, False
         info = await engine.info()
         self._answered = True
-        if info.rootless:
-            raise errors.DriverError(ROOTLESS)
         if not answered:  # else it is known what preparing failed at
             self._fail(f"the container engine answers; {launcher.PREPARING}")
         home, routes = self._core.home, self._runtime.routes
@@ -218,8 +220,13 @@ class World:
             subnets.ensure(engine, self._core.settings, home.path, routes, running.rivals(home)),
             self._runtime.infra_image(),
         )
-        logger.info("engine %s, network %s, image %s", info.version, network.subnet, image)
-        return Place(network, image, info)
+        is_here = dialing.is_here(network.bridge, network.gateway)
+        where = "reached from here" if is_here else "reached through the agent"
+        logger.info("engine %s, network %s (%s), image %s", info.version, network.subnet, where, image)
+        lowest = await publishing.lowest_port(engine, self._core.settings, image) if info.rootless else 0
+        if lowest:
+            logger.warning("%s", containers.LOW_PORTS.format(lowest=lowest))
+        return Place(network, image, info, is_here, lowest)
 
     def _network_settings(self, place: Place) -> NetworkSettings:
         return NetworkSettings(
@@ -230,10 +237,12 @@ class World:
             directory=self._core.home.path,
             infra_image=place.infra_image,
             host_resolver=hostdns.servers(),
-            shares_host=shares_host(place.info),
+            shares_host=place.is_here and shares_host(place.info),
             api_server=relay.api_server(self._core.settings, place.info.os),
             relay_directory=relay.made(self._core.home),
             proxy_threads=haproxy.threads(place.info.cpus),
+            lowest_port=place.lowest_port,
+            shares_ports=place.info.rootless,
         )
 
     def _node_info(self, place: Place) -> NodeInfo:
@@ -258,6 +267,8 @@ class World:
             hosts=hostdns.hosts(),
             unsafe_sysctls=tuple(filter(None, settings.unsafe_sysctls.split(","))),
             publish_ip=settings.publish,
+            lowest_port=place.lowest_port,
+            has_cgroups=place.info.cgroups,
             cpus=quantity.whole(given.get("cpu", str(cpus))),
             memory_bytes=quantity.whole(given.get("memory", str(memory))),
             storage_bytes=quantity.whole(given.get("ephemeral-storage", str(storage))),

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import socket
 from collections.abc import Iterator
-from typing import Protocol
+from typing import Any, Protocol
 
+import dns._asyncbackend as backends  # dns.asyncbackend has them, too, but not for type checkers
 import dns.asyncquery
 import dns.exception
 import dns.message
@@ -17,6 +20,7 @@ import dns.xfr
 import dns.zone
 
 from minikctl import errors
+from minikctl.drivers import dialing
 from minikctl.plan.dns_records import RecordKey, Records
 from minikctl.plan.dns_zones import KEY_ALGORITHM, KEY_NAME, TTL
 
@@ -55,7 +59,8 @@ class BindServers:
     Records get the TTL that the zone's SOA gives for what does not exist, once the zone has been read.
     """
 
-    def __init__(self, secret: str, *, port: int = PORT) -> None:
+    def __init__(self, secret: str, *, port: int = PORT, dialer: dialing.Dialer = dialing.DIRECT) -> None:
+        self._backend = _Backend(dialer)
         self._keyring = dns.tsigkeyring.from_text({KEY_NAME: secret})
         self._port = port
         self._ttl: dict[tuple[str, str], int] = {}
@@ -68,7 +73,12 @@ class BindServers:
         )
         try:
             await dns.asyncquery.inbound_xfr(
-                address, content, query, port=self._port, lifetime=TIMEOUT_SECONDS
+                address,
+                content,
+                query,
+                port=self._port,
+                lifetime=TIMEOUT_SECONDS,
+                backend=self._backend,
             )
         except (TimeoutError, dns.exception.DNSException, OSError, EOFError) as error:
             raise _failed(address, error) from error
@@ -87,7 +97,9 @@ class BindServers:
         """Replace each of these record sets, an empty one by nothing; at once if a message holds them."""
         for message in self._messages(address, zone, changes, expected):
             try:
-                answer = await dns.asyncquery.tcp(message, address, timeout=TIMEOUT_SECONDS, port=self._port)
+                answer = await dns.asyncquery.tcp(
+                    message, address, timeout=TIMEOUT_SECONDS, port=self._port, backend=self._backend
+                )
             except (TimeoutError, dns.exception.DNSException, OSError, EOFError) as error:
                 raise _failed(address, error) from error
             code = answer.rcode()
@@ -121,6 +133,43 @@ class BindServers:
             (name, type), data = expected
             message.present(dns.name.from_text(name), type, data)
         return message
+
+
+class _Backend(backends.Backend):
+    """What dnspython connects by."""
+
+    def __init__(self, dialer: dialing.Dialer) -> None:
+        self._dialer = dialer
+
+    def name(self) -> str:
+        return "minikctl"
+
+    async def make_socket(self, af: int, *given: Any, **_: Any) -> backends.Socket:
+        """Return a TCP connection, from wherever and in the clear."""
+        _socktype, _proto, _source, (host, port), timeout = given
+        async with asyncio.timeout(timeout):
+            return _Stream(af, *await self._dialer.open(host, port))
+
+
+class _Stream(backends.StreamSocket):
+    """A connection as dnspython uses it."""
+
+    def __init__(self, af: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        super().__init__(af, socket.SOCK_STREAM)
+        self._reader = reader
+        self._writer = writer
+
+    async def sendall(self, what: bytes, timeout: float | None) -> None:
+        self._writer.write(what)
+        async with asyncio.timeout(timeout):
+            await self._writer.drain()
+
+    async def recv(self, size: int, timeout: float | None) -> bytes:
+        async with asyncio.timeout(timeout):
+            return await self._reader.read(size)
+
+    async def close(self) -> None:
+        self._writer.close()
 
 
 def _key() -> dns.name.Name:

@@ -38,6 +38,8 @@ class DockerEngine:
         self._out_of_memory: set[str] = set()
         """Told in events; when the end of a container overtakes that, its own state never says so."""
 
+        self._rootless, self._cgroups = False, True
+
     async def _call(self, method: str, path: str, **more: Any) -> Any:
         return await self._connection.call(Request(method, path, **more))
 
@@ -45,7 +47,9 @@ class DockerEngine:
         """Return the engine's version and the machine's size."""
         body = await self._call("GET", "/info")
         client = await self._connection.threads.quick(self._connection.client)
-        return docker_wire.info(body, client.api_version)
+        found = docker_wire.info(body, client.api_version)
+        self._rootless, self._cgroups = found.rootless, found.cgroups
+        return found
 
     async def list(self, labels: Mapping[str, str]) -> list[engine.Container]:
         """Return all containers, stopped ones too, that carry all these labels."""
@@ -77,7 +81,9 @@ class DockerEngine:
         return int(body.get("SizeRw") or 0)
 
     async def usage(self, container_id: str) -> Usage | None:
-        """Return what a container uses, None if it does not run; asks once, without waiting."""
+        """Return what a container uses, None if it does not run or nobody counts; asks once, at once."""
+        if not self._cgroups:
+            return None  # the engine would tell what the whole machine uses
         params = {"stream": "false", "one-shot": "true"}
         try:
             return docker_wire.usage(
@@ -88,6 +94,9 @@ class DockerEngine:
 
     async def create(self, spec: engine.ContainerSpec) -> str:
         """Create a container and return its id; a container of that name is an error."""
+        if self._rootless and spec.pid_mode == "host":
+            # Only the machine's root may mount a /proc of its processes, so what is there is shown instead.
+            spec = dataclasses.replace(spec, mounts=(*spec.mounts, engine.Mount("/proc", "/proc")))
         config = docker_wire.container_config(spec)
         body = await self._call("POST", "/containers/create", params={"name": spec.name}, body=config)
         return str(body["Id"])

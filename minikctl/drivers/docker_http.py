@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import socket
 import threading
 from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
@@ -27,6 +28,7 @@ _POOLED_CONNECTIONS = 32
 _TIMEOUT_SECONDS = 60.0
 _OLDEST_VERSION = docker.constants.MINIMUM_DOCKER_API_VERSION
 _PORT_WORDS = ("port is already allocated", "address already in use", "ports are not available")
+_PRIVILEGED_WORDS, _LOWEST = "cannot expose privileged port", re.compile(r"\(currently (\d+)\)")
 _PROTOCOL_WORDS = "protocol not supported"
 """Of all that the engine listens with only SCTP may be unknown to a kernel."""
 
@@ -211,4 +213,7 @@ def failure(status: int, words: str) -> errors.DriverError:
         return errors.PortTaken(words, words)
     if _PROTOCOL_WORDS in lowered:
         return errors.NoSctp(words, words)
+    if _PRIVILEGED_WORDS in lowered:
+        first = _LOWEST.search(words)
+        return errors.PrivilegedPort(words, words, int(first[1]) if first else 1024)
     return errors.DriverError(words or f"the Docker engine answered with status {status}", words)

@@ -210,6 +210,7 @@ def info(body: Mapping[str, Any], api_version: str) -> engine.EngineInfo:
         memory_bytes=int(body.get("MemTotal") or 0),
         name=body.get("Name", ""),
         rootless="name=rootless" in (body.get("SecurityOptions") or ()),
+        cgroups=body.get("CgroupDriver") != "none",
     )
 
 

@@ -46,6 +46,8 @@ class EngineInfo:
     memory_bytes: int
     name: str = ""
     rootless: bool = False
+    cgroups: bool = True
+    """Containers have control groups, so that they can be measured and held to limits."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,11 @@ class Network:
     subnet: str
     gateway: str
     labels: Mapping[str, str]
+
+    @property
+    def bridge(self) -> str:
+        """Return how Docker calls its interface."""
+        return f"br-{self.id[:12]}"
 
 
 @dataclass(frozen=True)

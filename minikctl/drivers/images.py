@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Protocol
 
 from minikctl import errors
+from minikctl.drivers import dial_program, netns_program, rootfs
 from minikctl.drivers import engine as engines
-from minikctl.drivers import netns_program, rootfs
 
 INFRA = "minikctl-infra"
 DEMO = "minikctl-demo"
@@ -92,7 +92,7 @@ _INFRA = _Kind(
     ),
     changes=("ENV PATH=/usr/sbin:/usr/bin:/sbin:/bin", 'ENTRYPOINT ["/pause"]'),
     modules=("/usr/lib/*/xtables/*.so",),
-    python=netns_program.MODULES,
+    python=tuple(sorted({*netns_program.MODULES, *dial_program.MODULES})),
 )
 _DEMO = _Kind(
     name=DEMO,

@@ -11,6 +11,10 @@ from datetime import datetime
 from typing import Literal, NamedTuple
 
 SCTP = "sctp"
+LOW_PORTS = (
+    "this rootless engine may not publish ports below {lowest}; "
+    "`sudo sysctl net.ipv4.ip_unprivileged_port_start=80`, and a start of the cluster, let it"
+)
 NO_SCTP = "the kernel of the engine's machine has no SCTP sockets"
 """Why an engine cannot publish ports of that protocol, in words for users."""
 

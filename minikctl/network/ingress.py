@@ -161,6 +161,7 @@ class IngressController:
         self._tools = tools
         self._proxy = proxy
         self._address = settings.cluster.ingress_ip
+        self._ports = () if settings.ingress_ports == (80, 443) else settings.ingress_ports
         self._place = ingress_haproxy.Place(threads=settings.proxy_threads)
         self._wake = asyncio.Event()
         self._loaded = loading.LoadedProxy(proxy)
@@ -280,7 +281,9 @@ class IngressController:
     async def _write_status(self, routing: Routing, present: Mapping[Key, Object]) -> None:
         patches = [
             api.Patch(kinds.INGRESS, *objects.key(found), patch, "status")
-            for found, patch in ingress_status.status_changes(present.values(), routing.served, self._address)
+            for found, patch in ingress_status.status_changes(
+                present.values(), routing.served, self._address, self._ports
+            )
         ]
         if patches:
             await self._tools.actions.execute(kinds.INGRESS, {}, api.Plan(actions=tuple(patches)))

@@ -60,7 +60,10 @@ class Publishers:
             address=settings.cluster.publish,
             labels=tuple(self._labels.items()),
             protocols=publisher.OTHERS if settings.shares_host else publisher.ALL,
+            lowest_port=settings.lowest_port,
         )
+        self._shares = settings.shares_ports
+        self._of_ingress = frozenset(("tcp", port) for port in settings.ingress_ports)
         self._clock = tools.clock
         self._seen: set[Key] = set()
         self._outcomes = outcomes
@@ -72,7 +75,15 @@ class Publishers:
     def subscribe(self, enqueue: Callable[[Key], None]) -> None:
         """Call ``enqueue`` with each Service whose publisher may have to change."""
         self._enqueue = enqueue
-        self._services.subscribe(lambda old, new: enqueue(objects.key(new or old or {})))
+
+        def changed(old: Object | None, new: Object | None) -> None:
+            enqueue(objects.key(new or old or {}))
+            if self._shares:  # what one gives up another may have been waiting for
+                for other in self._services.items():
+                    if is_published(other):
+                        enqueue(objects.key(other))
+
+        self._services.subscribe(changed)
 
     async def follow(self) -> None:
         """Plan for each publisher that exists, also without its Service, and again when one ends."""
@@ -134,7 +145,11 @@ class Publishers:
         if service is None and not present:
             self._seen.discard(key)
         sctp = not self._no_sctp and self._has_sctp()
-        return publisher.View(key, service, present, self._place, self._no_sctp, sctp)
+        held = self._held(service) if self._shares and service is not None else frozenset()
+        return publisher.View(key, service, present, self._place, self._no_sctp, sctp, held)
+
+    def _held(self, service: Object) -> frozenset[tuple[str, int]]:
+        return self._of_ingress | publisher.held_by_others(service, self._services.items(), self._place)
 
     def desired(self, view: publisher.View, now: datetime) -> api.Plan:
         """Return what to do; pure."""

@@ -43,6 +43,10 @@ class NetworkSettings:
     """Tells the directory in which the API's socket is from one that was there before it."""
     proxy_threads: int = 1
     """Threads of each proxy for the cluster's traffic from outside."""
+    lowest_port: int = 0
+    """The first port that the engine can publish, 0 if it can publish all."""
+    shares_ports: bool = False
+    """The engine can publish a port at one address only, as rootless engines do."""
 
     @property
     def root(self) -> str:
@@ -53,6 +57,11 @@ class NetworkSettings:
     def name(self) -> str:
         """Return the cluster's name."""
         return self.cluster.name
+
+    @property
+    def ingress_ports(self) -> tuple[int, int]:
+        """Return where Ingress answers HTTP and HTTPS; never at 8080, which Services want."""
+        return (80, 443) if self.lowest_port <= 80 else (10080, 10443)
 
     @property
     def fence(self) -> str:

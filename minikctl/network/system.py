@@ -81,6 +81,8 @@ def manifests(settings: NetworkSettings, values: dict[str, str]) -> list[Object]
         "domain": settings.cluster.domain,
         "ingress_ip": settings.cluster.ingress_ip,
         "last_loopback": settings.cluster.last_loopback,
+        "http_port": str(settings.ingress_ports[0]),
+        "https_port": str(settings.ingress_ports[1]),
         "api_server": settings.api_server,
         "relay_directory": settings.relay_directory,
         **values,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol, assert_never
 
 from minikctl import errors
+from minikctl.drivers import dialing
 from minikctl.drivers import engine as engines
 from minikctl.model.actions.node import (
     Check,
@@ -54,9 +55,12 @@ class Prober(Protocol):
 class RealProber:
     """Checks over the network and through the engine."""
 
-    def __init__(self, engine: engines.Engine, clock: clocks.Clock) -> None:
+    def __init__(
+        self, engine: engines.Engine, clock: clocks.Clock, dialer: dialing.Dialer = dialing.DIRECT
+    ) -> None:
         self._engine = engine
         self._clock = clock
+        self._dialer = dialer
 
     async def check(self, check: Check, container_id: str, timeout: float) -> Result:
         """Return the outcome within the timeout; ``EngineUnavailable`` when no engine can be asked."""
@@ -66,7 +70,7 @@ class RealProber:
             return Result(False, check.problem, errored=True)
         try:
             async with asyncio.timeout(timeout):
-                return await _over_network(check)
+                return await _over_network(check, self._dialer)
         except TimeoutError:
             return Result(False, _late(check, timeout))
 
@@ -79,7 +83,7 @@ class RealProber:
             case ExecCheck():
                 return await self._exec(hook, container_id, 3600)
             case HttpCheck() | TcpCheck():
-                return await _over_network(hook)
+                return await _over_network(hook, self._dialer)
             case NoCheck():
                 return Result(False, hook.problem, errored=True)
             case _:
@@ -98,16 +102,16 @@ class RealProber:
         return Result(code == 0, text, errored=code in _NOT_RUN_CODES and text.startswith(_NOT_RUN))
 
 
-async def _over_network(check: HttpCheck | TcpCheck | GrpcCheck) -> Result:
+async def _over_network(check: HttpCheck | TcpCheck | GrpcCheck, dialer: dialing.Dialer) -> Result:
     try:
         match check:
             case HttpCheck():
-                return _http_result(await http_get.get(check))
+                return _http_result(await http_get.get(check, dialer))
             case TcpCheck():
-                _, writer = await asyncio.open_connection(check.host, check.port)
+                _, writer = await dialer.open(check.host, check.port)
                 writer.close()
             case GrpcCheck():
-                await grpc_health.check(check)
+                await grpc_health.check(check, dialer)
             case _:
                 assert_never(check)
     except (http_get.BadAnswer, grpc_health.HealthError) as error:

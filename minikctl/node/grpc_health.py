@@ -13,6 +13,7 @@ import h2.connection
 import h2.events
 import h2.exceptions
 
+from minikctl.drivers import dialing
 from minikctl.model.actions.node import GrpcCheck
 
 PATH = "/grpc.health.v1.Health/Check"
@@ -27,9 +28,9 @@ class HealthError(Exception):
     """The server did not say that the service is serving."""
 
 
-async def check(target: GrpcCheck) -> None:
+async def check(target: GrpcCheck, dialer: dialing.Dialer = dialing.DIRECT) -> None:
     """Return if the service is serving, else raise ``HealthError`` or ``OSError``; may take for ever."""
-    reader, writer = await asyncio.open_connection(target.host, target.port)
+    reader, writer = await dialer.open(target.host, target.port)
     try:
         answer = await _call(reader, writer, target)
     except h2.exceptions.ProtocolError as error:

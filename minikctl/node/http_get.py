@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urljoin, urlsplit
 
+from minikctl.drivers import dialing
 from minikctl.model.actions.node import HttpCheck
 
 MAX_REDIRECTS = 10
@@ -40,11 +41,11 @@ def url_of(check: HttpCheck) -> str:
     return f"{check.scheme.lower()}://{host}:{check.port}{path}"
 
 
-async def get(check: HttpCheck) -> Answer:
+async def get(check: HttpCheck, dialer: dialing.Dialer = dialing.DIRECT) -> Answer:
     """Return the answer after redirects; ``OSError`` or ``BadAnswer`` when there is none."""
     url = url_of(check)
     for _ in range(MAX_REDIRECTS + 1):
-        status, headers, body = await _ask(url, check.headers)
+        status, headers, body = await _ask(url, check.headers, dialer)
         target = headers.get("location", "")
         if status not in (301, 302, 303, 307, 308) or not target:
             return Answer(status, url, body)
@@ -55,12 +56,14 @@ async def get(check: HttpCheck) -> Answer:
     raise BadAnswer(f"stopped after {MAX_REDIRECTS} redirects")
 
 
-async def _ask(url: str, headers: tuple[tuple[str, str], ...]) -> tuple[int, Mapping[str, str], str]:
+async def _ask(
+    url: str, headers: tuple[tuple[str, str], ...], dialer: dialing.Dialer
+) -> tuple[int, Mapping[str, str], str]:
     parts = urlsplit(url)
     secure = parts.scheme == "https"
     port = parts.port or (443 if secure else 80)
-    reader, writer = await asyncio.open_connection(
-        parts.hostname, port, ssl=_unchecked() if secure else None, limit=MAX_HEAD
+    reader, writer = await dialer.open(
+        parts.hostname or "", port, ssl=_unchecked() if secure else None, limit=MAX_HEAD
     )
     try:
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")

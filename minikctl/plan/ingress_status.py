@@ -22,20 +22,26 @@ def events(found: Iterable[Problem], ingresses: Mapping[Key, Object]) -> tuple[a
 
 
 def status_changes(
-    ingresses: Iterable[Object], served: Iterable[Key], address: str
+    ingresses: Iterable[Object], served: Iterable[Key], address: str, ports: tuple[int, ...] = ()
 ) -> tuple[tuple[Object, dict[str, Any]], ...]:
-    """Return (Ingress, merge patch) for each whose status is wrong about where it answers."""
+    """Return (Ingress, merge patch) for each whose status is wrong about where it answers.
+
+    ``ports`` are those that it answers at, where they are not the usual ones.
+    """
     serving = set(served)
+    entry: dict[str, Any] = {"ip": address}
+    if ports:
+        entry["ports"] = [{"port": port, "protocol": "TCP"} for port in ports]
     found = []
     for ingress in ingresses:
         listed = (objects.status(ingress).get("loadBalancer") or {}).get("ingress") or []
-        shown = [entry.get("ip") for entry in listed]
-        if objects.key(ingress) in serving and shown != [address]:
-            found.append((ingress, _address_patch([{"ip": address}])))
-        elif objects.key(ingress) not in serving and shown == [address]:
+        is_ours = [one.get("ip") for one in listed] == [address]
+        if objects.key(ingress) in serving and listed != [entry]:
+            found.append((ingress, _address_patch([entry])))
+        elif objects.key(ingress) not in serving and is_ours:
             found.append((ingress, _address_patch(None)))
     return tuple(found)
 
 
-def _address_patch(entries: list[dict[str, str]] | None) -> dict[str, Any]:
+def _address_patch(entries: list[dict[str, Any]] | None) -> dict[str, Any]:
     return {"status": {"loadBalancer": {"ingress": entries}}}

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from minikctl.model import objects
 from minikctl.model.actions import api, network
-from minikctl.model.containers import NO_SCTP, SCTP, Container, ContainerSpec, PortBinding
+from minikctl.model.containers import LOW_PORTS, NO_SCTP, SCTP, Container, ContainerSpec, PortBinding
 from minikctl.plan import loadbalancer, proxy, proxy_view
 from minikctl.plan.proxy import Chain, Compiled, Frontend, Ruleset
 
@@ -32,6 +32,10 @@ TCP = frozenset({"tcp"})
 OTHERS = frozenset({"udp", SCTP})
 ALL = TCP | OTHERS
 PUBLISHED_TYPES = ("NodePort", "LoadBalancer")
+HELD = (
+    "another Service, or Ingress, has the port, and a rootless engine publishes a port at one address only; "
+    "take the node port, or another port"
+)
 HIDDEN_CLIENT = "externalTrafficPolicy: Local does not keep the client's address here"
 
 
@@ -45,6 +49,8 @@ class Place:
     address: str
     labels: tuple[tuple[str, str], ...] = ()
     protocols: frozenset[str] = ALL
+    lowest_port: int = 0
+    """The first port that the engine can publish, 0 if it can publish all."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +67,8 @@ class View:
     place: Place
     no_sctp: bool = False
     sctp: bool = False
+    held: frozenset[tuple[str, int]] = frozenset()
+    """(protocol, port) that others publish, where an engine can publish each at one address only."""
 
 
 def compile_rules(
@@ -149,16 +157,21 @@ def desired(view: View) -> api.Plan:
     """
     if waits(view):
         return api.Plan()
-    ports = bindings(view.service, view.place.address, view.place.protocols) if view.service else ()
+    asked = bindings(view.service, view.place.address, view.place.protocols) if view.service else ()
+    low = tuple(port for port in asked if port.host_port < view.place.lowest_port)
+    held = tuple(port for port in asked if port not in low and (port.protocol, port.host_port) in view.held)
+    ports = tuple(port for port in asked if port not in low + held)
     wanted = spec_hash(ports, view.place.image) if ports else ""
     kept = [one for one in view.publishers if wanted and one.labels.get(HASH_LABEL) == wanted]
     kept = [one for one in kept if one.status == "running" and one.ip]  # else it is off the network
     kept = [one for one in kept if not (view.sctp and _lacks_sctp(one, ports))][:1]
     removals = [network.RemovePublisher(one.id) for one in view.publishers if one not in kept]
-    if not wanted or view.service is None or kept:
+    if view.service is None or kept or not asked:
         return api.Plan(actions=tuple(removals))
     lost = tuple(port for port in ports if view.no_sctp and port.protocol == SCTP)
     told = [*unenforced(view.service, view.place.protocols), *unpublished(view.service, lost)]
+    told += _refused(view.service, low, LOW_PORTS.format(lowest=view.place.lowest_port))
+    told += _refused(view.service, held, HELD)
     possible = tuple(port for port in ports if port not in lost)
     runs = [network.RunPublisher(container(view, view.service, possible, wanted))] if possible else []
     return api.Plan(actions=(*removals, *runs, *told))
@@ -216,6 +229,30 @@ def unpublished(service: objects.Object, lost: Sequence[PortBinding]) -> list[ap
     where = ", ".join(f"{port.host_ip}:{port.host_port}" for port in lost)
     text = f"SCTP is not published at {where}: {NO_SCTP}; pods reach the Service all the same"
     return [warning(service, NOT_PUBLISHED, text)]
+
+
+def _refused(service: objects.Object, ports: Sequence[PortBinding], why: str) -> list[api.RecordEvent]:
+    if not ports:
+        return []
+    where = ", ".join(f"{port.host_ip}:{port.host_port}" for port in ports)
+    return [warning(service, NOT_PUBLISHED, f"{where} is not published: {why}")]
+
+
+def held_by_others(
+    service: objects.Object, services: Iterable[objects.Object], place: Place
+) -> frozenset[tuple[str, int]]:
+    """Return (protocol, port) of what older Services publish, at whatever address."""
+    own = _seniority(service)
+    return frozenset(
+        (port.protocol, port.host_port)
+        for other in services
+        if _seniority(other) < own
+        for port in bindings(other, place.address, place.protocols)
+    )
+
+
+def _seniority(service: objects.Object) -> tuple[str, objects.Key]:
+    return str(objects.meta(service).get("creationTimestamp") or ""), objects.key(service)
 
 
 def warning(service: objects.Object, reason: str, message: str) -> api.RecordEvent:

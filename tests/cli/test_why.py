@@ -48,5 +48,8 @@ def test_a_path_that_no_request_has_as_it_stands_is_asked_for(monkeypatch: pytes
         raise OSError("enough")
 
     monkeypatch.setattr(http.client.HTTPConnection, "send", send)
-    assert why._visit("127.0.0.1", "h", "/caf\u00e9/(a b)%20").problem == "no answer at 127.0.0.1:80 (enough)"
+    assert (
+        why._visit(("127.0.0.1", 80), "h", "/caf\u00e9/(a b)%20").problem
+        == "no answer at 127.0.0.1:80 (enough)"
+    )
     assert asked == [b"GET /caf%C3%A9/(a%20b)%20 HTTP/1.1"]

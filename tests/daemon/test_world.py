@@ -15,7 +15,7 @@ from minikctl.client.informer import Informers
 from minikctl.client.settings import ClusterSettings
 from minikctl.daemon.core import Core
 from minikctl.daemon.runtimes import Runtime
-from minikctl.daemon.world import ROOTLESS, UNANSWERED, World
+from minikctl.daemon.world import UNANSWERED, World
 from minikctl.drivers.engine import EngineInfo
 from minikctl.drivers.fake_engine import FakeEngine
 from minikctl.drivers.routes import NoRoutes
@@ -49,33 +49,6 @@ class Starting(FakeEngine):
         return await super().info()
 
 
-class Rootless(FakeEngine):
-    """Runs in a network of its user's own."""
-
-    async def info(self) -> EngineInfo:
-        return dataclasses.replace(await super().info(), rootless=True)
-
-
-async def test_a_rootless_engine_is_not_begun_with_and_that_is_told(tmp_path: Path) -> None:
-    clock = FakeClock()
-
-    async def image() -> str:
-        raise AssertionError("nothing is to be made there")
-
-    core = core_of(settings=ClusterSettings(name="lab"), home=ClusterHome("lab", str(tmp_path)), clock=clock)
-    runtime: Any = SimpleNamespace(
-        engine=Rootless(clock), infra_image=image, routes=NoRoutes(), relay=lambda _: SimpleNamespace()
-    )
-    world = World(core, cast("Runtime", runtime))
-    work = asyncio.create_task(world.run())
-    try:
-        await settle()
-        assert world.problem == ROOTLESS
-    finally:
-        work.cancel()
-        await asyncio.wait([work])
-
-
 async def test_that_preparing_goes_on_is_told_also_after_the_engine_was_away(tmp_path: Path) -> None:
     clock = FakeClock()
     engine = Starting(clock)
@@ -89,7 +62,7 @@ async def test_that_preparing_goes_on_is_told_also_after_the_engine_was_away(tmp
     settings = ClusterSettings(name="lab")
     core = core_of(settings=settings, home=ClusterHome("lab", str(tmp_path)), clock=clock)
     runtime: Any = SimpleNamespace(
-        engine=engine, infra_image=image, routes=NoRoutes(), relay=lambda _: SimpleNamespace()
+        engine=engine, infra_image=image, routes=NoRoutes(), relay=lambda _: None, dialer=lambda _: None
     )
     world = World(core, cast("Runtime", runtime))
     told: list[str] = []
@@ -111,7 +84,7 @@ async def test_that_preparing_goes_on_is_told_also_after_the_engine_was_away(tmp
 async def test_a_node_that_starts_again_leaves_no_subscribers_behind() -> None:
     clock = FakeClock()
     core = core_of(clock=clock, settings=ClusterSettings(name="lab"))
-    runtime: Any = SimpleNamespace(engine=FakeEngine(clock), relay=lambda _: SimpleNamespace())
+    runtime: Any = SimpleNamespace(engine=FakeEngine(clock), relay=lambda _: None, dialer=lambda _: None)
     world = Failing(core, cast("Runtime", runtime))
     failures: list[str] = []
     world.subscribe(lambda: failures.append(world.problem))

@@ -21,6 +21,7 @@ from minikctl.drivers import docker, docker_http, engine
         (500, "driver failed: Bind for 127.0.0.1:80 failed: port is already allocated", errors.PortTaken),
         (500, "listen tcp4 127.0.0.1:80: bind: address already in use", errors.PortTaken),
         (500, "driver failed: Error starting userland proxy: protocol not supported", errors.NoSctp),
+        (500, "cannot expose privileged port 80, you can …", errors.PrivilegedPort),
         (404, "network x not found", errors.DriverError),
         (500, "OCI runtime create failed: exec: not found", errors.DriverError),
     ],
@@ -29,6 +30,13 @@ def test_failures_have_the_class_that_fits(status: int, words: str, kind: type[E
     failure = docker_http.failure(status, words)
     assert type(failure) is kind
     assert str(failure) == failure.output == words
+
+
+def test_a_rootless_engine_says_from_which_port_on_it_may_publish() -> None:
+    words = "cannot expose privileged port 80, you can add 'net…=80' to /etc/sysctl.conf (currently 443), or"
+    failure = docker_http.failure(500, words)
+    assert isinstance(failure, errors.PrivilegedPort)
+    assert failure.lowest == 443
 
 
 def test_a_failure_without_words_tells_its_status() -> None:

@@ -296,3 +296,27 @@ async def test_an_engine_that_goes_away_is_waited_for() -> None:
         world.engine.available = True
         await world.turn(30)
         assert await world.published() == [("127.0.0.1", 30080)]
+
+
+async def test_where_a_port_is_at_one_address_only_the_younger_service_gets_it_after_the_older() -> None:
+    """As in a rootless engine, whose program for ports forgets the address on its way."""
+    world = World()
+    settings = dataclasses.replace(SETTINGS, shares_ports=True, lowest_port=1024)
+    world.publishers = publishers.Publishers(world.tools, world.rules, settings, world.outcomes())
+    await world.prepare()
+
+    def balancer(name: str, day: int, *numbers: int) -> Any:
+        ports = [{"name": f"p{number}", "port": number} for number in numbers]
+        found = cases.service(name, type="LoadBalancer", ports=ports)
+        found["metadata"] |= {"creationTimestamp": f"2026-01-0{day}T00:00:00Z", "uid": f"uid-of-{name}"}
+        return found
+
+    world.client.put(balancer("old", 1, 8080))
+    world.client.put(balancer("new", 2, 8080, 80, 10080, 9090))
+    async with world.all():
+        await world.turn(1)
+        first, second = await world.published()
+        assert (first[1], second[1]) == (8080, 9090)
+        world.client.remove(kinds.SERVICE, "default", "old")
+        await world.turn(1)
+        assert await world.published() == [(second[0], 8080), (second[0], 9090)]

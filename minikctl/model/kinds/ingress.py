@@ -21,7 +21,11 @@ def _hosts(obj: Object, _now: datetime) -> str:
 
 
 def _ports(obj: Object, _now: datetime) -> str:
-    return "80, 443" if objects.spec(obj).get("tls") else "80"
+    # Where its proxy could not have the usual ports, the status tells which it has instead.
+    entries = (objects.status(obj).get("loadBalancer") or {}).get("ingress") or ()
+    told = [str(port.get("port")) for entry in entries for port in entry.get("ports") or ()]
+    found = told or ["80", "443"]
+    return ", ".join(found if objects.spec(obj).get("tls") else found[:1])
 
 
 _ingress = functools.partial(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from minikctl.model import podresources
-from minikctl.model.containers import NO_SCTP
+from minikctl.model.containers import LOW_PORTS, NO_SCTP
 from minikctl.model.objects import Object
 from minikctl.plan.pod import events, sandbox
 from minikctl.plan.pod.draft import Draft
@@ -27,10 +27,15 @@ def report(state: PodState, draft: Draft) -> None:
         message = f"Accepted but not enforced on this node: {', '.join(found)}"
         draft.report("fidelity", events.warning(state.pod, REASON, message))
     lost = [] if state.host_network else sandbox.unpublished_ports(state)
-    if lost:
-        ports = ", ".join(f"{port.host_port}/SCTP" for port in lost)
-        message = f"hostPort {ports} is not published: {NO_SCTP}; pods reach it at the pod's address"
-        draft.report("host ports", events.warning(state.pod, REASON, message))
+    lowest = state.view.node.lowest_port
+    for why, found_lost in (
+        (NO_SCTP, [port for port in lost if port.host_port >= lowest]),
+        (LOW_PORTS.format(lowest=lowest), [port for port in lost if port.host_port < lowest]),
+    ):
+        if found_lost:
+            ports = ", ".join(f"{port.host_port}/{port.protocol.upper()}" for port in found_lost)
+            message = f"hostPort {ports} is not published: {why}; pods reach it at the pod's address"
+            draft.report(f"host ports {why}", events.warning(state.pod, REASON, message))
     for number, message in enumerate(sandbox.resolution(state).warnings):
         draft.report(f"dns {number}", events.warning(state.pod, "DNSConfigForming", message))
 
@@ -50,6 +55,8 @@ def fields(state: PodState) -> Iterator[str]:
     for container in state.all:
         path = events.container_path(container.name, container.role)
         yield from _container(container.spec, path)
+        if not state.view.node.has_cgroups and (container.spec.get("resources") or {}).get("limits"):
+            yield f"{path}.resources.limits"
 
 
 def _context(context: Object, path: str) -> Iterator[str]:

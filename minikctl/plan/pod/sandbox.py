@@ -124,10 +124,15 @@ def published_ports(state: PodState) -> tuple[PortBinding, ...]:
 
 
 def unpublished_ports(state: PodState) -> tuple[PortBinding, ...]:
-    """Return the host ports that nobody can publish here: of SCTP, where the engine has said so."""
-    if not state.view.no_sctp or plugged(state):
+    """Return the host ports that nobody can publish here: of SCTP, and low ones, where the engine says so."""
+    if plugged(state):
         return ()
-    return tuple(port for port in _host_ports(state) if port.protocol == SCTP)
+    view = state.view
+    return tuple(
+        port
+        for port in _host_ports(state)
+        if (view.no_sctp and port.protocol == SCTP) or port.host_port < view.node.lowest_port
+    )
 
 
 def _host_ports(state: PodState) -> tuple[PortBinding, ...]:

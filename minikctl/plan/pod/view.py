@@ -37,6 +37,10 @@ class NodeInfo:
     storage_bytes: int = 0
     engine_network: str = ""
     """Of pods that are to stay on the engine's own network, "" if that is ``network``."""
+    lowest_port: int = 0
+    """The first host port that the engine can publish, 0 if it can publish all."""
+    has_cgroups: bool = True
+    """Containers are held to their limits."""
     began: datetime | None = None
     """When this node agent began to work."""
 

@@ -112,6 +112,13 @@ def address_of(ingress: Object) -> str:
     return next((str(one.get("ip") or "") for one in entries), "")
 
 
+def ports_of(ingress: Object) -> tuple[int, int]:
+    """Return the ports of HTTP and HTTPS: the usual ones, unless the status names others."""
+    entries = (objects.status(ingress).get("loadBalancer") or {}).get("ingress") or ()
+    told = [int(port.get("port") or 0) for entry in entries for port in entry.get("ports") or ()]
+    return (told[0], told[1]) if len(told) == 2 else (80, 443)
+
+
 def hosts_of(ingress: Object) -> list[str]:
     """Return the hosts of the rules that can be looked up: without wildcards."""
     found = [str(rule.get("host") or "") for rule in objects.spec(ingress).get("rules") or ()]
@@ -130,7 +137,8 @@ def _names(ingress: Object, outside: Outside) -> Iterator[Link]:
             yield holds("name", f"{host} is 127.0.0.1 on this machine")
         else:
             what = f"is {listed(answer)}" if answer else "is unknown"
-            way = f": use curl --resolve {host}:80:{address}, or *.localhost" if address else ""
+            port = ports_of(ingress)[0]
+            way = f": use curl --resolve {host}:{port}:{address}, or *.localhost" if address else ""
             yield note("name", f"{host} {what} on this machine{way}")
 
 

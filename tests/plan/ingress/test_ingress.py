@@ -274,3 +274,15 @@ def test_the_status_says_where_an_ingress_answers() -> None:
         for obj, patch in ingress_status.status_changes(found, served, "127.0.1.1")
     }
     assert changes == {"new": [{"ip": "127.0.1.1"}], "wrong": [{"ip": "127.0.1.1"}], "left": None}
+
+
+def test_the_status_names_the_ports_where_they_are_not_the_usual_ones() -> None:
+    entry = {
+        "ip": "127.0.1.1",
+        "ports": [{"port": 1080, "protocol": "TCP"}, {"port": 1443, "protocol": "TCP"}],
+    }
+    found = [make("new"), {**make("right"), "status": {"loadBalancer": {"ingress": [entry]}}}]
+    served = [("default", "new"), ("default", "right")]
+    ((obj, patch),) = ingress_status.status_changes(found, served, "127.0.1.1", (1080, 1443))
+    assert obj["metadata"]["name"] == "new"
+    assert patch["status"]["loadBalancer"]["ingress"] == [entry]

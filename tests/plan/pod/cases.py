@@ -20,7 +20,7 @@ KEYS = {
     "pod", "orphan", "containers", "config_maps", "secrets", "services", "images", "attached",
     "probes", "messages", "failures", "busy", "reported", "has_directory", "memory_dir", "claims", "volumes", "resized",
     "written", "renewals", "stopping", "hooks", "machine", "neighbours", "unsafe_sysctls",
-    "no_sctp",
+    "no_sctp", "rootless",
 }  # fmt: skip
 
 
@@ -140,7 +140,9 @@ def view(given: dict[str, Any]) -> PodView:
         volumes={name: found[name] for name in given.get("written") or ()},
         renewals={name: NOW + timedelta(seconds=due) for name, due in (given.get("renewals") or {}).items()},
         node=node(
-            memory_dir=given.get("memory_dir", ""), unsafe_sysctls=tuple(given.get("unsafe_sysctls") or ())
+            **({"lowest_port": 1024, "has_cgroups": False} if given.get("rootless") else {}),
+            memory_dir=given.get("memory_dir", ""),
+            unsafe_sysctls=tuple(given.get("unsafe_sysctls") or ()),
         ),
         machine=given.get("machine"),
         neighbours=tuple(

@@ -267,3 +267,43 @@ def test_what_was_told_last_says_which_services_fail() -> None:
         told("one", "PublishFailed", "2026-01-01T00:00:07Z"),
     ]
     assert publisher.failing(events) == {"api"}
+
+
+def test_ports_that_a_rootless_engine_cannot_publish_are_left_out_and_told() -> None:
+    ports = [{"port": 80, "nodePort": 30080}, {"port": 8080, "nodePort": 30081}]
+    found = service("web", type="LoadBalancer", ports=ports, status=[{"ip": "127.0.1.2"}])
+    place = dataclasses.replace(PLACE, lowest_port=1024)
+    held = frozenset({("tcp", 8080)})
+    view = publisher.View(("default", "web"), found, (), place, held=held)
+    run, low, taken = publisher.desired(view).actions
+    assert isinstance(run, network.RunPublisher)
+    assert [port.host_port for port in run.spec.ports] == [30080, 30081]
+    assert isinstance(low, api.RecordEvent)
+    assert isinstance(taken, api.RecordEvent)
+    assert low.reason == taken.reason == publisher.NOT_PUBLISHED
+    assert low.message.startswith(
+        "127.0.1.2:80 is not published: this rootless engine may not publish ports below 1024"
+    )
+    assert taken.message.startswith(
+        "127.0.1.2:8080 is not published: another Service, or Ingress, has the port"
+    )
+    kept = dataclasses.replace(view, publishers=(running(run.spec),))
+    assert publisher.desired(kept).actions == ()
+
+
+def test_a_service_without_a_port_that_can_be_published_is_told_so() -> None:
+    found = service("web", type="LoadBalancer", ports=[{"port": 80}], status=[{"ip": "127.0.1.2"}])
+    view = publisher.View(("default", "web"), found, (), dataclasses.replace(PLACE, lowest_port=1024))
+    (told,) = publisher.desired(view).actions
+    assert isinstance(told, api.RecordEvent)
+
+
+def test_a_port_belongs_to_the_oldest_service_that_publishes_it() -> None:
+    def made_at(name: str, moment: str, address: str) -> Any:
+        found = service(name, type="LoadBalancer", ports=[{"port": 8080}], status=[{"ip": address}])
+        return {**found, "metadata": {**found["metadata"], "creationTimestamp": moment}}
+
+    old = made_at("old", "2026-01-01T00:00:00Z", "127.0.1.2")
+    new = made_at("new", "2026-01-02T00:00:00Z", "127.0.1.3")
+    assert publisher.held_by_others(old, (old, new), PLACE) == frozenset()
+    assert publisher.held_by_others(new, (old, new), PLACE) == frozenset({("tcp", 8080)})

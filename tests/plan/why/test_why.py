@@ -616,6 +616,12 @@ def test_a_broken_link_of_an_ingress_is_named() -> None:
     assert found(SHOWN, HTTP, Outside({}, {("web.localhost", "/"): Visit(problem="refused")}))[0] == "request"
 
 
+def test_an_ingress_at_other_ports_is_asked_there() -> None:
+    ports = [{"port": 10080, "protocol": "TCP"}, {"port": 10443, "protocol": "TCP"}]
+    moved = {**INGRESS, "status": {"loadBalancer": {"ingress": [{"ip": "127.0.1.1", "ports": ports}]}}}
+    assert (ingress.ports_of(SHOWN), ingress.ports_of(moved)) == ((80, 443), (10080, 10443))
+
+
 def test_what_an_ingress_can_do_without_is_a_note() -> None:
     """The broken link is what keeps requests away, and is not hidden by an annotation that is not done."""
     notes = {"nginx.ingress.kubernetes.io/mirror-target": "http://x"}
