@@ -43,6 +43,7 @@ class IngressBook:
         self._services = of(kinds.SERVICE)
         self._slices = of(kinds.ENDPOINT_SLICE)
         self._secrets = of(kinds.SECRET)
+        self._maps = of(kinds.CONFIG_MAP)
         self._pods = of(kinds.POD)
         self._certificates: dict[Key, tuple[str, Certificate]] = {}
         self._credentials: dict[Key, tuple[str, Credentials]] = {}
@@ -56,6 +57,7 @@ class IngressBook:
             self._services,
             self._slices,
             self._secrets,
+            self._maps,
             self._pods,
         ):
             await source.synced()
@@ -74,6 +76,10 @@ class IngressBook:
             if objects.key(new or old or {}) in wanted:
                 wake.set()
 
+        def config(old: Object | None, new: Object | None) -> None:
+            if objects.key(new or old or {}) in ingress_secrets.maps_of(self._ingresses.items()):
+                wake.set()
+
         def pod(old: Object | None, new: Object | None) -> None:
             if any(obj is not None and system.is_part(obj, PART) for obj in (old, new)):
                 wake.set()
@@ -81,6 +87,7 @@ class IngressBook:
         for source in (self._ingresses, self._classes, self._services, self._slices):
             source.subscribe(changed)
         self._secrets.subscribe(secret)
+        self._maps.subscribe(config)
         self._pods.subscribe(pod)
 
     def view(self, refused: frozenset[Key]) -> View:
@@ -95,6 +102,11 @@ class IngressBook:
             refused=refused,
             users=self._users(found),
             credentials=dict(self._trusted(found)),
+            maps={
+                key: one
+                for key in ingress_secrets.maps_of(found)
+                if (one := self._maps.get(*key)) is not None
+            },
         )
 
     def _trusted(self, found: tuple[Object, ...]) -> Iterator[tuple[Key, Credentials]]:

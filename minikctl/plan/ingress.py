@@ -21,6 +21,8 @@ from minikctl.plan import (
     ingress_annotations,
     ingress_auth,
     ingress_clients,
+    ingress_headers,
+    ingress_pages,
     ingress_routes,
     ingress_secrets,
     ingress_servers,
@@ -70,7 +72,8 @@ def routing(view: View) -> Routing:
     for ingress in sorted(taken, key=lambda one: draft.options[objects.key(one)].canary is not None):
         _rules(draft, ingress)
         _tls(draft, ingress)
-    return draft.finished(tuple(objects.key(one) for one in ours if objects.key(one) not in view.refused))
+    served = tuple(objects.key(one) for one in ours if objects.key(one) not in view.refused)
+    return ingress_pages.with_hops(draft.finished(served))
 
 
 def _forsaken(draft: Draft) -> None:
@@ -130,6 +133,7 @@ def _options(draft: Draft, ingress: Object, hosts: Collection[str]) -> Options:
         server = ingress_secrets.own(options.server.secret, ingress)
         problem = ingress_servers.problem(options.server, server, draft.view.credentials.get(server))
         options = dataclasses.replace(options, shut=options.shut or problem)
+    options = ingress_headers.read(options, ingress, draft.view.maps)
     others = ingress_annotations.foreign(found)
     if others:
         draft.problem(ingress, "ForeignAnnotation", others)
@@ -295,6 +299,7 @@ def _beside(
         has_tls=primary.has_tls,
         reserve=primary.reserve,
         files=primary.files,
+        pages=primary.pages,
     )
     draft.backends[beside.name] = beside
     draft.paths[beside.name] = draft.paths[own]
@@ -334,9 +339,11 @@ def _made(draft: Draft, ingress: Object, backend: Mapping[str, Any], pattern: st
     made = Backend(name, targets, (objects.key(ingress),), pattern=pattern, protocol=protocol)
     if options.is_plain:
         return made
-    has_tls, reserve = bool(objects.spec(ingress).get("tls")), _reserve(draft, ingress, options)
-    files = _trusted(draft, ingress, options)
-    return dataclasses.replace(made, options=options, has_tls=has_tls, reserve=reserve, files=files)
+    has_tls, files = bool(objects.spec(ingress).get("tls")), _trusted(draft, ingress, options)
+    reserve, pages = _reserve(draft, ingress, options)
+    return dataclasses.replace(
+        made, options=options, has_tls=has_tls, reserve=reserve, pages=pages, files=files
+    )
 
 
 def _trusted(draft: Draft, ingress: Object, options: Options) -> dict[str, str]:
@@ -347,18 +354,26 @@ def _trusted(draft: Draft, ingress: Object, options: Options) -> dict[str, str]:
     return ingress_servers.files(options.server, key, draft.view.credentials[key])
 
 
-def _reserve(draft: Draft, ingress: Object, options: Options) -> tuple[Target, ...] | None:
-    """Return the endpoints of the Service that answers while there are no others: of its first port."""
+def _reserve(draft: Draft, ingress: Object, options: Options) -> tuple[tuple[Target, ...] | None, str]:
+    """Return the endpoints of the Service that answers while there are no others, and where it has pages.
+
+    That is its first port.
+    """
     if not options.reserve:
-        return None
+        return None, ""
     key = (objects.namespace(ingress), options.reserve)
     service = draft.view.services.get(key)
     port = next(iter(objects.spec(service).get("ports") or ()), None) if service else None
     if service is None or port is None:
         words = f'{PREFIX}default-backend: Service "{options.reserve}" does not exist, or has no port'
         draft.problem(ingress, "InvalidAnnotation", words)
-        return None
-    return _endpoints(draft, service, port)
+        return None, ""
+    address = _address(service)
+    if options.errors and not address:
+        words = f'{PREFIX}custom-http-errors: Service "{options.reserve}" has no address to be asked at'
+        draft.problem(ingress, "InvalidAnnotation", words)
+    pages = f"{address}:{port['port']}" if options.errors and address else ""
+    return _endpoints(draft, service, port), pages
 
 
 def _targets(

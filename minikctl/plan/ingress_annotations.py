@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 
-from minikctl.plan import ingress_auth, ingress_clients, ingress_servers, ingress_users
+from minikctl.plan import ingress_auth, ingress_clients, ingress_pages, ingress_servers, ingress_users
 from minikctl.plan import ingress_values as values
 from minikctl.plan.ingress_options import (
     PLAIN,
@@ -113,7 +113,7 @@ def read(annotations: Mapping[str, str], users: Sequence[tuple[str, str]] | None
     clients, no_clients = ingress_clients.read(found)
     server, no_trust = ingress_servers.read(found)
     options = Options(
-        shut=unreadable or shut or no_users or no_server or no_clients or no_trust,
+        shut=unreadable or shut or no_users or no_server or no_clients or no_trust or _unnamed(found),
         clients=clients,
         server=server,
         https=_https(found),
@@ -136,12 +136,30 @@ def read(annotations: Mapping[str, str], users: Sequence[tuple[str, str]] | None
         prefix=found.read("x-forwarded-prefix", values.backend_template, ""),
         answers=_answers(found),
         reserve=found.read("default-backend", values.token, ""),
+        errors=_errors(found),
+        named=found.read("custom-headers", values.reference, ("", "")),
         aliases=found.read("server-alias", values.hosts, NOTHING),
         www=found.flag("from-to-www-redirect"),
         canary=_canary(found),
     )
     options = _any_guard(found, _limits(found, _endpoints(found, options)))
     return dataclasses.replace(options, problems=(*found.problems, *_unsupported(found)))
+
+
+def _unnamed(found: Reader) -> str:
+    """Return why answers cannot be given: as with ingress-nginx, without the headers that belong to them."""
+    given = found.given("custom-headers")
+    named = found.read("custom-headers", values.reference, ("", "")) if given else ("", "x")
+    return "" if named[1] else f"{PREFIX}custom-headers names no ConfigMap"
+
+
+def _errors(found: Reader) -> tuple[int, ...]:
+    none: tuple[int, ...] = ()
+    listed = found.read("custom-http-errors", ingress_pages.statuses, none)
+    if listed and not found.given("default-backend"):
+        found.wrong("custom-http-errors", "without default-backend there is nobody to ask for pages")
+        return ()
+    return listed
 
 
 def _undone(found: Reader) -> str:

@@ -5,7 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from minikctl.plan import haproxy, ingress_auth, ingress_servers, ingress_users, ingress_variables
+from minikctl.plan import (
+    haproxy,
+    ingress_auth,
+    ingress_pages,
+    ingress_servers,
+    ingress_users,
+    ingress_variables,
+)
 from minikctl.plan.ingress_options import Answers, Cookie, Cors, Options, Retries
 from minikctl.plan.ingress_routes import Backend, CanaryRoute
 from minikctl.plan.proxy_view import Target
@@ -57,9 +64,16 @@ def literal(text: str) -> str:
     return quoted(text.replace("%", "%%"))
 
 
-def render(one: Backend, slots: Sequence[Target | None], own: Mapping[str, int]) -> str:
-    """Return the backend, behind its list of users if it has one; ``own`` are the proxy's ports by scheme."""
+def render(
+    one: Backend, slots: Sequence[Target | None], own: Mapping[str, int], sockets: str = haproxy.SOCKETS
+) -> str:
+    """Return the backend, behind its list of users if it has one.
+
+    ``own`` are the proxy's ports by scheme, ``sockets`` is the directory of its sockets.
+    """
     settings = list(_lines(one, own))
+    if one.pages and one.options.errors and not one.options.shut:
+        settings = list(ingress_pages.shown(one, settings))
     server = SERVERS.get(one.options.protocol or one.protocol, "")
     if one.options.server is not None:
         given = {name.partition("-")[0]: name for name in one.files}
@@ -69,11 +83,18 @@ def render(one: Backend, slots: Sequence[Target | None], own: Mapping[str, int])
     users = ""
     if one.options.users:
         users = ingress_users.userlist(one.name, one.options.users) + "\n"
+    if one.hop:
+        hop = f"server hop unix@{sockets}/{ingress_pages.SOCKET}"
+        return users + haproxy.section(f"backend {one.name}", settings, ingress_pages.hop(one), hop)
     return users + haproxy.backend(one.name, slots, *settings, server=server)
 
 
 def _lines(one: Backend, own: Mapping[str, int]) -> Iterator[str]:
     options = one.options
+    if one.inner:
+        yield from ingress_pages.behind()
+        yield from _transport(options)
+        return
     if options.quiet:
         yield "http-request set-log-level silent"
     if options.shut:
@@ -91,7 +112,15 @@ def _lines(one: Backend, own: Mapping[str, int]) -> Iterator[str]:
     yield from _asked(options, ingress_auth.lines(options.auth, own)) if options.auth else ()
     yield from _changes(one)
     yield from _changed_answers(options.answers)
-    yield from _transport(options)
+    yield from _headers(options.headers)
+    yield from () if one.hop else _transport(options)
+
+
+def _headers(headers: Sequence[tuple[str, str]]) -> Iterator[str]:
+    """Set headers of all answers, the proxy's own too."""
+    for name, text in headers:
+        whole = literal(text.replace("'", "\0")).replace("\0", "'\\''")
+        yield f"http-after-response set-header {name} {whole}"
 
 
 def _asked(options: Options, lines: Iterator[str]) -> Iterator[str]:
@@ -269,9 +298,10 @@ def _cookie(cookie: Cookie) -> str:
     return " ".join([*words, *(f"attr {quoted(one)}" for one in attributes)])
 
 
-def reserve(primary: str, backend: str) -> str:
+def reserve(primary: Backend, backend: str) -> str:
     """Return the rule that has another backend answer while there is no endpoint."""
-    here = f"{{ var(txn.backend) -m str {primary} }} {{ nbsrv({primary}) eq 0 }}"
+    endpoints = primary.name + (ingress_pages.INNER if primary.hop else "")
+    here = f"{{ var(txn.backend) -m str {primary.name} }} {{ nbsrv({endpoints}) eq 0 }}"
     return f"http-request set-var(txn.backend) str({backend}) if {here}"
 
 

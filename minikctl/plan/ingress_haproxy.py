@@ -15,6 +15,7 @@ from minikctl.plan import (
     ingress_backends,
     ingress_clients,
     ingress_expressions,
+    ingress_pages,
     ingress_users,
 )
 from minikctl.plan.haproxy import CONFIG, Rendered, Slots, section
@@ -152,8 +153,14 @@ def configuration(routing: Routing, slots: Slots, place: Place) -> str:
         frontend(place, routing),
         metrics(place),
         *_keys(routing, place),
+        *(
+            [ingress_pages.frontend(place.sockets)]
+            if any(one.hop for one in routing.backends.values())
+            else []
+        ),
     ]
-    parts += [ingress_backends.render(routing.backends[name], slots[name], own) for name in sorted(slots)]
+    for name in sorted(slots):
+        parts.append(ingress_backends.render(routing.backends[name], slots[name], own, place.sockets))
     return "\n".join(parts)
 
 
@@ -190,6 +197,8 @@ def scripts(routing: Routing) -> dict[str, str]:
         found[ingress_backends.BODY_LIMIT_FILE] = ingress_backends.BODY_LIMIT
     if any(one.auth for one in options):
         found[ingress_auth.SCRIPT_FILE] = ingress_auth.SCRIPT
+    if any(one.pages and one.options.errors for one in routing.backends.values()):
+        found[ingress_pages.SCRIPT_FILE] = ingress_pages.SCRIPT
     found |= ingress_clients.scripts(routing.guards)
     if any(ingress_users.need_script(one.users) for one in options):
         found[ingress_users.SCRIPT_FILE] = ingress_users.SCRIPT
@@ -323,7 +332,7 @@ def lookups(routing: Routing) -> list[str]:
     )
     for route in routing.canaries:
         found += ingress_backends.canary(route)
-    found += [ingress_backends.reserve(name, own) for name, own in routing.reserves.items()]
+    found += [ingress_backends.reserve(routing.backends[name], own) for name, own in routing.reserves.items()]
     found += ingress_clients.lookups(routing, rule)
     # What has no backend goes to the default one.
     return [*found, "use_backend %[var(txn.backend)]"]

@@ -135,7 +135,8 @@ class Options:
     rate nor connections are limited.  ``any_guard``: who comes from ``allow`` need not sign in, and who
     signs in may come from anywhere.  ``hashed`` is what endpoints are chosen by, ``virtual``: the Service's
     own address is used, not its endpoints'.  ``server_name`` is what servers are told by SNI.  ``reserve``
-    is the Service that answers while there is no endpoint.
+    is the Service that answers while there is no endpoint, and instead of answers with one of ``errors``.
+    ``headers`` of answers come from the ConfigMap ``named``, (namespace or "", name).
     """
 
     shut: str = ""
@@ -177,6 +178,9 @@ class Options:
     canary: Canary | None = None
     clients: ClientCertificates | None = None
     server: ServerTls | None = None
+    errors: tuple[int, ...] = ()
+    named: tuple[str, str] = ("", "")
+    headers: tuple[tuple[str, str], ...] = ()
     problems: tuple[tuple[str, str], ...] = field(default=(), compare=False)
 
     @property

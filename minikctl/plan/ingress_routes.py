@@ -61,8 +61,8 @@ class View:
     """What routing is made from; ``certificates`` are by the key of their Secret.
 
     Those of our own authority are under ("", host), as no Secret has them.  ``users`` are (name, hash) by
-    the key of their Secret, and so are ``credentials``.  ``refused`` are keys of Ingresses that are left out
-    because the proxy does not take them.
+    the key of their Secret, and so are ``credentials``; ``maps`` are ConfigMaps.  ``refused`` are keys of
+    Ingresses that are left out because the proxy does not take them.
     """
 
     ingresses: tuple[Object, ...]
@@ -73,6 +73,7 @@ class View:
     refused: frozenset[Key] = frozenset()
     users: Mapping[Key, Sequence[tuple[str, str]]] = field(default_factory=dict)
     credentials: Mapping[Key, Credentials] = field(default_factory=dict)
+    maps: Mapping[Key, Object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,9 @@ class Backend:
     What an Ingress asks for is done in backends of its own; ``pattern`` is the regular expression of the
     path that leads there, and ``protocol`` what the Service says that it speaks.  ``reserve`` are the
     endpoints that answer while there are no ``targets``, None without such a Service; ``stands_in`` for the
-    backend that has them as its own.  ``files`` are those by which its endpoints are believed.
+    backend that has them as its own.  ``files`` are those by which its endpoints are believed.  ``pages``
+    is the address that gives pages for errors; ``hop``: its endpoints are those of a backend
+    behind it, which is ``inner``.
     """
 
     name: str
@@ -95,6 +98,9 @@ class Backend:
     reserve: tuple[Target, ...] | None = None
     stands_in: bool = False
     files: Mapping[str, str] = field(default_factory=dict)
+    pages: str = ""
+    hop: bool = False
+    inner: bool = False
 
 
 @dataclass(frozen=True)
@@ -189,10 +195,10 @@ class Draft:
         self._mix(regexes)
         for key, name in self.fallbacks.items():
             prefixes.setdefault(key, name)
-        reserves = {name: f"{name}.reserve" for name, one in self.backends.items() if one.reserve is not None}
+        reserves = {name: f"{name}:reserve" for name, one in self.backends.items() if one.reserve is not None}
         for name, own in reserves.items():
             one = self.backends[name]
-            options = dataclasses.replace(one.options, cookie=None, virtual=False)
+            options = dataclasses.replace(one.options, cookie=None, virtual=False, errors=())
             self.backends[own] = dataclasses.replace(
                 one, name=own, targets=one.reserve or (), options=options, protocol="", stands_in=True
             )

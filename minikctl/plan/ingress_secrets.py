@@ -40,9 +40,9 @@ def local_hosts(ingresses: Iterable[Object]) -> frozenset[str]:
 
 
 def own(named: tuple[str, str], ingress: Object) -> Key:
-    """Return the key of a Secret that an annotation names; no Secret has that of another namespace.
+    """Return the key of a Secret or ConfigMap that an annotation names; none has that of another namespace.
 
-    Reading a Secret there for this Ingress would give it away.
+    Reading one there for this Ingress would give it away.
     """
     space, name = named
     return (
@@ -59,6 +59,16 @@ def credentials_of(ingresses: Iterable[Object]) -> frozenset[Key]:
         for name in ("auth-tls-secret", "proxy-ssl-secret"):
             named = reader.read(name, ingress_values.reference, ("", ""))
             found |= {own(named, ingress)} if named[1] else set()
+    return frozenset(found)
+
+
+def maps_of(ingresses: Iterable[Object]) -> frozenset[Key]:
+    """Return the ConfigMaps with headers that the Ingresses name."""
+    found: set[Key] = set()
+    for ingress in ingresses:
+        reader = ingress_values.Reader(objects.annotations(ingress))
+        named = reader.read("custom-headers", ingress_values.reference, ("", ""))
+        found |= {own(named, ingress)} if named[1] else set()
     return frozenset(found)
 
 

@@ -538,12 +538,12 @@ def test_a_service_may_be_used_by_its_own_address() -> None:
 def test_another_service_answers_while_there_is_no_endpoint() -> None:
     one = annotated(default_backend="b", denylist_source_range="10.0.0.0/8", affinity="cookie")
     found = ingress.routing(view(one))
-    assert found.reserves == {"default_a_80:i": "default_a_80:i.reserve"}
+    assert found.reserves == {"default_a_80:i": "default_a_80:i:reserve"}
     slots = {name: haproxy.assign((), each.targets) for name, each in found.backends.items()}
     text = ingress_haproxy.configuration(found, slots, ingress_haproxy.Place())
     here = "{ var(txn.backend) -m str default_a_80:i } { nbsrv(default_a_80:i) eq 0 }"
-    assert f"http-request set-var(txn.backend) str(default_a_80:i.reserve) if {here}\n" in text
-    own = text.split("backend default_a_80:i.reserve\n")[1].split("backend ")[0]
+    assert f"http-request set-var(txn.backend) str(default_a_80:i:reserve) if {here}\n" in text
+    own = text.split("backend default_a_80:i:reserve\n")[1].split("backend ")[0]
     assert "deny_status 403" in own
     assert "10.1.0.3:8080" in own
     assert "cookie " not in own

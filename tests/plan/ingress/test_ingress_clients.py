@@ -142,3 +142,8 @@ def test_other_authorities_need_a_reload() -> None:
         structures.append(ingress_haproxy.render(found, {}, "", {}, place).structure)
     # It forgets all sessions, so that nobody goes on with a certificate that counts no more.
     assert structures[0] != structures[1]
+
+
+def test_configmaps_with_headers() -> None:
+    named = make("b", annotations={PREFIX + "custom-headers": "default/m"})
+    assert ingress_secrets.maps_of([named, make("none")]) == {("default", "m")}

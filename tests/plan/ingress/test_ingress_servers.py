@@ -24,6 +24,8 @@ def rendered(credentials: Any = None, **notes: str) -> tuple[str, dict[str, str]
     found = ingress.routing(view(one, credentials=ALL if credentials is None else credentials))
     (backend,) = found.backends.values()
     lines = ingress_backends.render(backend, haproxy.assign((), backend.targets), OWN).splitlines()
+    text = ingress_haproxy.configuration(found, {}, ingress_haproxy.Place())
+    assert ("ssl crt key-default_s.pem" in text) == ("key-default_s.pem" in backend.files)
     line = next(line for line in lines if line.startswith("  server s1"))
     return line, ingress_haproxy.trust(found), [each.reason for each in found.problems]
 
