@@ -172,7 +172,7 @@ def _status(view: View, node: Object, now: datetime) -> dict[str, Any]:
 def _is_old(status: dict[str, Any], now: datetime) -> bool:
     ready = conditions.find(status.get("conditions") or (), "Ready") or {}
     beat = objects.parse_time(ready.get("lastHeartbeatTime"))
-    return beat is None or now - beat >= REPORT
+    return beat is None or not -REPORT < now - beat < REPORT
 
 
 def _conditions(view: View, now: datetime) -> list[dict[str, Any]]:
@@ -257,7 +257,8 @@ def _renewal(view: View, now: datetime) -> list[ApiAction]:
     if view.lease is None:
         return [Create(kinds.LEASE, _lease(view, now))]
     renewed = _renewed_at(view.lease)
-    if renewed is not None and (now - renewed).total_seconds() < view.place.renew_seconds:
+    # A moment to come is one of before the clock was set back.
+    if renewed is not None and 0 <= (now - renewed).total_seconds() < view.place.renew_seconds:
         return []
     body = {"spec": {"renewTime": objects.micro_timestamp(now)}}
     return [Patch(kinds.LEASE, LEASE_NAMESPACE, view.name, body)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from datetime import datetime
 
 from minikctl.model import objects
@@ -14,6 +15,9 @@ from minikctl.plan.pod.view import PodView
 
 def desired(view: PodView, now: datetime) -> Plan:
     """Return the actions that bring the pod one step further, its status, and when to look again."""
+    if view.node.began is not None and view.node.began > now:
+        # The clock was set back: which ends the node has seen itself cannot be told by their times.
+        view = dataclasses.replace(view, node=dataclasses.replace(view.node, began=None))
     draft = Draft(view, now)
     if view.pod is None:
         deletion.orphan(view, draft)

@@ -12,6 +12,8 @@ from minikctl.plan.pod.view import Failure
 CRASH_BASE = 10
 CRASH_CAP = 300
 CRASH_RESET_SECONDS = 600
+CLOCK_SECONDS = 5.0
+"""The engine's clock may be ahead of ours by so much."""
 PULL_ERROR_SECONDS = 5.0
 """How long a failed pull is shown as ErrImagePull before it is shown as ImagePullBackOff."""
 START_ERROR_SECONDS = 2.0
@@ -39,9 +41,14 @@ def crash_delay(ended: Container, began: datetime | None) -> int:
 
 
 def crash_wait(ended: Container, began: datetime | None, now: datetime) -> float:
-    """Return how many of those seconds are left."""
-    since = ended.finished_at or ended.created_at or now
-    return max(0.0, crash_delay(ended, began) - (now - since).total_seconds())
+    """Return how many of those seconds are left; none where the clock was set back to before its end."""
+    gone = (now - (ended.finished_at or ended.created_at or now)).total_seconds()
+    return max(0.0, crash_delay(ended, began) - gone) if gone > -CLOCK_SECONDS else 0.0
+
+
+def is_waited_for(failure: Failure, now: datetime) -> bool:
+    """Tell whether it is too early to try again; not where the clock was set back to before the failure."""
+    return failure.since <= now + timedelta(seconds=CLOCK_SECONDS) and failure.retry_at > now
 
 
 def next_delay(ended: Container | None, spec_hash: str, began: datetime | None) -> int:

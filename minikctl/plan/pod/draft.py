@@ -7,6 +7,7 @@ from datetime import datetime
 
 from minikctl.model.actions.api import RecordEvent
 from minikctl.model.actions.node import ActionKey, NodeAction, Report
+from minikctl.plan.pod import backoff
 from minikctl.plan.pod.view import Failure, PodView
 
 
@@ -33,7 +34,7 @@ class Draft:
         if action.key in self.view.busy or any(known.key == action.key for known in self.actions):
             return
         failure = self.failure(action.key)
-        if failure is not None and failure.retry_at > self.now:
+        if failure is not None and backoff.is_waited_for(failure, self.now):
             self.wake((failure.retry_at - self.now).total_seconds())
             return
         self.actions.append(action)

@@ -26,6 +26,7 @@ from minikctl.model.actions.node import (
     SubPath,
 )
 from minikctl.model.containers import Mount, PortBinding
+from minikctl.plan import pod as planner
 from minikctl.plan.cni import protocol
 from minikctl.plan.pod import (
     accounts,
@@ -1021,6 +1022,32 @@ def test_crashes_of_before_the_node_agent_s_start_are_forgotten() -> None:
         since = cases.NOW + timedelta(seconds=began)
         assert backoff.crash_wait(ended, since, cases.NOW) == wait
         assert backoff.next_delay(ended, hash_, since) == after
+
+
+@pytest.mark.parametrize(("began", "waits"), [(-10, True), (3600, True), (-4, False)])
+def test_crashes_are_not_forgotten_because_the_clock_was_set_back(began: int, *, waits: bool) -> None:
+    given = {
+        "pod": {"spec": {"containers": [{"name": "app"}]}},
+        "containers": [
+            {"name": "POD"},
+            {
+                "name": "app",
+                "status": "exited",
+                "exit_code": 1,
+                "backoff": 300,
+                "started": -6,
+                "finished": -5,
+            },
+        ],
+        "attached": ["POD-0"],
+    }
+    view = cases.view(given)
+    since = cases.NOW + timedelta(seconds=began)
+    view = dataclasses.replace(view, node=dataclasses.replace(view.node, began=since))
+    plan = planner.desired(view, cases.NOW)
+    assert plan.status is not None
+    waiting = plan.status["containerStatuses"][0]["state"].get("waiting") or {}
+    assert (waiting.get("reason") == "CrashLoopBackOff") is waits
 
 
 def test_a_container_that_does_not_run_is_not_stopped() -> None:
