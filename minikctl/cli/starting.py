@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 PODS = "/api/v1/namespaces/kube-system/pods"
 EVENTS = "/api/v1/namespaces/kube-system/events"
-PORT_WORDS = ("address already in use", "port is already allocated")
+PORT_WORDS = ("address already in use", "port is already allocated", "Timed out proxy starting")
 """How engines word that a port cannot be published."""
 
 

@@ -27,7 +27,12 @@ _QUICK_THREADS = 16
 _POOLED_CONNECTIONS = 32
 _TIMEOUT_SECONDS = 60.0
 _OLDEST_VERSION = docker.constants.MINIMUM_DOCKER_API_VERSION
-_PORT_WORDS = ("port is already allocated", "address already in use", "ports are not available")
+_PORT_WORDS = (
+    "port is already allocated",
+    "address already in use",
+    "ports are not available",
+    "timed out proxy starting the userland proxy",  # of a rootless engine, for a port at any address
+)
 _PRIVILEGED_WORDS, _LOWEST = "cannot expose privileged port", re.compile(r"\(currently (\d+)\)")
 _PROTOCOL_WORDS = "protocol not supported"
 """Of all that the engine listens with only SCTP may be unknown to a kernel."""

@@ -60,8 +60,13 @@ class NetworkSettings:
 
     @property
     def ingress_ports(self) -> tuple[int, int]:
-        """Return where Ingress answers HTTP and HTTPS; never at 8080, which Services want."""
-        return (80, 443) if self.lowest_port <= 80 else (10080, 10443)
+        """Return where Ingress answers HTTP and HTTPS.
+
+        High ports are not 8080, which Services want, and each cluster's own, as a rootless engine publishes a
+        port at one address only.
+        """
+        number = int(self.cluster.ingress_ip.split(".")[2]) - 1
+        return (80, 443) if self.lowest_port <= 80 else (10080 + number, 10443 + number)
 
     @property
     def fence(self) -> str:

@@ -21,6 +21,7 @@ from minikctl.drivers import docker, docker_http, engine
         (500, "driver failed: Bind for 127.0.0.1:80 failed: port is already allocated", errors.PortTaken),
         (500, "listen tcp4 127.0.0.1:80: bind: address already in use", errors.PortTaken),
         (500, "driver failed: Error starting userland proxy: protocol not supported", errors.NoSctp),
+        (500, "driver failed: Timed out proxy starting the userland proxy", errors.PortTaken),
         (500, "cannot expose privileged port 80, you can …", errors.PrivilegedPort),
         (404, "network x not found", errors.DriverError),
         (500, "OCI runtime create failed: exec: not found", errors.DriverError),
