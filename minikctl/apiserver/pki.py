@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import logging
 import secrets
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -18,6 +19,8 @@ from minikctl.apiserver.signer import Signer
 from minikctl.client.home import ClusterHome
 from minikctl.client.settings import ClusterSettings
 from minikctl.runtime import certificates
+
+log = logging.getLogger(__name__)
 
 CA_DAYS = 3650
 SERVER_DAYS = 365
@@ -48,7 +51,7 @@ def ensure(home: ClusterHome, settings: ClusterSettings, now: datetime | None = 
         home.write("pki/apiserver.key", certificates.key_pem(key))
         home.write("pki/apiserver.crt", certificates.pem(cert) + certificates.pem(ca_cert))
     token_path = Path(home.file("pki", "admin.token"))
-    if not token_path.exists():
+    if not token_path.exists() or not token_path.read_bytes().strip():
         home.write("pki/admin.token", secrets.token_urlsafe(32).encode())
     files = str(cert_path), home.file("pki", "apiserver.key"), home.file("pki", "ca.crt")
     token, accounts = token_path.read_text(), _accounts_key(home)
@@ -57,13 +60,37 @@ def ensure(home: ClusterHome, settings: ClusterSettings, now: datetime | None = 
 
 def _accounts_key(home: ClusterHome) -> ec.EllipticCurvePrivateKey:
     path = Path(home.file("pki", "sa.key"))
-    if path.exists():
-        found = serialization.load_pem_private_key(path.read_bytes(), None)
-        if isinstance(found, ec.EllipticCurvePrivateKey):
-            return found
+    found = _key(path) if path.exists() else None
+    if found is not None:
+        return found
     made = ec.generate_private_key(ec.SECP256R1())
     home.write("pki/sa.key", certificates.key_pem(made))
     return made
+
+
+def _key(path: Path) -> ec.EllipticCurvePrivateKey | None:
+    """Return the key in a file; one that is damaged is put aside, so that another can be made."""
+    try:
+        found = serialization.load_pem_private_key(path.read_bytes(), None)
+    except ValueError:
+        _put_aside(path)
+        return None
+    return found if isinstance(found, ec.EllipticCurvePrivateKey) else None
+
+
+def _certificate(path: Path) -> x509.Certificate | None:
+    """Return the certificate in a file; one that is damaged is put aside, so that another can be made."""
+    try:
+        return x509.load_pem_x509_certificate(path.read_bytes())
+    except ValueError:
+        _put_aside(path)
+        return None
+
+
+def _put_aside(path: Path) -> None:
+    aside = path.with_name(f"{path.name}.damaged")
+    path.replace(aside)
+    log.warning("%s is damaged: kept as %s, and made anew; what the old one vouched for is void", path, aside)
 
 
 def authority(
@@ -72,10 +99,9 @@ def authority(
     """Return an authority with its key, made if it is not there or about to end."""
     key_path, cert_path = Path(home.file("pki", f"{file}.key")), Path(home.file("pki", f"{file}.crt"))
     if key_path.exists() and cert_path.exists():
-        key = serialization.load_pem_private_key(key_path.read_bytes(), None)
-        cert = x509.load_pem_x509_certificate(cert_path.read_bytes())
-        if isinstance(key, ec.EllipticCurvePrivateKey) and cert.not_valid_after_utc - now > RENEW_BEFORE:
-            return key, cert
+        held, found = _key(key_path), _certificate(cert_path)
+        if held and found and found.not_valid_after_utc - now > RENEW_BEFORE:
+            return held, found
     key = ec.generate_private_key(ec.SECP256R1())
     common = f"minikctl-{home.name}" if file == "ca" else file
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common)])

@@ -50,6 +50,19 @@ def test_a_damaged_pair_is_replaced(home: ClusterHome, part: str) -> None:
     assert serial(pki.ensure(home, SETTINGS).cert_file) != first
 
 
+@pytest.mark.parametrize("file", ["ca.crt", "ca.key", "sa.key", "admin.token"])
+def test_what_was_cut_short_is_made_anew_and_an_empty_token_is_nobodys(
+    home: ClusterHome, file: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    first = pki.ensure(home, SETTINGS)
+    Path(home.file("pki", file)).write_bytes(b"")
+    second = pki.ensure(home, SETTINGS)
+    assert second.token
+    assert (second.ca_pem == first.ca_pem) is not file.startswith("ca.")
+    assert (f"{file} is damaged" in caplog.text) is (file != "admin.token")
+    assert pki.ensure(home, SETTINGS) == second
+
+
 def test_the_authority_is_replaced_in_time(home: ClusterHome) -> None:
     now = datetime.now(UTC)
     first = pki.ensure(home, SETTINGS, now)
@@ -97,6 +110,10 @@ def test_a_verifier_by_the_web_rules_accepts_the_chain(home: ClusterHome) -> Non
     roots = verification.Store([x509.load_pem_x509_certificate(found.ca_pem)])
     verifier = verification.PolicyBuilder().store(roots).build_server_verifier(x509.DNSName("localhost"))
     assert len(verifier.verify(leaf, [])) == 2
+
+
+def test_without_a_token_nobody_is_the_administrator() -> None:
+    assert TokenAuthenticator("")(Credentials({})) is None
 
 
 def test_the_token_proves_the_administrator(home: ClusterHome) -> None:
