@@ -32,24 +32,38 @@ Seen = dict[str, object]
 
 def enter(container: str) -> None:
     """Have this thread be in the container's network; ``OSError`` when it has no process."""
-    for name in os.listdir("/proc"):
-        if name.isdigit() and _is_of(name, container):
-            space = os.open(f"/proc/{name}/ns/net", os.O_RDONLY)
-            try:
-                if ctypes.CDLL(None, use_errno=True).setns(space, CLONE_NEWNET):
-                    raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
-            finally:
-                os.close(space)
-            return
-    raise OSError(f"container {container[:12]} has no running process")
-
-
-def _is_of(process: str, container: str) -> bool:
+    found = process_of(container)
+    if not found:
+        raise OSError(f"container {container[:12]} has no running process")
+    space = os.open(f"/proc/{found}/ns/net", os.O_RDONLY)
     try:
-        with open(f"/proc/{process}/cgroup", encoding="utf-8") as source:
-            return container in source.read()
+        if ctypes.CDLL(None, use_errno=True).setns(space, CLONE_NEWNET):
+            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+    finally:
+        os.close(space)
+
+
+def process_of(container: str, proc: str = "/proc") -> str:
+    """Return a process of the container, "" without one, as ``probing.PLACE_OF`` finds it."""
+    names = [name for name in os.listdir(proc) if name.isdigit()]
+    for name in names:
+        if container in _read(f"{proc}/{name}/cgroup"):
+            return name
+    for name in names:
+        is_shim = _read(f"{proc}/{name}/comm").startswith("containerd-shim")
+        if is_shim and container in _read(f"{proc}/{name}/cmdline"):
+            tasks = os.listdir(f"{proc}/{name}/task")
+            children = " ".join(_read(f"{proc}/{name}/task/{task}/children") for task in tasks).split()
+            return children[0] if children else ""
+    return ""
+
+
+def _read(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8") as source:
+            return source.read()
     except OSError:
-        return False
+        return ""
 
 
 def checksum(data: bytes) -> int:

@@ -17,14 +17,13 @@ from minikctl.model.objects import Key
 from minikctl.plan import readiness
 from minikctl.plan.why.links import Facts, Listener
 
-_SCRIPT = """
+_SCRIPT = (
+    probing.PLACE_OF
+    + """
 enter() {
-  for cgroup in $(grep -ls "$1" /proc/[0-9]*/cgroup); do
-    process=${cgroup%/cgroup}; shift
-    nsenter --net=$process/ns/net "$@" 2>&1 </dev/null
-    return
-  done
-  echo "no process"
+  place=$(place_of "$1"); shift
+  [ -n "$place" ] || { echo "no process"; return; }
+  nsenter --net="$place/ns/net" "$@" 2>&1 </dev/null
 }
 while [ $# -gt 0 ]; do
   echo "@@ $1 $2 $3 $4"
@@ -37,6 +36,7 @@ while [ $# -gt 0 ]; do
   shift 4
 done
 """
+)
 _LISTENER = re.compile(r"^(tcp|udp)\S*\s+\d+\s+\d+\s+(\S+):(\d+)\s", re.MULTILINE)
 _ADDRESS = re.compile(r"^Address(?: \d+)?: (\d+\.\d+\.\d+\.\d+)$", re.MULTILINE)
 SILENCE = "no servers could be reached"

@@ -23,16 +23,27 @@ ANSWERS = {
     "": "; nothing came back",
 }
 
-# The pod's processes are found by the id of one of its containers, as their namespace has no name.
-_SCRIPT = """
-for process in /proc/[0-9]*; do
-  if grep -q "$1" $process/cgroup 2>/dev/null; then
-    nsenter --net=$process/ns/net nc -w "$4" "$2" "$3" -e true 2>&1 && echo connected
-    exit 0
-  fi
-done
-echo "the pod has no running process"
+# The pod's processes are found by the id of one of its containers, as their namespace has no name: by their
+# control group or, where a rootless engine has none, as children of the process that the engine keeps for it.
+PLACE_OF = """
+place_of() {
+  for place in $(grep -ls "$1" /proc/[0-9]*/cgroup); do echo "${place%/cgroup}"; return; done
+  for place in $(grep -ls "^containerd-shim" /proc/[0-9]*/comm); do
+    case $(tr '\\0' ' ' < "${place%/comm}/cmdline") in *"$1"*) ;; *) continue ;; esac
+    for child in $(cat "${place%/comm}"/task/*/children); do echo "/proc/$child"; return; done
+  done
+}
 """
+"""The shell function that prints the place in /proc of a process of container $1, nothing where there is none."""
+_SCRIPT = (
+    PLACE_OF
+    + """
+place=$(place_of "$1")
+[ -n "$place" ] || { echo "the pod has no running process"; exit 0; }
+nsenter --net="$place/ns/net" nc -w "$4" "$2" "$3" -e true 2>&1 && echo connected
+exit 0
+"""
+)
 
 
 class Seen(NamedTuple):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import socket
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -100,3 +101,30 @@ def test_what_was_seen_is_said() -> None:
     }
     for text, wanted in said.items():
         assert tuple(probing.sighting(probing.told(text))) == wanted
+
+
+@pytest.mark.parametrize(
+    ("group", "shim", "found"),
+    [("0::/docker/abc", "", "12"), ("0::/", "abc", "12"), ("0::/", "other", ""), ("0::/", "", "")],
+)
+def test_a_process_is_found_by_its_control_group_or_by_what_the_engine_keeps_for_its_container(
+    group: str, shim: str, found: str, tmp_path: Path
+) -> None:
+    files = {
+        "12/cgroup": group,
+        "12/comm": "app\n",
+        "7/cgroup": "0::/",
+        "7/comm": "containerd-shim\n",
+        "7/cmdline": f"containerd-shim\0-id\0{shim}\0",
+        "7/task/7/children": "",
+        "7/task/9/children": "12 13 ",
+        "8/comm": "sh\n",
+        "8/cmdline": "sh\0-c\0abc\0",
+    }
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    assert arrival.process_of("abc", str(tmp_path)) == found
+    script = probing.PLACE_OF.replace("/proc/", f"{tmp_path}/") + "place_of abc"
+    said = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True).stdout
+    assert said.strip().rpartition("/")[2] == found

@@ -119,6 +119,8 @@ def test_apps_are_probed_named_published_isolated_and_looked_into(cluster: Clust
     assert f" {port} " in cluster.out("get", "ingress", "web")
     assert "web-" in cluster.out("get", "--raw", "/api/v1/namespaces/default/services/web:high/proxy/")
     assert cluster.run("why", "ingress/web").returncode == 0
+    found = cluster.out("why", "svc/web", "--from", "client")
+    assert not [line for line in found.splitlines() if line.startswith("  ?")]
     cluster.out("apply", "-f", "-", stdin=SHUT)
     eventually(lambda: not asked("http://web.default.svc.cluster.local/"))
     assert cluster.json("deployment", "web")["status"]["readyReplicas"] == 1
