@@ -202,7 +202,7 @@ def _names(cluster: Cluster, found: dict[str, list[Any]]) -> Iterator[str]:
     servers = BindServers((state / "dns" / "update.key").read_text().strip())
     own = (f"{dns_zones.MARKER}.{domain}.", f"ready.{dns_zones.MARKER}.{domain}.", f"ns.dns.{domain}.")
     for pod in found["pods"]:
-        if objects.labels(pod).get("k8s-app") == "kube-dns":
+        if objects.labels(pod).get("k8s-app") == "kube-dns" and objects.status(pod).get("podIP"):
             held = asyncio.run(servers.records(str(objects.status(pod)["podIP"]), domain))
             held = {key: data for key, data in held.items() if key[0] not in own}
             for key in sorted({*held, *planned}):

@@ -9,6 +9,7 @@ import subprocess
 
 import pytest
 
+from minikctl import errors
 from tests.e2e import apps, invariants
 from tests.e2e.conftest import Cluster, docker, eventually
 
@@ -82,7 +83,7 @@ def calm(cluster: Cluster, after: str) -> None:
     def holds() -> bool:
         try:
             said[:] = invariants.broken(cluster)
-        except (AssertionError, OSError) as error:  # who is asked is not there yet
+        except (AssertionError, OSError, errors.DriverError) as error:  # who is asked is not there yet
             said[:] = [str(error)]
         return not said
 
