@@ -7,6 +7,7 @@ This module is synchronous and knows nothing of threads, tasks or watchers: ``st
 from __future__ import annotations
 
 import contextlib
+import logging
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
@@ -14,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from minikctl import errors
+
+logger = logging.getLogger(__name__)
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS log (
@@ -195,9 +198,16 @@ class RevisionLog:
 
 
 def check(path: Path) -> None:
-    """Return if the file is whole or absent; ``sqlite3.DatabaseError`` if it is damaged."""
+    """Return if the file is whole or absent; ``sqlite3.DatabaseError`` if it is damaged.
+
+    SQLite takes an absent journal for one of which nothing is left to take over.  Its index, which goes away
+    with it when the store is closed, tells that there was one: what was written last is lost then.
+    """
     if not path.exists():
         return
+    journal = path.with_name(f"{path.name}-wal")
+    if path.with_name(f"{path.name}-shm").exists() and not journal.exists():
+        logger.warning("%s is gone: what was written last before the store ended is lost", journal)
     with contextlib.closing(sqlite3.connect(path, timeout=10)) as db:
         found = [str(row[0]) for row in db.execute("PRAGMA quick_check(1)")]
     if found != ["ok"]:

@@ -266,6 +266,26 @@ async def test_damage_within_the_file_is_found(tmp_path: Path) -> None:
         await Store.open(path)
 
 
+async def test_a_journal_that_somebody_took_away_is_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "store.db"
+    store = await Store.open(path)
+    await store.create("a", b"x")
+    await store.close()
+    (await store_closed(path)).unlink(missing_ok=True)
+    assert "is gone" not in caplog.text, "closed well, there is neither"
+    path.with_name("store.db-shm").write_bytes(b"")
+    await store_closed(path)
+    assert "store.db-wal is gone: what was written last" in caplog.text
+
+
+async def store_closed(path: Path) -> Path:
+    """Open and close the store; return its journal."""
+    await (await Store.open(path)).close()
+    return path.with_name("store.db-wal")
+
+
 async def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
     with pytest.raises(errors.StoreError, match="unable to open"):
         await Store.open(tmp_path / "absent" / "store.db")
