@@ -118,7 +118,8 @@ def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
             "-f",
             f"{tmp_path}/current/haproxy.cfg",
         ]
-        running.append(subprocess.Popen(words, stderr=subprocess.DEVNULL))
+        with (tmp_path / "said").open("w") as said:
+            running.append(subprocess.Popen(words, stderr=said))
 
     engine: Any = LocalEngine(tmp_path)
     try:
@@ -127,13 +128,14 @@ def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
         for process in running:
             process.kill()
             process.wait()
+            print((tmp_path / "said").read_text())  # noqa: T201 - shown with a failure
 
 
 async def started(bench: Bench, rendered: Rendered) -> None:
     """Keep a first configuration and start the proxy with it."""
     bench.proxy.keep(rendered.files)
     bench.start()
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while True:
             with contextlib.suppress(errors.DriverError):
                 await bench.proxy.command(["show info"])
