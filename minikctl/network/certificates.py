@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from datetime import timedelta
 
 from cryptography import x509
@@ -30,7 +29,7 @@ def from_secret(secret: Object) -> Certificate:
         private = base64.b64decode(data["tls.key"], validate=True)
     except KeyError as error:
         return Certificate(key, "", f'Secret "{key[1]}" has no {error.args[0]}')
-    except binascii.Error:
+    except ValueError:
         return Certificate(key, "", f'Secret "{key[1]}" is not base64')
     problem = _mismatch(chain, private)
     if problem:
@@ -43,7 +42,7 @@ def credentials(secret: Object) -> Credentials:
     name, data = objects.name(secret), secret.get("data") or {}
     try:
         texts = {key: base64.b64decode(data.get(key) or "", validate=True) for key in ("ca.crt", "ca.crl")}
-    except binascii.Error:
+    except ValueError:
         return Credentials(problem=f'Secret "{name}" is not base64')
     try:
         authorities = x509.load_pem_x509_certificates(texts["ca.crt"]) if texts["ca.crt"] else []

@@ -70,7 +70,7 @@ class IngressBook:
             wake.set()
 
         def secret(old: Object | None, new: Object | None) -> None:
-            found = self._ingresses.items()
+            found = tuple(self._ingresses.items())
             wanted = ingress_secrets.secrets_of(found) | ingress_secrets.user_secrets_of(found)
             wanted |= ingress_secrets.credentials_of(found)
             if objects.key(new or old or {}) in wanted:

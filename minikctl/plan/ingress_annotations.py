@@ -67,6 +67,11 @@ OLDER = {
     "client-max-body-size": "ingress-nginx does not know it, either: it is proxy-body-size",
     "rate-limit": "ingress-nginx does not know it, either: it is limit-rps or limit-rpm",
     "rate-limit-window": "ingress-nginx does not know it, either: it is limit-rps or limit-rpm",
+    "mirror-target": "HAProxy sends a request to one server only; copies are for the application to send on",
+    "limit-rate": "this HAProxy slows no answers down; limit-rps and limit-connections count requests",
+    "limit-rate-after": "this HAProxy slows no answers down; limit-rps and limit-connections count requests",
+    "ssl-passthrough": "TLS ends here; with backend-protocol: HTTPS it is spoken to the endpoint, too,"
+    " and a LoadBalancer Service passes on what comes as it is",
     "hsts": "ingress-nginx has it for all Ingresses alone, and this proxy not at all",
     "ssl-protocols": "ingress-nginx has it for all Ingresses alone, and here it is TLS 1.2 and later",
 }

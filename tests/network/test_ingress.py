@@ -352,3 +352,67 @@ async def test_a_full_disk_is_waited_out(monkeypatch: pytest.MonkeyPatch) -> Non
             assert "i/ " not in world.proxy.files["prefixes.map"]
         await world.turn(5)
         assert "i/ default_a_80\n" in world.proxy.files["prefixes.map"]
+
+
+def kept(kind: str, name: str, **data: str) -> Any:
+    texts = {key.replace("_", "."): base64.b64encode(text.encode()).decode() for key, text in data.items()}
+    given = texts if kind == "Secret" else {key.replace("_", "-"): text for key, text in data.items()}
+    return {
+        "apiVersion": "v1",
+        "kind": kind,
+        "metadata": {"namespace": "default", "name": name},
+        "data": given,
+    }
+
+
+@pytest.mark.parametrize(
+    ("note", "before", "after", "words"),
+    [
+        (
+            "auth-tls-secret",
+            kept("Secret", "s", ca_crt=PEM),
+            kept("Secret", "s", ca_crt=OTHER),
+            OTHER[60:100],
+        ),
+        (
+            "auth-tls-secret",
+            kept("Secret", "s", ca_crt="x"),
+            kept("Secret", "s", ca_crt=OTHER),
+            OTHER[60:100],
+        ),
+        ("auth-secret", kept("Secret", "s", auth="a:$5$s$x"), kept("Secret", "s", auth="b:$5$s$y"), "$5$s$y"),
+        ("custom-headers", kept("ConfigMap", "s", X_A="one"), kept("ConfigMap", "s", X_A="two"), "X-A 'two'"),
+    ],
+    ids=["authorities", "mended", "users", "headers"],
+)
+async def test_what_an_annotation_names_is_followed(note: str, before: Any, after: Any, words: str) -> None:
+    prefix = "nginx.ingress.kubernetes.io/"
+    world, notes = World(), {f"{prefix}{note}": "default/s", f"{prefix}auth-type": "basic"}
+    if note != "auth-secret":
+        del notes[f"{prefix}auth-type"]
+    for obj in (before, make("web", rule("h", path("/", "a")), annotations=notes), proxy_pod()):
+        world.client.put(obj)
+    async with world.running(world.controller.run()):
+        await world.turn()
+        assert not any(words in text for text in world.proxy.files.values())
+        world.client.put(after)
+        await world.turn()
+        assert any(words in text for text in world.proxy.files.values())
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"ca_crt": PEM.partition("-----BEGIN PRIVATE")[0]}, ""),
+        ({"ca_crt": "x"}, "ca.crt or ca.crl is not PEM"),
+        ({"ca_crt": PEM, "ca_crl": "x"}, "ca.crt or ca.crl is not PEM"),
+        ({"tls_crt": PEM}, "has no tls.key"),
+        ({}, ""),
+    ],
+    ids=["good", "bad", "bad-list", "half", "none"],
+)
+def test_secrets_that_say_whom_to_believe_are_checked(given: dict[str, str], words: str) -> None:
+    found = certificates.credentials(kept("Secret", "s", **given))
+    assert words in found.problem
+    assert bool(found.problem) == bool(words)
+    assert certificates.credentials({**kept("Secret", "s"), "data": {"ca.crt": "ü"}}).problem

@@ -92,6 +92,8 @@ def test_what_is_not_known_is_told() -> None:
     assert "'30': it is 0 here; it is not done" in read(proxy_next_upstream_timeout="30").problems[0][1]
     on = read(ssl_passthrough="true", mirror_target="http://x", proxy_ssl_verify="on")
     assert len(on.problems) == 3
+    assert "a LoadBalancer Service passes on" in on.problems[0][1]
+    assert "sends a request to one server only" in on.problems[2][1]
 
 
 def test_annotations_of_other_controllers_are_told() -> None:
