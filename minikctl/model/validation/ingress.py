@@ -116,7 +116,9 @@ def _backend(backend: dict[str, Any], path: str) -> Iterator[Cause]:
         yield causes.invalid(path, "", "cannot set both resource and service backends")
     elif service is not None:
         yield from _service(service, path)
-    elif resource is None:
+    elif resource is not None:
+        yield from _reference(resource, f"{path}.resource")
+    else:
         yield causes.invalid(path, "", "resource or service backend is required")
 
 
@@ -171,7 +173,22 @@ def _controller(controller: str) -> Iterator[Cause]:
             yield causes.invalid(path, controller, f"must match the regex {_CONTROLLER.pattern}")
 
 
+def _reference(named: dict[str, Any], path: str) -> Iterator[Cause]:
+    """Judge what names an object of any kind: by parts that may stand in a path."""
+    if (group := named.get("apiGroup")) is not None:
+        for fault in names.dns_subdomain(group):
+            yield causes.invalid(f"{path}.apiGroup", group, fault)
+    for part in ("kind", "name"):
+        value = str(named.get(part) or "")
+        if not value and part in named:  # those that are not there the schema tells of
+            yield causes.required(f"{path}.{part}", f"{part} is required")
+        for fault in names.path_segment(value) if value else ():
+            yield causes.invalid(f"{path}.{part}", value, fault)
+
+
 def _parameters(parameters: dict[str, Any]) -> Iterator[Cause]:
+    if parameters:
+        yield from _reference(parameters, "spec.parameters")
     path, namespace = "spec.parameters.namespace", parameters.get("namespace")
     if parameters.get("scope") == "Namespace":
         if not namespace:
