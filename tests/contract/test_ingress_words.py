@@ -47,12 +47,17 @@ auth-request-redirect default-backend enable-access-log limit-whitelist proxy-co
 proxy-next-upstream proxy-next-upstream-tries proxy-redirect-from proxy-redirect-to proxy-ssl-name proxy-ssl-server-name
 satisfy service-upstream session-cookie-domain
 auth-tls-verify-client auth-tls-verify-depth auth-tls-error-page auth-tls-match-cn auth-tls-pass-certificate-to-upstream
-proxy-ssl-verify proxy-ssl-ciphers proxy-ssl-protocols
+proxy-ssl-verify proxy-ssl-ciphers proxy-ssl-protocols custom-headers custom-http-errors
 """
 NAMES = _NAMES.split()
 CANARY = ("by-header", "by-header-value", "by-header-pattern", "by-cookie", "weight")
 ALWAYS = {"enable-cors": "true", "affinity": "cookie", "auth-type": "basic", "auth-secret": "s"}
-TRUSTED = {"auth-tls-secret": "default/s", "proxy-ssl-secret": "s"}
+TRUSTED = {
+    "auth-tls-secret": "default/s",
+    "proxy-ssl-secret": "s",
+    "default-backend": "b",
+    "custom-http-errors": "404,503",
+}
 PEM = certificates.self_signed(SystemClock())
 CREDENTIALS = {("default", "s"): Credentials(PEM.partition("-----BEGIN PRIVATE")[0], "", PEM)}
 USERS = {("default", "s"): [("tim", "$5$salt$x"), ("ann", "$apr1$s$x")]}
