@@ -629,7 +629,7 @@ def test_what_an_ingress_can_do_without_is_a_note() -> None:
     view = replace(HTTP, ingresses=[obj])
     walked = ingress.walk(obj, view, SEEN)
     assert [link.words for link in walked if link.state is State.NOTE] == [
-        "nginx.ingress.kubernetes.io/mirror-target is not supported: it is not done"
+        "nginx.ingress.kubernetes.io/mirror-target is not supported: HAProxy sends a request to one server only; copies are for the application to send on"
     ]
     assert verdict(walked) == ("", "")
     assert verdict(ingress.walk(obj, replace(view, slices=[]), SEEN))[0] == "readiness"
