@@ -20,6 +20,8 @@ class FakeProxy:
         self.answers = True
         self.room = True
         self.doubted = False
+        self.up = False
+        """A process listens, whatever is known of its container."""
 
     def held(self) -> Mapping[str, str]:
         """Return the files in use."""
@@ -38,6 +40,10 @@ class FakeProxy:
     def settle(self) -> None:
         """Note that what runs is what is held."""
         self.doubted = False
+
+    async def is_up(self) -> bool:
+        """Tell whether a process listens."""
+        return self.up
 
     async def load(self, container_id: str, files: Mapping[str, str], *, looked_at: bool = True) -> None:
         """Switch to these files."""

@@ -63,6 +63,10 @@ class Proxy(Protocol):
         """Note that the running process has what is held."""
         ...
 
+    async def is_up(self) -> bool:
+        """Tell whether a process listens at its sockets, be it that it only just begins."""
+        ...
+
     async def load(self, container_id: str, files: Mapping[str, str], *, looked_at: bool = True) -> None:
         """Switch to this configuration without losing a request; ``Refused`` leaves everything as it was.
 
@@ -124,6 +128,17 @@ class HaproxyContainer:
         """Note that the running process has what is held."""
         with contextlib.suppress(OSError):
             (self._directory / DOUBT).unlink()
+
+    async def is_up(self) -> bool:
+        """Tell whether a process listens at its sockets, be it that it only just begins."""
+        try:
+            async with asyncio.timeout(LOOK_SECONDS):
+                await self._exchange("admin.sock", "show version")
+        except TimeoutError:
+            return True  # who keeps silent listens
+        except OSError as error:
+            return isinstance(error, ConnectionResetError)
+        return True
 
     def _staged(self, files: Mapping[str, str]) -> str:
         with _written():

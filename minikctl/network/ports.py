@@ -142,7 +142,7 @@ class PortProxy:
         )
         container = system.running_container(self._pods.items(system.NAMESPACE), PART, CONTAINER)
         if not container:
-            self._leave_for_the_start(wanted)
+            await self._leave_for_the_start(wanted)
             return
         self._loaded.meet(container)
         own = publisher_haproxy.listens_at(self._proxy.held().get(CONFIG, ""))
@@ -155,13 +155,18 @@ class PortProxy:
         ours = loadbalancer.is_ours(service)
         return publishers.is_published(service) and not (ours and not loadbalancer.addresses(service))
 
-    def _leave_for_the_start(self, wanted: tuple[Port, ...]) -> None:
-        """Take out of the next start's files what another process has: with it the proxy would not start."""
+    async def _leave_for_the_start(self, wanted: tuple[Port, ...]) -> None:
+        """Take out of the next start's files what another process has: with it the proxy would not start.
+
+        A proxy that is up before its pod's status says so has its ports itself: there is nothing to take out.
+        """
         held = publisher_haproxy.listens_at(self._proxy.held().get(CONFIG, ""))
-        busy = self._listening()
-        if publisher_haproxy.taken(wanted, busy, ()) & held:
-            self._taken = publisher_haproxy.taken(wanted, busy, ())
-            self._proxy.keep(self._render(wanted).files)
+        taken = publisher_haproxy.taken(wanted, self._listening(), ())
+        if not taken & held or await self._proxy.is_up():
+            return
+        self._taken = taken
+        self._proxy.doubt()  # it may be starting with the files of before
+        self._proxy.keep(self._render(wanted).files)
 
     def _render(self, wanted: tuple[Port, ...]) -> Rendered:
         return publisher_haproxy.render(wanted, self._taken, self._loaded.slots, self._place)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -89,4 +90,23 @@ async def test_a_master_that_begins_anew_is_told_again(
         while master.busy:
             await asyncio.sleep(0)
     assert master.told == 1
+    await engine.close()
+
+
+async def test_a_process_that_only_just_begins_or_keeps_silent_is_up(tmp_path: Path) -> None:
+    engine = FakeEngine(FakeClock())
+    proxy = HaproxyContainer(engine, str(tmp_path))
+    proxy.prepare()
+    assert not await proxy.is_up()
+    path = tmp_path / haproxy.SOCKETS / "admin.sock"
+    with socket.socket(socket.AF_UNIX) as begun:
+        begun.bind(str(path))
+        assert not await proxy.is_up()  # it is there, and nobody listens
+        begun.listen()
+        assert await proxy.is_up()
+    assert not await proxy.is_up()  # what a process that was killed leaves
+    path.unlink()
+    server = await asyncio.start_unix_server(lambda _, writer: writer.close(), path)
+    assert await proxy.is_up()
+    server.close()
     await engine.close()

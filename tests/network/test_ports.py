@@ -204,6 +204,48 @@ async def test_a_proxy_that_cannot_start_for_a_taken_port_gets_files_without_it(
         assert "bind 127.0.0.1:30080" in world.text
 
 
+async def test_a_proxy_that_is_up_before_its_pod_says_so_has_its_ports_itself() -> None:
+    world = World()
+    world.client.put(proxy_pod())
+    world.serve("10.1.0.2")
+    async with world.running(world.controller.run()):
+        await world.turn()
+        world.busy = {NODE_PORT}  # by the proxy, which was started again
+        world.proxy.up = True
+        world.client.put(proxy_pod(container=""))
+        world.serve("10.1.0.2", "10.1.0.3")
+        await world.turn(ports.TAKEN_SECONDS)
+        assert "bind 127.0.0.1:30080" in world.text
+        world.client.put(proxy_pod("c2"))
+        await world.turn(1)
+        assert "10.1.0.3:8080" in world.proxy.loads[-1]["haproxy.cfg"]
+        assert world.events.reasons("web") == []
+
+
+async def test_a_proxy_that_started_while_its_files_were_changed_is_given_them_by_the_next_control_plane() -> None:
+    world = World()
+    world.client.put(proxy_pod())
+    world.serve("10.1.0.2")
+    async with world.running(world.controller.run()):
+        await world.turn()
+        world.busy = {NODE_PORT}
+        world.client.put(proxy_pod(container=""))
+        await world.turn(ports.TAKEN_SECONDS)
+        assert "bind 127.0.0.1:30080" not in world.text
+    world.client.put(proxy_pod("c2"))
+    later = World(client=world.client, clock=world.clock)
+    later.busy = world.busy
+    controller = ports.PortProxy(
+        later.tools, world.proxy, lambda: frozenset(later.busy), later.settings, later.outcomes
+    )
+    async with later.running(controller.run()):
+        await later.turn()
+        assert len(world.proxy.loads) == 2
+        later.busy.clear()
+        await later.turn(ports.TAKEN_SECONDS)
+        assert "bind 127.0.0.1:30080" in world.text
+
+
 async def test_a_proxy_that_does_not_answer_is_loaded_anew() -> None:
     world = World()
     world.client.put(proxy_pod())
