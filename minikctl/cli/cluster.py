@@ -118,33 +118,42 @@ def _await_system(session: Session, progress: _Progress, patience: float = READY
     begun = time.monotonic()
     seen: set[str] = set()
     while time.monotonic() < begun + patience:
-        nodes = session.client.request("GET", "/api/v1/nodes").json().get("items") or ()
-        problem = _nodes_problem(nodes)
-        may_last = launcher.PREPARING in problem
-        bearable = DOWN_SECONDS if launcher.DOWN in problem else ENGINE_SECONDS
-        if problem and not may_last and time.monotonic() > begun + bearable:
-            raise errors.UsageError(
-                f"error: the control plane runs, but {problem}; "
-                "what is asked for waits, and goes on by itself when that is over"
-            )
-        found = session.client.request("GET", starting.PODS).json().get("items") or []
-        # What is stored of pods is from before, as long as the node cannot look at them.
-        ready = [] if problem else [*map(starting.name_of, filter(starting.is_ready, found))]
-        for pod in found:
-            progress.step(name := starting.name_of(pod))
-            if name in ready and name not in seen:
-                seen.add(name)
-                progress.done(name)
-        if found and not problem and _is_enough(found, session):
-            return
-        settings = session.home.settings()
-        if settings.runtime == "sim" and not found and not problem and len(nodes) >= settings.nodes:
-            return
+        try:
+            if _is_there(session, progress, seen, time.monotonic() - begun):
+                return
+        except http.ConnectionRefused:
+            # One that was killed holds the lock for a moment longer; or it is killed while it is waited for.
+            launcher.ensure_running(session.home)
         interrupts.sleep(POLL_SECONDS)
     raise errors.UsageError(
         f"error: the system pods did not become ready within {patience:g} s; they go on starting, and "
         "`minikctl describe pods -n kube-system` and `minikctl cluster status` say why"
     )
+
+
+def _is_there(session: Session, progress: _Progress, seen: set[str], waited: float) -> bool:
+    """Tell whether the system's pods are ready; ``UsageError`` for what does not end by waiting so long."""
+    nodes = session.client.request("GET", "/api/v1/nodes").json().get("items") or ()
+    problem = _nodes_problem(nodes)
+    may_last = launcher.PREPARING in problem
+    bearable = DOWN_SECONDS if launcher.DOWN in problem else ENGINE_SECONDS
+    if problem and not may_last and waited > bearable:
+        raise errors.UsageError(
+            f"error: the control plane runs, but {problem}; "
+            "what is asked for waits, and goes on by itself when that is over"
+        )
+    found = session.client.request("GET", starting.PODS).json().get("items") or []
+    # What is stored of pods is from before, as long as the node cannot look at them.
+    ready = [] if problem else [*map(starting.name_of, filter(starting.is_ready, found))]
+    for pod in found:
+        progress.step(name := starting.name_of(pod))
+        if name in ready and name not in seen:
+            seen.add(name)
+            progress.done(name)
+    if found and not problem and _is_enough(found, session):
+        return True
+    settings = session.home.settings()
+    return settings.runtime == "sim" and not found and not problem and len(nodes) >= settings.nodes
 
 
 def _is_enough(found: list[dict[str, Any]], session: Session) -> bool:

@@ -134,6 +134,7 @@ def _action(one: Backend, status: int, when: str) -> str:
 def hop(one: Backend) -> Iterator[str]:
     """Yield what sends requests through the socket to the backend behind it, which keeps the time."""
     yield f"timeout server {one.options.server_seconds + _LONGER_SECONDS}s"
+    yield f"http-request del-header {_HEADER} -m beg"  # a client's own
     yield f"http-request set-header {_HEADER}Backend {one.name}{INNER}"
     for name, variable in _CARRIED.items():
         yield f"http-request set-header {_HEADER}{name} %[var({variable})] if {{ var({variable}) -m found }}"

@@ -13,7 +13,7 @@ import pytest
 from minikctl import errors
 from minikctl.cli import cluster, starting
 from minikctl.cli.session import Session
-from minikctl.client import launcher
+from minikctl.client import http, launcher
 from minikctl.drivers import docker_http
 
 ADDRESS = "127.0.253.7"
@@ -121,6 +121,26 @@ def test_an_engine_that_answers_is_given_time(said: str, end: str, monkeypatch: 
     refused(said, end)
 
 
+def test_a_control_plane_that_ends_while_it_is_waited_for_is_started_again(
+    taken: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that was killed a moment ago still has its lock, so that it passes for one that runs."""
+    session = FakeSession(taken, WORDS)
+    broken = [http.ConnectionRefused("Unable to connect to the server: [Errno 104] Connection reset by peer")]
+    started: list[Any] = []
+    monkeypatch.setattr(launcher, "ensure_running", started.append)
+    answer = session.request
+
+    def request(method: str, path: str, query: Any = None) -> Any:
+        if broken:
+            raise broken.pop()
+        return answer(method, path, query)
+
+    monkeypatch.setattr(session, "request", request)
+    waits(session, 5)
+    assert started == [session.home]
+
+
 def test_that_there_is_no_engine_is_said_soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cluster, "DOWN_SECONDS", 0.0)
     there_is_none = docker_http.Connection("unix:///nowhere").unavailable("")
@@ -133,4 +153,8 @@ def refused(said: str, end: str) -> None:
     ready = {"type": "Ready", "status": "False", "message": said}
     session.nodes = [{"metadata": {"name": "one"}, "status": {"conditions": [ready]}}]
     with pytest.raises(errors.UsageError, match=end):
-        cluster._await_system(session.as_session, cast(Any, SimpleNamespace(step=print, done=print)), 0.3)
+        waits(session, 0.3)
+
+
+def waits(session: FakeSession, seconds: float) -> None:
+    cluster._await_system(session.as_session, cast(Any, SimpleNamespace(step=print, done=print)), seconds)

@@ -48,7 +48,8 @@ def test_the_proxys_own_errors_come_through_a_socket() -> None:
     assert outer[-1] == f"server hop unix@{haproxy.SOCKETS}/hop.sock"
     assert "timeout server 3607s" in outer
     assert not any(line.startswith(("balance", "cookie")) for line in outer)
-    assert f"http-request set-header X-Minikctl-Backend {NAME}{INNER}" in outer
+    ours = f"http-request set-header X-Minikctl-Backend {NAME}{INNER}"
+    assert outer.index("http-request del-header X-Minikctl- -m beg") < outer.index(ours)
     for line in (
         "balance hash var(txn.hashed)",
         "timeout server 7s",
