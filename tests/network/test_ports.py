@@ -222,7 +222,7 @@ async def test_a_proxy_that_is_up_before_its_pod_says_so_has_its_ports_itself() 
         assert world.events.reasons("web") == []
 
 
-async def test_a_proxy_that_started_while_its_files_were_changed_is_given_them_by_the_next_control_plane() -> None:
+async def test_files_that_were_changed_while_the_proxy_started_reach_it_later() -> None:
     world = World()
     world.client.put(proxy_pod())
     world.serve("10.1.0.2")
