@@ -56,12 +56,18 @@ def kill(cluster: Cluster, victim: str) -> None:
         cluster.run("cluster", "start")
         return
     pattern, _, worker = victim.partition(" ")
-    found = docker("ps", "-q", "--filter", f"name=mk_{cluster.name}_.*{pattern}").split()
-    if worker:
-        script = "for one in /proc/[0-9]*; do [ ${one#/proc/} = 1 ] || kill -9 ${one#/proc/}; done"
-        subprocess.run(["docker", "exec", found[0], "sh", "-c", script], capture_output=True, check=False)
-    else:
-        docker("kill", found[0])
+    script = "for one in /proc/[0-9]*; do [ ${one#/proc/} = 1 ] || kill -9 ${one#/proc/}; done"
+    eventually(lambda: killed(cluster, pattern, script if worker else ""))
+
+
+def killed(cluster: Cluster, pattern: str, script: str) -> bool:
+    """Kill the first container that is found, or run the script in it; it may have ended by itself meanwhile."""
+    for one in docker("ps", "-q", "--filter", f"name=mk_{cluster.name}_.*{pattern}").split():
+        command = ["docker", "exec", one, "sh", "-c", script] if script else ["docker", "kill", one]
+        done = subprocess.run(command, capture_output=True, check=False)
+        if script or done.returncode == 0:
+            return True
+    return False
 
 
 def test_whatever_is_killed_comes_back_and_nothing_is_left_behind(cluster: Cluster) -> None:
