@@ -101,7 +101,8 @@ class Program:
         """Serve until the input ends."""
         self._poll.register(self._source, select.EPOLLIN)
         while True:
-            for door, _ in self._poll.poll():
+            # The input comes last: a new connection may get the number of one that ended in this round.
+            for door, _ in sorted(self._poll.poll(), key=lambda event: event[0] == self._source):
                 if door == self._source:
                     data = os.read(self._source, PIECE)
                     for number, kind, content in self._frames.feed(data):

@@ -27,9 +27,9 @@ DOUBT = "doubted"
 TIMEOUT_SECONDS = 10.0
 RELOAD_SECONDS = 10.0
 LOOK_SECONDS = 1.0
+"""A question that meets the master as it begins anew may never be answered."""
 AGAIN_SECONDS = 4.0
 """After so long without a sign of a reload the master is told once more: it may not have heard it."""
-"""A question that meets the master as it begins anew may never be answered."""
 _UNSEEN = "Cannot open configuration file/directory"
 """How the program words that there is nothing where it is to read."""
 _FAILURES = ("No such", "Invalid", "Permission denied", "Unknown", "Can't", "unable", "Error", "expects")

@@ -6,7 +6,8 @@ import asyncio
 import contextlib
 import logging
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from typing import TypeVar
 
 from minikctl import errors
 from minikctl.drivers.haproxy import Proxy, Refused
@@ -22,6 +23,7 @@ from minikctl.plan.haproxy import Rendered
 from minikctl.plan.ingress_haproxy import DEFAULT_CERTIFICATE, certificate_file
 from minikctl.plan.ingress_routes import Certificate, Credentials, Routing, View
 
+Found = TypeVar("Found")
 log = logging.getLogger(__name__)
 
 PART = "ingress"
@@ -111,15 +113,25 @@ class IngressBook:
 
     def _trusted(self, found: tuple[Object, ...]) -> Iterator[tuple[Key, Credentials]]:
         wanted = ingress_secrets.credentials_of(found)
-        self._credentials = {key: held for key, held in self._credentials.items() if key in wanted}
+        yield from self._checked(wanted, self._credentials, certificates.credentials)
+
+    def _checked(
+        self,
+        wanted: Collection[Key],
+        known: dict[Key, tuple[str, Found]],
+        check: Callable[[Object], Found],
+    ) -> Iterator[tuple[Key, Found]]:
+        """Yield what was found of each wanted Secret that there is; ``known`` keeps it, as checking costs."""
+        for key in [key for key in known if key not in wanted]:
+            del known[key]
         for key in wanted:
             secret = self._secrets.get(*key)
             if secret is None:
                 continue
             revision = objects.resource_version(secret)
-            held = self._credentials.get(key)
-            if held is None or held[0] != revision:  # checking them costs
-                held = self._credentials[key] = revision, certificates.credentials(secret)
+            held = known.get(key)
+            if held is None or held[0] != revision:
+                held = known[key] = revision, check(secret)
             yield key, held[1]
 
     def _issued(self, found: tuple[Object, ...]) -> dict[Key, Certificate]:
@@ -131,16 +143,8 @@ class IngressBook:
 
     def _usable(self, found: tuple[Object, ...]) -> Iterator[tuple[Key, Certificate]]:
         wanted = ingress_secrets.secrets_of(found)
-        self._certificates = {key: held for key, held in self._certificates.items() if key in wanted}
-        for key in wanted:
-            secret = self._secrets.get(*key)
-            if secret is None:
-                continue
-            revision = objects.resource_version(secret)
-            held = self._certificates.get(key)
-            if held is None or held[0] != revision:  # checking them costs
-                held = self._certificates[key] = revision, certificates.from_secret(secret)
-            yield key, self._judged(held[1])
+        for key, held in self._checked(wanted, self._certificates, certificates.from_secret):
+            yield key, self._judged(held)
         present = {held.pem for _, held in self._certificates.values()}
         self._spoilt = {pem: why for pem, why in self._spoilt.items() if pem in present}
 

@@ -53,22 +53,21 @@ def own(named: tuple[str, str], ingress: Object) -> Key:
 
 def credentials_of(ingresses: Iterable[Object]) -> frozenset[Key]:
     """Return the Secrets that say whom the Ingresses believe."""
-    found: set[Key] = set()
-    for ingress in ingresses:
-        reader = ingress_values.Reader(objects.annotations(ingress))
-        for name in ("auth-tls-secret", "proxy-ssl-secret"):
-            named = reader.read(name, ingress_values.reference, ("", ""))
-            found |= {own(named, ingress)} if named[1] else set()
-    return frozenset(found)
+    return _named_by(ingresses, "auth-tls-secret", "proxy-ssl-secret")
 
 
 def maps_of(ingresses: Iterable[Object]) -> frozenset[Key]:
     """Return the ConfigMaps with headers that the Ingresses name."""
+    return _named_by(ingresses, "custom-headers")
+
+
+def _named_by(ingresses: Iterable[Object], *annotations: str) -> frozenset[Key]:
     found: set[Key] = set()
     for ingress in ingresses:
         reader = ingress_values.Reader(objects.annotations(ingress))
-        named = reader.read("custom-headers", ingress_values.reference, ("", ""))
-        found |= {own(named, ingress)} if named[1] else set()
+        for name in annotations:
+            named = reader.read(name, ingress_values.reference, ("", ""))
+            found |= {own(named, ingress)} if named[1] else set()
     return frozenset(found)
 
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
+import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -192,6 +195,25 @@ async def test_a_program_that_ended_breaks_its_connections_and_the_next_has_anot
         assert await reader.read() == b"x"
         writer.close()
     assert len(engine.sessions) == 2
+
+
+def test_connections_are_looked_at_before_others_begin(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A new one may get the number of one that ended a moment ago, for which something was told."""
+    source, far = os.pipe()
+    told: list[str] = []
+    running = program.Program(source, far)
+    stream = program.Stream(1, socket.socket())
+    running._by_door[stream.door.fileno()] = stream
+    rounds = [[(source, 0), (stream.door.fileno(), 0)], [(source, 0)]]
+    monkeypatch.setattr(running, "_poll", SimpleNamespace(register=print, poll=lambda: rounds.pop(0)))
+    monkeypatch.setattr(running, "_go_on", lambda _: told.append("a connection"))
+    monkeypatch.setattr(running, "_take", lambda *_: told.append("a frame"))
+    os.write(far, program.frame(2, program.OPEN, b"127.0.0.1 1"))
+    os.close(far)
+    running.run()
+    assert told == ["a connection", "a frame"]
+    os.close(source)
+    stream.door.close()
 
 
 async def test_without_an_agent_there_is_no_connection() -> None:
